@@ -1,0 +1,47 @@
+"""The one exception a user is meant to read, and how it reaches the terminal as one line."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+
+
+class InputError(ValueError):
+    """Something the user gave cannot be used: a file, a value, a folder, a key.
+
+    The message is one line that names what (file, key), what is wrong with it (shape, value) and the remedy.
+    """
+
+
+def show_input_errors_in_one_line() -> None:
+    """Let an uncaught `InputError` end the program with its own line instead of pages of traceback.
+
+    A config run wraps exceptions several times (`RuntimeError: Failed to evaluate ...`); only the innermost line
+    helps a user. Any other exception keeps its whole traceback.
+    """
+    previous = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        cause = find_input_error(error)
+        if cause is None:
+            previous(kind, error, trace)
+        else:
+            print(f"error: {input_error_message(cause)}", file=sys.stderr)
+
+    sys.excepthook = hook
+
+
+def find_input_error(error: BaseException | None) -> InputError | None:
+    """The `InputError` an exception was raised from, directly or through others, or None."""
+    while error is not None:
+        if isinstance(error, InputError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def input_error_message(error: InputError) -> str:
+    """The message alone: an error raised in a data-loading process comes back with that process's traceback."""
+    lines = str(error).strip().splitlines()
+    marker = f"{InputError.__name__}: "
+    return next((line.split(marker, 1)[1] for line in reversed(lines) if marker in line), lines[-1] if lines else "")
