@@ -44,4 +44,6 @@ def input_error_message(error: InputError) -> str:
     """The message alone: an error raised in a data-loading process comes back with that process's traceback."""
     lines = str(error).strip().splitlines()
     marker = f"{InputError.__name__}: "
-    return next((line.split(marker, 1)[1] for line in reversed(lines) if marker in line), lines[-1] if lines else "")
+    return next(
+        (line.split(marker, 1)[1] for line in reversed(lines) if marker in line), lines[-1] if lines else ""
+    )

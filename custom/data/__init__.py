@@ -1,1 +1,7 @@
+"""What enters: data set layouts, checks of a whole list, folds, training patches, phantoms."""
 
+from .knight import prepare_knight
+from .patch_dataset import EpochSampler, PatchDataset
+from .splits import inference_cases, split_cases
+
+__all__ = ["EpochSampler", "PatchDataset", "inference_cases", "prepare_knight", "split_cases"]

@@ -1,1 +1,41 @@
+"""What Ignite's engines need from us: batches, handlers, devices."""
 
+from .batch import prepare_training_batch
+from .case_gallery import CaseGallery
+from .device import amp_options, default_device, join_processes, leave_processes, uses_amp, world_size
+from .gradient_clipping import GradientClipping
+from .gradient_norms import GradientNorms
+from .load_weights import LoadWeights
+from .metrics_report import MetricsReport
+from .polynomial_decay import polynomial_decay
+from .progress import Progress
+from .seed import set_seed
+from .training_checkpoint import TrainingCheckpoint
+from .training_log import TrainingLog
+from .untrained_baseline import UntrainedBaseline
+from .validate import StopAfterEpoch, ValidateAtInterval
+from .writable import make_writable
+
+__all__ = [
+    "CaseGallery",
+    "GradientClipping",
+    "GradientNorms",
+    "LoadWeights",
+    "MetricsReport",
+    "Progress",
+    "StopAfterEpoch",
+    "TrainingCheckpoint",
+    "TrainingLog",
+    "UntrainedBaseline",
+    "ValidateAtInterval",
+    "amp_options",
+    "default_device",
+    "join_processes",
+    "leave_processes",
+    "make_writable",
+    "polynomial_decay",
+    "prepare_training_batch",
+    "set_seed",
+    "uses_amp",
+    "world_size",
+]

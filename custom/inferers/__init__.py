@@ -1,1 +1,5 @@
+"""Inferers."""
 
+from .even_window import EvenWindowInferer
+
+__all__ = ["EvenWindowInferer"]

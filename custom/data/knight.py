@@ -1,0 +1,219 @@
+"""KNIGHT's two tumour classes from KiTS masks: the patient's risk group becomes the class of the tumour's voxels."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import nibabel as nib
+import numpy as np
+from tqdm import tqdm
+
+from ..atomic_write import replacing, write_json
+from ..errors import InputError
+from .inspection import count_values
+from .layouts import NIFTI_ENDINGS, scan_name
+
+logger = logging.getLogger(__name__)
+
+CLASS_NAMES = ("background", "NoAT", "CanAT")
+CLASS_OF_RISK_GROUP = {"benign": 1, "low_risk": 1, "intermediate_risk": 1, "high_risk": 2, "very_high_risk": 2}
+TUMOUR, CYST = 2, 3  # KiTS: 0 background, 1 kidney, 2 tumour; since KiTS21 also 3 cyst
+MASK_NAMES = ("segmentation.nii.gz", "aggregated_MAJ_seg.nii.gz")  # KiTS19 and KiTS23; KiTS21 and KNIGHT
+RECORD = "preparation.json"
+
+
+class Source(NamedTuple):
+    """One patient: name, mask, and the scan where there is one."""
+
+    name: str
+    mask: Path
+    image: Path | None
+
+
+def prepare_knight(
+    kits_dir: str,
+    knight_json: str,
+    output_dir: str,
+    images_dir: str | None = None,
+    cysts_as: int = 0,
+    copy_images: bool = False,
+) -> str:
+    """Write a data set in nnU-Net raw layout with the classes 1 NoAT and 2 CanAT at the tumours' voxels.
+
+    Finished cases are skipped, so an interrupted run goes on where it was.
+
+    Args:
+        kits_dir: folder of KiTS: case_00000/segmentation.nii.gz (or aggregated_MAJ_seg.nii.gz), or case_00000.nii.gz
+            directly in it. Case folders without a mask (the test cases) are passed over.
+        knight_json: KNIGHT's list of ``{"case_id", "aua_risk_group"}``; benign, low and intermediate risk are NoAT,
+            high and very high risk CanAT.
+        output_dir: receives dataset.json, imagesTr and labelsTr.
+        images_dir: folder of the scans, case_00000/imaging.nii.gz or case_00000.nii.gz; by default imaging.nii.gz
+            beside each mask. Without any scans the labels alone are written.
+        cysts_as: class of KiTS21's cyst voxels: 0 background, 1 NoAT, 2 CanAT.
+        copy_images: copy the scans instead of linking to them.
+
+    Returns:
+        One line that says what was written.
+
+    Raises:
+        InputError: a file is missing or unreadable, a case has no (known) risk group, a mask has other values.
+    """
+    if cysts_as not in (0, 1, 2):
+        raise InputError(f"cysts_as is {cysts_as}; it must be 0 (background), 1 (NoAT) or 2 (CanAT)")
+    sources = _find_sources(Path(kits_dir), None if images_dir is None else Path(images_dir))
+    classes = _read_classes(Path(knight_json), [source.name for source in sources])
+    output = Path(output_dir)
+    try:
+        _check_record(output / RECORD, {"cysts_as": cysts_as, "class_of_case": classes})
+        written = 0
+        for source in tqdm(sources, desc="preparing KNIGHT", unit="case"):
+            written += _write_label(source, output / "labelsTr", classes[source.name], cysts_as)
+            if source.image is not None:
+                _place_image(source.image, output / "imagesTr" / f"{source.name}_0000.nii.gz", copy_images)
+        _write_listing(output / "dataset.json", len(sources))
+    except OSError as error:
+        raise InputError(
+            f"{error.filename or output} cannot be written ({error.strerror}); pass an output_dir that can be written, "
+            "and --copy_images where links are not supported"
+        ) from error
+    return _summary(sources, classes, output, written)
+
+
+def _find_sources(kits_dir: Path, images_dir: Path | None) -> list[Source]:
+    """The masks with their scans: all scans or none."""
+    for folder in filter(None, (kits_dir, images_dir)):
+        if not folder.is_dir():
+            raise InputError(f"{folder} is no folder; pass the one that holds KiTS' cases")
+    masks = {mask.parent.name: mask for name in MASK_NAMES for mask in kits_dir.glob(f"*/{name}")}
+    masks = masks or _flat_scans(kits_dir)
+    if not masks:
+        raise InputError(
+            f"{kits_dir} holds neither case_00000/{MASK_NAMES[0]} nor case_00000.nii.gz; pass KiTS' data folder"
+        )
+    sources = [Source(name, mask, _find_image(name, mask, images_dir)) for name, mask in sorted(masks.items())]
+    without = [source.name for source in sources if source.image is None]
+    if without and (images_dir is not None or len(without) < len(sources)):
+        raise InputError(
+            f"{images_dir or kits_dir}: {len(without)} of {len(sources)} masks have no scan, such as {without[0]}; "
+            "finish the download of the scans or take these masks out"
+        )
+    return sources
+
+
+def _flat_scans(folder: Path) -> dict[str, Path]:
+    files = sorted(
+        file for file in folder.iterdir() if file.name.endswith(NIFTI_ENDINGS) and not file.name.startswith(".")
+    )
+    return {scan_name(file): file for file in files}
+
+
+def _find_image(name: str, mask: Path, images_dir: Path | None) -> Path | None:
+    if images_dir is None:
+        candidates = [mask.with_name("imaging.nii.gz")] if mask.name in MASK_NAMES else []
+    else:
+        candidates = [images_dir / name / "imaging.nii.gz"]
+        candidates += [images_dir / f"{name}{channel}.nii.gz" for channel in ("", "_0000")]
+    return next((file.resolve() for file in candidates if file.is_file()), None)
+
+
+def _read_classes(knight_json: Path, names: Sequence[str]) -> dict[str, int]:
+    """Case name -> class of its tumour, for the cases at hand."""
+    try:
+        entries = json.loads(knight_json.read_text(encoding="utf-8"))
+        risk_groups = {entry["case_id"]: entry["aua_risk_group"] for entry in entries}
+    except OSError as error:
+        raise InputError(f"{knight_json} cannot be read ({error.strerror}); pass KNIGHT's knight.json") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f'{knight_json} is no list of {{"case_id", "aua_risk_group"}} ({error}); pass KNIGHT\'s knight.json'
+        ) from error
+    classes = {}
+    for name in names:
+        if name not in risk_groups:
+            raise InputError(f"{knight_json} has no case {name}; take its mask out or pass the file that lists it")
+        if risk_groups[name] not in CLASS_OF_RISK_GROUP:
+            raise InputError(
+                f"{knight_json}: case {name} has the unknown risk group {risk_groups[name]!r}; "
+                f"known are {', '.join(CLASS_OF_RISK_GROUP)}"
+            )
+        classes[name] = CLASS_OF_RISK_GROUP[risk_groups[name]]
+    return classes
+
+
+def _check_record(path: Path, record: dict[str, Any]) -> None:
+    """Keep what the labels are made from beside them: a run with other settings must not be mixed in."""
+    if path.is_file():
+        try:
+            earlier = json.loads(path.read_text(encoding="utf-8"))
+            known = earlier["class_of_case"]
+            same = earlier["cysts_as"] == record["cysts_as"] and record["class_of_case"].items() >= known.items()
+        except (ValueError, KeyError, TypeError, AttributeError):
+            same = False
+        if not same:
+            raise InputError(
+                f"{path}: the folder was prepared from other settings; delete it or pass another output_dir"
+            )
+    write_json(path, record)
+
+
+def _write_label(source: Source, folder: Path, tumour_class: int, cysts_as: int) -> bool:
+    """Write one label unless it is there already and no older than its mask; whether it was written."""
+    target = folder / f"{source.name}.nii.gz"
+    if target.is_file() and target.stat().st_mtime_ns >= source.mask.stat().st_mtime_ns:
+        return False
+    try:
+        mask: Any = nib.load(source.mask)
+        values = np.asanyarray(mask.dataobj)
+    except Exception as error:  # a damaged file fails in nibabel, zlib or numpy alike
+        raise InputError(f"{source.mask}: cannot be read ({type(error).__name__}); download it again") from error
+    unknown = sorted(set(count_values(values)) - {0, 1, TUMOUR, CYST})
+    if unknown:
+        raise InputError(
+            f"{source.mask}: value {unknown[0]:g} is none of KiTS' 0 background, 1 kidney, 2 tumour, 3 cyst; "
+            "pass KiTS' own masks"
+        )
+    label = np.zeros_like(values, dtype=np.uint8)
+    label[values == TUMOUR] = tumour_class
+    label[values == CYST] = cysts_as
+    header = mask.header.copy()
+    header.set_data_dtype(np.uint8)
+    header.set_slope_inter(1, 0)
+    with replacing(target) as temporary:
+        nib.save(nib.Nifti1Image(label, mask.affine, header), temporary)
+    return True
+
+
+def _place_image(image: Path, target: Path, copy: bool) -> None:
+    if copy:
+        if target.is_symlink() or not target.is_file() or target.stat().st_size != image.stat().st_size:
+            with replacing(target) as temporary:
+                shutil.copyfile(image, temporary)
+    elif not target.is_symlink() or target.resolve() != image:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        target.symlink_to(image)
+
+
+def _write_listing(path: Path, num_cases: int) -> None:
+    """nnU-Net's dataset.json, written last: it stands for a complete data set."""
+    listing = {
+        "name": "KNIGHT",
+        "description": "KiTS tumours classed by the AUA risk group: NoAT up to intermediate, CanAT from high risk on",
+        "channel_names": {"0": "CT"},
+        "labels": {name: number for number, name in enumerate(CLASS_NAMES)},
+        "numTraining": num_cases,
+        "file_ending": ".nii.gz",
+    }
+    write_json(path, listing)
+
+
+def _summary(sources: Sequence[Source], classes: dict[str, int], output: Path, written: int) -> str:
+    counts = ", ".join(f"{sum(c == number for c in classes.values())} {CLASS_NAMES[number]}" for number in (1, 2))
+    images = "with their scans" if sources[0].image else "labels alone, no scans found: training needs images_dir"
+    return f"KNIGHT: {len(sources)} cases ({counts}) in {output}, {written} labels newly written, {images}"

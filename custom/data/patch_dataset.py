@@ -1,0 +1,104 @@
+"""Training patches: any number per epoch, each determined by the seed and its number alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from monai.data import CacheDataset
+from monai.transforms import Compose, RandomizableTrait
+from torch.utils.data import Dataset, DistributedSampler
+
+from ..errors import InputError
+
+FORCED_FRACTION = 0.33  # of every batch, as in nnU-Net: one of two patches
+
+
+class PatchDataset(Dataset):
+    """Patch number i of a training, drawn from a case of its own, whatever worker, process or session asks for it.
+
+    Its case, its place and its augmentation follow from (seed, i). So two runs with one seed are equal with any number
+    of workers, a resumed run goes on as if never interrupted, and processes that share a batch draw what one would.
+    As in nnU-Net every case is equally likely, with replacement, and the last third of every batch is told (key
+    `forced_foreground`) to contain foreground; MONAI's samplers cannot tell a patch its position in the batch.
+
+    Args:
+        data: dictionaries of "image" and "label".
+        transform: a `Compose`; what precedes its first random transform is computed once per case and cached.
+        iterations_per_epoch: batches in an epoch.
+        batch_size: patches in a batch, over all processes.
+        seed: of the whole training.
+        cache_rate: fraction of the cases kept in memory.
+        num_workers: threads that fill the cache.
+        progress: show a bar while the cache is filled.
+    """
+
+    def __init__(
+        self,
+        data: Sequence[dict[str, Any]],
+        transform: Compose,
+        iterations_per_epoch: int,
+        batch_size: int,
+        seed: int = 0,
+        cache_rate: float = 1.0,
+        num_workers: int | None = 1,
+        progress: bool = True,
+    ) -> None:
+        if not data:
+            raise InputError("train#dataset#data holds no case; check --dataset_dir and --fold")
+        first_random = transform.get_index_of_first(lambda step: isinstance(step, RandomizableTrait))
+        prepare = Compose(transform.transforms[:first_random])
+        self.cases = CacheDataset(
+            data, prepare, cache_rate=cache_rate, num_workers=num_workers, progress=progress, copy_cache=False
+        )
+        self.augment = Compose(transform.transforms[first_random:] if first_random is not None else [])
+        self.iterations_per_epoch = iterations_per_epoch
+        self.batch_size = batch_size
+        self.seed = seed
+
+    def __len__(self) -> int:
+        """Patches in an epoch."""
+        return self.iterations_per_epoch * self.batch_size
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Patch `index` of the training, counted from its first epoch on: an epoch holds `len(self)` of them."""
+        random = np.random.RandomState(np.random.SeedSequence([self.seed, index]).generate_state(8))
+        case = dict(self.cases[random.randint(len(self.cases))])
+        case["forced_foreground"] = index % self.batch_size >= round(self.batch_size * (1 - FORCED_FRACTION))
+        self.augment.set_random_state(state=random)
+        return self.augment(case)
+
+
+class EpochSampler(DistributedSampler):
+    """The patch numbers of an epoch in order; each process takes its own share of every batch.
+
+    It is a `DistributedSampler` so that MONAI's trainers tell it the epoch (1 is the first).
+
+    Args:
+        dataset: the patches.
+
+    Raises:
+        InputError: when the batch cannot be shared equally.
+    """
+
+    def __init__(self, dataset: PatchDataset) -> None:
+        distributed = dist.is_available() and dist.is_initialized()
+        replicas, rank = (dist.get_world_size(), dist.get_rank()) if distributed else (1, 0)
+        if dataset.batch_size % replicas:
+            raise InputError(
+                f"batch_size {dataset.batch_size} cannot be shared by {replicas} processes: "
+                f"pass --batch_size with a multiple of {replicas}"
+            )
+        super().__init__(dataset, num_replicas=replicas, rank=rank, shuffle=False)
+        self.epoch = 1
+        self.batch_size = dataset.batch_size
+        self.share = dataset.batch_size // replicas
+
+    def __iter__(self) -> Iterator[int]:
+        """Patch numbers of the current epoch for this process."""
+        patches = len(self) * self.num_replicas
+        numbers = torch.arange((self.epoch - 1) * patches, self.epoch * patches).reshape(-1, self.batch_size)
+        return iter(numbers[:, self.rank * self.share : (self.rank + 1) * self.share].flatten().tolist())

@@ -1,0 +1,7 @@
+"""Phantoms (generated, no patient data) of spine MRI with one tumour of four types."""
+
+from .dataset import write_spine_phantoms
+from .phantom import SpinePhantom, make_spine_phantom
+from .tumours import TUMOURS
+
+__all__ = ["TUMOURS", "SpinePhantom", "make_spine_phantom", "write_spine_phantoms"]

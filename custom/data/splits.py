@@ -1,0 +1,101 @@
+"""The cases of a run: what a config asks for with a data set's folder, a section and a fold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from .folds import load_folds, load_or_make_folds
+from .inspection import foreground_classes, inspect_cases, only_usable, raise_on_problems
+from .layouts import case_name, test_images, training_cases
+
+SECTIONS = ("training", "validation", "all")
+
+
+def split_cases(
+    dataset_dir: str | Path,
+    section: str,
+    num_classes: int,
+    fold: int | str = 0,
+    num_folds: int = 5,
+    folds_file: str | Path | None = None,
+    facts_file: str | Path | None = None,
+    validate: bool = True,
+    seed: int = 0,
+) -> list[dict[str, Any]]:
+    """The labelled cases of one section as ``{"image", "label"}``, sorted by name.
+
+    Args:
+        dataset_dir: a data set in Medical Segmentation Decathlon or nnU-Net raw layout.
+        section: "training" (every fold but `fold`), "validation" (`fold` alone) or "all".
+        num_classes: classes of the labels, background included.
+        fold: 0 to `num_folds` - 1, or "all": training and validation are then both every case, so that scores on the
+            validation cases are scores on training cases.
+        num_folds: number of folds, balanced over the foreground classes that the cases have.
+        folds_file: JSON; read where it exists, else written. None makes the same folds anew each time.
+        facts_file: JSON in which the findings of the data check are kept: the next check reads only what changed.
+        validate: read every file of the data set first and refuse data with problems. Without it, and with an existing
+            folds file, no file is opened here; else labels are read for the sake of the folds.
+        seed: of the folds, when they are made.
+
+    Raises:
+        InputError: the data, a file or an argument cannot be used.
+    """
+    if section not in SECTIONS:
+        raise InputError(f"section is {section!r}; it must be one of {', '.join(SECTIONS)}")
+    held_out = _fold_number(fold, num_folds)
+    cases = training_cases(dataset_dir)
+    strata = None
+    if validate:
+        facts = inspect_cases(cases, num_classes, facts_file)
+        raise_on_problems(facts)
+        strata = {fact.name: fact.foreground for fact in facts}
+    if section == "all" or held_out is None:
+        return cases
+    folds = _folds(cases, strata, folds_file, num_folds, seed)
+    in_fold = set(folds[held_out])
+    return [case for case in cases if (case_name(case) in in_fold) == (section == "validation")]
+
+
+def inference_cases(dataset_dir: str | Path, validate: bool = True) -> list[dict[str, Any]]:
+    """The scans to predict as ``{"image"}``, see `layouts.test_images`.
+
+    With `validate`, every scan is read first and one that cannot be used is left out with one warning line.
+
+    Raises:
+        InputError: there are no scans, or none can be used.
+    """
+    cases = test_images(dataset_dir)
+    if not validate:
+        return cases
+    return only_usable(cases, inspect_cases(cases, description="checking scans"))
+
+
+def _fold_number(fold: int | str, num_folds: int) -> int | None:
+    """`fold` as an index, None for "all"."""
+    if fold == "all":
+        return None
+    try:
+        number = int(fold)
+    except (TypeError, ValueError):
+        number = -1
+    if not 0 <= number < num_folds:
+        raise InputError(f'fold is {fold!r}; it must be 0 to {num_folds - 1} (num_folds - 1) or "all"')
+    return number
+
+
+def _folds(
+    cases: Sequence[dict[str, Any]],
+    strata: dict[str, tuple[int, ...]] | None,
+    folds_file: str | Path | None,
+    num_folds: int,
+    seed: int,
+) -> list[list[str]]:
+    """The folds; labels are read only where neither the data check nor a file tells."""
+    if strata is None:
+        if folds_file is not None and Path(folds_file).exists():
+            return load_folds(folds_file, [case_name(case) for case in cases], num_folds)
+        strata = foreground_classes(cases)
+    return load_or_make_folds(folds_file, strata, num_folds, seed)

@@ -1,0 +1,236 @@
+"""The best, the median and the worst case of an evaluation as one picture."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import ignite.distributed as idist
+import nibabel as nib
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+from monai.data import MetaTensor, decollate_batch
+from monai.utils import CommonKeys, ImageMetaKey, convert_to_numpy
+
+from ..errors import InputError
+from ..reports.case_picture import CasePicture, draw_cases, slice_case
+from .metrics_report import unique_case_names
+
+logger = logging.getLogger(__name__)
+
+SURFACE_DISTANCE = "surface_distance"
+MOST_CASES = 32
+
+
+@dataclass(frozen=True, eq=False)
+class _ScoredCase:
+    score: float
+    picture: CasePicture  # its name is the case's file
+
+
+class CaseGallery:
+    """Draw scan, truth, prediction and distance field of an evaluation's best, median and worst case.
+
+    Cases are ranked by their mean Dice over the classes that their truth has; a case without foreground is not ranked.
+    With one case it alone is shown, with two the best and the worst; the median of an even number is the lower one.
+
+    Of a case only one slice is kept, as 8-bit image and labels and a half-float field (512 x 256 pixels: 0.7 MB), and
+    of at most `most_cases` cases: the best, the worst and those nearest to the median so far. Up to that many cases the
+    median is exact; beyond it the picture shows, of the cases kept, the one nearest to the true median, and says so.
+
+    With several processes each ranks against the scores of all and sends its three slices to the first, which draws.
+
+    The evaluator's output holds "image" (C, X, Y, Z), of which the first channel is shown, and "label" and "pred" on
+    the same grid, class ids (1, X, Y, Z) or one channel per class, with or without background. Grids with an affine are
+    turned to RAS for the picture.
+
+    Args:
+        picture_file: the PNG.
+        class_names: the foreground classes, ids 1, 2, ...
+        distance_field: from the true class ids (1, X, Y, Z) to the field (K, X, Y, Z) in 0..1 to show, for instance
+            `custom.transforms.SurfaceDistanceField`. Where the output has "surface_distance", the network's own field
+            (K, X, Y, Z), that one is shown instead.
+        title: title of the picture.
+        most_cases: how many slices are kept at a time, at least 3.
+    """
+
+    def __init__(
+        self,
+        picture_file: str | Path,
+        class_names: Sequence[str],
+        distance_field: Callable[[torch.Tensor], Any] | None = None,
+        title: str = "",
+        most_cases: int = MOST_CASES,
+    ) -> None:
+        if most_cases < 3:
+            raise InputError(f"CaseGallery: most_cases is {most_cases}; give at least 3: best, median and worst")
+        self.picture_file = Path(picture_file)
+        self.class_names = list(class_names)
+        self.distance_field = distance_field
+        self.title = title
+        self.most_cases = most_cases
+        self._scores: list[float] = []
+        self._kept: list[_ScoredCase] = []
+        self._unranked = 0
+
+    def attach(self, engine: Engine) -> None:
+        """Follow every epoch of the evaluator."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self._start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._draw)
+
+    def _start(self, _: Engine) -> None:
+        self._scores, self._kept, self._unranked = [], [], 0
+
+    def _collect(self, engine: Engine) -> None:
+        outputs: Any = engine.state.output
+        for output in outputs if isinstance(outputs, list) else decollate_batch(outputs):
+            self._take(output)
+
+    def _take(self, output: Mapping[str, Any]) -> None:
+        name = _file_of(output) or f"process {idist.get_rank()}, case {len(self._scores) + self._unranked + 1}"
+        truth = class_ids(output[CommonKeys.LABEL], len(self.class_names), f"{name}: label")
+        prediction = class_ids(output[CommonKeys.PRED], len(self.class_names), f"{name}: pred")
+        if truth.shape != prediction.shape:
+            raise InputError(
+                f"{name}: label {tuple(truth.shape)} and pred {tuple(prediction.shape)} differ in shape; "
+                "bring both to the same grid"
+            )
+        score = mean_dice(truth, prediction, len(self.class_names))
+        if np.isnan(score):
+            self._unranked += 1
+            return
+        self._scores.append(score)
+        # Slicing a case and computing its field takes longer than scoring it: leave it where it would not be kept.
+        kept_scores = keep_nearest([*(case.score for case in self._kept), score], self._scores, self.most_cases)
+        if len(self._kept) in kept_scores:
+            self._kept.append(_ScoredCase(score, self._slice(name, output, truth, prediction)))
+            self._kept = [self._kept[i] for i in kept_scores]
+
+    def _slice(
+        self, name: str, output: Mapping[str, Any], truth: torch.Tensor, prediction: torch.Tensor
+    ) -> CasePicture:
+        image = output[CommonKeys.IMAGE]
+        volumes = [image[0], truth[0], prediction[0]]
+        field_name = "distance field"
+        if output.get(SURFACE_DISTANCE) is not None:
+            volumes += list(output[SURFACE_DISTANCE])
+            field_name = "predicted distance field"
+        elif self.distance_field is not None:
+            volumes += list(self.distance_field(truth))
+        arrays = [np.asarray(convert_to_numpy(torch.as_tensor(volume).float())) for volume in volumes]
+        affine = image.affine.numpy() if isinstance(image, MetaTensor) else np.eye(4)
+        orientation = nib.orientations.io_orientation(affine)
+        spacing = np.linalg.norm(affine[:3, :3], axis=0)[np.argsort(orientation[:, 0])]
+        if any(array.shape != arrays[0].shape for array in arrays[1:]):
+            field_shape = f", field {arrays[3].shape}" if len(arrays) > 3 else ""
+            raise InputError(
+                f"{name}: image {arrays[0].shape}, label {arrays[1].shape}{field_shape} differ in shape; "
+                "bring all to the same grid"
+            )
+        scan, true, predicted, *field = (nib.orientations.apply_orientation(array, orientation) for array in arrays)
+        return slice_case(name, scan, true, predicted, spacing, np.stack(field) if field else None, field_name)
+
+    def _draw(self, _: Engine) -> None:
+        scores = [score for part in _gather(self._scores) for score in part]
+        own = [self._kept[i] for i in choose([case.score for case in self._kept], scores).values()]
+        every = {(case.picture.name, case.score): case for part in _gather(own) for case in part}
+        if idist.get_rank() != 0:
+            return
+        if not every:
+            logger.warning("%s: not drawn, no case with foreground was evaluated", self.picture_file)
+            return
+        candidates = list(every.values())
+        chosen = {caption: candidates[i] for caption, i in choose([case.score for case in candidates], scores).items()}
+        names = unique_case_names([case.picture.name for case in chosen.values()])
+        pictures = [
+            replace(case.picture, name=name, caption=f"{caption}, Dice {case.score:.2f}")
+            for name, (caption, case) in zip(names, chosen.items(), strict=True)
+        ]
+        try:
+            draw_cases(pictures, self.picture_file, self.class_names, self.title)
+        except OSError as error:
+            logger.warning("%s: not drawn (%s)", self.picture_file, error)
+
+
+def class_ids(label: torch.Tensor, classes: int, name: str) -> torch.Tensor:
+    """Class ids (1, X, Y, Z), 0 background, from ids or from one channel per class; metadata kept.
+
+    Raises:
+        InputError: the number of channels is neither 1 nor that of the foreground classes with or without background.
+    """
+    if label.ndim != 4 or label.shape[0] not in (1, classes, classes + 1):
+        raise InputError(
+            f"{name} has shape {tuple(label.shape)}; give class ids (1, X, Y, Z) or one channel per class, "
+            f"{classes} or, with background, {classes + 1}"
+        )
+    if label.shape[0] == 1:
+        return label.round().long()
+    ids = label.argmax(dim=0, keepdim=True)
+    return ids if label.shape[0] == classes + 1 else (ids + 1) * (label > 0.5).any(dim=0, keepdim=True)
+
+
+def mean_dice(truth: torch.Tensor, prediction: torch.Tensor, classes: int) -> float:
+    """Mean Dice over the foreground classes that the truth has, nan where it has none.
+
+    Voxels whose id is none of the classes, in either, do not count.
+    """
+    size = classes + 1
+    pairs = torch.stack([torch.as_tensor(label).reshape(-1) for label in (truth, prediction)])
+    pairs = pairs.as_tensor() if isinstance(pairs, MetaTensor) else pairs
+    pairs = pairs[:, ((pairs >= 0) & (pairs < size)).all(dim=0)]
+    confusion = torch.bincount(pairs[0] * size + pairs[1], minlength=size * size).reshape(size, size)
+    table = confusion.double().cpu()
+    in_truth, in_prediction, common = table.sum(dim=1)[1:], table.sum(dim=0)[1:], table.diagonal()[1:]
+    present = in_truth > 0
+    return float((2 * common / (in_truth + in_prediction))[present].mean()) if present.any() else float("nan")
+
+
+def median_low(scores: Sequence[float]) -> float:
+    """The median, of an even number the lower of the middle two, so that some case has it."""
+    return sorted(scores)[(len(scores) - 1) // 2]
+
+
+def keep_nearest(kept: Sequence[float], scores: Sequence[float], most: int) -> list[int]:
+    """Indices, in order, of at most `most` of the kept scores: the best, the worst, then those nearest the median."""
+    if len(kept) <= most:
+        return list(range(len(kept)))
+    order = np.argsort(kept, kind="stable")
+    median = median_low(scores)
+    middle = sorted(order[1:-1], key=lambda i: abs(kept[i] - median))
+    return sorted(int(i) for i in (order[0], order[-1], *middle[: most - 2]))
+
+
+def choose(kept: Sequence[float], scores: Sequence[float]) -> dict[str, int]:
+    """Captions and indices, best first, of the best, the median and the worst of the kept scores among `scores`.
+
+    No case comes twice: one alone is "only case", of two there is no median.
+    """
+    if not kept:
+        return {}
+    order = [int(i) for i in np.argsort(kept, kind="stable")]
+    if len(order) == 1:
+        return {"only case": order[0]}
+    chosen = {"best": order[-1]}
+    if len(order) > 2:
+        median = median_low(scores)
+        nearest = min(order[1:-1], key=lambda i: abs(kept[i] - median))
+        chosen["median" if kept[nearest] == median else "near the median"] = nearest
+    chosen["worst"] = order[0]
+    return chosen
+
+
+def _gather(own: list[Any]) -> list[list[Any]]:
+    """The lists of all processes."""
+    return cast(list[list[Any]], idist.all_gather(own)) if idist.get_world_size() > 1 else [own]
+
+
+def _file_of(output: Mapping[str, Any]) -> str | None:
+    """The image's file, where the image knows it."""
+    meta = getattr(output[CommonKeys.IMAGE], "meta", {})
+    file = meta.get(ImageMetaKey.FILENAME_OR_OBJ)
+    return None if file is None else str(file)

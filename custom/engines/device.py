@@ -1,0 +1,48 @@
+"""Where a run computes, and in which precision."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+
+def default_device() -> torch.device:
+    """CUDA where there is one (under torchrun the process's own), else Apple's MPS, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def uses_amp(amp: bool, device: str | torch.device) -> bool:
+    """Whether to compute in mixed precision: MONAI's engines know it on CUDA only."""
+    return amp and torch.device(device).type == "cuda"
+
+
+def amp_options() -> dict[str, Any]:
+    """bfloat16 where the GPU computes in it natively (no overflow, no loss scaling needed), else float16."""
+    native = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    return {"dtype": torch.bfloat16 if native else torch.float16}
+
+
+def join_processes() -> None:
+    """Join the processes that torchrun started: nccl between GPUs, gloo between CPUs."""
+    if dist.is_initialized():
+        return
+    device = default_device()
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    dist.init_process_group(backend="nccl" if device.type == "cuda" else "gloo")
+
+
+def leave_processes() -> None:
+    """Leave the process group, if there is one."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def world_size() -> int:
+    """Number of processes that train together."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1

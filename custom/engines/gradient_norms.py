@@ -1,0 +1,46 @@
+"""How strongly each term of the loss pulls at the shared features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from monai.engines.utils import IterationEvents
+
+from ..losses import JointLoss
+
+
+class GradientNorms:
+    """Gradient norm of each term of `JointLoss` in `engine.state.gradient_norms`, once an epoch.
+
+    BATseg's distance term fades quadratically near its optimum, so what it contributes is measured, not assumed. One
+    extra backward pass per term through the last decoder block, on the first batch of an epoch, on this process's
+    share of the batch.
+
+    Args:
+        loss: the loss in training.
+        parameters: parameters that all terms share, e.g. `NativeScaleDynUNet.shared_parameters()`.
+    """
+
+    def __init__(self, loss: JointLoss, parameters: Sequence[torch.nn.Parameter]) -> None:
+        self.loss = loss
+        self.parameters = list(parameters)
+
+    def attach(self, engine: Any) -> None:
+        """Measure between the loss and its backward pass."""
+        engine.add_event_handler(IterationEvents.LOSS_COMPLETED, self)
+
+    def __call__(self, engine: Any) -> None:
+        """Measure on the first batch of an epoch."""
+        if (engine.state.iteration - 1) % engine.state.epoch_length:
+            return
+        engine.state.gradient_norms = {
+            name: gradient_norm(term, self.parameters) for name, term in self.loss.terms.items()
+        }
+
+
+def gradient_norm(term: torch.Tensor, parameters: Sequence[torch.nn.Parameter]) -> float:
+    """L2 norm of d term / d parameters; the graph is kept."""
+    gradients = torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True)
+    return float(torch.nn.utils.get_total_norm([gradient for gradient in gradients if gradient is not None]))

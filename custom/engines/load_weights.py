@@ -1,0 +1,49 @@
+"""Trained weights for evaluation and inference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Events
+from torch import nn
+
+from ..errors import InputError
+
+
+class LoadWeights:
+    """Load a flat dictionary of tensors into a network when an engine starts.
+
+    MONAI's `CheckpointLoader` reports a wrong file as pages of layer names.
+
+    Args:
+        file: e.g. `models/model.pt`.
+        network: takes the weights, strictly.
+    """
+
+    def __init__(self, file: str, network: nn.Module) -> None:
+        self.file = Path(file)
+        self.network = network
+
+    def attach(self, engine: Any) -> None:
+        """Load before `engine` runs."""
+        engine.add_event_handler(Events.STARTED, self)
+
+    def __call__(self, _engine: Any) -> None:
+        """Load the weights.
+
+        Raises:
+            InputError: the file is missing, unreadable or of another network.
+        """
+        if not self.file.is_file():
+            raise InputError(
+                f"no trained weights at {self.file}: train first (same overlays and --ckpt_dir) or pass --checkpoint FILE"
+            )
+        try:
+            self.network.load_state_dict(torch.load(self.file, map_location="cpu", weights_only=True))
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[1 if "\n" in str(error) else 0].strip()[:200]
+            raise InputError(
+                f"{self.file} does not fit the network ({reason}): pass the overlays it was trained with"
+            ) from error

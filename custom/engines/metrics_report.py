@@ -1,0 +1,213 @@
+"""The metrics of an evaluation as files and as a printed table, beside what simpler predictors reach."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Any
+
+import ignite.distributed as idist
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+from monai.utils import (
+    CommonKeys,
+    ImageMetaKey,
+    convert_to_numpy,
+    convert_to_tensor,
+    evenly_divisible_all_gather,
+    string_list_all_gather,
+)
+
+from ..atomic_write import write_json
+from ..errors import InputError
+from ..metrics.hausdorff_distance import CONVENTIONS, MISSING_MM
+from ..reports.metric_table import Row, format_table, majority_class_dice, per_case_rows, summary, write_csv
+
+logger = logging.getLogger(__name__)
+
+MAJORITY = "majority class on the true mask"
+
+
+class MetricsReport:
+    """Write `metrics_per_case.csv`, `metrics_summary.csv` and `metrics.json` after an evaluation and log the table.
+
+    The evaluator's output holds one-hot "pred" and "label" of every case (decollated), and its metrics keep details of
+    shape (cases, classes) without background, nan where a case does not have the class. With several processes the
+    cases of all of them are in the report, each once, which the first process writes.
+
+    Args:
+        output_dir: folder of the files.
+        class_names: the foreground classes, in the order of the channels.
+        data_name: what is evaluated, for the header of the table.
+        convention: convention of the HD95 metric, for the header.
+        baselines_file: JSON of the mean Dice of other predictors, `{"name": {"class": dice}}`; used where it exists.
+        metrics: names in `engine.state.metric_details`; a mapping gives each its column. The columns "dice" and
+            "hd95_mm" have titles and decimals of their own.
+        missing_mm: the distance the HD95 metric gives a missed class, for the header.
+    """
+
+    def __init__(
+        self,
+        output_dir: str,
+        class_names: Sequence[str],
+        data_name: str = "",
+        convention: str = "pooled",
+        baselines_file: str | None = None,
+        metrics: Sequence[str] | Mapping[str, str] = ("dice", "hd95_mm"),
+        missing_mm: float = MISSING_MM,
+    ) -> None:
+        if convention not in CONVENTIONS:
+            raise InputError(f"MetricsReport: convention {convention!r}; choose one of {', '.join(CONVENTIONS)}")
+        self.output_dir = Path(output_dir)
+        self.class_names = list(class_names)
+        self.data_name = data_name
+        self.convention = convention
+        self.baselines_file = baselines_file
+        self.columns = dict(metrics) if isinstance(metrics, Mapping) else {name: name for name in metrics}
+        self.missing_mm = missing_mm
+        self._files: list[str] = []
+        self._voxels: list[torch.Tensor] = []
+
+    def attach(self, engine: Engine) -> None:
+        """Follow every epoch of `engine`, after its metrics: attach those first."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self._start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._report)
+
+    def _start(self, _: Engine) -> None:
+        self._files, self._voxels = [], []
+
+    def _collect(self, engine: Engine) -> None:
+        for item, output in zip(_items(engine.state.batch), _items(engine.state.output), strict=True):
+            self._files.append(_file_of(item) or f"process{idist.get_rank()}_case{len(self._files)}")
+            self._voxels.append(torch.stack([self._count(output, key) for key in (CommonKeys.LABEL, CommonKeys.PRED)]))
+
+    def _count(self, output: Mapping[str, torch.Tensor], key: str) -> torch.Tensor:
+        """Voxels of each foreground class in a one-hot tensor (1 + classes, *spatial)."""
+        one_hot = output[key]
+        if len(one_hot) != len(self.class_names) + 1:
+            raise InputError(
+                f"MetricsReport: {key!r} of shape {tuple(one_hot.shape)} is not one-hot with background and "
+                f"{len(self.class_names)} classes ({', '.join(self.class_names)}); add AsDiscreted(to_onehot="
+                f"{len(self.class_names) + 1}) to the postprocessing"
+            )
+        return convert_to_tensor(one_hot, track_meta=False)[1:].bool().flatten(1).sum(dim=1).cpu()
+
+    def _report(self, engine: Engine) -> None:
+        files = string_list_all_gather(self._files)
+        voxels = evenly_divisible_all_gather(torch.stack(self._voxels), concat=True).numpy()
+        if idist.get_rank() != 0:
+            return
+        once = first_occurrences(files)
+        if len(once) < len(files):
+            logger.warning(
+                "%d of %d evaluated cases are repeats, left out of the report",
+                len(files) - len(once),
+                len(files),
+            )
+        details = {column: self._details(engine, name, len(files))[once] for name, column in self.columns.items()}
+        truth, predicted = voxels[once, 0], voxels[once, 1]
+        rows = summary(self.class_names, details, missing=(truth > 0) & (predicted == 0))
+        columns = {**details, "truth_voxels": truth, "predicted_voxels": predicted}
+        names = unique_case_names([files[i] for i in once])
+        self._write(per_case_rows(names, self.class_names, columns), rows, self._baselines(truth))
+
+    def _details(self, engine: Engine, name: str, cases: int) -> np.ndarray:
+        """(cases, classes) values of one metric."""
+        kept = getattr(engine.state, "metric_details", {})
+        if name not in kept:
+            raise InputError(
+                f"MetricsReport: the evaluator keeps no details of a metric {name!r}; it has: "
+                f"{', '.join(kept) or 'none'}; name one of those in `metrics` or add the metric to the evaluator"
+            )
+        values = convert_to_numpy(kept[name])
+        if values.shape != (cases, len(self.class_names)):
+            raise InputError(
+                f"MetricsReport: details of {name!r} of shape {values.shape} for {cases} cases and "
+                f"{len(self.class_names)} classes; leave the background out of the metric"
+            )
+        return values
+
+    def _baselines(self, truth_voxels: np.ndarray) -> dict[str, dict[str, float | None]]:
+        baselines = read_baselines(self.baselines_file) if self.baselines_file else {}
+        if len(self.class_names) > 1:
+            dice = [_number_or_none(value) for value in majority_class_dice(truth_voxels)]
+            baselines[MAJORITY] = dict(zip(self.class_names, dice, strict=True))
+        return baselines
+
+    def _write(
+        self, case_rows: list[Row], summary_rows: list[Row], baselines: dict[str, dict[str, float | None]]
+    ) -> None:
+        cases = len(case_rows) // len(self.class_names)
+        hd95 = f"HD95: {CONVENTIONS[self.convention]}; {self.missing_mm:g} mm where the prediction lacks the class"
+        write_csv(self.output_dir / "metrics_per_case.csv", case_rows)
+        write_csv(self.output_dir / "metrics_summary.csv", summary_rows)
+        content = {
+            "data": self.data_name,
+            "cases": cases,
+            "hd95_convention": self.convention,
+            "notes": [hd95],
+            "summary": {row["class"]: {key: row[key] for key in row if key != "class"} for row in summary_rows},
+            "baselines": baselines,
+        }
+        write_json(self.output_dir / "metrics.json", content)
+        logger.info("%s", "\n" + format_table(summary_rows, self.data_name or "evaluation", cases, [hd95], baselines))
+
+
+def read_baselines(path: str | Path) -> dict[str, dict[str, float | None]]:
+    """The predictors of a baselines file; none where there is no such file.
+
+    A file of another form is reported and left out: it must not cost an evaluation of hours.
+    """
+    if not Path(path).is_file():
+        return {}
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        return {
+            str(name): {str(one): _number_or_none(dice) for one, dice in classes.items()}
+            for name, classes in content.items()
+        }
+    except (ValueError, TypeError, AttributeError) as error:
+        logger.warning('%s: not JSON of the form {"name": {"class": dice}} (%s); no baselines shown', path, error)
+        return {}
+
+
+def _number_or_none(value: float | None) -> float | None:
+    """JSON knows no nan: a class without cases has None."""
+    return None if value is None or np.isnan(float(value)) else float(value)
+
+
+def first_occurrences(files: Sequence[str]) -> list[int]:
+    """Indices of the cases met for the first time: samplers repeat cases so that all processes get equally many."""
+    first: dict[str, int] = {}
+    for index, file in enumerate(files):
+        first.setdefault(file, index)
+    return list(first.values())
+
+
+def unique_case_names(files: Sequence[str]) -> list[str]:
+    """File names without folder and .nii.gz, with as many folders before them as it takes to tell cases apart."""
+    parts = [
+        (*PurePath(file).parts[:-1], PurePath(file).name.removesuffix(".gz").removesuffix(".nii")) for file in files
+    ]
+    for depth in range(1, max(map(len, parts), default=0) + 1):
+        names = ["/".join(part[-depth:]) for part in parts]
+        if len(set(names)) == len(set(files)):
+            return names
+    return list(files)
+
+
+def _items(collection: Any) -> list[Mapping[str, Any]]:
+    """The decollated dictionaries of a batch."""
+    if isinstance(collection, list):
+        return collection
+    raise InputError("MetricsReport: the evaluator gives whole batches; set its decollate=True")
+
+
+def _file_of(item: Mapping[str, Any]) -> str | None:
+    """Name of the image's file, where the image knows it."""
+    meta = getattr(item.get(CommonKeys.IMAGE), "meta", {})
+    return meta.get(ImageMetaKey.FILENAME_OR_OBJ)

@@ -1,0 +1,153 @@
+"""Checkpoints a training resumes from exactly, and the weights it leaves for inference."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ignite.distributed as idist
+import torch
+from ignite.engine import Events
+from torch import nn
+
+from ..atomic_write import replacing
+from ..errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+class TrainingCheckpoint:
+    """Save everything a training needs to go on, load it again, and keep `model.pt` ready for inference.
+
+    Files in `ckpt_dir`, each written atomically:
+    - `model.pt`: the latest weights, a flat dictionary of tensors; the figures to report are these weights'.
+    - `model_best.pt`: the weights of the best validation, whose score is optimistic: it chose them on that fold.
+    - `resume/checkpoint.pt`: weights, optimizer, schedule, loss scale, epoch and best score. Only tensors, numbers,
+      strings and lists, so it loads with `weights_only=True`; MONAI's `CheckpointSaver` stores handlers' state that
+      does not, and leaves out the best score.
+
+    Args:
+        ckpt_dir: folder of the files.
+        network, optimizer, lr_scheduler: what is trained; the network may be wrapped for several processes.
+        evaluator: validates during training; its best score is tracked.
+        settings: values that must be equal when a training resumes, e.g. fold and seed.
+        resume: go on from the checkpoint, if there is one; otherwise it is kept as `checkpoint_previous.pt`.
+        interval: epochs between two saves; the last epoch is always saved.
+    """
+
+    def __init__(
+        self,
+        ckpt_dir: str,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        lr_scheduler: torch.optim.lr_scheduler.LRScheduler,
+        evaluator: Any = None,
+        settings: Mapping[str, Any] | None = None,
+        resume: bool = False,
+        interval: int = 1,
+    ) -> None:
+        self.folder = Path(ckpt_dir)
+        self.checkpoint = self.folder / "resume" / "checkpoint.pt"
+        self.network = network
+        self.optimizer = optimizer
+        self.lr_scheduler = lr_scheduler
+        self.evaluator = evaluator
+        self.settings = dict(settings or {})
+        self.resume = resume
+        self.interval = interval
+
+    def attach(self, engine: Any) -> None:
+        """Load when `engine` starts, save when its epochs end; attach it after validation, schedule and `StopAfterEpoch`."""
+        engine.add_event_handler(Events.STARTED, self.start)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.epoch_completed)
+
+    def start(self, engine: Any) -> None:
+        """Resume, or set an earlier checkpoint aside."""
+        if not self.checkpoint.exists():
+            if self.resume:
+                logger.info("nothing to resume in %s: the training starts at epoch 1", self.folder)
+            return
+        if self.resume:
+            self.load(engine)
+        elif idist.get_rank() == 0:
+            kept = self.checkpoint.with_name("checkpoint_previous.pt")
+            self.checkpoint.replace(kept)
+            logger.warning("the training starts anew (pass --resume true to go on); the old checkpoint is now %s", kept)
+
+    def load(self, engine: Any) -> None:
+        """Restore every state from the checkpoint."""
+        state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        for key, value in self.settings.items():
+            if state["settings"].get(key) != value:
+                raise InputError(
+                    f"{self.checkpoint} was trained with {key} {state['settings'].get(key)}, not {value}: "
+                    f"pass --{key} {state['settings'].get(key)} or another --ckpt_dir"
+                )
+        if state["epoch"] > engine.state.max_epochs:
+            raise InputError(
+                f"{self.checkpoint} has {state['epoch']} epochs: pass --epochs {state['epoch']} or more to go on"
+            )
+        unwrapped(self.network).load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.lr_scheduler.load_state_dict(state["lr_scheduler"])
+        if engine.scaler is not None and state["scaler"]:
+            engine.scaler.load_state_dict(state["scaler"])
+        engine.state.epoch = state["epoch"]
+        engine.state.iteration = state["epoch"] * engine.state.epoch_length
+        if self.evaluator is not None:
+            self.evaluator.state.best_metric = state["best_metric"]
+            self.evaluator.state.best_metric_epoch = state["best_metric_epoch"]
+        logger.info("resumed from %s at epoch %d", self.checkpoint, state["epoch"])
+
+    def epoch_completed(self, engine: Any) -> None:
+        """Save every `interval` epochs and before the session ends, and the weights of the best validation."""
+        epoch = engine.state.epoch
+        self.refuse_diverged(epoch)
+        if idist.get_rank() > 0:
+            return
+        if self.evaluator is not None and self.evaluator.state.best_metric_epoch == epoch:
+            save(self.folder / "model_best.pt", weights(self.network))
+        if epoch % self.interval == 0 or epoch == engine.state.max_epochs or engine.should_terminate:
+            self.save(engine)
+
+    def save(self, engine: Any) -> None:
+        """Write the checkpoint and the weights."""
+        best = self.evaluator.state if self.evaluator is not None else None
+        state = {
+            "network": weights(self.network),
+            "optimizer": self.optimizer.state_dict(),
+            "lr_scheduler": self.lr_scheduler.state_dict(),
+            "scaler": engine.scaler.state_dict() if engine.scaler is not None else {},
+            "epoch": engine.state.epoch,
+            "best_metric": float(best.best_metric) if best is not None else -1.0,
+            "best_metric_epoch": int(best.best_metric_epoch) if best is not None else -1,
+            "settings": self.settings,
+        }
+        save(self.checkpoint, state)
+        save(self.folder / "model.pt", state["network"])
+
+    def refuse_diverged(self, epoch: int) -> None:
+        """Stop a training whose weights are no longer numbers before it overwrites a good checkpoint."""
+        if not all(bool(torch.isfinite(parameter).all()) for parameter in self.network.parameters()):
+            raise InputError(
+                f"the training diverged in epoch {epoch} (weights are not finite); {self.checkpoint} is from before: "
+                "lower --learning_rate and go on with --resume true"
+            )
+
+
+def unwrapped(network: nn.Module) -> nn.Module:
+    """The network inside `DistributedDataParallel`, or itself."""
+    return network.module if isinstance(network, nn.parallel.DistributedDataParallel) else network
+
+
+def weights(network: nn.Module) -> dict[str, torch.Tensor]:
+    """A flat dictionary of the network's tensors."""
+    return dict(unwrapped(network).state_dict())
+
+
+def save(path: Path, content: dict[str, Any]) -> None:
+    """`torch.save`, atomically."""
+    with replacing(path) as temporary:
+        torch.save(content, temporary)

@@ -1,0 +1,42 @@
+"""The score of the network before its first step, to be shown beside the trained one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ignite.distributed as idist
+import torch
+from ignite.engine import Events
+
+from ..atomic_write import write_json
+
+
+class UntrainedBaseline:
+    """Validate the untrained network and write its mean Dice per class to a JSON file.
+
+    Args:
+        evaluator: a MONAI evaluator that keeps the metric's details (cases, classes), nan where a class is absent.
+        file: where the scores go: {"untrained network": {class: Dice}}.
+        class_names: names of the foreground classes.
+        metric: name of the metric.
+    """
+
+    def __init__(self, evaluator: Any, file: str, class_names: Sequence[str], metric: str = "dice") -> None:
+        self.evaluator = evaluator
+        self.file = Path(file)
+        self.class_names = list(class_names)
+        self.metric = metric
+
+    def attach(self, engine: Any) -> None:
+        """Measure before the first epoch of `engine`, not when it resumes."""
+        engine.add_event_handler(Events.EPOCH_STARTED(once=1), self)
+
+    def __call__(self, _engine: Any) -> None:
+        """Measure and write."""
+        self.evaluator.run()
+        self.evaluator.state.best_metric, self.evaluator.state.best_metric_epoch = -1, -1
+        if idist.get_rank() == 0:
+            scores = torch.nanmean(self.evaluator.state.metric_details[self.metric], dim=0).tolist()
+            write_json(self.file, {"untrained network": dict(zip(self.class_names, scores, strict=True))})

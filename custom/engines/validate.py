@@ -1,0 +1,48 @@
+"""When a training is validated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ignite.engine import Events
+from monai.handlers import ValidationHandler
+
+
+class ValidateAtInterval(ValidationHandler):
+    """`monai.handlers.ValidationHandler` that also validates the last epoch, whose weights are the ones to report.
+
+    Args:
+        interval: epochs between two validations.
+        validator: a MONAI evaluator.
+    """
+
+    def attach(self, engine: Any) -> None:
+        """Validate when epochs of `engine` end."""
+        if self.validator is None:
+            raise ValueError("ValidateAtInterval: validator is None; pass a MONAI evaluator")
+
+        def due(trainer: Any, epoch: int) -> bool:
+            return epoch % self.interval == 0 or epoch == trainer.state.max_epochs
+
+        engine.add_event_handler(Events.EPOCH_COMPLETED(event_filter=due), self)
+
+
+class StopAfterEpoch:
+    """End this session of a training early, as if interrupted; a resumed one follows the same schedule.
+
+    Args:
+        epoch: last epoch of this session; 0 or None: do not stop.
+    """
+
+    def __init__(self, epoch: int | None) -> None:
+        self.epoch = epoch
+
+    def attach(self, engine: Any) -> None:
+        """Stop `engine` when the epoch ends; attach it before `TrainingCheckpoint`, which then saves this epoch."""
+        if self.epoch:
+            engine.add_event_handler(Events.EPOCH_COMPLETED, self)
+
+    def __call__(self, engine: Any) -> None:
+        """Stop after the chosen epoch."""
+        if engine.state.epoch == self.epoch:
+            engine.terminate()

@@ -1,0 +1,59 @@
+"""Dice averaged as the paper does: over the patients that have a class, then over the classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from monai.handlers import IgniteMetricHandler
+from monai.metrics import DiceMetric
+from monai.utils import MetricReduction
+
+from .reduction import mean_over_classes
+
+
+class ClassMeanDice(DiceMetric):
+    """MONAI's Dice of each case and class (nan where the case lacks the class), averaged class by class.
+
+    MONAI's own "mean" averages the classes of each patient first and then the patients, so that a frequent tumour
+    type outweighs a rare one; "mean_batch" has the right order but scores a class that no patient has as 0.
+
+    Args:
+        include_background: whether channel 0 counts as a class.
+    """
+
+    def __init__(self, include_background: bool = False) -> None:
+        super().__init__(include_background=include_background, reduction=MetricReduction.MEAN_BATCH)
+
+    def aggregate(
+        self, reduction: MetricReduction | str | None = None
+    ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+        """The mean over classes of the class means, a scalar; with `reduction`, MONAI's reduction of that name."""
+        values = self.get_buffer()
+        if reduction is not None or not isinstance(values, torch.Tensor):
+            return super().aggregate(reduction)
+        return mean_over_classes(values)
+
+
+class ClassMeanDiceHandler(IgniteMetricHandler):
+    """`ClassMeanDice` for an evaluator, as `monai.handlers.MeanDice` is MONAI's `DiceMetric` for one.
+
+    Args:
+        include_background: whether channel 0 counts as a class.
+        output_transform: gives (predictions, labels), both one-hot, from the evaluator's output:
+            `monai.handlers.from_engine(["pred", "label"])`.
+        save_details: keep the (cases, classes) values in `engine.state.metric_details`.
+    """
+
+    def __init__(
+        self,
+        include_background: bool = False,
+        output_transform: Callable[[Any], Any] = lambda x: x,
+        save_details: bool = True,
+    ) -> None:
+        super().__init__(
+            metric_fn=ClassMeanDice(include_background=include_background),
+            output_transform=output_transform,
+            save_details=save_details,
+        )

@@ -1,0 +1,192 @@
+"""Metrics of an evaluation as rows, as a summary over cases and as a table for the terminal."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..atomic_write import replacing
+
+Row = dict[str, Any]
+
+MEAN_OF_CLASSES = "mean of classes"
+# column: title in the printed table, decimals
+PRINTED = {"dice": ("Dice", 3), "hd95_mm": ("HD95 [mm]", 1)}
+
+
+def per_case_rows(
+    case_names: Sequence[str], class_names: Sequence[str], columns: Mapping[str, np.ndarray]
+) -> list[Row]:
+    """One row per case and class, from columns of shape (cases, classes); nan becomes an empty cell (None)."""
+    return [
+        {"case": case, "class": name, **{title: _cell(values[i, c]) for title, values in columns.items()}}
+        for i, case in enumerate(case_names)
+        for c, name in enumerate(class_names)
+    ]
+
+
+def summary(
+    class_names: Sequence[str], metrics: Mapping[str, np.ndarray], missing: np.ndarray | None = None
+) -> list[Row]:
+    """Per class, and last for the mean of classes: cases, mean, standard deviation and median over cases.
+
+    A class counts the cases that have it. The last row counts the cases that have any class; its mean is the mean of
+    the class means, while its deviation and median are over the cases' own means.
+
+    Args:
+        class_names: the foreground classes.
+        metrics: name to values of shape (cases, classes), nan where a case does not have the class.
+        missing: (cases, classes), true where the case has the class and the prediction lacks it.
+
+    Returns:
+        Rows with class, cases, `<metric>_mean`, `<metric>_sd` (of the sample, n - 1; None below two cases),
+        `<metric>_median` and, where given, missing. None where no case has the class.
+    """
+    per_class = [
+        _summary_row(name, {key: values[:, c] for key, values in metrics.items()}) for c, name in enumerate(class_names)
+    ]
+    overall = _summary_row(MEAN_OF_CLASSES, {key: _mean_over_classes_per_case(v) for key, v in metrics.items()})
+    for key in metrics:
+        class_means = [row[f"{key}_mean"] for row in per_class if row[f"{key}_mean"] is not None]
+        overall[f"{key}_mean"] = _cell(np.mean(class_means)) if class_means else None
+    rows = [*per_class, overall]
+    if missing is not None:
+        for row, count in zip(rows, [*missing.sum(axis=0), missing.sum()], strict=True):
+            row["missing"] = int(count)
+    return rows
+
+
+def majority_class_dice(truth_voxels: np.ndarray) -> np.ndarray:
+    """Mean Dice per class of a predictor that outlines all foreground perfectly and always names one class.
+
+    That class is the one most cases have (then the one with most voxels, then the first), counted on these very
+    cases, which flatters the predictor. In a case with other classes beside it, its Dice is 2 |M| / (|M| + |all|).
+
+    Args:
+        truth_voxels: (cases, classes) voxel counts of the true foreground classes.
+
+    Returns:
+        (classes,) means over the cases that have the class; nan where none has it.
+    """
+    voxels = np.asarray(truth_voxels, dtype=float)
+    cases = (voxels > 0).sum(axis=0)
+    majority = max(range(voxels.shape[1]), key=lambda c: (cases[c], voxels[:, c].sum(), -c))
+    dice = np.where(cases > 0, 0.0, np.nan)
+    own = voxels[voxels[:, majority] > 0]
+    if len(own):
+        dice[majority] = np.mean(2 * own[:, majority] / (own[:, majority] + own.sum(axis=1)))
+    return dice
+
+
+def format_table(
+    rows: Sequence[Row],
+    data: str,
+    cases: int,
+    notes: Sequence[str] = (),
+    baselines: Mapping[str, Mapping[str, float | None]] | None = None,
+) -> str:
+    """The rows of `summary` as aligned text, with the mean Dice of other predictors below.
+
+    Args:
+        rows: from `summary`.
+        data: what was evaluated, for the header.
+        cases: number of cases evaluated.
+        notes: further lines of the header, such as the HD95 convention.
+        baselines: name to Dice per class; classes may be absent.
+    """
+    header = [f"{data}: {cases} case{'' if cases == 1 else 's'}, mean +- sd over cases", *notes]
+    metrics = [key.removesuffix("_mean") for key in rows[0] if key.endswith("_mean")]
+    titles = ["class", "cases"]
+    for metric in metrics:
+        titles += [_title(metric), "median"]
+    if "missing" in rows[0]:
+        titles.append("missing")
+    lines = [*header, *_aligned([titles, *(_printed_cells(row, metrics) for row in rows)])]
+    if baselines:
+        lines += ["", *_aligned(_comparison(rows, baselines))]
+    return "\n".join(lines)
+
+
+def write_csv(path: str | Path, rows: Sequence[Row]) -> None:
+    """Write rows that all have the columns of the first, atomically; None becomes an empty cell."""
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _cell(value: np.generic) -> int | float | None:
+    """A number for a file: six decimals are finer than single precision and any scanner."""
+    if np.issubdtype(value.dtype, np.floating):
+        return None if np.isnan(value) else round(float(value), 6)
+    return int(value)
+
+
+def _summary_row(name: str, metrics: Mapping[str, np.ndarray]) -> Row:
+    present = {key: values[~np.isnan(values)].astype(float) for key, values in metrics.items()}
+    row: Row = {"class": name, "cases": max((len(values) for values in present.values()), default=0)}
+    for key, values in present.items():
+        row[f"{key}_mean"] = _cell(values.mean()) if len(values) else None
+        row[f"{key}_sd"] = _cell(values.std(ddof=1)) if len(values) > 1 else None
+        row[f"{key}_median"] = _cell(np.median(values)) if len(values) else None
+    return row
+
+
+def _mean_over_classes_per_case(values: np.ndarray) -> np.ndarray:
+    """(cases, classes) to (cases,), nan for a case without any class."""
+    present = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(present, values, 0).sum(axis=1) / present.sum(axis=1)
+
+
+def _title(metric: str) -> str:
+    return PRINTED.get(metric, (metric, 3))[0]
+
+
+def _number(value: float | None, metric: str) -> str:
+    return "-" if value is None or np.isnan(value) else f"{value:.{PRINTED.get(metric, (metric, 3))[1]}f}"
+
+
+def _printed_cells(row: Row, metrics: Sequence[str]) -> list[str]:
+    cells = [row["class"], str(row["cases"])]
+    for metric in metrics:
+        mean, deviation = (_number(row[f"{metric}_{part}"], metric) for part in ("mean", "sd"))
+        cells += [
+            mean if deviation == "-" else f"{mean} +- {deviation}",
+            _number(row[f"{metric}_median"], metric),
+        ]
+    if "missing" in row:
+        cells.append(str(row["missing"]))
+    return cells
+
+
+def _comparison(rows: Sequence[Row], baselines: Mapping[str, Mapping[str, float | None]]) -> list[list[str]]:
+    """Cells of the second table: one line per predictor, one column per class and their mean."""
+    classes = [row["class"] for row in rows if row["class"] != MEAN_OF_CLASSES]
+    dice: Mapping[str, Mapping[str, float | None]] = {
+        "this model": {row["class"]: row.get("dice_mean") for row in rows if row["class"] in classes},
+        **baselines,
+    }
+    found = sum(row["cases"] > 0 for row in rows if row["class"] in classes)
+    cells = [["mean Dice", *classes, MEAN_OF_CLASSES]]
+    for name, values in dice.items():
+        per_class = [values.get(one) for one in classes]
+        known = [value for value in per_class if value is not None and not np.isnan(value)]
+        # a mean over fewer classes than this model's would not compare
+        mean = float(np.mean(known)) if known and len(known) >= found else None
+        cells.append([name, *(_number(value, "dice") for value in [*per_class, mean])])
+    return cells
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Cells as lines of text: first column to the left, numbers to the right, a rule under the titles."""
+    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
+    text = [
+        "  ".join([line[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(line[1:], widths[1:], strict=True))])
+        for line in lines
+    ]
+    return [text[0].rstrip(), "-" * len(text[0]), *(line.rstrip() for line in text[1:])]

@@ -1,0 +1,217 @@
+import csv
+import json
+import logging
+from multiprocessing import get_all_start_methods
+
+import ignite.distributed as idist
+import pytest
+import torch
+import torch.distributed as dist
+from monai.data import DataLoader, Dataset, MetaTensor
+from monai.engines import SupervisedEvaluator
+from monai.handlers import from_engine
+from monai.transforms import AsDiscreted
+
+from custom.engines.metrics_report import MAJORITY, MetricsReport, read_baselines, unique_case_names
+from custom.errors import InputError
+from custom.metrics import ClassMeanDiceHandler, HausdorffDistance95Handler
+
+CLASSES = ["left", "right"]
+# label maps of 4 x 1 x 8 voxels of 3 x 1 x 1 mm: the network under test hands the image through as its arg-max
+TRUTH = {"a": [1, 1, 0, 0], "b": [1, 0, 0, 0], "c": [0, 2, 2, 0], "d": [1, 1, 2, 2]}
+PRED = {"a": [1, 1, 0, 0], "b": [0, 0, 0, 2], "c": [0, 2, 0, 0], "d": [1, 1, 1, 2]}
+DICE = {"a": (1, None), "b": (0, None), "c": (None, 2 / 3), "d": (4 / 5, 2 / 3)}
+HD95 = {"a": (0, None), "b": (450, None), "c": (None, 3), "d": (3, 3)}
+
+
+def volume(rows, folder, name):
+    labels = torch.tensor(rows)[:, None, None].expand(4, 1, 8)
+    meta = {"filename_or_obj": f"{folder}/{name}.nii.gz"}
+    return MetaTensor(labels[None].float(), affine=torch.diag(torch.tensor([3.0, 1, 1, 1])), meta=meta)
+
+
+def one_hot(labels):
+    return torch.nn.functional.one_hot(labels[:, 0].long(), 3).movedim(-1, 1).float()
+
+
+class ToScores(torch.nn.Module):
+    def forward(self, image):
+        return one_hot(image)
+
+
+def evaluator(report, names=tuple(TRUTH), metric_name="dice", batch_size=3, postprocessing=None, **options):
+    items = [{"image": volume(PRED[name], "/scans", name), "label": volume(TRUTH[name], "/", name)} for name in names]
+    pred_and_label = from_engine(["pred", "label"])
+    to_one_hot = AsDiscreted(keys=["pred", "label"], argmax=[True, False], to_onehot=3)
+    return SupervisedEvaluator(
+        device=torch.device("cpu"),
+        val_data_loader=DataLoader(Dataset(items), batch_size=batch_size),
+        network=ToScores(),
+        postprocessing=postprocessing or to_one_hot,
+        key_val_metric={metric_name: ClassMeanDiceHandler(output_transform=pred_and_label)},
+        additional_metrics={"hd95_mm": HausdorffDistance95Handler(output_transform=pred_and_label)},
+        val_handlers=[report],
+        **options,
+    )
+
+
+def read_csv(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def number(text):
+    return float(text) if text else None
+
+
+def check_case_files(folder):
+    rows = read_csv(folder / "metrics_per_case.csv")
+    assert [(row["case"], row["class"]) for row in rows] == [(case, name) for case in "abcd" for name in CLASSES]
+    for row in rows:
+        channel = CLASSES.index(row["class"])
+        assert number(row["dice"]) == pytest.approx(DICE[row["case"]][channel], abs=1e-6)
+        assert number(row["hd95_mm"]) == HD95[row["case"]][channel]
+        assert int(row["truth_voxels"]) == 8 * TRUTH[row["case"]].count(channel + 1)
+        assert int(row["predicted_voxels"]) == 8 * PRED[row["case"]].count(channel + 1)
+
+
+def test_evaluation_writes_every_case_class_and_mean(tmp_path):
+    engine = evaluator(MetricsReport(str(tmp_path), CLASSES, data_name="hand-made"))
+    engine.run()
+    check_case_files(tmp_path)
+    left, right, overall = read_csv(tmp_path / "metrics_summary.csv")
+    assert (left["class"], left["cases"], left["missing"]) == ("left", "3", "1")
+    assert float(left["dice_mean"]) == pytest.approx(0.6)
+    assert float(left["hd95_mm_mean"]) == pytest.approx(151)
+    assert (right["cases"], right["missing"], right["dice_sd"]) == ("2", "0", "0.0")
+    assert float(overall["dice_mean"]) == pytest.approx((0.6 + 2 / 3) / 2, abs=1e-6)
+    assert engine.state.metrics["dice"] == pytest.approx((0.6 + 2 / 3) / 2)
+    assert engine.state.metrics["hd95_mm"] == pytest.approx((151 + 3) / 2)
+
+
+def test_json_names_the_data_the_convention_and_the_majority_predictor(tmp_path):
+    evaluator(MetricsReport(str(tmp_path), CLASSES, data_name="hand-made", convention="larger")).run()
+    content = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
+    assert (content["data"], content["cases"], content["hd95_convention"]) == ("hand-made", 4, "larger")
+    assert content["summary"]["right"]["hd95_mm_mean"] == 3.0
+    # three of four cases have the left class; in d it is 16 of 32 foreground voxels
+    assert content["baselines"] == {MAJORITY: {"left": pytest.approx((1 + 1 + 32 / 48) / 3), "right": 0.0}}
+
+
+def test_table_is_logged_once_with_the_baselines_of_the_file(tmp_path, caplog):
+    file = tmp_path / "baselines.json"
+    file.write_text(json.dumps({"untrained network": {"left": 0.125, "right": 0.375}}), encoding="utf-8")
+    with caplog.at_level(logging.INFO, logger="custom.engines.metrics_report"):
+        evaluator(MetricsReport(str(tmp_path / "out"), CLASSES, "hand-made", baselines_file=str(file))).run()
+    (table,) = [record.message for record in caplog.records if record.name == "custom.engines.metrics_report"]
+    assert "hand-made: 4 cases, mean +- sd over cases" in table
+    assert "HD95: 95th percentile of the pooled directed distances, as MedPy; 450 mm where" in table
+    cells = {line.split("  ")[0]: line.split()[-3:] for line in table.splitlines()}
+    assert cells["this model"] == ["0.600", "0.667", "0.633"]
+    assert cells["untrained network"] == ["0.125", "0.375", "0.250"]
+    assert cells[MAJORITY] == ["0.889", "0.000", "0.444"]
+
+
+def test_second_run_reports_its_own_cases_only(tmp_path):
+    report = MetricsReport(str(tmp_path), CLASSES)
+    evaluator(report, names=["a", "b", "c"]).run()
+    evaluator(report, names=["d"]).run()
+    assert {row["case"] for row in read_csv(tmp_path / "metrics_per_case.csv")} == {"d"}
+
+
+def test_metrics_of_other_names_get_their_column_by_a_mapping(tmp_path):
+    report = MetricsReport(str(tmp_path), CLASSES, metrics={"val_mean_dice": "dice"})
+    evaluator(report, metric_name="val_mean_dice").run()
+    assert list(read_csv(tmp_path / "metrics_summary.csv")[0]) == [
+        "class",
+        "cases",
+        "dice_mean",
+        "dice_sd",
+        "dice_median",
+        "missing",
+    ]
+
+
+def test_repeated_cases_are_reported_once(tmp_path, caplog):
+    evaluator(MetricsReport(str(tmp_path), CLASSES), names=["a", "b", "c", "d", "a", "c"]).run()
+    check_case_files(tmp_path)
+    assert "2 of 6 evaluated cases are repeats" in caplog.text
+
+
+def test_images_without_a_file_are_numbered(tmp_path):
+    engine = evaluator(MetricsReport(str(tmp_path), CLASSES), names=["a", "b"], batch_size=1)
+    engine.data_loader = [{"image": item["image"].as_tensor(), "label": item["label"]} for item in engine.data_loader]
+    engine.run()
+    cases = [row["case"] for row in read_csv(tmp_path / "metrics_per_case.csv")]
+    assert cases == ["process0_case0"] * 2 + ["process0_case1"] * 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"metric_name": "val_dice"}, "no details of a metric 'dice'; it has: val_dice, hd95_mm"),
+        (
+            {"postprocessing": AsDiscreted(keys=["pred", "label"], argmax=[True, False], to_onehot=4)},
+            r"label of shape \(4, 4, 1, 8\) is not one-hot with background and 2 classes \(left, right\)",
+        ),
+        (
+            {"decollate": False, "postprocessing": lambda data: {**data, "label": one_hot(data["label"])}},
+            "set its decollate=True",
+        ),
+    ],
+)
+def test_evaluators_that_do_not_fit_are_named(tmp_path, options, message):
+    with pytest.raises(InputError, match=message):
+        evaluator(MetricsReport(str(tmp_path), CLASSES), **options).run()
+    assert not list(tmp_path.iterdir())
+
+
+def test_unknown_convention_fails_before_the_evaluation(tmp_path):
+    with pytest.raises(InputError, match="convention 'mean'; choose one of pooled, larger"):
+        MetricsReport(str(tmp_path), CLASSES, convention="mean")
+
+
+def test_classes_a_baseline_has_no_score_for_are_none(tmp_path):
+    file = tmp_path / "baselines.json"
+    file.write_text('{"untrained network": {"left": 0.5, "right": NaN, "middle": null}}', encoding="utf-8")
+    assert read_baselines(file) == {"untrained network": {"left": 0.5, "right": None, "middle": None}}
+
+
+def test_absent_baselines_are_none_and_broken_ones_are_reported(tmp_path, caplog):
+    assert read_baselines(tmp_path / "absent.json") == {}
+    assert not caplog.records
+    for content in ("[1, 2]", '{"a": 3}', '{"a": {"left": "high"}}', '{"a": '):
+        caplog.clear()
+        broken = tmp_path / "broken.json"
+        broken.write_text(content, encoding="utf-8")
+        assert read_baselines(broken) == {}
+        assert f"{broken}: not JSON of the form" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("files", "names"),
+    [
+        (["/x/one.nii.gz", "/x/two.nii", "/y/three.b.nii.gz"], ["one", "two", "three.b"]),
+        (["/x/p1/scan.nii.gz", "/x/p2/scan.nii.gz"], ["p1/scan", "p2/scan"]),
+        (["/x/scan.nii.gz", "/x/scan.nii"], ["/x/scan.nii.gz", "/x/scan.nii"]),
+        ([], []),
+    ],
+)
+def test_case_names_are_as_short_as_tells_them_apart(files, names):
+    assert unique_case_names(files) == names
+
+
+def evaluate_in_process(rank, rendezvous, folder):
+    dist.init_process_group("gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=2)
+    assert idist.get_world_size() == 2
+    evaluator(MetricsReport(folder, CLASSES), names=[["a", "b", "c"], ["d"]][rank]).run()
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+@pytest.mark.skipif("fork" not in get_all_start_methods(), reason="spawning would import everything twice")
+def test_two_processes_report_the_cases_of_both(tmp_path):
+    arguments = (tmp_path / "rendezvous", str(tmp_path / "out"))
+    torch.multiprocessing.start_processes(evaluate_in_process, args=arguments, nprocs=2, start_method="fork")
+    check_case_files(tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))["cases"] == 4
