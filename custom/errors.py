@@ -9,7 +9,8 @@ from types import TracebackType
 class InputError(ValueError):
     """Something the user gave cannot be used: a file, a value, a folder, a key.
 
-    The message is one line that names what (file, key), what is wrong with it (shape, value) and the remedy.
+    The message is one line that names what (file, key), what is wrong with it (shape, value) and the remedy; where
+    several files are bad, that line and one for each further file.
     """
 
 
@@ -42,8 +43,4 @@ def find_input_error(error: BaseException | None) -> InputError | None:
 
 def input_error_message(error: InputError) -> str:
     """The message alone: an error raised in a data-loading process comes back with that process's traceback."""
-    lines = str(error).strip().splitlines()
-    marker = f"{InputError.__name__}: "
-    return next(
-        (line.split(marker, 1)[1] for line in reversed(lines) if marker in line), lines[-1] if lines else ""
-    )
+    return str(error).rsplit(f"{InputError.__name__}: ", 1)[-1].strip()

@@ -53,7 +53,7 @@ class Progress:
         if self.bar is None:
             return
         if hasattr(engine, "optimizer") and engine.state.iteration % REFRESH == 1:
-            loss = float(engine.state.output["loss"])
+            loss = float(engine.state.output["loss"].detach())
             self.bar.set_postfix_str(
                 f"epoch {engine.state.epoch}/{engine.state.max_epochs}, loss {loss:.3f}", refresh=False
             )

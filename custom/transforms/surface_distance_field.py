@@ -16,7 +16,7 @@ from monai.config import KeysCollection
 from monai.config.type_definitions import NdarrayOrTensor
 from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
-from monai.utils import TransformBackends, convert_to_dst_type
+from monai.utils import TransformBackends, convert_to_dst_type, ensure_tuple
 from scipy.ndimage import distance_transform_edt, find_objects, label
 
 from ..errors import InputError
@@ -134,7 +134,8 @@ class SurfaceDistanceFieldd(MapTransform):
     def __init__(
         self,
         keys: KeysCollection = "label",
-        num_classes: int = 2,
+        *,
+        num_classes: int,
         unit: Literal["mm", "voxel"] = "mm",
         truncation: float | None = 1.0,
         normalize: bool = True,
@@ -145,7 +146,7 @@ class SurfaceDistanceFieldd(MapTransform):
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.output_keys = MapTransform(output_key).keys
+        self.output_keys = ensure_tuple(output_key)
         if len(self.output_keys) != len(self.keys):
             raise InputError(
                 f"{type(self).__name__}: {len(self.keys)} keys {self.keys} but {len(self.output_keys)} output keys "
@@ -278,9 +279,7 @@ def _inside_distance(labels: np.ndarray, class_id: int, part: Box, spacing: Sequ
     return distance[tuple(slice(p.start - g.start, p.stop - g.start) for p, g in zip(part, grown, strict=True))]
 
 
-def _reached(
-    mask: np.ndarray, box: Box, shape: tuple[int, ...], limit: float, spacing: Sequence[float]
-) -> list[Box]:
+def _reached(mask: np.ndarray, box: Box, shape: tuple[int, ...], limit: float, spacing: Sequence[float]) -> list[Box]:
     """Disjoint boxes of the volume that hold every voxel within `limit` of the `mask`, which occupies `box`."""
     if not np.isfinite(limit):
         return [tuple(slice(0, size) for size in shape)]
@@ -305,7 +304,7 @@ def _valid_ids(labels: np.ndarray, num_classes: int, shape: tuple[int, ...]) -> 
         return ids
     value = labels[(ids != labels) | (ids < 0) | (ids >= num_classes)].flat[0]
     raise InputError(
-        f"{SurfaceDistanceField.__name__}: label of shape {(1, *shape)} holds class {value:g}, which is not one of the "
+        f"{SurfaceDistanceField.__name__}: label of shape {(1, *shape)} holds class {value:.9g}, which is not one of the "
         f"ids 0 to {num_classes - 1}; correct or remap the label, or raise num_classes={num_classes}"
     )
 

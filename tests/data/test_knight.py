@@ -218,5 +218,5 @@ def test_real_kidney_masks(shared_data, tmp_path):
         tumour = np.asarray(nib.load(source / f"{name}.nii.gz").dataobj) == 2
         assert tumour.any()
         prepared = label(tmp_path / "out", name)
-        np.testing.assert_array_equal(np.asarray(prepared.dataobj), tumour_class * tumour.astype(np.uint8))
+        assert np.array_equal(np.asarray(prepared.dataobj), np.multiply(tumour, tumour_class, dtype=np.uint8))
         np.testing.assert_array_equal(prepared.affine, nib.load(source / f"{name}.nii.gz").affine)
