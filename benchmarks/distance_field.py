@@ -4,7 +4,8 @@
 
 Both routes start from the same label map and end at the same float32 field; the last column is the largest difference
 between them. "all" transforms every foreground class channel of the one-hot label, as MONAI's transforms do; "present"
-only the classes the label holds. Repeats are interleaved; times are medians, in milliseconds, on one thread.
+only the classes the label holds. Repeats are interleaved; times are medians of processor time on one thread, in milliseconds, which other programs on
+the machine disturb little. A line that begins with = sums the volumes of its group.
 """
 
 from __future__ import annotations
@@ -129,7 +130,8 @@ def at_two_millimetres(file: Path) -> np.ndarray:
     image = nib.load(file)
     labels = np.asanyarray(image.dataobj)
     picked = [
-        np.arange(1, size * zoom, 2.0) / zoom for size, zoom in zip(labels.shape, image.header.get_zooms(), strict=True)
+        np.arange(1, size * zoom, 2.0) / zoom
+        for size, zoom in zip(labels.shape, nib.affines.voxel_sizes(image.affine), strict=True)
     ]
     return labels[np.ix_(*(positions.astype(int) for positions in picked))]
 
@@ -158,7 +160,8 @@ def patch_volumes() -> Iterator[Volume]:
 def ellipsoid(shape: tuple[int, ...], radii: list[float]) -> np.ndarray:
     """Boolean volume holding a centred ellipsoid with `radii` in voxels."""
     grid = np.ogrid[tuple(slice(0, size) for size in shape)]
-    return sum(((x - (n - 1) / 2) / r) ** 2 for x, n, r in zip(grid, shape, radii, strict=True)) <= 1
+    squares = [((x - (n - 1) / 2) / r) ** 2 for x, n, r in zip(grid, shape, radii, strict=True)]
+    return np.asarray(sum(squares) <= 1)
 
 
 def _processor() -> str:

@@ -2,6 +2,14 @@
 
 from .knight import prepare_knight
 from .patch_dataset import EpochSampler, PatchDataset
+from .spine_phantom import write_spine_phantoms
 from .splits import inference_cases, split_cases
 
-__all__ = ["EpochSampler", "PatchDataset", "inference_cases", "prepare_knight", "split_cases"]
+__all__ = [
+    "EpochSampler",
+    "PatchDataset",
+    "inference_cases",
+    "prepare_knight",
+    "split_cases",
+    "write_spine_phantoms",
+]

@@ -17,7 +17,7 @@ from monai.config.type_definitions import NdarrayOrTensor
 from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends, convert_to_dst_type, ensure_tuple
-from scipy.ndimage import distance_transform_edt, find_objects, label
+from scipy import ndimage
 
 from ..errors import InputError
 
@@ -193,7 +193,7 @@ def surface_distance_field(
     if class_agnostic:
         _write_class(field[0], foreground, True, box, spacing, truncation, normalize, clip)
         return field
-    for class_id, inner in enumerate(find_objects(ids, num_classes - 1), start=1):
+    for class_id, inner in enumerate(ndimage.find_objects(ids, num_classes - 1), start=1):
         if inner is not None:
             class_box = _nested(box, inner)
             _write_class(field[class_id], labels, class_id, class_box, spacing, truncation, normalize, clip)
@@ -219,11 +219,10 @@ def bounding_box(mask: np.ndarray) -> Box | None:
     """Smallest box that holds all true voxels, None where there is none."""
     box: list[slice] = []
     for axis in range(mask.ndim):
-        occupied = np.flatnonzero(_occupied(mask, axis))
+        occupied = np.flatnonzero(_occupied(mask[tuple(box)], axis))
         if not occupied.size:
             return None
         box.append(slice(int(occupied[0]), int(occupied[-1]) + 1))
-        mask = mask[(*[slice(None)] * axis, box[-1])]
     return tuple(box)
 
 
@@ -262,11 +261,10 @@ def _write_class(
     dmax = max(float(distance.max()) for distance in inside)
 
     limit = np.inf if truncation is None else truncation * dmax
-    clipped = clip and normalize and truncation is not None
-    if clipped:
-        limit = min(limit, dmax)  # beyond dmax all values are negative
+    if clip and normalize and truncation is not None:
+        limit = min(limit, dmax)  # beyond dmax all values are negative and clipped to the 0 that is already there
     for region in _reached(mask, box, shape, limit, spacing):
-        distance = distance_transform_edt(labels[region] != class_id, sampling=spacing)
+        distance = ndimage.distance_transform_edt(labels[region] != class_id, sampling=spacing)
         near = distance <= limit
         np.copyto(field[region], _scaled(np.negative(distance, out=distance), dmax, normalize), "same_kind", near)
     for part, distance in zip(parts, inside, strict=True):
@@ -275,7 +273,7 @@ def _write_class(
 
 def _inside_distance(labels: np.ndarray, class_id: int, part: Box, spacing: Sequence[float]) -> np.ndarray:
     grown = _grown(part, [1] * labels.ndim, labels.shape)
-    distance = distance_transform_edt(labels[grown] == class_id, sampling=spacing)
+    distance = ndimage.distance_transform_edt(labels[grown] == class_id, sampling=spacing)
     return distance[tuple(slice(p.start - g.start, p.stop - g.start) for p, g in zip(part, grown, strict=True))]
 
 
@@ -304,19 +302,19 @@ def _valid_ids(labels: np.ndarray, num_classes: int, shape: tuple[int, ...]) -> 
         return ids
     value = labels[(ids != labels) | (ids < 0) | (ids >= num_classes)].flat[0]
     raise InputError(
-        f"{SurfaceDistanceField.__name__}: label of shape {(1, *shape)} holds class {value:.9g}, which is not one of the "
-        f"ids 0 to {num_classes - 1}; correct or remap the label, or raise num_classes={num_classes}"
+        f"{SurfaceDistanceField.__name__}: label of shape {(1, *shape)} holds class {value:.9g}, which is not one of "
+        f"the ids 0 to {num_classes - 1}; correct or remap the label, or raise num_classes={num_classes}"
     )
 
 
 def _occupied(mask: np.ndarray, axis: int) -> np.ndarray:
-    return mask.any(axis=tuple(i for i in range(mask.ndim) if i != axis))
+    return np.logical_or.reduce(mask, axis=tuple(i for i in range(mask.ndim) if i != axis))
 
 
 def _runs(occupied: np.ndarray, gap: int) -> list[slice]:
     """Runs of true entries; those with fewer than `gap` false entries between them count as one."""
     runs: list[slice] = []
-    for (run,) in find_objects(label(occupied)[0]):
+    for (run,) in ndimage.find_objects(ndimage.label(occupied)[0]):
         if runs and run.start - runs[-1].stop < gap:
             runs[-1] = slice(runs[-1].start, run.stop)
         else:

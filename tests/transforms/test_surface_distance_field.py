@@ -381,8 +381,8 @@ def test_dictionary_errors_name_key_file_shape_and_class():
         Compose([SurfaceDistanceFieldd(num_classes=3)])({"label": label})
     message = str(find_input_error(caught.value))
     assert message == (
-        "key 'label', file /scans/case_7_label.nii.gz: SurfaceDistanceField: label of shape (1, 4, 4, 4) holds class 9, "
-        "which is not one of the ids 0 to 2; correct or remap the label, or raise num_classes=3"
+        "key 'label', file /scans/case_7_label.nii.gz: SurfaceDistanceField: label of shape (1, 4, 4, 4) "
+        "holds class 9, which is not one of the ids 0 to 2; correct or remap the label, or raise num_classes=3"
     )
     with pytest.raises(InputError, match=r"^key 'mask': SurfaceDistanceField: label has shape \(4, 4\)"):
         SurfaceDistanceFieldd("mask", num_classes=3)({"mask": np.zeros((4, 4))})

@@ -125,7 +125,7 @@ def draw_tumour(
     span = max(0.5 * extent_mm[1] - 1.35 * radii[2] - 6, 0.0)
     lowest = max(-span, min(spine.conus_mm + 0.6 * radii[2], 0.5 * span))
     along = rng.uniform(lowest, span)
-    return Tumour(
+    tumour = Tumour(
         name=name,
         volume_mm3=volume,
         direction=direction,
@@ -135,8 +135,9 @@ def draw_tumour(
         dome=dome,
         unevenness={"meningioma": 0.04, "ependymoma": 0.06, "astrocytoma": 0.13, "hemangioblastoma": 0.05}[name],
         surface=draw_waves(rng, (1.9 * radii[0], 1.9 * radii[1], 1.2 * radii[2]), 0.3),
-        cysts=draw_cysts(rng, name, direction, offset, along, radii, spine, extent_mm),
+        cysts=(),
     )
+    return replace(tumour, cysts=draw_cysts(rng, tumour, spine, 0.2 * extent_mm[1]))
 
 
 def fit_radii(
@@ -164,31 +165,26 @@ def draw_direction(rng: np.random.Generator, name: str) -> tuple[float, float]:
     return (0.0, 1.0) if name == "ependymoma" else (float(np.cos(angle)), float(np.sin(angle)))
 
 
-def draw_cysts(
-    rng: np.random.Generator,
-    name: str,
-    direction: tuple[float, float],
-    offset: float,
-    along: float,
-    radii: tuple[float, float, float],
-    spine: Spine,
-    extent_mm: tuple[float, float],
-) -> tuple[Ellipsoid, ...]:
+def draw_cysts(rng: np.random.Generator, tumour: Tumour, spine: Spine, longest: float) -> tuple[Ellipsoid, ...]:
     """Fluid in the cord beside the tumour, never labelled: polar cysts, or the syrinx of a hemangioblastoma."""
-    chance = {"meningioma": 0.0, "ependymoma": 0.5, "astrocytoma": 0.2, "hemangioblastoma": 0.8}[name]
+    chance = {"meningioma": 0.0, "ependymoma": 0.5, "astrocytoma": 0.2, "hemangioblastoma": 0.8}[tumour.name]
+    syrinx = tumour.name == "hemangioblastoma"
+    half_length = tumour.radii[2]
     cysts = []
     for pole in (-1, 1):
         if rng.uniform() >= chance:
             continue
-        syrinx = name == "hemangioblastoma"
         wide = spine.cord_radii[1] * rng.uniform(*((0.65, 1.15) if syrinx else (0.4, 0.8)))
-        length = rng.uniform(12, 38) if syrinx else rng.uniform(0.25, 0.6) * radii[2] + 4
-        length = min(length, 0.2 * extent_mm[1])
+        length = min(rng.uniform(12, 38) if syrinx else rng.uniform(0.25, 0.6) * half_length + 4, longest)
         # a syrinx reaches beneath the nodule, a polar cyst begins at the tumour's end
-        start = 0.2 * radii[2] if syrinx else 0.97 * radii[2]
-        side = -0.15 * offset if syrinx else 0.5 * offset
-        centre = (side * direction[0], side * direction[1], along + pole * (start + 0.9 * length))
-        cysts.append(Ellipsoid(centre, (wide * rng.uniform(1.0, 1.3), wide, length)))
+        start = (0.2 if syrinx else 0.97) * half_length
+        side = (-0.15 if syrinx else 0.5) * tumour.offset_mm
+        middle = (
+            side * tumour.direction[0],
+            side * tumour.direction[1],
+            tumour.along_mm + pole * (start + 0.9 * length),
+        )
+        cysts.append(Ellipsoid(middle, (wide * rng.uniform(1.0, 1.3), wide, length)))
     return tuple(cysts)
 
 

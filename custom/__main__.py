@@ -1,0 +1,24 @@
+"""`python -m custom COMMAND`: the few things that are not a bundle run. `python -m custom COMMAND --help` explains each."""
+
+from __future__ import annotations
+
+import logging
+
+import fire
+
+from .data.knight import prepare_knight
+from .data.spine_phantom import write_spine_phantoms
+from .errors import show_input_errors_in_one_line
+
+COMMANDS = {"prepare_knight": prepare_knight, "spine_phantoms": write_spine_phantoms}
+
+
+def main() -> None:
+    """Run the command named on the command line."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    show_input_errors_in_one_line()
+    fire.Fire(COMMANDS, name="python -m custom")
+
+
+if __name__ == "__main__":
+    main()

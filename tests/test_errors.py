@@ -1,0 +1,43 @@
+"""How a user's mistake reaches the terminal."""
+
+import subprocess
+import sys
+
+from custom.errors import InputError, find_input_error, input_error_message
+
+
+def test_found_behind_the_exceptions_that_wrap_it():
+    try:
+        try:
+            raise InputError("scan.nii.gz: 4D; split it")
+        except InputError as error:
+            raise RuntimeError("Failed to evaluate ...") from error
+    except RuntimeError as wrapped:
+        assert input_error_message(find_input_error(wrapped)) == "scan.nii.gz: 4D; split it"
+
+
+def test_other_errors_are_not_taken_for_it():
+    assert find_input_error(RuntimeError("a bug")) is None
+
+
+def test_message_from_a_data_loading_process():
+    error = InputError(
+        "Caught InputError in DataLoader worker process 0.\nOriginal Traceback:\n  File ...\n"
+        "custom.errors.InputError: scan.nii.gz: 4D; split it\n"
+    )
+    assert input_error_message(error) == "scan.nii.gz: 4D; split it"
+
+
+def run(statement: str) -> subprocess.CompletedProcess:
+    program = f"from custom.errors import *; show_input_errors_in_one_line(); {statement}"
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+
+def test_uncaught_it_is_one_line():
+    result = run("raise InputError('folder: missing; pass --dataset_dir')")
+    assert result.returncode == 1
+    assert result.stderr == "error: folder: missing; pass --dataset_dir\n"
+
+
+def test_a_bug_keeps_its_traceback():
+    assert "Traceback" in run("1 / 0").stderr
