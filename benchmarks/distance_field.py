@@ -4,8 +4,8 @@
 
 Both routes start from the same label map and end at the same float32 field; the last column is the largest difference
 between them. "all" transforms every foreground class channel of the one-hot label, as MONAI's transforms do; "present"
-only the classes the label holds. Repeats are interleaved; times are medians of processor time on one thread, in milliseconds, which other programs on
-the machine disturb little. A line that begins with = sums the volumes of its group.
+only the classes that the label holds. Repeats are interleaved. Times are medians in milliseconds of processor time on
+one thread, which other programs on the machine disturb little. A line that begins with = sums its group's volumes.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def measure(volume: Volume, repeats: int) -> tuple[float, float, float, float]:
     routes: list[Callable[[], np.ndarray]] = [
         lambda: monai_route(volume, every),
         lambda: monai_route(volume, present),
-        lambda: ours(volume.label, spacing=volume.spacing),  # type: ignore[return-value,arg-type]
+        lambda: np.asarray(ours(volume.label, spacing=volume.spacing)),
     ]
     seconds: list[list[float]] = [[], [], []]
     for _ in range(repeats):
@@ -127,7 +127,7 @@ def kits_volumes(folder: Path, knight: bool) -> Iterator[Volume]:
 
 def at_two_millimetres(file: Path) -> np.ndarray:
     """The label map of a NIfTI file, resampled to 2 mm on every axis with the nearest voxel."""
-    image = nib.load(file)
+    image = nib.Nifti1Image.from_filename(file)
     labels = np.asanyarray(image.dataobj)
     picked = [
         np.arange(1, size * zoom, 2.0) / zoom

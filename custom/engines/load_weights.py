@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,16 @@ class LoadWeights:
                 f"no trained weights at {self.file}: train first (same overlays and --ckpt_dir) or pass --checkpoint FILE"
             )
         try:
-            self.network.load_state_dict(torch.load(self.file, map_location="cpu", weights_only=True))
+            weights = torch.load(self.file, map_location="cpu", weights_only=True)
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise InputError(
+                f"{self.file} cannot be read as weights: train again or pass another --checkpoint"
+            ) from error
+        try:
+            self.network.load_state_dict(weights)
         except RuntimeError as error:
-            reason = str(error).strip().splitlines()[1 if "\n" in str(error) else 0].strip()[:200]
+            # the message is a heading and one line per layer: the first layer says enough
+            reason = str(error).strip().splitlines()[1].strip()[:200]
             raise InputError(
                 f"{self.file} does not fit the network ({reason}): pass the overlays it was trained with"
             ) from error

@@ -1,0 +1,34 @@
+"""Where and how a run computes."""
+
+import pytest
+import torch
+
+from custom.engines import amp_options, default_device, uses_amp, world_size
+
+
+def test_device_follows_the_machine(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert default_device().type == "mps"
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert default_device().type == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert default_device() == torch.device("cuda", 3)
+
+
+@pytest.mark.parametrize(("device", "expected"), [("cuda:1", True), ("cpu", False), ("mps", False)])
+def test_mixed_precision_on_cuda_only(device, expected):
+    assert uses_amp(True, device) is expected
+    assert not uses_amp(False, device)
+
+
+@pytest.mark.parametrize(("native", "dtype"), [(True, torch.bfloat16), (False, torch.float16)])
+def test_bfloat16_where_the_gpu_computes_in_it(monkeypatch, native, dtype):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: native)
+    assert amp_options() == {"dtype": dtype}
+
+
+def test_one_process_alone():
+    assert world_size() == 1

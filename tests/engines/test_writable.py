@@ -1,0 +1,18 @@
+"""Folders that cannot be written are named before any work."""
+
+import pytest
+
+from custom.engines import make_writable
+from custom.errors import InputError
+
+
+def test_creates_nested_folders(tmp_path):
+    make_writable(str(tmp_path / "a" / "b"), str(tmp_path / "c"))
+    assert (tmp_path / "a" / "b").is_dir()
+    assert not list((tmp_path / "c").iterdir())
+
+
+def test_a_file_in_the_way(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"file/out cannot be written \(.*\): pass another --output_dir"):
+        make_writable(str(tmp_path / "file" / "out"))
