@@ -52,7 +52,7 @@ def main() -> None:
 
     print(f"{date.today()}, {_processor()}, Python {platform.python_version()}, NumPy {np.__version__}, ", end="")
     print(f"SciPy {scipy.__version__}, MONAI {monai.__version__}, PyTorch {torch.__version__}, 1 thread")
-    print(f"{'volume':<34}{'shape':>15}{'all ms':>9}{'present':>9}{'ours':>8}{'all x':>7}{'pres. x':>8}  difference")
+    print(f"{'volume':<46}{'shape':>12}{'all ms':>9}{'present':>9}{'ours':>8}{'all x':>7}{'pres. x':>8}  difference")
     groups = {
         "KiTS 2 mm, KNIGHT tumour classes": lambda: kits_volumes(arguments.masks, knight=True),
         "KiTS 2 mm, kidneys and tumour": lambda: kits_volumes(arguments.masks, knight=False),
@@ -93,7 +93,7 @@ def print_row(name: str, shape: str, seconds: list[float], difference: float) ->
     """One line of the table."""
     every, present, ours = (1000 * value for value in seconds)
     ratios = f"{every / ours:>7.0f}{present / ours:>8.0f}"
-    print(f"{name:<34}{shape:>15}{every:>9.0f}{present:>9.0f}{ours:>8.2f}{ratios}  {difference}", flush=True)
+    print(f"{name:<46}{shape:>12}{every:>9.0f}{present:>9.0f}{ours:>8.2f}{ratios}  {difference}", flush=True)
 
 
 def monai_route(volume: Volume, classes: list[int]) -> np.ndarray:

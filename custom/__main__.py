@@ -1,4 +1,4 @@
-"""`python -m custom COMMAND`: the few things that are not a bundle run. `python -m custom COMMAND --help` explains each."""
+"""`python -m custom COMMAND`: the few things that are not a bundle run; `COMMAND --help` explains each."""
 
 from __future__ import annotations
 

@@ -1,11 +1,13 @@
 """What enters: data set layouts, checks of a whole list, folds, training patches, phantoms."""
 
+from .atomic_nifti import AtomicNibabelWriter
 from .knight import prepare_knight
 from .patch_dataset import EpochSampler, PatchDataset
 from .spine_phantom import write_spine_phantoms
 from .splits import inference_cases, split_cases
 
 __all__ = [
+    "AtomicNibabelWriter",
     "EpochSampler",
     "PatchDataset",
     "inference_cases",

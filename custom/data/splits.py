@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 from ..errors import InputError
 from .folds import load_folds, load_or_make_folds
 from .inspection import foreground_classes, inspect_cases, only_usable, raise_on_problems
-from .layouts import case_name, test_images, training_cases
+from .layouts import case_name, image_files, scan_name, test_images, training_cases
+
+logger = logging.getLogger(__name__)
 
 SECTIONS = ("training", "validation", "all")
 
@@ -59,15 +62,26 @@ def split_cases(
     return [case for case in cases if (case_name(case) in in_fold) == (section == "validation")]
 
 
-def inference_cases(dataset_dir: str | Path, validate: bool = True) -> list[dict[str, Any]]:
+def inference_cases(
+    dataset_dir: str | Path, validate: bool = True, labelled_in: str | Path | None = None
+) -> list[dict[str, Any]]:
     """The scans to predict as ``{"image"}``, see `layouts.test_images`.
 
-    With `validate`, every scan is read first and one that cannot be used is left out with one warning line.
+    Args:
+        dataset_dir: a folder of scans, one scan, or a data set.
+        validate: read every scan first and leave out one that cannot be used, with one warning line.
+        labelled_in: folder of label maps; scans that have one of their name there are left out.
 
     Raises:
         InputError: there are no scans, or none can be used.
     """
     cases = test_images(dataset_dir)
+    if labelled_in is not None:
+        found = len(cases)
+        cases = [
+            case for case in cases if not (Path(labelled_in) / f"{scan_name(image_files(case)[0])}.nii.gz").exists()
+        ]
+        logger.info("%d of %d scans are already labelled in %s", found - len(cases), found, labelled_in)
     if not validate:
         return cases
     return only_usable(cases, inspect_cases(cases, description="checking scans"))

@@ -39,7 +39,8 @@ class LoadWeights:
         """
         if not self.file.is_file():
             raise InputError(
-                f"no trained weights at {self.file}: train first (same overlays and --ckpt_dir) or pass --checkpoint FILE"
+                f"no trained weights at {self.file}: train first (same overlays, same --ckpt_dir) "
+                "or pass --checkpoint FILE"
             )
         try:
             weights = torch.load(self.file, map_location="cpu", weights_only=True)

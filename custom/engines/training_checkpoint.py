@@ -59,7 +59,7 @@ class TrainingCheckpoint:
         self.interval = interval
 
     def attach(self, engine: Any) -> None:
-        """Load when `engine` starts, save when its epochs end; attach it after validation, schedule and `StopAfterEpoch`."""
+        """Load when `engine` starts, save when epochs end; attach after validation, schedule and `StopAfterEpoch`."""
         engine.add_event_handler(Events.STARTED, self.start)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.epoch_completed)
 

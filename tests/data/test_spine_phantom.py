@@ -167,16 +167,18 @@ def test_fluid_is_brighter_than_cord_and_cord_brighter_than_bone_rim():
 
 
 def test_intensity_alone_does_not_tell_the_types():
-    values = {name: [] for name in TUMOURS}
+    values, types = [], []
     for name in TUMOURS:
         for seed in range(6):
             scene, signal, mask, *_ = rendered(seed, name)
             image = acquire(rng(seed), signal, scene.acquisition).astype(float)
-            values[name].append((image[mask].mean() - image.mean()) / image.std())
-    for name in TUMOURS:
-        others = np.concatenate([values[other] for other in TUMOURS if other != name])
-        low, high = np.percentile(values[name], [10, 90])
-        assert ((others > low) & (others < high)).mean() > 0.25
+            values.append((image[mask].mean() - image.mean()) / image.std())
+            types.append(name)
+    distance = np.abs(np.subtract.outer(values, values)) + np.diag([np.inf] * len(values))
+    nearest = np.argsort(distance, axis=1)[:, :5]
+    guesses = [Counter(types[i] for i in row).most_common(1)[0][0] for row in nearest]
+    right = np.mean([guess == true for guess, true in zip(guesses, types, strict=True)])
+    assert right < 0.7  # of 24 cases, each guessed from its five neighbours in mean tumour intensity
 
 
 @pytest.mark.parametrize("tumour", TUMOURS)

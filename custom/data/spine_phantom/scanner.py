@@ -61,7 +61,7 @@ def draw_acquisition(
         shape=shape,
         spacing_mm=spacing,
         affine=oblique_affine(shape, spacing, np.deg2rad(rng.normal(0, 3, 3)), rng.normal(0, 15, 3)),
-        noise=rng.uniform(0.02, 0.055),
+        noise=rng.uniform(0.02, 0.045),
         blur_pixels=rng.uniform(0.4, 0.75),
         gamma=rng.uniform(0.85, 1.2),
         gain=rng.uniform(400, 1400),

@@ -42,17 +42,17 @@ def draw_contents(rng: np.random.Generator, spine: Spine, tumour: Tumour, length
     """Signals and small structures; the ranges of the four types overlap on purpose."""
     cord = rng.uniform(0.36, 0.5)
     low, high, variation, margin = {
-        "meningioma": (cord - 0.02, cord + 0.24, rng.uniform(0.02, 0.05), rng.uniform(0.4, 0.8)),
-        "ependymoma": (cord + 0.05, cord + 0.36, rng.uniform(0.06, 0.16), rng.uniform(0.5, 1.0)),
-        "astrocytoma": (cord + 0.07, cord + 0.36, rng.uniform(0.05, 0.14), rng.uniform(1.6, 4.0)),
-        "hemangioblastoma": (cord + 0.1, cord + 0.42, rng.uniform(0.03, 0.09), rng.uniform(0.4, 0.9)),
+        "meningioma": (cord - 0.04, cord + 0.14, rng.uniform(0.02, 0.05), rng.uniform(0.4, 0.8)),
+        "ependymoma": (cord + 0.06, cord + 0.3, rng.uniform(0.06, 0.16), rng.uniform(0.5, 1.0)),
+        "astrocytoma": (cord + 0.12, cord + 0.36, rng.uniform(0.05, 0.14), rng.uniform(1.6, 4.0)),
+        "hemangioblastoma": (cord + 0.2, cord + 0.46, rng.uniform(0.03, 0.09), rng.uniform(0.4, 0.9)),
     }[tumour.name]
     caps = rng.uniform(0.5, 0.95, 2) * (rng.uniform(size=2) < 0.6) if tumour.name == "ependymoma" else (0.0, 0.0)
     grain = rng.uniform(6, 12) if tumour.name == "astrocytoma" else rng.uniform(4, 9)
     return Contents(
         fluid=rng.uniform(0.9, 1.05),
         cord=cord,
-        oedema=0.0 if tumour.name == "meningioma" else rng.uniform(0, 0.22),
+        oedema=0.0 if tumour.name == "meningioma" else rng.uniform(0, 0.16),
         oedema_length_mm=tumour.radii[2] * rng.uniform(1.1, 1.9),
         roots=rng.uniform(0.3, 0.6),
         blobs=(*draw_flow_voids(rng, spine, length_mm), *draw_vessels(rng, spine, tumour)),

@@ -1,0 +1,245 @@
+"""The configs of batseg_spine run as documented: train, resume, evaluate, infer, and their every option."""
+
+import csv
+import json
+import shutil
+
+import matplotlib.image
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from monai.bundle import ConfigParser, ConfigWorkflow
+
+from custom.networks import DistanceDynUNet
+
+from .conftest import AFFINE, CASES, SHAPE
+
+
+def weights(folder) -> dict[str, torch.Tensor]:
+    return torch.load(folder / "model.pt", weights_only=True)
+
+
+def equal(first, second) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
+
+
+def rows(file) -> list[dict[str, str]]:
+    with file.open() as lines:
+        return list(csv.DictReader(lines))
+
+
+def test_training_leaves_weights_folds_log_table_and_pictures(trained):
+    output, models = trained.work / "output", trained.work / "models"
+    assert [row["epoch"] for row in rows(output / "log.csv")] == ["1", "2"]
+    log = rows(output / "log.csv")[-1]
+    assert float(log["loss/boundary_aware"]) > 0
+    assert float(log["gradient_norm/boundary_aware"]) > 0
+    assert float(log["loss"]) == pytest.approx(
+        float(log["loss/segmentation"]) + float(log["loss/boundary_aware"]), rel=1e-4
+    )
+    folds = json.loads((models / "folds.json").read_text())["folds"]
+    assert len(folds) == 5
+    held_out = {row["case"] for row in rows(output / "metrics_per_case.csv")}
+    assert len(held_out) == CASES // 5
+    for picture in ("curves.png", "cases.png"):
+        assert matplotlib.image.imread(output / picture).std() > 0.01
+    baselines = json.loads((output / "metrics.json").read_text())["baselines"]
+    assert "untrained network" in json.dumps(baselines)
+
+
+def test_the_weights_load_strictly_and_flat_into_the_inference_network(trained):
+    parser = ConfigParser()
+    parser.read_config(trained.files("inference"))
+    network = parser.get_parsed_content("network_def")
+    assert isinstance(network, DistanceDynUNet)
+    network.load_state_dict(weights(trained.work / "models"), strict=True)
+
+
+def test_evaluation_equals_the_validation_of_the_last_epoch(trained):
+    trained.run("train", "evaluate", mirrored="false")
+    first = rows(trained.work / "output" / "metrics_per_case.csv")
+    second = rows(trained.work / "output" / "evaluation" / "metrics_per_case.csv")
+    assert len(first) == 2 * CASES // 5
+    assert first == second
+
+
+def test_inference_writes_one_label_map_per_scan_on_its_own_grid(trained, tmp_path):
+    scans, labels = tmp_path / "scans", tmp_path / "labels"
+    scans.mkdir()
+    random = np.random.RandomState(0)
+    affines = {"same": AFFINE, "coarse": np.diag([3.0, 2.0, -1.5, 1.0]), "turned": AFFINE[[2, 0, 1, 3]]}
+    for name, affine in affines.items():
+        nib.save(nib.Nifti1Image(random.rand(*SHAPE).astype(np.float32), affine), scans / f"{name}.nii.gz")
+    (scans / "broken.nii.gz").write_bytes((scans / "same.nii.gz").read_bytes()[:500])
+    trained.run("inference", dataset_dir=str(scans), output_dir=str(labels))
+    assert sorted(file.name for file in labels.iterdir()) == sorted(f"{name}.nii.gz" for name in affines)
+    for name, affine in affines.items():
+        result = nib.load(labels / f"{name}.nii.gz")
+        assert result.shape == SHAPE
+        assert np.allclose(result.affine, affine, atol=1e-6)
+        assert result.get_data_dtype() == np.uint8
+        assert set(np.unique(result.dataobj)) <= {0, 1, 2}
+
+
+def test_inference_can_keep_what_is_already_labelled(trained, tmp_path):
+    scans = tmp_path / "scans"
+    shutil.copytree(trained.dataset / "imagesTr", scans)
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    (labels / "box_00.nii.gz").write_text("kept")
+    trained.run("inference", dataset_dir=str(scans), output_dir=str(labels), overwrite="false", mirrored="false")
+    assert (labels / "box_00.nii.gz").read_text() == "kept"
+    assert len(list(labels.iterdir())) == CASES
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_equal_seeds_give_equal_weights(trained, batseg, workers):
+    batseg.run("train", num_workers=workers)
+    assert equal(weights(batseg.work / "models"), weights(trained.work / "models"))
+
+
+def test_another_seed_gives_other_weights(trained, batseg):
+    batseg.run("train", seed=1, epochs=1)
+    assert not equal(weights(batseg.work / "models"), weights(trained.work / "models"))
+
+
+def test_two_epochs_equal_one_and_one_after_a_resume(trained, batseg):
+    batseg.run("train", stop_epoch=1)
+    interrupted = torch.load(batseg.work / "models" / "resume" / "checkpoint.pt", weights_only=True)
+    assert interrupted["epoch"] == 1
+    batseg.run("train", resume="true")
+    assert equal(weights(batseg.work / "models"), weights(trained.work / "models"))
+    resumed, whole = (rows(bundle.work / "output" / "log.csv") for bundle in (batseg, trained))
+    for column in ("epoch", "iterations", "learning_rate", "loss", "validation/dice"):
+        assert [row[column] for row in resumed] == [row[column] for row in whole], column
+
+
+def test_runs_under_the_id_training(trained, batseg):
+    batseg.run("train", run_id="training")
+    assert equal(weights(batseg.work / "models"), weights(trained.work / "models"))
+
+
+def test_evaluating_the_whole_config_trains_once(trained, batseg):
+    """As 3D Slicer makes MONAI Label do."""
+    parser = ConfigParser()
+    parser.read_config(batseg.files("train"))
+    parser.update(batseg.options())
+    parser.get_parsed_content()
+    assert len(rows(batseg.work / "output" / "log.csv")) == 2
+    assert equal(weights(batseg.work / "models"), weights(trained.work / "models"))
+    assert not (batseg.work / "models" / "resume" / "checkpoint_previous.pt").exists(), "it ran a second time"
+
+
+def test_the_whole_config_resolves_without_the_data_set(batseg):
+    """MONAI Label replaces the lists of cases and knows nothing of dataset_dir."""
+    cases = [
+        {"image": str(file), "label": str(file).replace("imagesTr", "labelsTr")}
+        for file in sorted((batseg.dataset / "imagesTr").iterdir())
+    ]
+    batseg.run(
+        "train",
+        run_id="",
+        dataset_dir="/nowhere",
+        **{"train#dataset#data": cases[:8], "validate#dataset#data": cases[8:], "train#trainer#max_epochs": 1},
+    )
+    assert weights(batseg.work / "models")
+
+
+def test_baseline_has_no_distance_head_and_the_other_overlays_work_on_it(batseg):
+    batseg.run("train", "baseline")
+    assert not any("distance" in key for key in weights(batseg.work / "models"))
+    assert "loss/boundary_aware" not in rows(batseg.work / "output" / "log.csv")[0]
+    batseg.run("train", "evaluate", "baseline", mirrored="false")
+    batseg.run("inference", "baseline", mirrored="false")
+
+
+def test_nnunet_raw_layout(batseg, tmp_path):
+    raw = tmp_path / "raw"
+    shutil.copytree(batseg.dataset, raw)
+    for file in (raw / "imagesTr").iterdir():
+        file.rename(file.with_name(file.name.replace(".nii.gz", "_0000.nii.gz")))
+    listing = {
+        "channel_names": {"0": "MRI"},
+        "labels": {"background": 0},
+        "numTraining": CASES,
+        "file_ending": ".nii.gz",
+    }
+    (raw / "dataset.json").write_text(json.dumps(listing))
+    batseg.run("train", dataset_dir=str(raw), epochs=1)
+    assert len(rows(batseg.work / "output" / "metrics_per_case.csv")) == 2 * CASES // 5
+
+
+@pytest.mark.parametrize(
+    ("options", "transform", "loss", "activation", "channels"),
+    [
+        ({}, {}, {}, "sigmoid", 3),
+        ({"field_unit": "voxel"}, {"unit": "voxel"}, {}, "sigmoid", 3),
+        ({"field_truncate": "false"}, {"truncation": None}, {}, "linear", 3),
+        ({"field_truncation": 2.0}, {"truncation": 2.0}, {}, "sigmoid", 3),
+        ({"field_truncation": 3.0, "field_clip": "false"}, {"truncation": 3.0, "clip": False}, {}, "linear", 3),
+        ({"field_normalize": "false"}, {"normalize": False}, {}, "linear", 3),
+        (
+            {"field_normalize": "false", "field_truncate": "false"},
+            {"normalize": False, "truncation": None},
+            {},
+            "linear",
+            3,
+        ),
+        ({"field_class_agnostic": "true"}, {"class_agnostic": True}, {}, "sigmoid", 1),
+        ({"boundary_base": "l2"}, {}, {"base": "l2"}, "sigmoid", 3),
+        ({"boundary_base": "ce"}, {}, {"base": "ce"}, "sigmoid", 3),
+        ({"boundary_weighting": "none"}, {}, {"weighting": "none"}, "sigmoid", 3),
+        ({"boundary_weighting": "detached"}, {}, {"weighting": "detached"}, "sigmoid", 3),
+    ],
+)
+def test_every_ablation_is_reachable_from_the_command_line(batseg, options, transform, loss, activation, channels):
+    """The option reaches the transform, the loss and the network, and one step trains with it."""
+    parser = ConfigParser()
+    parser.read_config(batseg.files("train"))
+    parser.update(batseg.options(epochs=1, iterations_per_epoch=1, val_interval=9, **options))
+    field = parser.get_parsed_content("train#preprocessing").transforms[-3].transform
+    defaults = {"unit": "mm", "truncation": 1.0, "normalize": True, "class_agnostic": False, "clip": True}
+    assert {name: getattr(field, name) for name in defaults} == {**defaults, **transform}
+    criterion = parser.get_parsed_content("loss")
+    expected = {"base": "l1", "weighting": "squared", **loss}
+    assert {name: getattr(criterion.boundary_aware, name) for name in expected} == expected
+    network = parser.get_parsed_content("network")
+    assert network.distance_activation == activation
+    batch = next(iter(parser.get_parsed_content("train#dataloader")))
+    prediction = network(batch["image"])
+    assert prediction[1].shape[1] == batch["surface_distance"].shape[1] == channels
+    total = criterion(prediction, batch)
+    total.backward()
+    assert torch.isfinite(total)
+    assert network.distance_head.conv.conv.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize(("names", "kind"), [(["train"], "train"), (["inference"], "infer")])
+def test_properties(trained, names, kind):
+    workflow = ConfigWorkflow(
+        config_file=trained.files(*names),
+        workflow_type=kind,
+        meta_file=str(trained.root / "configs" / "metadata.json"),
+        logging_file=str(trained.root / "configs" / "logging.conf"),
+        **trained.options(),
+    )
+    workflow.initialize()
+    assert workflow.check_properties() == []
+
+
+@pytest.mark.parametrize("overlay", [None, "hippocampus", "knight", "demo", "baseline"])
+@pytest.mark.parametrize("config", ["train", "inference"])
+def test_every_overlay_gives_train_and_inference_the_same_network(project, overlay, config, tmp_path):
+    configs = project / "bundles" / "batseg_spine" / "configs"
+    names = [config, *([overlay] if overlay else [])]
+    parser = ConfigParser()
+    parser.read_config([str(configs / f"{name}.yaml") for name in names])
+    parser.update({"ckpt_dir": str(tmp_path), "output_dir": str(tmp_path)})
+    other = ConfigParser()
+    other.read_config([str(configs / f"{name}.yaml") for name in ["train", *names[1:]]])
+    ours, trained = parser.get_parsed_content("network_def"), other.get_parsed_content("network_def")
+    assert {k: v.shape for k, v in ours.state_dict().items()} == {k: v.shape for k, v in trained.state_dict().items()}
+    patch = np.asarray(parser.get_parsed_content("patch_size"))
+    strides = [np.broadcast_to(stride, 3) for stride in parser.get_parsed_content("strides")]
+    assert (patch % np.prod(strides, axis=0) == 0).all(), "the patch is a multiple of the total stride"
