@@ -2,7 +2,7 @@
 
 from .batch import prepare_training_batch
 from .case_gallery import CaseGallery
-from .device import amp_options, default_device, join_processes, leave_processes, uses_amp, world_size
+from .device import amp_options, cpu_autocast, default_device, join_processes, leave_processes, uses_amp, world_size
 from .gradient_clipping import GradientClipping
 from .gradient_norms import GradientNorms
 from .load_weights import LoadWeights
@@ -29,6 +29,7 @@ __all__ = [
     "UntrainedBaseline",
     "ValidateAtInterval",
     "amp_options",
+    "cpu_autocast",
     "default_device",
     "join_processes",
     "leave_processes",

@@ -27,6 +27,13 @@ def amp_options() -> dict[str, Any]:
     return {"dtype": torch.bfloat16 if native else torch.float16}
 
 
+def cpu_autocast(amp: bool, device: str | torch.device) -> torch.dtype | None:
+    """bfloat16 on a CPU with matrix units for it (AMX), two to three times faster there; None anywhere else."""
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # absent before torch 2.10
+    pays = amp and torch.device(device).type == "cpu" and capabilities.get("amx_bf16", False)
+    return torch.bfloat16 if pays else None
+
+
 def join_processes() -> None:
     """Join the processes that torchrun started: nccl between GPUs, gloo between CPUs."""
     if dist.is_initialized():

@@ -1,5 +1,6 @@
 """Inferers."""
 
+from .direct import DirectInferer
 from .even_window import EvenWindowInferer
 
-__all__ = ["EvenWindowInferer"]
+__all__ = ["DirectInferer", "EvenWindowInferer"]

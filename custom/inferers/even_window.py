@@ -14,6 +14,8 @@ from monai.inferers import Inferer
 from monai.utils import convert_to_dst_type
 from tqdm import tqdm
 
+from .direct import autocast_on
+
 Predictor = Callable[..., Any]
 GAUSSIAN_SIGMA = 1 / 8  # of the window's size
 ALL_CHANNELS: tuple[Any, ...] = (slice(None), slice(None))
@@ -31,6 +33,7 @@ class EvenWindowInferer(Inferer):
         step: largest distance of neighbouring windows, as a fraction of the window.
         mirror_axes: spatial axes to mirror; logits are averaged over all 2^n combinations. None or empty: no mirroring.
         progress: show a bar over the windows.
+        autocast: precision of the network, as in `DirectInferer`; logits are added up in float32.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class EvenWindowInferer(Inferer):
         step: float = 0.5,
         mirror_axes: Sequence[int] | None = None,
         progress: bool = False,
+        autocast: torch.dtype | None = None,
     ) -> None:
         if not 0 < step <= 1:
             raise ValueError(f"EvenWindowInferer: step is {step}; use a fraction in (0, 1]")
@@ -48,12 +52,14 @@ class EvenWindowInferer(Inferer):
         self.step = step
         self.mirror_axes = tuple(mirror_axes or ())
         self.progress = progress
+        self.autocast = autocast
 
     def __call__(self, inputs: torch.Tensor, network: Predictor, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Logits (batch, classes, *spatial) of `inputs` (batch, channels, *spatial); metadata of the input are kept."""
 
         def predict(windows: torch.Tensor) -> torch.Tensor:
-            return mirrored_mean(lambda x: main_output(network(x, *args, **kwargs)), windows, self.mirror_axes)
+            with autocast_on(windows.device, self.autocast):
+                return mirrored_mean(lambda x: main_output(network(x, *args, **kwargs)), windows, self.mirror_axes)
 
         image = inputs.as_tensor() if hasattr(inputs, "as_tensor") else inputs
         volumes = [self.predict_volume(volume[None], predict) for volume in image]

@@ -21,7 +21,7 @@ AFFINE[:3, 3] = [5, -7, 11]
 TINY = {
     "data_tag": "tiny",
     "class_names": ["dark", "bright"],
-    "spacing": [1.2, 1.0, 1.0],
+    "spacing": [1.5, 1.1, 1.0],  # not the scans' own
     "patch_size": [8, 8, 8],
     "filters": [4, 8, 16],
     "strides": [1, 2, 2],

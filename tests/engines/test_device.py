@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from custom.engines import amp_options, default_device, uses_amp, world_size
+from custom.engines import amp_options, cpu_autocast, default_device, uses_amp, world_size
 
 
 def test_device_follows_the_machine(monkeypatch):
@@ -32,3 +32,17 @@ def test_bfloat16_where_the_gpu_computes_in_it(monkeypatch, native, dtype):
 
 def test_one_process_alone():
     assert world_size() == 1
+
+
+@pytest.mark.parametrize(
+    ("amp", "device", "amx", "dtype"),
+    [
+        (True, "cpu", True, torch.bfloat16),
+        (False, "cpu", True, None),
+        (True, "cpu", False, None),
+        (True, "cuda", True, None),
+    ],
+)
+def test_bfloat16_on_cpus_with_matrix_units_only(monkeypatch, amp, device, amx, dtype):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": amx}, raising=False)
+    assert cpu_autocast(amp, device) == dtype

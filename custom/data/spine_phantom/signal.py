@@ -40,14 +40,14 @@ class Contents:
 
 def draw_contents(rng: np.random.Generator, spine: Spine, tumour: Tumour, length_mm: float) -> Contents:
     """Signals and small structures; the ranges of the four types overlap on purpose."""
-    cord = rng.uniform(0.36, 0.5)
+    cord = rng.uniform(0.36, 0.45)
     low, high, variation, margin = {
-        "meningioma": (cord - 0.04, cord + 0.14, rng.uniform(0.02, 0.05), rng.uniform(0.4, 0.8)),
-        "ependymoma": (cord + 0.06, cord + 0.3, rng.uniform(0.06, 0.16), rng.uniform(0.5, 1.0)),
-        "astrocytoma": (cord + 0.12, cord + 0.36, rng.uniform(0.05, 0.14), rng.uniform(1.6, 4.0)),
-        "hemangioblastoma": (cord + 0.2, cord + 0.46, rng.uniform(0.03, 0.09), rng.uniform(0.4, 0.9)),
+        "meningioma": (cord - 0.04, cord + 0.1, rng.uniform(0.01, 0.04), rng.uniform(0.4, 0.8)),
+        "ependymoma": (cord + 0.06, cord + 0.26, rng.uniform(0.09, 0.18), rng.uniform(0.5, 1.0)),
+        "astrocytoma": (cord + 0.18, cord + 0.38, rng.uniform(0.03, 0.08), rng.uniform(1.6, 4.0)),
+        "hemangioblastoma": (cord + 0.3, cord + 0.5, rng.uniform(0.02, 0.06), rng.uniform(0.4, 0.9)),
     }[tumour.name]
-    caps = rng.uniform(0.5, 0.95, 2) * (rng.uniform(size=2) < 0.6) if tumour.name == "ependymoma" else (0.0, 0.0)
+    caps = rng.uniform(0.6, 0.95, 2) * (rng.uniform(size=2) < 0.7) if tumour.name == "ependymoma" else (0.0, 0.0)
     grain = rng.uniform(6, 12) if tumour.name == "astrocytoma" else rng.uniform(4, 9)
     return Contents(
         fluid=rng.uniform(0.9, 1.05),
