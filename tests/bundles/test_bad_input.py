@@ -22,8 +22,8 @@ def data(tiny_dataset, tmp_path):
 
 
 def message(bundle, *names, **options) -> str:
-    """The line a run that must fail shows."""
-    with pytest.raises(Exception) as caught:  # noqa: PT011 - MONAI wraps it several times
+    """The line a run that must fail shows; MONAI wraps the error several times."""
+    with pytest.raises(Exception) as caught:
         bundle.run(*names, **options)
     error = find_input_error(caught.value)
     assert error is not None, caught.value
@@ -32,6 +32,10 @@ def message(bundle, *names, **options) -> str:
 
 def replace(file, volume=None, affine=AFFINE):
     nib.save(nib.Nifti1Image(volume, affine), file)
+
+
+def noise(*shape):
+    return np.random.RandomState(0).rand(*shape).astype(np.float32)
 
 
 def another_shape(data):
@@ -51,7 +55,7 @@ def unknown_class(data):
 
 
 def not_a_number(data):
-    volume = np.random.rand(*SHAPE).astype(np.float32)
+    volume = noise(*SHAPE)
     volume[3, 3, 3] = np.nan
     replace(data / "imagesTr" / "box_03.nii.gz", volume)
     return "box_03", "NaN"
@@ -75,7 +79,7 @@ def two_dimensional(data):
 
 
 def four_dimensional(data):
-    replace(data / "imagesTr" / "box_03.nii.gz", np.random.rand(*SHAPE, 3).astype(np.float32))
+    replace(data / "imagesTr" / "box_03.nii.gz", noise(*SHAPE, 3))
     return "box_03", "3)"
 
 
@@ -159,7 +163,9 @@ def test_weights_of_another_overlay(trained):
     assert "overlays" in line
 
 
-@pytest.mark.parametrize(("options", "words"), [({"fold": 7}, "fold"), ({"resume": "perhaps"}, "neither true nor false")])
+@pytest.mark.parametrize(
+    ("options", "words"), [({"fold": 7}, "fold"), ({"resume": "perhaps"}, "neither true nor false")]
+)
 def test_bad_values(batseg, options, words):
     assert words in message(batseg, "train", **options)
 
