@@ -94,9 +94,7 @@ def main() -> None:
     print(f"with distance head and loss  {statistics.median(ours for ours, _ in pairs):.4f} s (median)")
     print(f"without                      {statistics.median(base for _, base in pairs):.4f} s (median)")
     low, high = ratios[len(ratios) // 4], ratios[-1 - len(ratios) // 4]
-    print(
-        f"ratio {statistics.median(ratios):.3f} (median of pairs; quartiles {low:.3f} to {high:.3f})"
-    )
+    print(f"ratio {statistics.median(ratios):.3f} (median of pairs; quartiles {low:.3f} to {high:.3f})")
 
 
 if __name__ == "__main__":

@@ -62,6 +62,7 @@ class TrainingCheckpoint:
         """Load when `engine` starts, save when epochs end; attach after validation, schedule and `StopAfterEpoch`."""
         engine.add_event_handler(Events.STARTED, self.start)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.epoch_completed)
+        engine.add_event_handler(Events.COMPLETED, self.completed)
 
     def start(self, engine: Any) -> None:
         """Resume, or set an earlier checkpoint aside."""
@@ -111,6 +112,19 @@ class TrainingCheckpoint:
             save(self.folder / "model_best.pt", weights(self.network))
         if epoch % self.interval == 0 or epoch == engine.state.max_epochs or engine.should_terminate:
             self.save(engine)
+
+    def completed(self, engine: Any) -> None:
+        """Say which weights are where, the last epoch's first."""
+        if idist.get_rank() > 0:
+            return
+        logger.info("weights of epoch %d: %s", engine.state.epoch, self.folder / "model.pt")
+        if self.evaluator is not None and self.evaluator.state.best_metric_epoch > 0:
+            logger.info(
+                "weights of the best validation (epoch %d, %.3f, optimistic: chosen on the validated cases): %s",
+                self.evaluator.state.best_metric_epoch,
+                self.evaluator.state.best_metric,
+                self.folder / "model_best.pt",
+            )
 
     def save(self, engine: Any) -> None:
         """Write the checkpoint and the weights."""

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
-from monai.handlers import IgniteMetricHandler
 from monai.metrics import DiceMetric
 from monai.utils import MetricReduction
 
@@ -18,6 +14,8 @@ class ClassMeanDice(DiceMetric):
 
     MONAI's own "mean" averages the classes of each patient first and then the patients, so that a frequent tumour
     type outweighs a rare one; "mean_batch" has the right order but scores a class that no patient has as 0.
+
+    In an evaluator: `monai.handlers.IgniteMetricHandler(metric_fn=ClassMeanDice(), ...)`.
 
     Args:
         include_background: whether channel 0 counts as a class.
@@ -34,26 +32,3 @@ class ClassMeanDice(DiceMetric):
         if reduction is not None or not isinstance(values, torch.Tensor):
             return super().aggregate(reduction)
         return mean_over_classes(values)
-
-
-class ClassMeanDiceHandler(IgniteMetricHandler):
-    """`ClassMeanDice` for an evaluator, as `monai.handlers.MeanDice` is MONAI's `DiceMetric` for one.
-
-    Args:
-        include_background: whether channel 0 counts as a class.
-        output_transform: gives (predictions, labels), both one-hot, from the evaluator's output:
-            `monai.handlers.from_engine(["pred", "label"])`.
-        save_details: keep the (cases, classes) values in `engine.state.metric_details`.
-    """
-
-    def __init__(
-        self,
-        include_background: bool = False,
-        output_transform: Callable[[Any], Any] = lambda x: x,
-        save_details: bool = True,
-    ) -> None:
-        super().__init__(
-            metric_fn=ClassMeanDice(include_background=include_background),
-            output_transform=output_transform,
-            save_details=save_details,
-        )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
-from monai.handlers import IgniteMetricHandler
 from monai.metrics import CumulativeIterationMetric
 from monai.metrics.utils import do_metric_reduction, get_edge_surface_distance
 from monai.utils import MetricReduction, convert_to_numpy
@@ -79,6 +78,8 @@ class HausdorffDistance95(CumulativeIterationMetric):
         missing_mm: the distance of a class the prediction lacks.
         reduction: what `aggregate` gives: one of MONAI's reductions, in which nan is left out, or "class_mean", the
             mean over classes of the class means.
+
+    In an evaluator: `monai.handlers.IgniteMetricHandler(metric_fn=HausdorffDistance95(), ...)`.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class HausdorffDistance95(CumulativeIterationMetric):
         convention: str = "pooled",
         spacing: float | Sequence[float] | None = None,
         missing_mm: float = MISSING_MM,
-        reduction: MetricReduction | str = MetricReduction.MEAN_BATCH,
+        reduction: MetricReduction | str = CLASS_MEAN,
     ) -> None:
         super().__init__()
         _check_convention(convention)
@@ -128,34 +129,6 @@ class HausdorffDistance95(CumulativeIterationMetric):
             raise ValueError("HD95: no case has been evaluated yet")
         how = reduction or self.reduction
         return mean_over_classes(values) if how == CLASS_MEAN else do_metric_reduction(values, how)[0]
-
-
-class HausdorffDistance95Handler(IgniteMetricHandler):
-    """`HausdorffDistance95` for an evaluator; its scalar is the mean over classes of the class means.
-
-    Args:
-        include_background: whether channel 0 counts as a class.
-        convention: "pooled" or "larger", see `CONVENTIONS`.
-        spacing: voxel size in mm for truths that carry none; None means 1 mm.
-        missing_mm: the distance of a class the prediction lacks.
-        reduction: see `HausdorffDistance95`.
-        output_transform: gives (predictions, labels), both one-hot, from the evaluator's output:
-            `monai.handlers.from_engine(["pred", "label"])`.
-        save_details: keep the (cases, classes) values in `engine.state.metric_details`.
-    """
-
-    def __init__(
-        self,
-        include_background: bool = False,
-        convention: str = "pooled",
-        spacing: float | Sequence[float] | None = None,
-        missing_mm: float = MISSING_MM,
-        reduction: MetricReduction | str = CLASS_MEAN,
-        output_transform: Callable[[Any], Any] = lambda x: x,
-        save_details: bool = True,
-    ) -> None:
-        metric = HausdorffDistance95(include_background, convention, spacing, missing_mm, reduction)
-        super().__init__(metric_fn=metric, output_transform=output_transform, save_details=save_details)
 
 
 def _check_convention(convention: str) -> None:

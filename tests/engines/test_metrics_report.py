@@ -9,12 +9,12 @@ import torch
 import torch.distributed as dist
 from monai.data import DataLoader, Dataset, MetaTensor
 from monai.engines import SupervisedEvaluator
-from monai.handlers import from_engine
+from monai.handlers import IgniteMetricHandler, from_engine
 from monai.transforms import AsDiscreted
 
 from custom.engines.metrics_report import MAJORITY, MetricsReport, read_baselines, unique_case_names
 from custom.errors import InputError
-from custom.metrics import ClassMeanDiceHandler, HausdorffDistance95Handler
+from custom.metrics import ClassMeanDice, HausdorffDistance95
 
 CLASSES = ["left", "right"]
 # label maps of 4 x 1 x 8 voxels of 3 x 1 x 1 mm: the network under test hands the image through as its arg-max
@@ -48,8 +48,10 @@ def evaluator(report, names=tuple(TRUTH), metric_name="dice", batch_size=3, post
         val_data_loader=DataLoader(Dataset(items), batch_size=batch_size),
         network=ToScores(),
         postprocessing=postprocessing or to_one_hot,
-        key_val_metric={metric_name: ClassMeanDiceHandler(output_transform=pred_and_label)},
-        additional_metrics={"hd95_mm": HausdorffDistance95Handler(output_transform=pred_and_label)},
+        key_val_metric={metric_name: IgniteMetricHandler(metric_fn=ClassMeanDice(), output_transform=pred_and_label)},
+        additional_metrics={
+            "hd95_mm": IgniteMetricHandler(metric_fn=HausdorffDistance95(), output_transform=pred_and_label)
+        },
         val_handlers=[report],
         **options,
     )

@@ -6,12 +6,12 @@ import pytest
 import torch
 from monai.data import MetaTensor
 from monai.engines import SupervisedEvaluator
-from monai.handlers import from_engine
+from monai.handlers import IgniteMetricHandler, from_engine
 from monai.metrics import compute_hausdorff_distance
 from monai.transforms import Compose
 
 from custom.errors import InputError
-from custom.metrics import HausdorffDistance95, HausdorffDistance95Handler, hausdorff_distance_95
+from custom.metrics import HausdorffDistance95, hausdorff_distance_95
 
 SPACINGS = {2: (0.5, 3.0), 3: (3.3, 0.47, 1.0)}
 
@@ -184,7 +184,11 @@ def test_handler_gives_the_evaluator_scalar_and_details():
         val_data_loader=batches,
         network=torch.nn.Identity(),
         postprocessing=Compose([]),
-        key_val_metric={"hd95_mm": HausdorffDistance95Handler(output_transform=from_engine(["pred", "label"]))},
+        key_val_metric={
+            "hd95_mm": IgniteMetricHandler(
+                metric_fn=HausdorffDistance95(), output_transform=from_engine(["pred", "label"])
+            )
+        },
     )
     evaluator.run()
     assert evaluator.state.metrics["hd95_mm"] == 226.0
