@@ -22,7 +22,7 @@ class PatchDataset(Dataset):
 
     Its case, its place and its augmentation follow from (seed, i). So two runs with one seed are equal with any number
     of workers, a resumed run goes on as if never interrupted, and processes that share a batch draw what one would.
-    As in nnU-Net every case is equally likely, with replacement, and the last third of every batch is told (key
+    As in nnU-Net every case is equally likely, with replacement, and the end of every batch is told (key
     `forced_foreground`) to contain foreground; MONAI's samplers cannot tell a patch its position in the batch.
 
     Args:
@@ -30,6 +30,7 @@ class PatchDataset(Dataset):
         transform: a `Compose`; what precedes its first random transform is computed once per case and cached.
         iterations_per_epoch: batches in an epoch.
         batch_size: patches in a batch, over all processes.
+        forced_fraction: share of every batch, its end, that is told to contain foreground.
         seed: of the whole training.
         cache_rate: fraction of the cases kept in memory.
         num_workers: threads that fill the cache.
@@ -42,6 +43,7 @@ class PatchDataset(Dataset):
         transform: Compose,
         iterations_per_epoch: int,
         batch_size: int,
+        forced_fraction: float = FORCED_FRACTION,
         seed: int = 0,
         cache_rate: float = 1.0,
         num_workers: int | None = 1,
@@ -57,6 +59,7 @@ class PatchDataset(Dataset):
         self.augment = Compose(transform.transforms[first_random:] if first_random is not None else [])
         self.iterations_per_epoch = iterations_per_epoch
         self.batch_size = batch_size
+        self.free_patches = round(batch_size * (1 - forced_fraction))
         self.seed = seed
 
     def __len__(self) -> int:
@@ -67,7 +70,7 @@ class PatchDataset(Dataset):
         """Patch `index` of the training, counted from its first epoch on: an epoch holds `len(self)` of them."""
         random = np.random.RandomState(np.random.SeedSequence([self.seed, index]).generate_state(8))
         case = dict(self.cases[random.randint(len(self.cases))])
-        case["forced_foreground"] = index % self.batch_size >= round(self.batch_size * (1 - FORCED_FRACTION))
+        case["forced_foreground"] = index % self.batch_size >= self.free_patches
         self.augment.set_random_state(state=random)
         return self.augment(case)
 

@@ -60,6 +60,12 @@ def test_the_last_third_of_every_batch_is_forced(batch_size, forced):
     assert [data[index]["forced_foreground"] for index in range(3 * batch_size)] == forced * 3
 
 
+@pytest.mark.parametrize(("fraction", "forced"), [(0.0, 0), (0.5, 2), (1.0, 4)])
+def test_another_share_of_forced_patches(fraction, forced):
+    data = PatchDataset(CASES, Compose([]), 1, batch_size=4, forced_fraction=fraction, progress=False)
+    assert sum(data[index]["forced_foreground"] for index in range(4)) == forced
+
+
 def test_sampler_numbers_patches_over_all_epochs():
     sampler = EpochSampler(dataset())
     assert isinstance(sampler, DistributedSampler), "MONAI tells it the epoch"
