@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
+# pip's own options, e.g. PIP_ARGS="--index-url ..." for a CPU build of PyTorch
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
 DEMO_CONFIG := "['configs/train.yaml','configs/demo.yaml']"
 
 .PHONY: help demo test lint format clean
@@ -14,27 +16,33 @@ help:
 	@echo "make format  ruff format"
 	@echo "make clean   remove $(VENV) and what the demo wrote"
 
-# CPU builds of PyTorch come from the index of your choice: make test PIP_ARGS="..."
-$(VENV)/installed: setup.cfg pyproject.toml constraints.txt
-	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10))" || { echo "error: $(PYTHON) is older than 3.10: pass PYTHON=/path/to/newer"; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { echo "error: $(PYTHON) cannot make virtual environments: install its venv package"; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e ".[test]"
+$(VENV)/for-demo: setup.cfg pyproject.toml constraints.txt
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10))" \
+		|| { echo "error: $(PYTHON) is older than 3.10: pass PYTHON=/path/to/a/newer/one"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+		|| { echo "error: $(PYTHON) cannot make virtual environments: install its venv package"; exit 1; }
+	@echo "installing into $(VENV) ..."
+	@$(INSTALL) torch
+	@$(INSTALL) -e .
 	@touch $@
 
-demo: $(VENV)/installed
+$(VENV)/for-test: $(VENV)/for-demo
+	@$(INSTALL) -e ".[test]"
+	@touch $@
+
+demo: $(VENV)/for-demo
 	cd bundles/batseg_spine && $(BIN)/python -m monai.bundle run --config_file $(DEMO_CONFIG)
 	@echo "The table stands above; pictures: bundles/batseg_spine/output/demo/cases.png and curves.png"
 
-test: $(VENV)/installed
-	PATH=$(BIN):$$PATH OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+test: $(VENV)/for-test
+	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
-lint: $(VENV)/installed
+lint: $(VENV)/for-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(VENV)/installed
+format: $(VENV)/for-test
 	$(BIN)/ruff format .
 
 clean:
