@@ -14,6 +14,9 @@ class InputError(ValueError):
     """
 
 
+MARKER = f"{InputError.__name__}: "
+
+
 def show_input_errors_in_one_line() -> None:
     """Let an uncaught `InputError` end the program with its own line instead of pages of traceback.
 
@@ -37,10 +40,12 @@ def find_input_error(error: BaseException | None) -> InputError | None:
     while error is not None:
         if isinstance(error, InputError):
             return error
+        if MARKER in str(error):  # raised in a data-loading process, of which only the text comes back
+            return InputError(str(error))
         error = error.__cause__ or error.__context__
     return None
 
 
 def input_error_message(error: InputError) -> str:
     """The message alone: an error raised in a data-loading process comes back with that process's traceback."""
-    return str(error).rsplit(f"{InputError.__name__}: ", 1)[-1].strip()
+    return str(error).rsplit(MARKER, 1)[-1].strip().split("\n\n", 1)[0]

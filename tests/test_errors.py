@@ -3,6 +3,10 @@
 import subprocess
 import sys
 
+import pytest
+from monai.data import DataLoader, Dataset
+from monai.transforms import Compose
+
 from custom.errors import InputError, find_input_error, input_error_message
 
 
@@ -26,6 +30,21 @@ def test_message_from_a_data_loading_process():
         "custom.errors.InputError: scan.nii.gz: 4D; split it\n"
     )
     assert input_error_message(error) == "scan.nii.gz: 4D; split it"
+
+
+class Refuse:
+    """A transform that refuses everything."""
+
+    def __call__(self, data):
+        raise InputError("scan.nii.gz: 4D; split it")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_found_behind_monais_transforms_and_data_loading_processes(workers):
+    loader = DataLoader(Dataset([{"image": 1}], Compose([Refuse()])), num_workers=workers)
+    with pytest.raises(RuntimeError) as caught:
+        next(iter(loader))
+    assert input_error_message(find_input_error(caught.value)) == "scan.nii.gz: 4D; split it"
 
 
 def run(statement: str) -> subprocess.CompletedProcess:

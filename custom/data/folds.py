@@ -34,7 +34,10 @@ def make_folds(strata: dict[str, tuple[int, ...]], num_folds: int = 5, seed: int
     if num_folds < 2:
         raise InputError(f"num_folds is {num_folds}; cross-validation needs at least 2")
     if num_folds > len(strata):
-        raise InputError(f"num_folds is {num_folds} but there are only {len(strata)} cases; lower num_folds")
+        raise InputError(
+            f"num_folds is {num_folds} but there are only {len(strata)} cases; "
+            f"pass --num_folds {len(strata)} or --fold all"
+        )
     generator = np.random.default_rng(seed)
     queue: list[str] = []
     for stratum in sorted(set(strata.values())):

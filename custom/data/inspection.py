@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import nibabel as nib
 import numpy as np
+from monai.data.utils import correct_nifti_header_if_necessary
 from tqdm import tqdm
 
 from ..atomic_write import write_json
@@ -202,7 +203,8 @@ def _read_nifti(path: Path) -> Volume:
         start = stream.read(nib.Nifti2Header.sizeof_hdr)
         stream.seek(0)
         kind = nib.Nifti2Image if nib.Nifti2Header.may_contain_header(start) else nib.Nifti1Image
-        image: Any = kind.from_stream(stream)
+        # as MONAI repairs a header when it loads the scan for training
+        image: Any = correct_nifti_header_if_necessary(kind.from_stream(stream))
         voxels = np.asarray(image.dataobj.get_unscaled())
         if packed:
             stream.read(1)  # at the end of the stream gzip compares check sum and length
@@ -307,7 +309,7 @@ def _with_class_problem(facts: CaseFacts, num_classes: int | None) -> CaseFacts:
     shown = ", ".join(str(value) for value in outside[:5]) + (", ..." if len(outside) > 5 else "")
     problem = (
         f"{facts.label}: label values {shown} are outside the classes 0 to {num_classes - 1}; "
-        "correct the label or the number of classes"
+        "correct the label or class_names"
     )
     return dataclasses.replace(facts, problems=[*facts.problems, problem])
 
@@ -329,7 +331,7 @@ def _map_with_progress(
     if not cases:
         return []
     hidden = os.environ.get("RANK", "0") != "0"
-    with ThreadPoolExecutor(num_workers or min(8, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(num_workers or min(4, os.cpu_count() or 1)) as pool:
         results = pool.map(function, cases)
         return list(tqdm(results, total=len(cases), desc=description, unit="case", disable=hidden))
 

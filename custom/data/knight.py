@@ -68,6 +68,7 @@ def prepare_knight(
         raise InputError(f"cysts_as is {cysts_as}; it must be 0 (background), 1 (NoAT) or 2 (CanAT)")
     sources = _find_sources(Path(kits_dir), None if images_dir is None else Path(images_dir))
     classes = _read_classes(Path(knight_json), [source.name for source in sources])
+    sources = [source for source in sources if source.name in classes]
     output = Path(output_dir)
     try:
         _check_record(output / RECORD, {"cysts_as": cysts_as, "class_of_case": classes})
@@ -136,13 +137,24 @@ def _read_classes(knight_json: Path, names: Sequence[str]) -> dict[str, int]:
     classes = {}
     for name in names:
         if name not in risk_groups:
-            raise InputError(f"{knight_json} has no case {name}; take its mask out or pass the file that lists it")
+            continue
         if risk_groups[name] not in CLASS_OF_RISK_GROUP:
             raise InputError(
                 f"{knight_json}: case {name} has the unknown risk group {risk_groups[name]!r}; "
                 f"known are {', '.join(CLASS_OF_RISK_GROUP)}"
             )
         classes[name] = CLASS_OF_RISK_GROUP[risk_groups[name]]
+    if not classes:
+        raise InputError(f"{knight_json} lists none of the {len(names)} cases, such as {names[0]}; pass KNIGHT's list")
+    if len(classes) < len(names):
+        unlisted = next(name for name in names if name not in classes)
+        logger.warning(
+            "%d of %d cases are left out: %s has no risk group for them, such as %s",
+            len(names) - len(classes),
+            len(names),
+            knight_json,
+            unlisted,
+        )
     return classes
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import monai.data
 import numpy as np
 import torch
 import torch.distributed as dist
@@ -59,7 +61,7 @@ class PatchDataset(Dataset):
         self.augment = Compose(transform.transforms[first_random:] if first_random is not None else [])
         self.iterations_per_epoch = iterations_per_epoch
         self.batch_size = batch_size
-        self.free_patches = round(batch_size * (1 - forced_fraction))
+        self.forced_fraction = forced_fraction
         self.seed = seed
 
     def __len__(self) -> int:
@@ -70,9 +72,34 @@ class PatchDataset(Dataset):
         """Patch `index` of the training, counted from its first epoch on: an epoch holds `len(self)` of them."""
         random = np.random.RandomState(np.random.SeedSequence([self.seed, index]).generate_state(8))
         case = dict(self.cases[random.randint(len(self.cases))])
-        case["forced_foreground"] = index % self.batch_size >= self.free_patches
+        case["forced_foreground"] = self.is_forced(index)
         self.augment.set_random_state(state=random)
         return self.augment(case)
+
+    def is_forced(self, index: int) -> bool:
+        """Whether patch `index` is told to contain foreground: the end of its batch, or a share of batches of one."""
+        if self.batch_size == 1:
+            return int((index + 1) * self.forced_fraction) > int(index * self.forced_fraction)
+        return index % self.batch_size >= round(self.batch_size * (1 - self.forced_fraction))
+
+
+class ValidationSampler(monai.data.DistributedSampler):
+    """Shares the cases of a validation among processes, each case once.
+
+    Args:
+        dataset: the cases.
+
+    Raises:
+        InputError: when there are fewer cases than processes; MONAI's own error names neither.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        cases, processes = len(dataset), dist.get_world_size()  # type: ignore[arg-type]
+        if cases < processes:
+            raise InputError(
+                f"{cases} validation case(s) cannot be shared by {processes} processes: start at most {cases}"
+            )
+        super().__init__(dataset, even_divisible=False, shuffle=False)
 
 
 class EpochSampler(DistributedSampler):
@@ -84,11 +111,16 @@ class EpochSampler(DistributedSampler):
         dataset: the patches.
 
     Raises:
-        InputError: when the batch cannot be shared equally.
+        InputError: when the batch cannot be shared equally, or several processes do not know of each other.
     """
 
     def __init__(self, dataset: PatchDataset) -> None:
         distributed = dist.is_available() and dist.is_initialized()
+        if not distributed and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise InputError(
+                "torchrun started several processes that would each train alone: "
+                "add configs/multi_gpu_train.yaml to --config_file"
+            )
         replicas, rank = (dist.get_world_size(), dist.get_rank()) if distributed else (1, 0)
         if dataset.batch_size % replicas:
             raise InputError(

@@ -10,7 +10,8 @@ from typing import Any
 from ..errors import InputError
 from .folds import load_folds, load_or_make_folds
 from .inspection import foreground_classes, inspect_cases, only_usable, raise_on_problems
-from .layouts import case_name, image_files, scan_name, test_images, training_cases
+from .label_names import label_name
+from .layouts import case_name, image_files, test_images, training_cases
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ def split_cases(
     facts_file: str | Path | None = None,
     validate: bool = True,
     seed: int = 0,
+    num_channels: int | None = None,
 ) -> list[dict[str, Any]]:
     """The labelled cases of one section as ``{"image", "label"}``, sorted by name.
 
@@ -42,6 +44,7 @@ def split_cases(
         validate: read every file of the data set first and refuse data with problems. Without it, and with an existing
             folds file, no file is opened here; else labels are read for the sake of the folds.
         seed: of the folds, when they are made.
+        num_channels: channels of the network's image.
 
     Raises:
         InputError: the data, a file or an argument cannot be used.
@@ -50,6 +53,7 @@ def split_cases(
         raise InputError(f"section is {section!r}; it must be one of {', '.join(SECTIONS)}")
     held_out = _fold_number(fold, num_folds)
     cases = training_cases(dataset_dir)
+    _check_channels(cases, num_channels)
     strata = None
     if validate:
         facts = inspect_cases(cases, num_classes, facts_file)
@@ -63,28 +67,48 @@ def split_cases(
 
 
 def inference_cases(
-    dataset_dir: str | Path, validate: bool = True, labelled_in: str | Path | None = None
+    dataset_dir: str | Path,
+    output_dir: str | Path,
+    overwrite: bool = True,
+    validate: bool = True,
+    num_channels: int | None = None,
 ) -> list[dict[str, Any]]:
-    """The scans to predict as ``{"image"}``, see `layouts.test_images`.
+    """The scans to predict as ``{"image"}``, see `layouts.test_images`; none where all are labelled already.
 
     Args:
         dataset_dir: a folder of scans, one scan, or a data set.
+        output_dir: folder of the label maps.
+        overwrite: False leaves out scans that have a label map in `output_dir`.
         validate: read every scan first and leave out one that cannot be used, with one warning line.
-        labelled_in: folder of label maps; scans that have one of their name there are left out.
+        num_channels: channels of the network's image.
 
     Raises:
-        InputError: there are no scans, or none can be used.
+        InputError: there are no scans, none can be used, or a label map would replace a scan.
     """
     cases = test_images(dataset_dir)
-    if labelled_in is not None:
-        found = len(cases)
-        cases = [
-            case for case in cases if not (Path(labelled_in) / f"{scan_name(image_files(case)[0])}.nii.gz").exists()
-        ]
-        logger.info("%d of %d scans are already labelled in %s", found - len(cases), found, labelled_in)
-    if not validate:
+    labels = {case["image"] if isinstance(case["image"], str) else case["image"][0]: case for case in cases}
+    targets = {scan: Path(output_dir) / f"{label_name(scan)}.nii.gz" for scan in labels}
+    for scan, target in targets.items():
+        if target.resolve() == Path(scan).resolve():
+            raise InputError(f"{scan} would be replaced by its label map: pass another --output_dir")
+    if not overwrite:
+        cases = [case for scan, case in labels.items() if not targets[scan].exists()]
+        logger.info("%d of %d scans are already labelled in %s", len(labels) - len(cases), len(labels), output_dir)
+    _check_channels(cases, num_channels)
+    if not validate or not cases:
         return cases
     return only_usable(cases, inspect_cases(cases, description="checking scans"))
+
+
+def _check_channels(cases: Sequence[dict[str, Any]], num_channels: int | None) -> None:
+    """Every case has as many channel files as the network takes; 3D volumes hold one channel each."""
+    for case in cases:
+        found = len(image_files(case))
+        if num_channels is not None and found != num_channels:
+            raise InputError(
+                f"{image_files(case)[0]}: {found} channel(s) where the network takes {num_channels}: "
+                f"pass --num_channels {found} or leave the others out"
+            )
 
 
 def _fold_number(fold: int | str, num_folds: int) -> int | None:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 from monai.data import MetaTensor, decollate_batch
-from monai.utils import CommonKeys, ImageMetaKey, convert_to_numpy
+from monai.utils import CommonKeys, ImageMetaKey, convert_to_numpy, convert_to_tensor
 
 from ..errors import InputError
 from ..reports.case_picture import CasePicture, draw_cases, slice_case
@@ -118,10 +118,10 @@ class CaseGallery:
         volumes = [image[0], truth[0], prediction[0]]
         field_name = "distance field"
         if output.get(SURFACE_DISTANCE) is not None:
-            volumes += list(output[SURFACE_DISTANCE])
+            volumes.append(torch.amax(torch.as_tensor(output[SURFACE_DISTANCE]), dim=0))
             field_name = "predicted distance field"
         elif self.distance_field is not None:
-            volumes += list(self.distance_field(truth))
+            volumes.append(torch.amax(torch.as_tensor(self.distance_field(truth)), dim=0))
         arrays = [np.asarray(convert_to_numpy(torch.as_tensor(volume).float())) for volume in volumes]
         affine = image.affine.numpy() if isinstance(image, MetaTensor) else np.eye(4)
         orientation = nib.orientations.io_orientation(affine)
@@ -169,8 +169,8 @@ def class_ids(label: torch.Tensor, classes: int, name: str) -> torch.Tensor:
             f"{classes} or, with background, {classes + 1}"
         )
     if label.shape[0] == 1:
-        return label.round().long()
-    ids = label.argmax(dim=0, keepdim=True)
+        return label.round().to(torch.int16)
+    ids = label.argmax(dim=0, keepdim=True).to(torch.int16)
     return ids if label.shape[0] == classes + 1 else (ids + 1) * (label > 0.5).any(dim=0, keepdim=True)
 
 
@@ -179,15 +179,15 @@ def mean_dice(truth: torch.Tensor, prediction: torch.Tensor, classes: int) -> fl
 
     Voxels whose id is none of the classes, in either, do not count.
     """
-    size = classes + 1
-    pairs = torch.stack([torch.as_tensor(label).reshape(-1) for label in (truth, prediction)])
-    pairs = pairs.as_tensor() if isinstance(pairs, MetaTensor) else pairs
-    pairs = pairs[:, ((pairs >= 0) & (pairs < size)).all(dim=0)]
-    confusion = torch.bincount(pairs[0] * size + pairs[1], minlength=size * size).reshape(size, size)
-    table = confusion.double().cpu()
-    in_truth, in_prediction, common = table.sum(dim=1)[1:], table.sum(dim=0)[1:], table.diagonal()[1:]
-    present = in_truth > 0
-    return float((2 * common / (in_truth + in_prediction))[present].mean()) if present.any() else float("nan")
+    true, predicted = (convert_to_tensor(label, track_meta=False) for label in (truth, prediction))
+    known = (true >= 0) & (true <= classes) & (predicted >= 0) & (predicted <= classes)
+    scores = []
+    for class_id in range(1, classes + 1):
+        in_truth, in_prediction = (true == class_id) & known, (predicted == class_id) & known
+        size = int(in_truth.sum())
+        if size:
+            scores.append(2 * int((in_truth & in_prediction).sum()) / (size + int(in_prediction.sum())))
+    return sum(scores) / len(scores) if scores else float("nan")
 
 
 def median_low(scores: Sequence[float]) -> float:
@@ -230,7 +230,8 @@ def _gather(own: list[Any]) -> list[list[Any]]:
 
 
 def _file_of(output: Mapping[str, Any]) -> str | None:
-    """The image's file, where the image knows it."""
-    meta = getattr(output[CommonKeys.IMAGE], "meta", {})
-    file = meta.get(ImageMetaKey.FILENAME_OR_OBJ)
-    return None if file is None else str(file)
+    """The label's file, which names the case, or the image's, where they know it."""
+    metas = (getattr(output[key], "meta", {}) for key in (CommonKeys.LABEL, CommonKeys.IMAGE))
+    return next(
+        (str(meta[ImageMetaKey.FILENAME_OR_OBJ]) for meta in metas if ImageMetaKey.FILENAME_OR_OBJ in meta), None
+    )

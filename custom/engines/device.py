@@ -29,7 +29,7 @@ def amp_options() -> dict[str, Any]:
 
 def cpu_autocast(amp: bool, device: str | torch.device) -> torch.dtype | None:
     """bfloat16 on a CPU with matrix units for it (AMX), two to three times faster there; None anywhere else."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # absent before torch 2.10
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # absent before torch 2.10
     pays = amp and torch.device(device).type == "cpu" and capabilities.get("amx_bf16", False)
     return torch.bfloat16 if pays else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import ignite.distributed as idist
 import torch
 from monai.engines.utils import IterationEvents
 
@@ -15,8 +16,8 @@ class GradientNorms:
     """Gradient norm of each term of `JointLoss` in `engine.state.gradient_norms`, once an epoch.
 
     BATseg's distance term fades quadratically near its optimum, so what it contributes is measured, not assumed. One
-    extra backward pass per term through the last decoder block, on the first batch of an epoch, on this process's
-    share of the batch.
+    extra backward pass per term through the last decoder block, on the first batch of an epoch, whose shares in
+    several processes are averaged.
 
     Args:
         loss: the loss in training.
@@ -41,6 +42,8 @@ class GradientNorms:
 
 
 def gradient_norm(term: torch.Tensor, parameters: Sequence[torch.nn.Parameter]) -> float:
-    """L2 norm of d term / d parameters; the graph is kept."""
-    gradients = torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True)
-    return float(torch.nn.utils.get_total_norm([gradient for gradient in gradients if gradient is not None]))
+    """L2 norm of d term / d parameters, averaged over processes; the graph is kept."""
+    gradients = torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True, materialize_grads=True)
+    together = torch.cat([gradient.flatten() for gradient in gradients])
+    total: torch.Tensor = idist.all_reduce(together)  # type: ignore[assignment]
+    return float(total.norm()) / idist.get_world_size()

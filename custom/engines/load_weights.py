@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from ignite.engine import Events
 from torch import nn
 
 from ..errors import InputError
+from .training_checkpoint import SETTINGS_FILE, refuse_other_settings
 
 
 class LoadWeights:
@@ -21,11 +24,14 @@ class LoadWeights:
     Args:
         file: e.g. `models/model.pt`.
         network: takes the weights, strictly.
+        settings: where given, they must equal those in `training.json` beside the weights, if that is there: scores on
+            another fold would be scores on training cases.
     """
 
-    def __init__(self, file: str, network: nn.Module) -> None:
+    def __init__(self, file: str, network: nn.Module, settings: Mapping[str, Any] | None = None) -> None:
         self.file = Path(file)
         self.network = network
+        self.settings = dict(settings or {})
 
     def attach(self, engine: Any) -> None:
         """Load before `engine` runs."""
@@ -35,13 +41,16 @@ class LoadWeights:
         """Load the weights.
 
         Raises:
-            InputError: the file is missing, unreadable or of another network.
+            InputError: the file is missing, unreadable, of another network or trained with other settings.
         """
         if not self.file.is_file():
             raise InputError(
                 f"no trained weights at {self.file}: train first (same overlays, same --ckpt_dir) "
                 "or pass --checkpoint FILE"
             )
+        trained = self.file.with_name(SETTINGS_FILE)
+        if self.settings and trained.is_file():
+            refuse_other_settings(self.file, json.loads(trained.read_text(encoding="utf-8")), self.settings)
         try:
             weights = torch.load(self.file, map_location="cpu", weights_only=True)
         except (RuntimeError, EOFError, pickle.UnpicklingError) as error:

@@ -101,7 +101,7 @@ class MetricsReport:
         voxels = evenly_divisible_all_gather(torch.stack(self._voxels), concat=True).numpy()
         if idist.get_rank() != 0:
             return
-        once = first_occurrences(files)
+        once = sorted(first_occurrences(files), key=lambda case: files[case])
         if len(once) < len(files):
             logger.warning(
                 "%d of %d evaluated cases are repeats, left out of the report",
@@ -208,6 +208,6 @@ def _items(collection: Any) -> list[Mapping[str, Any]]:
 
 
 def _file_of(item: Mapping[str, Any]) -> str | None:
-    """Name of the image's file, where the image knows it."""
-    meta = getattr(item.get(CommonKeys.IMAGE), "meta", {})
-    return meta.get(ImageMetaKey.FILENAME_OR_OBJ)
+    """Name of the label's file, which names the case, or of the image's, where they know it."""
+    metas = (getattr(item.get(key), "meta", {}) for key in (CommonKeys.LABEL, CommonKeys.IMAGE))
+    return next((meta[ImageMetaKey.FILENAME_OR_OBJ] for meta in metas if ImageMetaKey.FILENAME_OR_OBJ in meta), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ import torch
 from ignite.engine import Events
 from torch import nn
 
-from ..atomic_write import replacing
+from ..atomic_write import replacing, write_json
 from ..errors import InputError
 
 logger = logging.getLogger(__name__)
+
+SETTINGS_FILE = "training.json"  # beside the weights
 
 
 class TrainingCheckpoint:
@@ -24,6 +27,7 @@ class TrainingCheckpoint:
     Files in `ckpt_dir`, each written atomically:
     - `model.pt`: the latest weights, a flat dictionary of tensors; the figures to report are these weights'.
     - `model_best.pt`: the weights of the best validation, whose score is optimistic: it chose them on that fold.
+    - `training.json`: the settings the weights were trained with, and the epoch.
     - `resume/checkpoint.pt`: weights, optimizer, schedule, loss scale, epoch and best score. Only tensors, numbers,
       strings and lists, so it loads with `weights_only=True`; MONAI's `CheckpointSaver` stores handlers' state that
       does not, and leaves out the best score.
@@ -42,7 +46,7 @@ class TrainingCheckpoint:
         ckpt_dir: str,
         network: nn.Module,
         optimizer: torch.optim.Optimizer,
-        lr_scheduler: torch.optim.lr_scheduler.LRScheduler,
+        lr_scheduler: torch.optim.lr_scheduler.LambdaLR,
         evaluator: Any = None,
         settings: Mapping[str, Any] | None = None,
         resume: bool = False,
@@ -79,20 +83,25 @@ class TrainingCheckpoint:
 
     def load(self, engine: Any) -> None:
         """Restore every state from the checkpoint."""
-        state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-        for key, value in self.settings.items():
-            if state["settings"].get(key) != value:
-                raise InputError(
-                    f"{self.checkpoint} was trained with {key} {state['settings'].get(key)}, not {value}: "
-                    f"pass --{key} {state['settings'].get(key)} or another --ckpt_dir"
-                )
+        try:
+            state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise InputError(f"{self.checkpoint} cannot be read: remove it to start anew") from error
+        refuse_other_settings(self.checkpoint, state["settings"], self.settings)
         if state["epoch"] > engine.state.max_epochs:
             raise InputError(
                 f"{self.checkpoint} has {state['epoch']} epochs: pass --epochs {state['epoch']} or more to go on"
             )
-        unwrapped(self.network).load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.lr_scheduler.load_state_dict(state["lr_scheduler"])
+        base_rates = [float(rate) for rate in self.lr_scheduler.base_lrs]
+        try:
+            unwrapped(self.network).load_state_dict(state["network"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.lr_scheduler.load_state_dict(state["lr_scheduler"])
+        except (RuntimeError, ValueError) as error:
+            raise InputError(
+                f"{self.checkpoint} is of another network or optimizer: pass the overlays it was trained with"
+            ) from error
+        self.set_learning_rate(base_rates)
         if engine.scaler is not None and state["scaler"]:
             engine.scaler.load_state_dict(state["scaler"])
         engine.state.epoch = state["epoch"]
@@ -101,6 +110,16 @@ class TrainingCheckpoint:
             self.evaluator.state.best_metric = state["best_metric"]
             self.evaluator.state.best_metric_epoch = state["best_metric_epoch"]
         logger.info("resumed from %s at epoch %d", self.checkpoint, state["epoch"])
+
+    def set_learning_rate(self, base_rates: list[float]) -> None:
+        """Go on with the configured rates, which the states just loaded replaced by those of the earlier session."""
+        scheduler = self.lr_scheduler
+        if list(scheduler.base_lrs) != base_rates:
+            logger.info("initial learning rate %s instead of the checkpoint's %s", base_rates, scheduler.base_lrs)
+        scheduler.base_lrs[:] = base_rates
+        factors = (factor(scheduler.last_epoch) for factor in scheduler.lr_lambdas)
+        for group, base, factor in zip(self.optimizer.param_groups, base_rates, factors, strict=True):
+            group["initial_lr"], group["lr"] = base, base * factor
 
     def epoch_completed(self, engine: Any) -> None:
         """Save every `interval` epochs and before the session ends, and the weights of the best validation."""
@@ -141,13 +160,24 @@ class TrainingCheckpoint:
         }
         save(self.checkpoint, state)
         save(self.folder / "model.pt", state["network"])
+        write_json(self.folder / SETTINGS_FILE, {"epoch": engine.state.epoch, **self.settings})
 
     def refuse_diverged(self, epoch: int) -> None:
         """Stop a training whose weights are no longer numbers before it overwrites a good checkpoint."""
         if not all(bool(torch.isfinite(parameter).all()) for parameter in self.network.parameters()):
             raise InputError(
-                f"the training diverged in epoch {epoch} (weights are not finite); {self.checkpoint} is from before: "
-                "lower --learning_rate and go on with --resume true"
+                f"the training diverged in epoch {epoch} (weights are not finite); nothing of it was saved in "
+                f"{self.folder}: lower --learning_rate and go on from the last good epoch with --resume true"
+            )
+
+
+def refuse_other_settings(file: Path, trained: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Raise an `InputError` that names the first setting in which a training differs from what is wanted now."""
+    for key, value in wanted.items():
+        if key in trained and trained[key] != value:
+            raise InputError(
+                f"{file} was trained with {key} {trained[key]}, not {value}: pass --{key} {trained[key]} "
+                "(or the overlays of that training), or another --ckpt_dir"
             )
 
 
@@ -157,8 +187,8 @@ def unwrapped(network: nn.Module) -> nn.Module:
 
 
 def weights(network: nn.Module) -> dict[str, torch.Tensor]:
-    """A flat dictionary of the network's tensors."""
-    return dict(unwrapped(network).state_dict())
+    """A flat dictionary of the network's tensors, on the CPU."""
+    return {key: value.detach().cpu() for key, value in unwrapped(network).state_dict().items()}
 
 
 def save(path: Path, content: dict[str, Any]) -> None:

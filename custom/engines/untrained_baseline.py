@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,5 +39,6 @@ class UntrainedBaseline:
         self.evaluator.run()
         self.evaluator.state.best_metric, self.evaluator.state.best_metric_epoch = -1, -1
         if idist.get_rank() == 0:
-            scores = torch.nanmean(self.evaluator.state.metric_details[self.metric], dim=0).tolist()
+            means = torch.nanmean(self.evaluator.state.metric_details[self.metric], dim=0).tolist()
+            scores = [None if math.isnan(mean) else mean for mean in means]  # JSON knows no nan
             write_json(self.file, {"untrained network": dict(zip(self.class_names, scores, strict=True))})

@@ -14,6 +14,7 @@ from monai.inferers import Inferer
 from monai.utils import convert_to_dst_type
 from tqdm import tqdm
 
+from ..errors import InputError
 from .direct import autocast_on
 
 Predictor = Callable[..., Any]
@@ -46,7 +47,7 @@ class EvenWindowInferer(Inferer):
         autocast: torch.dtype | None = None,
     ) -> None:
         if not 0 < step <= 1:
-            raise ValueError(f"EvenWindowInferer: step is {step}; use a fraction in (0, 1]")
+            raise InputError(f"EvenWindowInferer: step is {step}; use a fraction in (0, 1]")
         self.roi_size = tuple(roi_size)
         self.sw_batch_size = sw_batch_size
         self.step = step
@@ -68,7 +69,7 @@ class EvenWindowInferer(Inferer):
     def predict_volume(self, image: torch.Tensor, predict: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
         """Logits (1, classes, *spatial) of one image (1, channels, *spatial)."""
         if image.dim() - 2 != len(self.roi_size):
-            raise ValueError(
+            raise InputError(
                 f"EvenWindowInferer: image of shape {tuple(image.shape)} has {image.dim() - 2} spatial axes, "
                 f"roi_size {self.roi_size} has {len(self.roi_size)}"
             )

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..errors import InputError
+
 BASES = ("l1", "l2", "ce")
 WEIGHTINGS = ("squared", "detached", "none")
 
@@ -21,14 +23,19 @@ class BoundaryAwareLoss(nn.Module):
             both fields in [0, 1].
         weighting: "squared" multiplies by (f - g)^2, with gradient through both factors (the paper's); "detached" by
             the same factor without its gradient; "none" by nothing.
+        bounded: whether the fields lie in [0, 1].
     """
 
-    def __init__(self, base: str = "l1", weighting: str = "squared") -> None:
+    def __init__(self, base: str = "l1", weighting: str = "squared", bounded: bool = True) -> None:
         super().__init__()
         if base not in BASES:
-            raise ValueError(f"BoundaryAwareLoss: base is {base!r}; use one of {', '.join(BASES)}")
+            raise InputError(f"BoundaryAwareLoss: base is {base!r}; use one of {', '.join(BASES)}")
         if weighting not in WEIGHTINGS:
-            raise ValueError(f"BoundaryAwareLoss: weighting is {weighting!r}; use one of {', '.join(WEIGHTINGS)}")
+            raise InputError(f"BoundaryAwareLoss: weighting is {weighting!r}; use one of {', '.join(WEIGHTINGS)}")
+        if base == "ce" and not bounded:
+            raise InputError(
+                "BoundaryAwareLoss: base 'ce' compares fields in [0, 1]: pass a normalised, truncated, clipped field"
+            )
         self.base = base
         self.weighting = weighting
 
@@ -41,10 +48,10 @@ class BoundaryAwareLoss(nn.Module):
             truth: true field of the same shape.
 
         Raises:
-            ValueError: when the shapes differ.
+            InputError: when the shapes differ.
         """
         if prediction.shape != truth.shape:
-            raise ValueError(
+            raise InputError(
                 f"BoundaryAwareLoss: the predicted field is {tuple(prediction.shape)}, the true one "
                 f"{tuple(truth.shape)}; distance_channels of the network must match SurfaceDistanceField"
             )

@@ -1,6 +1,6 @@
 """Networks."""
 
 from .distance_dynunet import DistanceDynUNet
-from .native_scale_dynunet import NativeScaleDynUNet
+from .native_scale_dynunet import NativeScaleDynUNet, check_patch_size
 
-__all__ = ["DistanceDynUNet", "NativeScaleDynUNet"]
+__all__ = ["DistanceDynUNet", "NativeScaleDynUNet", "check_patch_size"]

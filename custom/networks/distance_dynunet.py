@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from ..errors import InputError
 from .native_scale_dynunet import NativeScaleDynUNet, pointwise_head
 
 BACKGROUND_LOGIT = -4.0  # sigmoid(-4) = 0.018: the field starts near 0, which almost every voxel's truth is
@@ -41,7 +42,7 @@ class DistanceDynUNet(NativeScaleDynUNet):
         **options: Any,
     ) -> None:
         if distance_activation not in ("sigmoid", "linear"):
-            raise ValueError(
+            raise InputError(
                 f"DistanceDynUNet: distance_activation is {distance_activation!r}; use 'sigmoid' or 'linear'"
             )
         super().__init__(spatial_dims, in_channels, out_channels, kernel_size, strides, filters, **options)

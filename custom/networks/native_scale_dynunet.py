@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ import torch
 from monai.networks.blocks.dynunet_block import UnetOutBlock
 from monai.networks.nets import DynUNet
 from torch import nn
+
+from ..errors import InputError
 
 
 class NativeScaleDynUNet(DynUNet):
@@ -89,6 +92,19 @@ class NativeScaleDynUNet(DynUNet):
     def shared_parameters(self) -> list[nn.Parameter]:
         """Parameters of the finest decoder block: the last that every head's gradient flows through."""
         return list(self.upsamples[-1].parameters())
+
+
+def check_patch_size(patch_size: Sequence[int], strides: Sequence[Sequence[int] | int]) -> None:
+    """Refuse a patch that the network cannot halve evenly.
+
+    Raises:
+        InputError: naming the axis' size and the multiple it must be.
+    """
+    total = [math.prod(stride if isinstance(stride, int) else stride[axis] for stride in strides) for axis in (0, 1, 2)]
+    if any(size % multiple for size, multiple in zip(patch_size, total, strict=True)):
+        raise InputError(
+            f"patch_size {list(patch_size)} does not fit the strides: pass multiples of {total}, axis by axis"
+        )
 
 
 def pointwise_head(spatial_dims: int, in_channels: int, out_channels: int, bias: float) -> UnetOutBlock:

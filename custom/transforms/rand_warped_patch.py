@@ -12,6 +12,7 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform, Randomizable
 from monai.utils import convert_to_tensor, ensure_tuple_rep
 
+from ..errors import InputError
 from .patch_centre import forced_centre, start_around, uniform_start
 from .warped_patch import in_plane, rotation_and_scale, warped_patch
 
@@ -28,7 +29,7 @@ class RandWarpedPatchd(Randomizable, MapTransform):
     one interpolation, nor the in-plane warp of anisotropic patches.
 
     Args:
-        keys: volumes (channels, *spatial) of one grid.
+        keys: volumes (channels, *spatial) of one grid; the indices count in the last one, the label.
         patch_size: voxels of the patch; it may be larger than the volume, outside of which lies 0.
         indices_key: key of the flat voxel indices of every class, from `monai.transforms.ClassesToIndicesd`.
         modes: interpolation per key, "bilinear" or "nearest".
@@ -61,9 +62,9 @@ class RandWarpedPatchd(Randomizable, MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """The case with its patches (channels, *patch_size) in place of the volumes, without the voxel indices."""
         result = dict(data)
-        shape = result[self.first_key(result)].shape[1:]
+        shape = result[self.keys[-1]].shape[1:]
         if len(shape) != len(self.patch_size):
-            raise ValueError(
+            raise InputError(
                 f"RandWarpedPatchd: volume of shape {tuple(shape)} and patch_size {self.patch_size} differ in axes"
             )
         indices = result.pop(self.indices_key, [])

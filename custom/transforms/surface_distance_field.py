@@ -134,8 +134,7 @@ class SurfaceDistanceFieldd(MapTransform):
     def __init__(
         self,
         keys: KeysCollection = "label",
-        *,
-        num_classes: int,
+        num_classes: int | None = None,
         unit: Literal["mm", "voxel"] = "mm",
         truncation: float | None = 1.0,
         normalize: bool = True,
@@ -145,6 +144,8 @@ class SurfaceDistanceFieldd(MapTransform):
         output_key: KeysCollection = "surface_distance",
         allow_missing_keys: bool = False,
     ) -> None:
+        if num_classes is None:
+            raise InputError(f"{type(self).__name__}: num_classes is missing; give it, background included")
         super().__init__(keys, allow_missing_keys)
         self.output_keys = ensure_tuple(output_key)
         if len(self.output_keys) != len(self.keys):

@@ -40,52 +40,52 @@ def noise(*shape):
 
 def another_shape(data):
     replace(data / "labelsTr" / "box_03.nii.gz", np.zeros((12, 14, 15), np.uint8))
-    return "box_03", r"(12, 14, 15)"
+    return "shape 12 x 14 x 15 differs"
 
 
 def another_affine(data):
     volume = np.asarray(nib.load(data / "labelsTr" / "box_03.nii.gz").dataobj)
     replace(data / "labelsTr" / "box_03.nii.gz", volume, np.diag([1.2, 1, 1, 1]))
-    return "box_03", "affine"
+    return "affine"
 
 
 def unknown_class(data):
     replace(data / "labelsTr" / "box_03.nii.gz", np.full(SHAPE, 7, np.uint8))
-    return "box_03", "7"
+    return "7"
 
 
 def not_a_number(data):
     volume = noise(*SHAPE)
     volume[3, 3, 3] = np.nan
     replace(data / "imagesTr" / "box_03.nii.gz", volume)
-    return "box_03", "NaN"
+    return "NaN"
 
 
 def constant(data):
     replace(data / "imagesTr" / "box_03.nii.gz", np.full(SHAPE, 5.0, np.float32))
-    return "box_03", "constant"
+    return "same intensity 5"
 
 
 def truncated(data):
     file = data / "imagesTr" / "box_03.nii.gz"
     file.write_bytes(file.read_bytes()[:-200])
-    return "box_03", ""
+    return "cannot be read"
 
 
 def two_dimensional(data):
     for kind in ("imagesTr", "labelsTr"):
         replace(data / kind / "box_03.nii.gz", np.eye(12, 14, dtype=np.uint8))
-    return "box_03", "(12, 14)"
+    return "12 x 14, 2D"
 
 
 def four_dimensional(data):
     replace(data / "imagesTr" / "box_03.nii.gz", noise(*SHAPE, 3))
-    return "box_03", "3)"
+    return "12 x 14 x 16 x 3, 4D"
 
 
 def missing_file(data):
     (data / "imagesTr" / "box_03.nii.gz").unlink()
-    return "box_03", ""
+    return "imagesTr/box_03.nii.gz"
 
 
 @pytest.mark.parametrize(
@@ -103,11 +103,11 @@ def missing_file(data):
     ],
 )
 def test_bad_case_is_named_before_training(batseg, data, spoil):
-    name, detail = spoil(data)
+    detail = spoil(data)
     line = message(batseg, "train", dataset_dir=str(data)).splitlines()[0]
-    assert name in line
-    assert detail.lower() in line.lower()
-    assert ";" in line or ":" in line
+    assert "box_03" in line
+    assert detail in line
+    assert "; " in line, "the remedy"
     assert not (batseg.work / "models" / "model.pt").exists()
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from monai.bundle import ConfigParser, ConfigWorkflow
 
+from custom.errors import find_input_error, input_error_message
 from custom.networks import DistanceDynUNet
 
 from .conftest import AFFINE, CASES, SHAPE
@@ -93,6 +94,29 @@ def test_inference_can_keep_what_is_already_labelled(trained, tmp_path):
     assert len(list(labels.iterdir())) == CASES
 
 
+def test_inference_with_nothing_left_to_do_is_no_error(trained, tmp_path):
+    options = {"output_dir": str(tmp_path / "labels"), "mirrored": "false"}
+    trained.run("inference", **options)
+    trained.run("inference", overwrite="false", **options)
+
+
+def test_inference_never_replaces_a_scan(trained, tmp_path):
+    scans = tmp_path / "scans"
+    shutil.copytree(trained.dataset / "imagesTr", scans)
+    before = (scans / "box_00.nii.gz").read_bytes()
+    with pytest.raises(RuntimeError) as caught:
+        trained.run("inference", dataset_dir=str(scans), output_dir=str(scans))
+    line = input_error_message(find_input_error(caught.value))
+    assert "box_00.nii.gz would be replaced by its label map: pass another --output_dir" in line
+    assert (scans / "box_00.nii.gz").read_bytes() == before
+
+
+def test_scores_on_another_fold_than_was_held_out_are_refused(trained):
+    with pytest.raises(Exception) as caught:
+        trained.run("train", "evaluate", fold=1, mirrored="false")
+    assert "was trained with fold 0, not 1" in input_error_message(find_input_error(caught.value))
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_equal_seeds_give_equal_weights(trained, batseg, workers):
     batseg.run("train", num_workers=workers)
@@ -167,7 +191,12 @@ def test_nnunet_raw_layout(batseg, tmp_path):
     }
     (raw / "dataset.json").write_text(json.dumps(listing))
     batseg.run("train", dataset_dir=str(raw), epochs=1)
-    assert len(rows(batseg.work / "output" / "metrics_per_case.csv")) == 2 * CASES // 5
+    scored = {row["case"] for row in rows(batseg.work / "output" / "metrics_per_case.csv")}
+    assert sorted(scored) == json.loads((batseg.work / "models" / "folds.json").read_text())["folds"][0]
+    batseg.run("inference", dataset_dir=str(raw), output_dir=str(tmp_path / "labels"), mirrored="false")
+    assert sorted(file.name for file in (tmp_path / "labels").iterdir()) == [
+        f"box_{i:02d}.nii.gz" for i in range(CASES)
+    ]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,10 @@ def test_files_and_sections(project, name):
     root = project / "bundles" / name
     for file in ("LICENSE", "docs/README.md", "docs/data_license.txt", "configs/logging.conf"):
         assert (root / file).stat().st_size > 0, file
+    page = (root / "docs" / "README.md").read_text()
+    assert not re.search(r"\b[A-Z]+_[A-Z]+\b(?!/)", page.replace("OUTPUT_DIR", "").replace("CASE_0000", "")), (
+        "a placeholder"
+    )
     headings = [line[2:].strip() for line in (root / "docs" / "README.md").read_text().splitlines() if line[:2] == "# "]
     assert [heading for heading in headings if heading in SECTIONS] == list(SECTIONS)
     for file in root.rglob("*"):

@@ -46,7 +46,7 @@ def test_order_of_the_cases_has_no_influence_and_the_seed_has():
 
 
 def test_refused_numbers():
-    with pytest.raises(InputError, match="num_folds is 5 but there are only 2 cases; lower num_folds"):
+    with pytest.raises(InputError, match="num_folds is 5 but there are only 2 cases; pass --num_folds 2"):
         make_folds({"a": (1,), "b": (1,)})
     with pytest.raises(InputError, match="at least 2"):
         make_folds({"a": (1,), "b": (1,)}, num_folds=1)

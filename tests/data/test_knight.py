@@ -1,5 +1,6 @@
 import json
 import os
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -151,6 +152,18 @@ def test_other_settings_are_not_mixed_in(flat, risks, tmp_path):
         prepare_knight(flat, risks, str(tmp_path / "out"), cysts_as=1)
 
 
+def test_cases_without_risk_group_are_left_out(flat, risks, tmp_path, caplog):
+    """KiTS23 has more cases than KNIGHT."""
+    before = len(list(Path(flat).iterdir()))
+    save(Path(flat) / "case_00400.nii.gz", kits_mask())
+    prepare_knight(flat, risks, str(tmp_path / "out"))
+    written = sorted(file.name for file in (tmp_path / "out" / "labelsTr").iterdir())
+    assert len(written) == before
+    assert "case_00400.nii.gz" not in written
+    assert "1 of" in caplog.text
+    assert "such as case_00400" in caplog.text
+
+
 class TestRefused:
     def refused(self, *args, **kwargs):
         with pytest.raises(InputError) as error:
@@ -158,9 +171,10 @@ class TestRefused:
         assert "\n" not in str(error.value)
         return str(error.value)
 
-    def test_case_without_risk_group(self, flat, risks, tmp_path):
-        save(tmp_path / "flat" / "case_00200.nii.gz", kits_mask())
-        assert f"{risks} has no case case_00200; take" in self.refused(flat, risks, str(tmp_path / "out"))
+    def test_no_case_with_risk_group(self, risks, tmp_path):
+        save(tmp_path / "later" / "case_00400.nii.gz", kits_mask())
+        line = self.refused(str(tmp_path / "later"), risks, str(tmp_path / "out"))
+        assert f"{risks} lists none of the 1 cases, such as case_00400; pass KNIGHT's list" in line
         assert not (tmp_path / "out").exists()
 
     def test_unknown_risk_group(self, flat, tmp_path):

@@ -8,7 +8,7 @@ from monai.data import DataLoader
 from monai.transforms import Compose, Lambdad, RandGaussianNoised
 from torch.utils.data import DistributedSampler
 
-from custom.data import EpochSampler, PatchDataset
+from custom.data import EpochSampler, PatchDataset, ValidationSampler
 from custom.errors import InputError
 
 CASES = [{"image": torch.full((1, 4), float(value))} for value in range(5)]
@@ -52,12 +52,17 @@ def test_every_case_is_equally_likely():
 
 @pytest.mark.parametrize(
     ("batch_size", "forced"),
-    [(1, [False]), (2, [False, True]), (3, [False, False, True]), (9, [False] * 6 + [True] * 3)],
+    [(2, [False, True]), (3, [False, False, True]), (9, [False] * 6 + [True] * 3)],
 )
 def test_the_last_third_of_every_batch_is_forced(batch_size, forced):
     """nnU-Net's rule; of a batch of 2 the second."""
     data = dataset(batch_size=batch_size)
     assert [data[index]["forced_foreground"] for index in range(3 * batch_size)] == forced * 3
+
+
+def test_batches_of_one_are_forced_in_turn():
+    data = dataset(batch_size=1)
+    assert sum(data.is_forced(index) for index in range(300)) == 99
 
 
 @pytest.mark.parametrize(("fraction", "forced"), [(0.0, 0), (0.5, 2), (1.0, 4)])
@@ -93,6 +98,18 @@ def test_a_batch_that_cannot_be_shared_is_refused(monkeypatch):
     monkeypatch.setattr(dist, "get_rank", lambda: 0)
     with pytest.raises(InputError, match="batch_size 3 cannot be shared by 2 processes: pass --batch_size"):
         EpochSampler(dataset(batch_size=3))
+
+
+def test_torchrun_without_its_overlay_is_refused(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match=r"add configs/multi_gpu_train.yaml"):
+        EpochSampler(dataset())
+
+
+def test_fewer_validation_cases_than_processes_are_refused(monkeypatch):
+    monkeypatch.setattr(dist, "get_world_size", lambda: 4)
+    with pytest.raises(InputError, match=r"2 validation case\(s\) cannot be shared by 4 processes: start at most 2"):
+        ValidationSampler(CASES[:2])
 
 
 def test_no_cases_are_refused():

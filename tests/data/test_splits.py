@@ -177,24 +177,24 @@ def test_processes_at_once_agree(data, tmp_path):
 
 
 class TestInference:
-    def test_sound_scans(self, data):
-        cases = inference_cases(data)
+    def test_sound_scans(self, data, tmp_path):
+        cases = inference_cases(data, tmp_path / "out")
         assert len(cases) == 12
         assert cases[0] == {"image": f"{data}/imagesTr/c00.nii.gz"}
 
-    def test_bad_scans_are_left_out_with_a_line_each(self, data, caplog):
+    def test_bad_scans_are_left_out_with_a_line_each(self, data, tmp_path, caplog):
         (data / "imagesTr" / "c04.nii.gz").write_bytes(b"")
         with caplog.at_level(logging.WARNING):
-            cases = inference_cases(data / "imagesTr")
+            cases = inference_cases(data / "imagesTr", tmp_path / "out")
         assert len(cases) == 11
         (line,) = [record.getMessage() for record in caplog.records]
         assert line.startswith(f"left out: {data}/imagesTr/c04.nii.gz: cannot be read (")
-        assert len(inference_cases(data / "imagesTr", validate=False)) == 12
+        assert len(inference_cases(data / "imagesTr", tmp_path / "out", validate=False)) == 12
 
     def test_none_remains(self, tmp_path):
         write(tmp_path / "flat.nii.gz", np.ones((4, 4, 4), np.uint8))
         with pytest.raises(InputError, match=r"none of 1 cases can be used, the first: .*flat.nii.gz: every voxel has"):
-            inference_cases(tmp_path)
+            inference_cases(tmp_path, tmp_path / "out")
 
 
 def test_hippocampus_parts_into_160_and_40(shared_data, tmp_path):
@@ -207,5 +207,7 @@ def test_hippocampus_parts_into_160_and_40(shared_data, tmp_path):
 
 
 def test_folders_of_real_scans(shared_data):
-    assert len(inference_cases(shared_data / "spine", validate=False)) == 7
-    assert inference_cases(shared_data / "ct" / "abdomen.nii.gz") == [{"image": f"{shared_data}/ct/abdomen.nii.gz"}]
+    assert len(inference_cases(shared_data / "spine", "out", validate=False)) == 7
+    assert inference_cases(shared_data / "ct" / "abdomen.nii.gz", "out") == [
+        {"image": f"{shared_data}/ct/abdomen.nii.gz"}
+    ]

@@ -14,6 +14,14 @@ def test_loads_strictly(tmp_path):
     assert torch.equal(trained.weight, fresh.weight)
 
 
+def test_weights_of_another_fold_are_refused(tmp_path):
+    torch.save(torch.nn.Linear(2, 1).state_dict(), tmp_path / "model.pt")
+    (tmp_path / "training.json").write_text('{"epoch": 3, "fold": 0}')
+    LoadWeights(str(tmp_path / "model.pt"), torch.nn.Linear(2, 1), {"fold": 0})(None)
+    with pytest.raises(InputError, match=r"model.pt was trained with fold 0, not 1: pass --fold 0"):
+        LoadWeights(str(tmp_path / "model.pt"), torch.nn.Linear(2, 1), {"fold": 1})(None)
+
+
 def test_missing_file(tmp_path):
     with pytest.raises(InputError, match=r"no trained weights at .*model.pt: train first"):
         LoadWeights(str(tmp_path / "model.pt"), torch.nn.Linear(2, 1))(None)

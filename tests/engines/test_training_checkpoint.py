@@ -1,5 +1,7 @@
 """N epochs equal k + (N - k): weights, momentum, schedule, epochs; and what is on disk."""
 
+import json
+
 import pytest
 import torch
 
@@ -118,6 +120,25 @@ def test_another_fold_is_refused(training, tmp_path):
     run(training, tmp_path, epochs=2)
     with pytest.raises(InputError, match=r"checkpoint.pt was trained with fold 0, not 1: pass --fold 0 or another"):
         run(training, tmp_path, resume=True, settings={"fold": 1})
+
+
+def test_another_learning_rate_is_followed(training, tmp_path):
+    run(training, tmp_path, stop=2)
+    parts = run(training, tmp_path, stop=3, resume=True, learning_rate=0.002)
+    assert parts.optimizer.param_groups[0]["lr"] == pytest.approx(0.002 * 0.25**0.9)
+
+
+def test_a_damaged_checkpoint_is_named(training, tmp_path):
+    run(training, tmp_path, stop=1)
+    file = tmp_path / "resume" / "checkpoint.pt"
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(InputError, match=r"checkpoint.pt cannot be read: remove it"):
+        run(training, tmp_path, resume=True)
+
+
+def test_settings_lie_beside_the_weights(training, tmp_path):
+    run(training, tmp_path, stop=3)
+    assert json.loads((tmp_path / "training.json").read_text()) == {"epoch": 3, "fold": 0}
 
 
 def test_fewer_epochs_than_done_are_refused(training, tmp_path):

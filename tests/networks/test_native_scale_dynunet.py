@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from custom.networks import NativeScaleDynUNet
+from custom.errors import InputError
+from custom.networks import NativeScaleDynUNet, check_patch_size
 
 SMALL = {
     "spatial_dims": 3,
@@ -42,6 +43,15 @@ def test_scripts_in_eval(network):
     network.eval()
     image = torch.rand(1, 1, 8, 16, 24)
     assert torch.equal(torch.jit.script(network)(image), network(image))
+
+
+@pytest.mark.parametrize(("patch", "fits"), [((8, 16, 24), True), ((12, 16, 24), True), ((8, 12, 24), False)])
+def test_patch_must_be_a_multiple_of_the_total_stride(patch, fits):
+    if fits:
+        check_patch_size(patch, SMALL["strides"])
+    else:
+        with pytest.raises(InputError, match=r"\[8, 12, 24\] does not fit the strides: pass multiples of \[4, 8, 8\]"):
+            check_patch_size(patch, SMALL["strides"])
 
 
 def test_two_dimensions():
