@@ -142,19 +142,21 @@ class MetricsReport:
         self, case_rows: list[Row], summary_rows: list[Row], baselines: dict[str, dict[str, float | None]]
     ) -> None:
         cases = len(case_rows) // len(self.class_names)
-        hd95 = f"HD95: {CONVENTIONS[self.convention]}; {self.missing_mm:g} mm where the prediction lacks the class"
+        notes = [f"HD95: {CONVENTIONS[self.convention]}; {self.missing_mm:g} mm where the prediction lacks the class"]
+        if len(self.class_names) > 1:
+            notes.append("mean of classes: the mean of their means; its sd and median over the cases' own means")
         write_csv(self.output_dir / "metrics_per_case.csv", case_rows)
         write_csv(self.output_dir / "metrics_summary.csv", summary_rows)
         content = {
             "data": self.data_name,
             "cases": cases,
             "hd95_convention": self.convention,
-            "notes": [hd95],
+            "notes": notes,
             "summary": {row["class"]: {key: row[key] for key in row if key != "class"} for row in summary_rows},
             "baselines": baselines,
         }
         write_json(self.output_dir / "metrics.json", content)
-        logger.info("%s", "\n" + format_table(summary_rows, self.data_name or "evaluation", cases, [hd95], baselines))
+        logger.info("%s", "\n" + format_table(summary_rows, self.data_name or "evaluation", cases, notes, baselines))
 
 
 def read_baselines(path: str | Path) -> dict[str, dict[str, float | None]]:

@@ -58,6 +58,7 @@ def test_the_weights_load_strictly_and_flat_into_the_inference_network(trained):
 
 
 def test_evaluation_equals_the_validation_of_the_last_epoch(trained):
+    trained.run("train", "evaluate", mirrored="false", batch_size=3, patch_size=[8, 8, 12])
     trained.run("train", "evaluate", mirrored="false")
     first = rows(trained.work / "output" / "metrics_per_case.csv")
     second = rows(trained.work / "output" / "evaluation" / "metrics_per_case.csv")
