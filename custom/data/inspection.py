@@ -203,11 +203,12 @@ def _read_nifti(path: Path) -> Volume:
         start = stream.read(nib.Nifti2Header.sizeof_hdr)
         stream.seek(0)
         kind = nib.Nifti2Image if nib.Nifti2Header.may_contain_header(start) else nib.Nifti1Image
-        # as MONAI repairs a header when it loads the scan for training
-        image: Any = correct_nifti_header_if_necessary(kind.from_stream(stream))
+        image: Any = kind.from_stream(stream)
         voxels = np.asarray(image.dataobj.get_unscaled())
         if packed:
             stream.read(1)  # at the end of the stream gzip compares check sum and length
+    if _is_grid(np.asarray(image.affine)):
+        image = correct_nifti_header_if_necessary(image)  # as MONAI does when it loads the scan
     return Volume(str(path), np.asarray(image.affine), voxels, float(image.dataobj.slope), float(image.dataobj.inter))
 
 

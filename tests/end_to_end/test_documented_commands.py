@@ -48,8 +48,8 @@ def work(project, tmp_path_factory) -> Path:
 def adapted(block: str, work: Path) -> str:
     """The block with its placeholders filled and the small overlay at the end of every list of configs."""
     overlay = work / "tiny.yaml"
-    block = SINGLE.sub(rf"""--config_file "['\1','{overlay}']" """.rstrip(), block)
     block = SEVERAL.sub(lambda match: f"""--config_file "[{match.group(1)},'{overlay}']" """.rstrip(), block)
+    block = SINGLE.sub(rf"""--config_file "['\1','{overlay}']" """.rstrip(), block)
     for name in ("dataset", "scans", "labels", "kits", "knight.json", "knight"):
         block = re.sub(rf"/path/to/{re.escape(name)}(?![\w.])", str(work / name), block)
     assert "/path/to" not in block

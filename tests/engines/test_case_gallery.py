@@ -207,7 +207,7 @@ def test_class_ids_come_from_ids_one_hot_and_one_hot_without_background():
     ids = torch.arange(3).reshape(1, 3, 1, 1)
     channels = one_hot(ids[None], 3)[0]
     for label in (ids, ids.float(), channels, channels[1:]):
-        torch.testing.assert_close(class_ids(label, 2, "x"), ids)
+        torch.testing.assert_close(class_ids(label, 2, "x"), ids, check_dtype=False)
 
 
 def test_class_ids_keep_the_metadata_which_a_field_in_mm_needs():

@@ -142,7 +142,7 @@ def test_repeated_cases_are_reported_once(tmp_path, caplog):
 
 def test_images_without_a_file_are_numbered(tmp_path):
     engine = evaluator(MetricsReport(str(tmp_path), CLASSES), names=["a", "b"], batch_size=1)
-    engine.data_loader = [{"image": item["image"].as_tensor(), "label": item["label"]} for item in engine.data_loader]
+    engine.data_loader = [{key: item[key].as_tensor() for key in ("image", "label")} for item in engine.data_loader]
     engine.run()
     cases = [row["case"] for row in read_csv(tmp_path / "metrics_per_case.csv")]
     assert cases == ["process0_case0"] * 2 + ["process0_case1"] * 2

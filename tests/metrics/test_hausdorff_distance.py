@@ -148,8 +148,8 @@ def test_metric_keeps_every_case_and_class():
     metric = HausdorffDistance95()
     metric(PRED, TRUTH)
     torch.testing.assert_close(metric.get_buffer(), VALUES, equal_nan=True)
-    torch.testing.assert_close(metric.aggregate(), torch.tensor([2.0, 450.0, 0.0]))
-    assert metric.aggregate("class_mean").item() == 226.0
+    torch.testing.assert_close(metric.aggregate("mean_batch"), torch.tensor([2.0, 450.0, 0.0]))
+    assert metric.aggregate().item() == 226.0
     metric.reset()
     with pytest.raises(ValueError, match="no case"):
         metric.aggregate()

@@ -30,7 +30,7 @@ def test_quarter_turn_is_rot90():
     square = torch.rand(1, 5, 5)
     turned = warped_patch(square, np.array([0, 0]), (5, 5), rotation_and_scale([np.pi / 2], 1.0), "bilinear")
     # voxel (1, 0) of the patch shows (0, 1) of the square, both from the centre
-    assert torch.allclose(turned, torch.rot90(square, 1, (1, 2)), atol=1e-5)
+    assert torch.allclose(turned, torch.rot90(square, -1, (1, 2)), atol=1e-5)
 
 
 def test_scale_two_shows_every_second_voxel():
