@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -156,13 +157,15 @@ def _directed_surface_distances(
     """Distance of every surface voxel of `pred` to the surface of `truth`, and the reverse; both masks not empty."""
     # MONAI crops too, but its search for the box takes ten times as long as the distances of a tumour in a CT.
     box = _bounding_box(pred | truth)
-    distances = get_edge_surface_distance(
-        torch.from_numpy(pred[box]),
-        torch.from_numpy(truth[box]),
-        spacing=spacing,
-        symmetric=True,
-        warn_empty=False,
-    )[1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # MONAI 1.6 calls its own deprecated option
+        distances = get_edge_surface_distance(
+            torch.from_numpy(pred[box]),
+            torch.from_numpy(truth[box]),
+            spacing=spacing,
+            symmetric=True,
+            warn_empty=False,
+        )[1]
     return distances[0].numpy(), distances[-1].numpy()
 
 
