@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from monai.data.utils import compute_importance_map
 from monai.inferers import Inferer
 from monai.utils import convert_to_dst_type
-from tqdm import tqdm
 
 from ..errors import InputError
 from .direct import autocast_on
@@ -33,7 +32,6 @@ class EvenWindowInferer(Inferer):
         sw_batch_size: windows predicted at once.
         step: largest distance of neighbouring windows, as a fraction of the window.
         mirror_axes: spatial axes to mirror; logits are averaged over all 2^n combinations. None or empty: no mirroring.
-        progress: show a bar over the windows.
         autocast: precision of the network, as in `DirectInferer`; logits are added up in float32.
     """
 
@@ -43,7 +41,6 @@ class EvenWindowInferer(Inferer):
         sw_batch_size: int = 1,
         step: float = 0.5,
         mirror_axes: Sequence[int] | None = None,
-        progress: bool = False,
         autocast: torch.dtype | None = None,
     ) -> None:
         if not 0 < step <= 1:
@@ -52,7 +49,6 @@ class EvenWindowInferer(Inferer):
         self.sw_batch_size = sw_batch_size
         self.step = step
         self.mirror_axes = tuple(mirror_axes or ())
-        self.progress = progress
         self.autocast = autocast
 
     def __call__(self, inputs: torch.Tensor, network: Predictor, *args: Any, **kwargs: Any) -> torch.Tensor:
@@ -84,7 +80,7 @@ class EvenWindowInferer(Inferer):
         )
         total: torch.Tensor | None = None
         weights = torch.zeros(padded.shape[2:], device=image.device)
-        for first in tqdm(range(0, len(windows), self.sw_batch_size), disable=not self.progress, leave=False):
+        for first in range(0, len(windows), self.sw_batch_size):
             batch = windows[first : first + self.sw_batch_size]
             logits = predict(torch.cat([padded[ALL_CHANNELS + window] for window in batch])).float()
             if total is None:

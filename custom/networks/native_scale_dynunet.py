@@ -90,7 +90,7 @@ class NativeScaleDynUNet(DynUNet):
         return [logits] + [head(level) for head, level in zip(self.supervision_heads, features[1:], strict=True)]
 
     def shared_parameters(self) -> list[nn.Parameter]:
-        """Parameters of the finest decoder block: the last that every head's gradient flows through."""
+        """Parameters of the finest decoder block: the last that the finest logits and a distance head share."""
         return list(self.upsamples[-1].parameters())
 
 

@@ -59,7 +59,10 @@ def test_two_dimensions():
     assert [tuple(scale.shape) for scale in network(torch.rand(1, 1, 16, 16))] == [(1, 2, 16, 16), (1, 2, 8, 8)]
 
 
-def test_gradient_of_every_scale_reaches_the_shared_parameters(network):
-    for scale in network.train()(torch.rand(1, 1, 8, 16, 16))[:1]:
-        gradients = torch.autograd.grad(scale.sum(), network.shared_parameters(), retain_graph=True)
-        assert all(gradient.abs().sum() > 0 for gradient in gradients if gradient.dim() > 1)
+def test_shared_parameters_are_what_the_finest_logits_and_no_coarser_ones_depend_on(network):
+    finest, coarser, _ = network.train()(torch.rand(1, 1, 8, 16, 16))
+    weights = [parameter for parameter in network.shared_parameters() if parameter.dim() > 1]
+    assert all(
+        gradient.abs().sum() > 0 for gradient in torch.autograd.grad(finest.square().sum(), weights, retain_graph=True)
+    )
+    assert all(gradient is None for gradient in torch.autograd.grad(coarser.sum(), weights, allow_unused=True))
