@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-TARGETS = ("label", "surface_distance")
+TARGETS = ("label", "surface_distance", "annotated")
 
 
 def prepare_training_batch(
@@ -15,7 +15,8 @@ def prepare_training_batch(
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """The image (batch, channels, *spatial) and the targets present in the batch, on the device.
 
-    MONAI's `PrepareBatchExtraInput` hands extra keys to the network; the distance field belongs to the loss.
+    MONAI's `PrepareBatchExtraInput` hands extra keys to the network; the distance field and the annotated
+    classes belong to the loss.
     """
     targets = {key: batch[key].to(device=device, non_blocking=non_blocking, **to) for key in TARGETS if key in batch}
     return batch["image"].to(device=device, non_blocking=non_blocking, **to), targets

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from monai.networks.blocks.dynunet_block import UnetOutBlock
+from monai.networks.blocks.dynunet_block import UnetOutBlock, UnetUpBlock
 from monai.networks.nets import DynUNet
 from torch import nn
 
 from ..errors import InputError
+from .stacked_convolutions import StackedConvolutions
 
 
 class NativeScaleDynUNet(DynUNet):
@@ -33,6 +34,9 @@ class NativeScaleDynUNet(DynUNet):
         kernel_size: convolution kernel of each level, finest first.
         strides: stride of each level's first convolution; the first one is 1.
         filters: features of each level.
+        convolutions: convolutions of each encoder and decoder level, each followed by normalisation and activation.
+        decoder_kernel_size: convolution kernel of each decoder level, finest first; nnU-Net's are `kernel_size[:-1]`,
+            those of the skip connections. None: MONAI's, which are `kernel_size[1:]`, those of the level below.
         options: further arguments of `monai.networks.nets.DynUNet`.
     """
 
@@ -44,8 +48,19 @@ class NativeScaleDynUNet(DynUNet):
         kernel_size: Sequence[Sequence[int] | int],
         strides: Sequence[Sequence[int] | int],
         filters: Sequence[int],
+        convolutions: int = 2,
+        decoder_kernel_size: Sequence[Sequence[int] | int] | None = None,
         **options: Any,
     ) -> None:
+        if convolutions < 2:
+            raise InputError(f"NativeScaleDynUNet: convolutions is {convolutions}; give 2 or more per level")
+        if decoder_kernel_size is not None and len(decoder_kernel_size) != len(strides) - 1:
+            raise InputError(
+                f"NativeScaleDynUNet: decoder_kernel_size has {len(decoder_kernel_size)} entries; "
+                f"give one per decoder level, {len(strides) - 1}"
+            )
+        # before the constructor, which builds the decoder from it
+        self.decoder_kernel_size = kernel_size[1:] if decoder_kernel_size is None else decoder_kernel_size
         super().__init__(
             spatial_dims=spatial_dims,
             in_channels=in_channels,
@@ -61,6 +76,37 @@ class NativeScaleDynUNet(DynUNet):
         del self.skip_layers
         self.supervision_heads = nn.ModuleList(self.get_output_block(level) for level in range(1, len(strides) - 1))
         self.supervision_heads.apply(self.initialize_weights)
+        if convolutions > 2:
+            self.add_convolutions(convolutions - 2)
+
+    def get_upsamples(self) -> nn.ModuleList:
+        """The decoder's blocks, coarsest first, with the decoder's own kernels."""
+        return self.get_module_list(
+            list(self.filters[:0:-1]),
+            list(self.filters[-2::-1]),
+            self.decoder_kernel_size[::-1],
+            self.strides[:0:-1],
+            UnetUpBlock,  # type: ignore[arg-type]
+            self.upsample_kernel_size[::-1],
+            trans_bias=self.trans_bias,
+        )
+
+    def add_convolutions(self, extra: int) -> None:
+        """Let each block of the encoder and the decoder be followed by `extra` convolutions of its own kernel."""
+
+        def longer(block: nn.Module, level: int, kernel_size: Sequence[int] | int) -> StackedConvolutions:
+            options = (self.spatial_dims, self.filters[level], kernel_size, self.norm_name, self.act_name, self.dropout)
+            stacked = StackedConvolutions(block, extra, *options)
+            stacked.added.apply(self.initialize_weights)
+            return stacked
+
+        deepest = len(self.strides) - 1
+        self.input_block = longer(self.input_block, 0, self.kernel_size[0])
+        for level in range(1, deepest):
+            self.downsamples[level - 1] = longer(self.downsamples[level - 1], level, self.kernel_size[level])
+        self.bottleneck = longer(self.bottleneck, deepest, self.kernel_size[deepest])
+        for level, upsample in enumerate(reversed(self.upsamples)):
+            upsample.conv_block = longer(upsample.conv_block, level, self.decoder_kernel_size[level])
 
     def forward(self, x: torch.Tensor) -> Any:
         """Logits, or in training the list of logits of all decoder levels, finest first."""

@@ -1,7 +1,19 @@
 """Transforms."""
 
+from .annotated_classes import AnnotatedClassesd
+from .merge_pseudo_label import IGNORE_VALUE, MergePseudoLabel, MergePseudoLabeld, merge_pseudo_label
 from .rand_low_resolution import RandLowResolutiond
 from .rand_warped_patch import RandWarpedPatchd
 from .surface_distance_field import SurfaceDistanceField, SurfaceDistanceFieldd
 
-__all__ = ["RandLowResolutiond", "RandWarpedPatchd", "SurfaceDistanceField", "SurfaceDistanceFieldd"]
+__all__ = [
+    "IGNORE_VALUE",
+    "AnnotatedClassesd",
+    "MergePseudoLabel",
+    "MergePseudoLabeld",
+    "RandLowResolutiond",
+    "RandWarpedPatchd",
+    "SurfaceDistanceField",
+    "SurfaceDistanceFieldd",
+    "merge_pseudo_label",
+]

@@ -1,4 +1,4 @@
-"""nnU-Net's training patch: forced foreground, rotation and scale in one interpolation."""
+"""nnU-Net's training patch: forced foreground; rotation, scale and elastic deformation in one interpolation."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from monai.transforms import MapTransform, Randomizable
 from monai.utils import convert_to_tensor, ensure_tuple_rep
 
 from ..errors import InputError
+from .elastic_displacement import NO_FOLD, elastic_displacement, lattice_size
 from .patch_centre import forced_centre, start_around, uniform_start
 from .warped_patch import in_plane, rotation_and_scale, warped_patch
 
@@ -21,12 +22,14 @@ FORCED_FOREGROUND = "forced_foreground"
 
 
 class RandWarpedPatchd(Randomizable, MapTransform):
-    """Cut one patch, warped by at most one rotation and one isotropic scale, out of each volume of a case.
+    """Cut one patch, warped by at most a rotation, an isotropic scale and an elastic deformation, out of each volume.
 
     Where the dictionary says so (key `forced_foreground`, absent: False), the patch is centred on a voxel of a class
     drawn uniformly among those present; a case without foreground, and every other patch, is cut anywhere.
     MONAI has no forced foreground by position in the batch and no rotation and scale with probabilities of their own in
-    one interpolation, nor the in-plane warp of anisotropic patches.
+    one interpolation, nor the in-plane warp of anisotropic patches. Its `Rand3DElasticd` would interpolate a second
+    time, after a wide convolution over as many random numbers as there are voxels; here few control points move a
+    B-spline in the same sampling grid, by less than would fold it.
 
     Args:
         keys: volumes (channels, *spatial) of one grid; the indices count in the last one, the label.
@@ -37,6 +40,14 @@ class RandWarpedPatchd(Randomizable, MapTransform):
         rotate_degrees: largest angle about each axis; None: 30, or 180 in the plane of an anisotropic patch.
         scale_prob: probability of a scaling.
         scale_range: least and greatest scale.
+        elastic_prob: probability of an elastic deformation; 0 draws no random number for it.
+        elastic_magnitude: greatest displacement of a control point along each axis, in voxels of the patch, at most 0.4
+            of their distance; the typical displacement of a voxel is a fifth of it. An anisotropic patch is deformed in
+            its planes only.
+        elastic_spacing: distance of the control points in voxels of the patch.
+
+    Raises:
+        InputError: a magnitude that would fold the patch.
     """
 
     def __init__(
@@ -49,7 +60,15 @@ class RandWarpedPatchd(Randomizable, MapTransform):
         rotate_degrees: float | None = None,
         scale_prob: float = 0.2,
         scale_range: Sequence[float] = (0.7, 1.4),
+        elastic_prob: float = 0.0,
+        elastic_magnitude: float = 12.0,
+        elastic_spacing: float = 32.0,
     ) -> None:
+        if not 0 <= elastic_magnitude <= NO_FOLD * elastic_spacing:
+            raise InputError(
+                f"RandWarpedPatchd: elastic_magnitude {elastic_magnitude} with elastic_spacing {elastic_spacing} could "
+                f"fold the patch; give a magnitude from 0 to {NO_FOLD * elastic_spacing:g}, or a wider spacing"
+            )
         MapTransform.__init__(self, keys)
         self.patch_size = tuple(int(length) for length in patch_size)
         self.indices_key = indices_key
@@ -58,6 +77,9 @@ class RandWarpedPatchd(Randomizable, MapTransform):
         self.rotate_degrees = rotate_degrees
         self.scale_prob = scale_prob
         self.scale_range = tuple(scale_range)
+        self.elastic_prob = elastic_prob
+        self.elastic_magnitude = elastic_magnitude
+        self.elastic_spacing = elastic_spacing
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """The case with its patches (channels, *patch_size) in place of the volumes, without the voxel indices."""
@@ -70,8 +92,9 @@ class RandWarpedPatchd(Randomizable, MapTransform):
         indices = result.pop(self.indices_key, [])
         start = self.random_start(indices, shape, bool(result.pop(FORCED_FOREGROUND, False)))
         matrix = self.random_matrix()
+        displacement = self.random_displacement()
         for key, mode in zip(self.keys, self.modes, strict=True):
-            result[key] = cut(result[key], start, self.patch_size, matrix, mode)
+            result[key] = cut(result[key], start, self.patch_size, matrix, mode, displacement)
         return result
 
     def random_start(self, indices: Sequence[np.ndarray], shape: Sequence[int], forced: bool) -> np.ndarray:
@@ -86,17 +109,43 @@ class RandWarpedPatchd(Randomizable, MapTransform):
         rotates, scales = self.R.rand(2) < (self.rotate_prob, self.scale_prob)
         if not rotates and not scales:
             return None
-        flat = len(self.patch_size) == 3 and max(self.patch_size) > ANISOTROPIC * min(self.patch_size)
-        planar = flat or len(self.patch_size) == 2
-        limit = np.deg2rad(self.rotate_degrees if self.rotate_degrees is not None else 180 if flat else 30)
+        thin = self.thin_axis()
+        planar = thin is not None or len(self.patch_size) == 2
+        limit = np.deg2rad(self.rotate_degrees if self.rotate_degrees is not None else 30 if thin is None else 180)
         angles = self.R.uniform(-limit, limit, 1 if planar else 3) * rotates
         matrix = rotation_and_scale(angles, self.R.uniform(self.scale_range[0], self.scale_range[1]) if scales else 1.0)
-        return in_plane(matrix, int(np.argmin(self.patch_size))) if flat else matrix
+        return matrix if thin is None else in_plane(matrix, thin)
+
+    def random_displacement(self) -> torch.Tensor | None:
+        """Elastic displacement (*patch_size, spatial_dims) in voxels, or None for none."""
+        if self.elastic_prob <= 0 or self.R.rand() >= self.elastic_prob:
+            return None
+        lattice = lattice_size(self.patch_size, self.elastic_spacing)
+        control = self.R.uniform(-self.elastic_magnitude, self.elastic_magnitude, (len(lattice), *lattice))
+        thin = self.thin_axis()
+        if thin is not None:
+            control[thin] = 0
+        return elastic_displacement(
+            torch.as_tensor(control, dtype=torch.float32), self.patch_size, self.elastic_spacing
+        )
+
+    def thin_axis(self) -> int | None:
+        """The axis across the planes of an anisotropic 3D patch, None where the patch is none."""
+        if len(self.patch_size) == 3 and max(self.patch_size) > ANISOTROPIC * min(self.patch_size):
+            return int(np.argmin(self.patch_size))
+        return None
 
 
-def cut(volume: Any, start: np.ndarray, size: Sequence[int], matrix: np.ndarray | None, mode: str) -> torch.Tensor:
+def cut(
+    volume: Any,
+    start: np.ndarray,
+    size: Sequence[int],
+    matrix: np.ndarray | None,
+    mode: str,
+    displacement: torch.Tensor | None,
+) -> torch.Tensor:
     """`warped_patch` of a tensor or array; of a `MetaTensor` with its metadata, and the affine of an unwarped patch."""
-    patch = warped_patch(convert_to_tensor(volume, track_meta=False), start, size, matrix, mode)
+    patch = warped_patch(convert_to_tensor(volume, track_meta=False), start, size, matrix, mode, displacement)
     if not isinstance(volume, MetaTensor):
         return patch
     shift = torch.eye(len(volume.affine), dtype=volume.affine.dtype)

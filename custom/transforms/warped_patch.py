@@ -1,4 +1,4 @@
-"""Rotation, scale and crop in one interpolation."""
+"""Rotation, scale, elastic deformation and crop in one interpolation."""
 
 from __future__ import annotations
 
@@ -10,28 +10,38 @@ import torch.nn.functional as F
 
 
 def warped_patch(
-    volume: torch.Tensor, start: np.ndarray, size: Sequence[int], matrix: np.ndarray | None, mode: str
+    volume: torch.Tensor,
+    start: np.ndarray,
+    size: Sequence[int],
+    matrix: np.ndarray | None,
+    mode: str,
+    displacement: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """The patch of a volume seen through a linear map about the patch's centre; outside the volume lies 0.
 
-    Voxel p of the patch, relative to the patch's centre, shows the volume at `matrix @ p` from the same centre.
+    Voxel p of the patch, relative to the patch's centre, shows the volume at `matrix @ (p + displacement)` from the
+    same centre.
 
     Args:
         volume: (channels, *spatial), any dtype; 2 or 3 spatial axes.
         start: first voxel of the patch in the volume, may be negative.
         size: voxels of the patch.
-        matrix: (spatial_dims, spatial_dims) in voxel units; None for a plain crop, which copies exactly.
+        matrix: (spatial_dims, spatial_dims) in voxel units; None for the identity.
         mode: "bilinear" (linear in 3D too) or "nearest".
+        displacement: (*size, spatial_dims) in voxels; None for none. Without a matrix too it is a plain crop, which
+            copies exactly.
 
     Returns:
         (channels, *size), of the volume's dtype.
     """
     if matrix is None:
-        return padded_crop(volume, start, np.asarray(size))
+        if displacement is None:
+            return padded_crop(volume, start, np.asarray(size))
+        matrix = np.eye(len(size))
     centre = start + (np.asarray(size) - 1) / 2
-    first, length = source_box(centre, size, matrix)
+    first, length = source_box(centre, size, matrix, displacement)
     box = padded_crop(volume, first, length).float()
-    grid = sampling_grid(centre - first, size, matrix, length).to(box.device)
+    grid = sampling_grid(centre - first, size, matrix, length, displacement).to(box.device)
     patch = F.grid_sample(box[None], grid[None], mode=mode, padding_mode="zeros", align_corners=False)[0]
     return patch.to(volume.dtype)
 
@@ -48,14 +58,25 @@ def padded_crop(volume: torch.Tensor, start: np.ndarray, size: np.ndarray) -> to
     return patch
 
 
-def source_box(centre: np.ndarray, size: Sequence[int], matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def source_box(
+    centre: np.ndarray, size: Sequence[int], matrix: np.ndarray, displacement: torch.Tensor | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """First voxel and voxel counts of the box that holds everything a warped patch shows, with its neighbours."""
-    reach = np.abs(matrix) @ ((np.asarray(size) - 1) / 2)
+    half = (np.asarray(size) - 1) / 2
+    if displacement is not None:
+        half = half + displacement.abs().flatten(0, -2).amax(0).cpu().numpy()
+    reach = np.abs(matrix) @ half
     first = np.floor(centre - reach - 1).astype(int)
     return first, np.ceil(centre + reach + 1).astype(int) - first + 1
 
 
-def sampling_grid(centre: np.ndarray, size: Sequence[int], matrix: np.ndarray, box: np.ndarray) -> torch.Tensor:
+def sampling_grid(
+    centre: np.ndarray,
+    size: Sequence[int],
+    matrix: np.ndarray,
+    box: np.ndarray,
+    displacement: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Where each voxel of the patch looks, (*size, spatial_dims), in `grid_sample`'s coordinates of a box.
 
     Args:
@@ -63,6 +84,7 @@ def sampling_grid(centre: np.ndarray, size: Sequence[int], matrix: np.ndarray, b
         size: voxels of the patch.
         matrix: linear map from the patch to the box, in voxels.
         box: voxels of the box.
+        displacement: (*size, spatial_dims) in voxels of the patch, or None.
     """
     axes = [torch.arange(length, dtype=torch.float32) - (length - 1) / 2 for length in size]
     offset = torch.as_tensor(centre, dtype=torch.float32)
@@ -72,6 +94,8 @@ def sampling_grid(centre: np.ndarray, size: Sequence[int], matrix: np.ndarray, b
     for axis, steps in enumerate(axes):
         view = steps.reshape([-1 if index == axis else 1 for index in range(len(axes))] + [1])
         grid = grid + view * linear[:, axis]
+    if displacement is not None:
+        grid = grid + displacement.to(grid) @ linear.T
     lengths = torch.as_tensor(box, dtype=torch.float32)
     return ((2 * grid + 1) / lengths - 1).flip(-1)
 

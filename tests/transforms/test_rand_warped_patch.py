@@ -92,6 +92,57 @@ def test_isotropic_patch_is_turned_by_at_most_thirty_degrees_per_axis():
         assert 0 < total < 55, "three turns of 30 degrees"
 
 
+ELASTIC = {"elastic_prob": 1, "elastic_magnitude": 3, "elastic_spacing": 8}
+
+
+def test_image_and_label_are_deformed_alike():
+    ramp = torch.arange(20.0).reshape(1, 20, 1, 1).expand(1, 20, 20, 20).contiguous()
+    data = INDICES({"image": ramp, "label": (ramp >= 10).float(), "inside": torch.ones_like(ramp)})
+    modes = ["bilinear", "nearest", "bilinear"]
+    transform = RandWarpedPatchd(["image", "label", "inside"], (9, 9, 9), modes=modes, **ELASTIC)
+    bent = 0
+    for patch in patches(transform, data, forced=True):
+        clear = ((patch["image"] - 9.5).abs() > 1) & (patch["inside"] > 0.999)
+        assert torch.equal((patch["image"] >= 9.5)[clear], (patch["label"] > 0)[clear])
+        steps = patch["image"].diff(dim=1)[patch["inside"][:, 1:] > 0.999]
+        bent += bool(steps.std() > 0.02)
+    assert bent == 30, "no patch shows the ramp straight"
+
+
+def test_without_elastic_probability_the_random_numbers_are_those_of_before():
+    """The draws of rotation and scale, by hand."""
+    transform = RandWarpedPatchd("image", (8, 8, 8), rotate_prob=1, scale_prob=0)
+    transform.set_random_state(0)
+    patch = transform({"image": torch.rand(1, 12, 12, 12)})
+    random = np.random.RandomState(0)
+    random.randint(0, 5, 3), random.rand(2), random.uniform(0, 1, 3)
+    assert patch["image"].shape == (1, 8, 8, 8)
+    assert transform.R.rand() == random.rand()
+
+
+def test_elastic_probability():
+    transform = RandWarpedPatchd("image", (4, 4, 4), **{**ELASTIC, "elastic_prob": 0.3})
+    transform.set_random_state(0)
+    deformed = [transform.random_displacement() is not None for _ in range(1000)]
+    assert np.mean(deformed) == pytest.approx(0.3, abs=0.05)
+
+
+@pytest.mark.parametrize(("size", "still"), [((4, 16, 16), 0), ((16, 16, 4), 2), ((8, 16, 16), None), ((16, 16), None)])
+def test_anisotropic_patch_is_deformed_in_its_planes_only(size, still):
+    transform = RandWarpedPatchd("image", size, **ELASTIC)
+    transform.set_random_state(0)
+    displacement = transform.random_displacement()
+    assert displacement.shape == (*size, len(size))
+    moved = [bool(displacement[..., axis].abs().max() > 0) for axis in range(len(size))]
+    assert moved == [axis != still for axis in range(len(size))]
+    assert displacement.abs().max() < 3
+
+
+def test_magnitude_that_would_fold_the_patch_is_refused():
+    with pytest.raises(ValueError, match=r"elastic_magnitude 12.0 with elastic_spacing 8 could fold .* from 0 to 3.2"):
+        RandWarpedPatchd("image", (8, 8, 8), elastic_prob=1, elastic_spacing=8)
+
+
 def test_metadata_are_kept_and_a_plain_crop_knows_its_place():
     affine = torch.tensor([[2.0, 0, 0, 10], [0, 3, 0, 20], [0, 0, 4, 30], [0, 0, 0, 1]], dtype=torch.float64)
     image = MetaTensor(torch.rand(1, 8, 8, 8), affine=affine, meta={"filename_or_obj": "scan.nii.gz"})

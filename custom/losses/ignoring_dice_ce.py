@@ -1,0 +1,50 @@
+"""Dice + cross-entropy on the voxels whose class is certain."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from monai.losses import MaskedDiceLoss
+from torch import nn
+
+
+class IgnoringDiceCELoss(nn.Module):
+    """nnU-Net's Dice + cross-entropy, for which voxels of one label value do not exist.
+
+    Without such voxels it equals `monai.losses.DiceCELoss(include_background=False, softmax=True, to_onehot_y=True)`
+    with the same smoothing. With them the cross-entropy is the mean over the other voxels, Dice leaves them out of
+    every sum, and their logits get a gradient of exactly 0. Where every voxel is ignored the loss is 0.
+
+    Args:
+        ignore_value: label of the voxels to ignore; not a class id.
+        smooth_nr: added to the numerator of Dice.
+        smooth_dr: added to the denominator of Dice.
+    """
+
+    def __init__(self, ignore_value: int = 255, smooth_nr: float = 1e-5, smooth_dr: float = 1e-5) -> None:
+        super().__init__()
+        self.ignore_value = ignore_value
+        # DiceCELoss has no ignore_index, and DiceLoss has one from MONAI 1.6.1 on only; the mask does the same
+        self.dice = MaskedDiceLoss(
+            include_background=False, softmax=True, to_onehot_y=True, smooth_nr=smooth_nr, smooth_dr=smooth_dr
+        )
+
+    def forward(self, logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        """The loss, a scalar.
+
+        Args:
+            logits: (batch, classes, *spatial), background first.
+            label: class ids or the ignored value (batch, 1, *spatial), of any dtype.
+        """
+        valid = label != self.ignore_value
+        dice: torch.Tensor = self.dice(logits, label, mask=valid)
+        return dice + mean_cross_entropy(logits, label[:, 0].long(), self.ignore_value)
+
+
+def mean_cross_entropy(logits: torch.Tensor, label: torch.Tensor, ignore_value: int) -> torch.Tensor:
+    """Cross-entropy of logits (batch, classes, *spatial) against ids (batch, *spatial), mean over the valid voxels.
+
+    PyTorch's own mean is nan, with nan gradients, where no voxel is valid; here it is 0.
+    """
+    total = F.cross_entropy(logits, label, ignore_index=ignore_value, reduction="sum")
+    return total / (label != ignore_value).sum().clamp(min=1)
