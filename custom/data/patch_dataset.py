@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import monai.data
@@ -11,10 +11,11 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from monai.data import CacheDataset
-from monai.transforms import Compose, RandomizableTrait
+from monai.transforms import CastToTyped, Compose, RandomizableTrait
 from torch.utils.data import Dataset, DistributedSampler
 
 from ..errors import InputError
+from .disk_cache import DiskCache
 
 FORCED_FRACTION = 0.33  # of every batch, as in nnU-Net: one of two patches
 
@@ -37,6 +38,13 @@ class PatchDataset(Dataset):
         cache_rate: fraction of the cases kept in memory.
         num_workers: threads that fill the cache.
         progress: show a bar while the cache is filled.
+        cache_dir: folder of a `DiskCache` that takes the place of the memory, for more cases than fit into it; None or
+            empty: none. Its images have half precision; so the "image" is cast to float32 after the first random
+            transform, which is to cut the patch.
+        cache_settings: with `cache_dir`, everything that the preparation of a case depends on, such as its spacing.
+
+    Raises:
+        InputError: no case, or `cache_dir` without `cache_settings`.
     """
 
     def __init__(
@@ -50,15 +58,28 @@ class PatchDataset(Dataset):
         cache_rate: float = 1.0,
         num_workers: int | None = 1,
         progress: bool = True,
+        cache_dir: str | None = None,
+        cache_settings: Mapping[str, Any] | None = None,
     ) -> None:
         if not data:
             raise InputError("train#dataset#data holds no case; check --dataset_dir and --fold")
         first_random = transform.get_index_of_first(lambda step: isinstance(step, RandomizableTrait))
         prepare = Compose(transform.transforms[:first_random])
-        self.cases = CacheDataset(
-            data, prepare, cache_rate=cache_rate, num_workers=num_workers, progress=progress, copy_cache=False
-        )
-        self.augment = Compose(transform.transforms[first_random:] if first_random is not None else [])
+        augment = list(transform.transforms[first_random:]) if first_random is not None else []
+        self.cases: CacheDataset | DiskCache
+        if cache_dir:
+            if cache_settings is None:
+                raise InputError(
+                    f"cache_dir {cache_dir} needs cache_settings, what a prepared case depends on (spacing, "
+                    "intensities): a change of them would go unnoticed; pass both or neither"
+                )
+            self.cases = DiskCache(data, prepare, cache_dir, cache_settings, num_workers, progress)
+            augment.insert(1, CastToTyped("image", torch.float32))
+        else:
+            self.cases = CacheDataset(
+                data, prepare, cache_rate=cache_rate, num_workers=num_workers, progress=progress, copy_cache=False
+            )
+        self.augment = Compose(augment)
         self.iterations_per_epoch = iterations_per_epoch
         self.batch_size = batch_size
         self.forced_fraction = forced_fraction

@@ -1,15 +1,25 @@
 """Patches that follow from the seed and their number alone, and how processes share them."""
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-from monai.data import DataLoader
-from monai.transforms import Compose, Lambdad, RandGaussianNoised
+from monai.data import CacheDataset, DataLoader
+from monai.transforms import (
+    ClassesToIndicesd,
+    Compose,
+    EnsureTyped,
+    Lambdad,
+    LoadImaged,
+    RandGaussianNoised,
+    ScaleIntensityd,
+)
 from torch.utils.data import DistributedSampler
 
 from custom.data import EpochSampler, PatchDataset, ValidationSampler
 from custom.errors import InputError
+from custom.transforms import RandWarpedPatchd
 
 CASES = [{"image": torch.full((1, 4), float(value))} for value in range(5)]
 
@@ -115,3 +125,63 @@ def test_fewer_validation_cases_than_processes_are_refused(monkeypatch):
 def test_no_cases_are_refused():
     with pytest.raises(InputError, match="holds no case; check --dataset_dir and --fold"):
         PatchDataset([], Compose([]), 1, 1)
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """Four scans of noise with a block of class 1 in each."""
+    cases = []
+    for number in range(4):
+        random = np.random.default_rng(number)
+        label = np.zeros((10, 9, 8), np.uint8)
+        label[3:6, 2:5, number : number + 3] = 1
+        case = {key: str(tmp_path / key / f"{number}.nii") for key in ("image", "label")}
+        for key, voxels in (("image", random.normal(size=label.shape)), ("label", label)):
+            (tmp_path / key).mkdir(exist_ok=True)
+            nib.save(nib.Nifti1Image(voxels.astype(np.float32), np.eye(4)), case[key])
+        cases.append(case)
+    return cases
+
+
+def patches(cases, **options):
+    """Patches of scans: cut and warped, then noise."""
+    steps = [
+        LoadImaged(["image", "label"], image_only=True, ensure_channel_first=True),
+        ScaleIntensityd("image"),
+        ClassesToIndicesd("label", num_classes=2),
+        RandWarpedPatchd(["image", "label"], (6, 6, 6), modes=["bilinear", "nearest"], rotate_prob=0.5),
+        RandGaussianNoised("image", prob=0.5, std=0.1),
+        EnsureTyped(["image", "label"], dtype=torch.float32, track_meta=False),
+    ]
+    return PatchDataset(cases, Compose(steps), 6, batch_size=2, progress=False, **options)
+
+
+def test_patches_from_disk_equal_those_from_memory(tmp_path, scans):
+    """But for the rounding of the stored image; the same case, place, warp and noise."""
+    settings = {"cache_dir": str(tmp_path / "cache"), "cache_settings": {"range": [0, 1]}}
+    memory, disk, workers = (
+        list(DataLoader(patches(scans, **options), batch_size=2, num_workers=number))
+        for options, number in (({}, 0), (settings, 0), (settings, 2))
+    )
+    for one, other, again in zip(memory, disk, workers, strict=True):
+        assert torch.equal(one["label"], other["label"])
+        assert torch.allclose(one["image"], other["image"], atol=2e-3)
+        assert torch.equal(other["image"], again["image"])
+
+
+def test_patches_from_disk_are_augmented_in_single_precision(tmp_path, scans):
+    """The noise itself has no rounding of half precision."""
+    data = patches(scans, cache_dir=str(tmp_path / "cache"), cache_settings={})
+    values = torch.stack([data[index]["image"] for index in range(12)])
+    assert values.dtype == torch.float32
+    assert not torch.equal(values.half().float(), values)
+
+
+@pytest.mark.parametrize("cache_dir", [None, ""])
+def test_without_a_cache_folder_cases_stay_in_memory(scans, cache_dir):
+    assert isinstance(patches(scans, cache_dir=cache_dir).cases, CacheDataset)
+
+
+def test_cache_folder_without_its_settings_is_refused(tmp_path, scans):
+    with pytest.raises(InputError, match="needs cache_settings, what a prepared case depends on"):
+        patches(scans, cache_dir=str(tmp_path))

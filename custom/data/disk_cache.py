@@ -1,0 +1,327 @@
+"""Prepared cases on disk, of which a training patch reads its own pages only: thousands of cases need no memory."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from monai.transforms import Compose
+from monai.utils import convert_to_numpy, convert_to_tensor
+from torch.utils.data import Dataset
+from tqdm import tqdm
+
+from ..errors import InputError, find_input_error, input_error_message
+from .layouts import case_name, image_files
+
+logger = logging.getLogger(__name__)
+
+FORMAT_VERSION = 1
+TEMPORARY_PREFIX = ".tmp-"
+TEMPORARY_NAME = re.compile(r"\.tmp-(?P<process>\d+)-[^-]*-(?P<machine>.*)")
+LEFTOVER_SECONDS = 3600  # a folder is temporary while one prepared case is written, which takes seconds
+OFFSETS = ".offsets"
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, None)  # numpy reports a write that was cut short without a number
+REASON_LENGTH = 300
+
+
+class DiskCache(Dataset):
+    """Cases prepared once, kept as memory-mapped arrays in `folder` and shared by every process and training.
+
+    A case is a folder NAME-KEY of .npy files. KEY follows from the path, size and time of change of the image and
+    label, from every other entry of the case and from `settings`, so that nothing stale is used. A case appears whole
+    or not at all, whenever a process is killed; of two processes that prepare one, the first wins. Under `torchrun`
+    each process begins with its own share and goes on with what others have not done yet: all are done at about the
+    same time without waiting for each other, also where nodes do not share the disk. Folders of earlier settings stay;
+    any folder may be deleted while nothing runs.
+
+    MONAI's `PersistentDataset` stores pickles, runs whatever they hold and reads a whole volume for every patch.
+
+    Args:
+        data: dictionaries of "image" and "label" files; the label may be absent. Other entries are JSON-like.
+        prepare: deterministic transforms; arrays and lists of flat arrays they add or change are stored, the "label"
+            as uint8.
+        folder: of the cache, made where it is missing.
+        settings: everything that `prepare` depends on, JSON-like.
+        num_workers: threads that prepare cases; as many cases are in memory at once.
+        progress: show a bar (in the first process) while cases are prepared.
+        half_precision: store floating images as float16, where their values fit; else as float32.
+
+    Raises:
+        InputError: a case cannot be prepared, a file is missing, the disk is full or cannot be written.
+    """
+
+    def __init__(
+        self,
+        data: Sequence[Mapping[str, Any]],
+        prepare: Compose,
+        folder: str | Path,
+        settings: Mapping[str, Any],
+        num_workers: int | None = None,
+        progress: bool = True,
+        half_precision: bool = True,
+    ) -> None:
+        self.data = [dict(case) for case in data]
+        self.prepare = prepare
+        self.folder = Path(folder).expanduser().absolute()
+        self.half_precision = half_precision
+        with self._telling_what_cannot_be_written():
+            self.folder.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(self.folder)
+        fixed = {"version": FORMAT_VERSION, "half_precision": half_precision, "settings": _plain_settings(settings)}
+        self.entries = [self.folder / f"{case_name(case)}-{_key(case, fixed)}" for case in self.data]
+        self._fill(num_workers, progress)
+
+    def __len__(self) -> int:
+        """Number of cases."""
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Case `index` with what its preparation gave: tensors (and lists of arrays) on copy-on-write memory maps.
+
+        Nothing is read before it is used, and what is written to a tensor never reaches the disk. A case that is
+        missing or damaged is prepared anew.
+        """
+        entry = self.entries[index]
+        try:
+            stored = _read(entry)
+        except (FileNotFoundError, EOFError, ValueError) as error:
+            logger.warning("%s: prepared anew (%s)", entry, " ".join(f"{type(error).__name__}: {error}".split()))
+            if not isinstance(error, FileNotFoundError):
+                with self._telling_what_cannot_be_written():
+                    _discard(entry)
+            self._prepare_missing(index)
+            stored = _read(entry)
+        return {**self.data[index], **stored}
+
+    def _fill(self, num_workers: int | None, progress: bool) -> None:
+        """Prepare what is missing."""
+        rank, world = _process_of_run()
+        missing = [index for index in _working_order(len(self), rank, world) if not self.entries[index].is_dir()]
+        if not missing:
+            return
+        workers = min(4, os.cpu_count() or 1) if num_workers is None else max(1, int(num_workers))
+        with ThreadPoolExecutor(workers) as pool:
+            done = pool.map(self._prepare_missing, missing)
+            hidden = not progress or rank > 0
+            for _ in tqdm(done, total=len(missing), desc="preparing cases", unit="case", disable=hidden):
+                pass
+
+    def _prepare_missing(self, index: int) -> None:
+        entry = self.entries[index]
+        if entry.is_dir():  # another process was faster
+            return
+        arrays = self._prepared_arrays(self.data[index])
+        with self._telling_what_cannot_be_written(sum(array.nbytes for array in arrays.values())):
+            _write(entry, arrays)
+
+    def _prepared_arrays(self, case: dict[str, Any]) -> dict[str, np.ndarray]:
+        """File name, without its ending -> array."""
+        try:
+            prepared = self.prepare(dict(case), threading=True)
+            return _arrays(case, prepared, self.half_precision)
+        except MemoryError:
+            raise
+        except Exception as error:  # readers and transforms fail in many ways, all of them the case's
+            file = image_files(case)[0]
+            cause = find_input_error(error)
+            if cause is not None:
+                raise InputError(f"{file}: cannot be prepared: {input_error_message(cause)}") from error
+            raise InputError(
+                f"{file}: cannot be prepared ({_reason(error)}); check it and its label, or take the case out"
+            ) from error
+
+    @contextmanager
+    def _telling_what_cannot_be_written(self, case_bytes: int = 0) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in FULL_DISK:
+                raise InputError(
+                    f"{self.folder} cannot be written ({error.strerror}); pass a cache folder that can be written"
+                ) from error
+            missing = sum(not entry.is_dir() for entry in self.entries)
+            raise InputError(
+                f"{self.folder}: the disk is full, {missing} of {len(self)} cases are still to be stored and need "
+                f"about {missing * case_bytes / 1e9:.2g} GB; free space or pass a cache folder on a larger disk, "
+                "what is stored is not prepared again"
+            ) from error
+
+
+def _plain_settings(settings: Mapping[str, Any]) -> Any:
+    """The settings as they are after JSON: tuples and lists are one, and so are 2 and 2.0."""
+    try:
+        return json.loads(json.dumps(dict(settings)), parse_int=float)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"cache settings must be numbers, words and lists of them ({error}); name them so") from error
+
+
+def _key(case: dict[str, Any], fixed: dict[str, Any]) -> str:
+    """Short check sum of everything that a prepared case follows from."""
+    files = {"image": image_files(case), "label": [str(case["label"])] if case.get("label") else []}
+    content = {
+        **fixed,
+        "files": {name: [_file_state(file) for file in names] for name, names in files.items()},
+        "other": {key: value for key, value in case.items() if key not in files},
+    }
+    return hashlib.sha256(_text(content).encode()).hexdigest()[:16]
+
+
+def _file_state(file: str) -> tuple[str, int, int]:
+    path = Path(file).absolute()
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise InputError(
+            f"{file}: cannot be read ({error.strerror}); restore it or take it out of the data list"
+        ) from error
+    return str(path), state.st_size, state.st_mtime_ns
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def _arrays(case: Mapping[str, Any], prepared: Mapping[str, Any], half_precision: bool) -> dict[str, np.ndarray]:
+    """What is stored of a prepared case: arrays by key, lists of flat arrays joined, with the offsets of each."""
+    arrays: dict[str, np.ndarray] = {}
+    for key, value in prepared.items():
+        if isinstance(value, np.ndarray | torch.Tensor):
+            arrays[key] = _stored(key, value, half_precision)
+        elif isinstance(value, list) and value and all(isinstance(part, np.ndarray | torch.Tensor) for part in value):
+            parts = [convert_to_numpy(part) for part in value]
+            arrays[key] = np.concatenate(parts)
+            arrays[key + OFFSETS] = np.cumsum([0, *(len(part) for part in parts)])
+        elif key not in case or _text(value) != _text(case[key]):
+            raise InputError(
+                f"the preparation gives {key!r} as {type(value).__name__}, which the cache cannot store; "
+                "make it a tensor, or compute it after the first random transform"
+            )
+    return arrays
+
+
+def _stored(key: str, value: np.ndarray | torch.Tensor, half_precision: bool) -> np.ndarray:
+    """A volume in the type it has on disk, in C order: MONAI would copy any other whole for every patch."""
+    tensor = convert_to_tensor(value, track_meta=False).detach().cpu()
+    if key == "label":
+        label = tensor.to(torch.uint8)
+        if not torch.equal(label.to(tensor.dtype), tensor):
+            raise InputError("label values are not whole numbers from 0 to 255; correct the label")
+        tensor = label
+    elif key == "image" and tensor.is_floating_point():
+        half = tensor.half()
+        fits = half_precision and torch.equal(half.isfinite(), tensor.isfinite())
+        tensor = half if fits else tensor.float()
+    return np.ascontiguousarray(tensor.numpy()).reshape(tensor.shape)
+
+
+def _read(entry: Path) -> dict[str, Any]:
+    """What is stored of a case; nothing but headers is read here.
+
+    Raises:
+        FileNotFoundError: absent.
+        EOFError, ValueError: damaged.
+    """
+    if not entry.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(entry))
+    files = {file.stem: np.load(file, mmap_mode="c", allow_pickle=False) for file in entry.glob("*.npy")}
+    if not files:
+        raise ValueError("its arrays are gone")
+    case: dict[str, Any] = {}
+    for name, array in files.items():
+        if name.endswith(OFFSETS):
+            continue
+        offsets = files.get(name + OFFSETS)
+        case[name] = torch.from_numpy(array) if offsets is None else np.split(array, offsets[1:-1])
+    return case
+
+
+def _write(entry: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Store a case in one step: written beside its place, then renamed; a case that is already there stays."""
+    with _temporary_folder(entry.parent) as temporary:
+        for name, array in arrays.items():
+            np.save(temporary / f"{name}.npy", array, allow_pickle=False)
+        temporary.chmod(0o755)
+        try:
+            temporary.rename(entry)
+        except OSError:
+            if not entry.is_dir():
+                raise
+
+
+def _discard(entry: Path) -> None:
+    """Take a damaged case away in one step; other processes may have it open."""
+    with _temporary_folder(entry.parent) as temporary, suppress(FileNotFoundError):
+        entry.rename(temporary / entry.name)
+
+
+@contextmanager
+def _temporary_folder(folder: Path) -> Iterator[Path]:
+    """A new folder whose name tells the process and the machine it belongs to; what is left of it is removed."""
+    name = tempfile.mkdtemp(dir=folder, prefix=f"{TEMPORARY_PREFIX}{os.getpid()}-", suffix=f"-{socket.gethostname()}")
+    try:
+        yield Path(name)
+    finally:
+        shutil.rmtree(name, ignore_errors=True)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the temporary folders of killed processes: of this machine's dead ones, and any of another hour."""
+    for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
+        owner = TEMPORARY_NAME.fullmatch(leftover.name)
+        try:
+            old = time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS
+        except FileNotFoundError:  # finished meanwhile
+            continue
+        if old or (owner and owner["machine"] == socket.gethostname() and not _is_alive(int(owner["process"]))):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    if os.name != "posix":  # elsewhere signal 0 is a real one
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
+
+
+def _process_of_run() -> tuple[int, int]:
+    """This process's number and the number of processes of the run."""
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_rank(), dist.get_world_size()
+    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _working_order(count: int, rank: int, world: int) -> list[int]:
+    """Every case: a process's own share, then the shares of the next processes from their ends."""
+    order = list(range(rank, count, world))
+    for step in range(1, world):
+        order += reversed(range((rank + step) % world, count, world))
+    return order
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost exception in one line."""
+    while error.__cause__ is not None or error.__context__ is not None:
+        error = error.__cause__ or error.__context__ or error
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return text if len(text) <= REASON_LENGTH else text[:REASON_LENGTH] + "..."
