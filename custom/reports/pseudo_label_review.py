@@ -1,0 +1,245 @@
+"""Which pseudo-labels to look at first: cases that are unlike the annotated ones or of which the model was unsure."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..atomic_write import replacing
+from ..data.label_facts import LabelFacts
+
+REVIEW_FILE = "suspicious.csv"
+VOLUME, MISSING, CONFIDENCE, COMPONENTS = "volume", "missing", "low confidence", "many components"
+UNREADABLE = "unreadable"
+REASONS = (VOLUME, MISSING, CONFIDENCE, COMPONENTS, UNREADABLE)
+COLUMNS = ("case", "class", "reason", "value", "expected", "severity")
+
+_Finding = tuple[str, float, str, float]  # reason, value, expected, severity
+_MAD_TO_SD = 1.4826  # median absolute deviation -> standard deviation of a normal distribution
+
+
+@dataclass(frozen=True)
+class ClassDistribution:
+    """A class in the cases that are annotated for it.
+
+    `cases` counts these, `share_present` is the part of them that has the class. Over the cases that have it:
+    `log_volume` is the median of ln(volume in ml), `log_spread` its robust standard deviation (1.4826 MAD, with a
+    floor), `large_ml` the 95th percentile of the volume, `many_components` that of the number of components. The
+    latter four are nan where no case has it.
+    """
+
+    cases: int
+    share_present: float
+    log_volume: float
+    log_spread: float
+    large_ml: float
+    many_components: float
+
+    @property
+    def cases_present(self) -> int:
+        """The number of cases that have the class."""
+        return round(self.cases * self.share_present)
+
+    def volume_z(self, volume_ml: float) -> float:
+        """How many spreads ln(volume) lies from the centre."""
+        return (math.log(volume_ml) - self.log_volume) / self.log_spread
+
+    def volumes_within(self, z: float) -> tuple[float, float]:
+        """Smallest and largest volume (ml) within `z` spreads."""
+        return math.exp(self.log_volume - z * self.log_spread), math.exp(self.log_volume + z * self.log_spread)
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """One reason to look at a case; `severity` is 1 at the threshold of its reason and grows from there."""
+
+    case: str
+    class_name: str
+    reason: str
+    value: float | None
+    expected: str
+    severity: float
+
+    @property
+    def caption(self) -> str:
+        """The suspicion in a few words, for a picture."""
+        if self.reason == UNREADABLE:
+            return "the label cannot be read"
+        if self.reason == MISSING:
+            return f"{self.class_name} missing"
+        value = 0.0 if self.value is None else self.value
+        text = {
+            VOLUME: f"{_rounded(value)} ml, usually {self.expected}",
+            CONFIDENCE: f"confidence {value:.2f}",
+            COMPONENTS: f"{value:.0f} components",
+        }
+        return f"{self.class_name}: {text.get(self.reason, self.reason)}"
+
+
+def annotated_distribution(
+    cases: Iterable[tuple[LabelFacts, Collection[int]]], min_spread: float = 0.2
+) -> dict[int, ClassDistribution]:
+    """Class id -> its volumes and components in the annotated cases.
+
+    Args:
+        cases: facts of each case with the ids annotated in it; cases with a problem are left out.
+        min_spread: floor of the spread of ln(volume), for few or very equal cases; with 0.2 a volume within a factor
+            of two of the median is never 3.5 spreads away.
+    """
+    volumes: dict[int, list[float]] = {}
+    components: dict[int, list[int]] = {}
+    for facts, annotated in cases:
+        for class_id in () if facts.problem else annotated:
+            volumes.setdefault(class_id, []).append(facts.volumes_ml.get(class_id, 0.0))
+            components.setdefault(class_id, []).append(facts.components.get(class_id, 0))
+    return {c: _distribution(np.array(volumes[c]), np.array(components[c]), min_spread) for c in sorted(volumes)}
+
+
+def _distribution(volumes_ml: np.ndarray, components: np.ndarray, min_spread: float) -> ClassDistribution:
+    present = volumes_ml > 0
+    share = float(present.mean())
+    if not present.any():
+        return ClassDistribution(len(volumes_ml), share, math.nan, math.nan, math.nan, math.nan)
+    logs = np.log(volumes_ml[present])
+    centre = float(np.median(logs))
+    return ClassDistribution(
+        cases=len(volumes_ml),
+        share_present=share,
+        log_volume=centre,
+        log_spread=max(_MAD_TO_SD * float(np.median(np.abs(logs - centre))), min_spread),
+        large_ml=float(np.percentile(volumes_ml[present], 95)),
+        many_components=float(np.percentile(components[present], 95)),
+    )
+
+
+def suspicions(
+    facts: LabelFacts,
+    confidence: Mapping[int, float],
+    distribution: Mapping[int, ClassDistribution],
+    class_names: Sequence[str],
+    lesions: Collection[int] = (),
+    classes: Collection[int] | None = None,
+    *,
+    most_z: float = 3.5,
+    mostly_present: float = 0.9,
+    least_confidence: float = 0.6,
+    usual_components: float = 3,
+    lesion_times: float = 2.0,
+    least_cases: int = 5,
+    absent_ml: float = 0.1,
+) -> list[Suspicion]:
+    """What is suspicious about the pseudo-label of one case, the most severe first.
+
+    The severities can be compared: each is 1 at its threshold. An absent organ counts as one of `absent_ml`, so that
+    a missing liver comes before a missing adrenal gland and before a liver of half its size.
+
+    Args:
+        facts: of the pseudo-label.
+        confidence: class id -> mean largest probability over the voxels given that class, where known.
+        distribution: of the annotated cases, from `annotated_distribution`.
+        class_names: of ids 1, 2, ...
+        lesions: ids of classes that may be absent, many and of any size: only a low confidence and an implausibly
+            large volume are suspicious.
+        classes: the ids to examine; by default all of `facts`.
+        most_z: a volume further than that many robust spreads from the centre is suspicious.
+        mostly_present: an organ that at least this part of the annotated cases have should be there.
+        least_confidence: the lowest confidence that is not suspicious.
+        usual_components: as many components are never suspicious, nor as many as the 95th percentile of the
+            annotated cases.
+        lesion_times: lesions above that many times the 95th percentile of the annotated volumes are too large.
+        least_cases: volumes and presence are judged from that many annotated cases on.
+        absent_ml: the volume that a missing class, or a smaller one, counts as.
+    """
+    if facts.problem:
+        return [Suspicion(facts.name, "", UNREADABLE, None, facts.problem, math.inf)]
+    found: list[Suspicion] = []
+    for class_id in facts.volumes_ml if classes is None else classes:
+        name = class_names[class_id - 1] if class_id <= len(class_names) else f"class {class_id}"
+        volume = facts.volumes_ml.get(class_id, 0.0)
+        usual = distribution.get(class_id)
+        if usual is not None and usual.cases_present < least_cases:
+            usual = None
+        checks = [_unsure(volume, confidence.get(class_id, math.nan), least_confidence)]
+        if class_id in lesions:
+            checks.append(_large_lesion(volume, usual, lesion_times))
+        else:
+            checks.append(_unusual_volume(volume, usual, most_z, mostly_present, absent_ml))
+            checks.append(_in_pieces(facts.components.get(class_id, 0), usual, usual_components))
+        found += [Suspicion(facts.name, name, *check) for check in checks if check is not None]
+    return sorted(found, key=lambda one: -one.severity)
+
+
+def _unsure(volume_ml: float, confidence: float, least: float) -> _Finding | None:
+    if volume_ml == 0 or not confidence < least:  # nan: not known
+        return None
+    return CONFIDENCE, confidence, f"at least {least:g}", (1 - confidence) / (1 - least)
+
+
+def _unusual_volume(
+    volume_ml: float, usual: ClassDistribution | None, most_z: float, mostly_present: float, absent_ml: float
+) -> _Finding | None:
+    if usual is None:
+        return None
+    low, high = usual.volumes_within(most_z)
+    expected = f"{_rounded(low)} to {_rounded(high)} ml"
+    severity = abs(usual.volume_z(max(volume_ml, absent_ml))) / most_z
+    if volume_ml == 0:
+        return (MISSING, 0.0, expected, max(severity, 1.0)) if usual.share_present >= mostly_present else None
+    return (VOLUME, volume_ml, expected, severity) if severity > 1 else None
+
+
+def _large_lesion(volume_ml: float, usual: ClassDistribution | None, times: float) -> _Finding | None:
+    if usual is None or volume_ml <= times * usual.large_ml:
+        return None
+    limit = times * usual.large_ml
+    return VOLUME, volume_ml, f"at most {_rounded(limit)} ml", 1 + math.log(volume_ml / limit)
+
+
+def _in_pieces(components: int, usual: ClassDistribution | None, usual_components: float) -> _Finding | None:
+    most = usual_components if usual is None else max(usual_components, usual.many_components)
+    if components <= most:
+        return None
+    return COMPONENTS, components, f"at most {most:.3g}", 1 + math.log(components / most)
+
+
+def ranked_by_case(rows: Iterable[Suspicion]) -> dict[str, list[Suspicion]]:
+    """Case -> its suspicions, the most severe first; the case with the most severe one first.
+
+    Of equally severe cases that with more severity in all, then by name.
+    """
+    cases: dict[str, list[Suspicion]] = {}
+    for row in rows:
+        cases.setdefault(row.case, []).append(row)
+    for own in cases.values():
+        own.sort(key=lambda row: (-row.severity, row.class_name, row.reason))
+    order = sorted(cases, key=lambda name: (-cases[name][0].severity, -sum(r.severity for r in cases[name]), name))
+    return {name: cases[name] for name in order}
+
+
+def write_review(folder: str | Path, rows: Iterable[Suspicion]) -> dict[str, int]:
+    """Write `suspicious.csv` into `folder`, atomically: one row a suspicion, case by case as `ranked_by_case`.
+
+    Returns:
+        The number of "cases" and of "suspicions", and for each reason the number of its rows.
+    """
+    cases = ranked_by_case(rows)
+    ranked = [row for own in cases.values() for row in own]
+    with replacing(Path(folder) / REVIEW_FILE) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for row in ranked:
+            value = "" if row.value is None else f"{row.value:.4g}"
+            writer.writerow([row.case, row.class_name, row.reason, value, row.expected, f"{row.severity:.2f}"])
+    reasons = Counter(row.reason for row in ranked)
+    return {"cases": len(cases), "suspicions": len(ranked), **{reason: reasons[reason] for reason in REASONS}}
+
+
+def _rounded(volume_ml: float) -> str:
+    """Whole ml, below 10 ml two digits: more would claim a precision that no volume has."""
+    return f"{volume_ml:.0f}" if volume_ml >= 10 else f"{volume_ml:.2g}"
