@@ -1,20 +1,29 @@
-"""What enters: data set layouts, checks of a whole list, folds, training patches, phantoms."""
+"""What enters: data set layouts, cohorts, checks of a whole list, folds, training patches, phantoms."""
 
 from .atomic_nifti import AtomicNibabelWriter
+from .foreground_intensity import FLARE22_INTENSITY, foreground_intensity, read_intensity
 from .knight import prepare_knight
-from .label_names import label_file
+from .label_names import confidence_file, label_file
+from .labelled_cases import class_ids, labelled_cases, read_case_list
 from .patch_dataset import EpochSampler, PatchDataset, ValidationSampler
 from .spine_phantom import write_spine_phantoms
 from .splits import inference_cases, split_cases
 
 __all__ = [
+    "FLARE22_INTENSITY",
     "AtomicNibabelWriter",
     "EpochSampler",
     "PatchDataset",
     "ValidationSampler",
+    "class_ids",
+    "confidence_file",
+    "foreground_intensity",
     "inference_cases",
     "label_file",
+    "labelled_cases",
     "prepare_knight",
+    "read_case_list",
+    "read_intensity",
     "split_cases",
     "write_spine_phantoms",
 ]

@@ -32,3 +32,30 @@ def label_name(scan: str | Path) -> str:
 def label_file(meta: Mapping[str, Any], _saver: Any = None) -> dict[str, str]:
     """`label_name` in the form MONAI's `SaveImaged(output_name_formatter=...)` takes."""
     return {"subject": f"{label_name(meta[ImageMetaKey.FILENAME_OR_OBJ])}.nii.gz"}
+
+
+def confidence_file(meta: Mapping[str, Any], saver: Any = None) -> dict[str, str]:
+    """The name of a label map's confidence map, for `SaveImaged`."""
+    return with_suffix(label_file(meta, saver), "_confidence")
+
+
+class CaseNames:
+    """Names of label maps by a cohort's case names, for `SaveImaged`: scans of two sources may share a file name.
+
+    Args:
+        names: absolute path of the scan -> name of its case.
+        suffix: put behind the name.
+    """
+
+    def __init__(self, names: Mapping[str, str], suffix: str = "") -> None:
+        self.names = dict(names)
+        self.suffix = suffix
+
+    def __call__(self, meta: Mapping[str, Any], _saver: Any = None) -> dict[str, str]:
+        """The name in the form `SaveImaged(output_name_formatter=...)` takes."""
+        return with_suffix({"subject": f"{self.names[str(meta[ImageMetaKey.FILENAME_OR_OBJ])]}.nii.gz"}, self.suffix)
+
+
+def with_suffix(name: Mapping[str, str], suffix: str) -> dict[str, str]:
+    """A formatted name with `suffix` before its ending."""
+    return {"subject": name["subject"].removesuffix(".nii.gz") + suffix + ".nii.gz"}

@@ -2,7 +2,17 @@
 
 from .batch import prepare_training_batch
 from .case_gallery import CaseGallery
-from .device import amp_options, cpu_autocast, default_device, join_processes, leave_processes, uses_amp, world_size
+from .case_record import CaseRecord
+from .device import (
+    amp_options,
+    cpu_autocast,
+    default_device,
+    join_processes,
+    join_processes_if_any,
+    leave_processes,
+    uses_amp,
+    world_size,
+)
 from .gradient_clipping import GradientClipping
 from .gradient_norms import GradientNorms
 from .load_weights import LoadWeights
@@ -18,6 +28,7 @@ from .writable import make_writable
 
 __all__ = [
     "CaseGallery",
+    "CaseRecord",
     "GradientClipping",
     "GradientNorms",
     "LoadWeights",
@@ -32,6 +43,7 @@ __all__ = [
     "cpu_autocast",
     "default_device",
     "join_processes",
+    "join_processes_if_any",
     "leave_processes",
     "make_writable",
     "polynomial_decay",

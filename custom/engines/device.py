@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -38,14 +39,24 @@ def cpu_autocast(wanted: bool, device: str | torch.device) -> torch.dtype | None
     return torch.bfloat16 if pays else None
 
 
-def join_processes() -> None:
-    """Join the processes that torchrun started: nccl between GPUs, gloo between CPUs."""
+def join_processes(patience: timedelta | None = None) -> None:
+    """Join the processes that torchrun started: nccl between GPUs, gloo between CPUs.
+
+    Args:
+        patience: how long a process waits for the others; None: PyTorch's 10 or 30 minutes.
+    """
     if dist.is_initialized():
         return
     device = default_device()
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    dist.init_process_group(backend="nccl" if device.type == "cuda" else "gloo")
+    dist.init_process_group(backend="nccl" if device.type == "cuda" else "gloo", timeout=patience)
+
+
+def join_processes_if_any() -> None:
+    """Join the processes where torchrun started several, for work in which one may wait for another for days."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        join_processes(timedelta(days=30))
 
 
 def leave_processes() -> None:

@@ -24,29 +24,43 @@ from monai.utils import (
 from ..atomic_write import write_json
 from ..errors import InputError
 from ..metrics.hausdorff_distance import CONVENTIONS, MISSING_MM
-from ..reports.metric_table import Row, format_table, majority_class_dice, per_case_rows, summary, write_csv
+from ..reports.metric_table import (
+    MEAN_OF_CLASSES,
+    Row,
+    format_table,
+    joint_rows,
+    majority_class_dice,
+    per_case_rows,
+    summary,
+    write_csv,
+)
 
 logger = logging.getLogger(__name__)
 
 MAJORITY = "majority class on the true mask"
+HD95 = "hd95_mm"
 
 
 class MetricsReport:
     """Write `metrics_per_case.csv`, `metrics_summary.csv` and `metrics.json` after an evaluation and log the table.
 
-    The evaluator's output holds one-hot "pred" and "label" of every case (decollated), and its metrics keep details of
-    shape (cases, classes) without background, nan where a case does not have the class. With several processes the
-    cases of all of them are in the report, each once, which the first process writes.
+    The evaluator's output holds "pred" and "label" of every case (decollated), one-hot or class ids in one channel, and
+    its metrics keep details of shape (cases, classes) without background, nan where a case does not count for the
+    class. With several processes the cases of all of them are in the report, each once, which the first process writes.
 
     Args:
         output_dir: folder of the files.
-        class_names: the foreground classes, in the order of the channels.
+        class_names: the foreground classes, in the order of the channels or ids.
         data_name: what is evaluated, for the header of the table.
         convention: convention of the HD95 metric, for the header.
         baselines_file: JSON of the mean Dice of other predictors, `{"name": {"class": dice}}`; used where it exists.
-        metrics: names in `engine.state.metric_details`; a mapping gives each its column. The columns "dice" and
+        metrics: names in `engine.state.metric_details`; a mapping gives each its column. The columns "dice", "nsd" and
             "hd95_mm" have titles and decimals of their own.
         missing_mm: the distance the HD95 metric gives a missed class, for the header.
+        groups: name to names of classes whose joint mean is a row of its own, see `reports.metric_table.summary`.
+        notes: further lines of the header, such as `custom.metrics.flare_rules(...)`.
+        metric_titles: column to its printed title, such as {"dice": "DSC"}.
+        majority: whether to show the predictor of the majority class beside the scores.
     """
 
     def __init__(
@@ -58,6 +72,10 @@ class MetricsReport:
         baselines_file: str | None = None,
         metrics: Sequence[str] | Mapping[str, str] = ("dice", "hd95_mm"),
         missing_mm: float = MISSING_MM,
+        groups: Mapping[str, Sequence[str]] | None = None,
+        notes: Sequence[str] = (),
+        metric_titles: Mapping[str, str] | None = None,
+        majority: bool = True,
     ) -> None:
         if convention not in CONVENTIONS:
             raise InputError(f"MetricsReport: convention {convention!r}; choose one of {', '.join(CONVENTIONS)}")
@@ -68,6 +86,11 @@ class MetricsReport:
         self.baselines_file = baselines_file
         self.columns = dict(metrics) if isinstance(metrics, Mapping) else {name: name for name in metrics}
         self.missing_mm = missing_mm
+        self.groups = {name: list(members) for name, members in (groups or {}).items()}
+        self._joint = [*joint_rows(self.class_names, self.groups), MEAN_OF_CLASSES]
+        self.notes = list(notes)
+        self.metric_titles = metric_titles
+        self.majority = majority
         self._files: list[str] = []
         self._voxels: list[torch.Tensor] = []
 
@@ -86,15 +109,18 @@ class MetricsReport:
             self._voxels.append(torch.stack([self._count(output, key) for key in (CommonKeys.LABEL, CommonKeys.PRED)]))
 
     def _count(self, output: Mapping[str, torch.Tensor], key: str) -> torch.Tensor:
-        """Voxels of each foreground class in a one-hot tensor (1 + classes, *spatial)."""
-        one_hot = output[key]
-        if len(one_hot) != len(self.class_names) + 1:
+        """Voxels of each foreground class in class ids (1, *spatial) or a one-hot tensor (1 + classes, *spatial)."""
+        label = convert_to_tensor(output[key], track_meta=False)
+        classes = len(self.class_names)
+        if len(label) == 1:
+            return torch.bincount(label.flatten().cpu().to(torch.uint8), minlength=classes + 1)[1 : classes + 1]
+        if len(label) != classes + 1:
             raise InputError(
-                f"MetricsReport: {key!r} of shape {tuple(one_hot.shape)} is not one-hot with background and "
-                f"{len(self.class_names)} classes ({', '.join(self.class_names)}); add AsDiscreted(to_onehot="
-                f"{len(self.class_names) + 1}) to the postprocessing"
+                f"MetricsReport: {key!r} of shape {tuple(label.shape)} is not one-hot with background and "
+                f"{classes} classes ({', '.join(self.class_names)}), nor class ids in one channel; add "
+                f"AsDiscreted(to_onehot={classes + 1}) to the postprocessing"
             )
-        return convert_to_tensor(one_hot, track_meta=False)[1:].bool().flatten(1).sum(dim=1).cpu()
+        return label[1:].bool().flatten(1).sum(dim=1).cpu()
 
     def _report(self, engine: Engine) -> None:
         files = string_list_all_gather(self._files)
@@ -110,7 +136,7 @@ class MetricsReport:
             )
         details = {column: self._details(engine, name, len(files))[once] for name, column in self.columns.items()}
         truth, predicted = voxels[once, 0], voxels[once, 1]
-        rows = summary(self.class_names, details, missing=(truth > 0) & (predicted == 0))
+        rows = summary(self.class_names, details, missing=(truth > 0) & (predicted == 0), groups=self.groups)
         columns = {**details, "truth_voxels": truth, "predicted_voxels": predicted}
         names = unique_case_names([files[i] for i in once])
         self._write(per_case_rows(names, self.class_names, columns), rows, self._baselines(truth))
@@ -133,7 +159,7 @@ class MetricsReport:
 
     def _baselines(self, truth_voxels: np.ndarray) -> dict[str, dict[str, float | None]]:
         baselines = read_baselines(self.baselines_file) if self.baselines_file else {}
-        if len(self.class_names) > 1:
+        if self.majority and len(self.class_names) > 1:
             dice = [_number_or_none(value) for value in majority_class_dice(truth_voxels)]
             baselines[MAJORITY] = dict(zip(self.class_names, dice, strict=True))
         return baselines
@@ -142,21 +168,30 @@ class MetricsReport:
         self, case_rows: list[Row], summary_rows: list[Row], baselines: dict[str, dict[str, float | None]]
     ) -> None:
         cases = len(case_rows) // len(self.class_names)
-        notes = [f"HD95: {CONVENTIONS[self.convention]}; {self.missing_mm:g} mm where the prediction lacks the class"]
+        notes = list(self.notes)
+        has_hd95 = HD95 in self.columns.values()
+        if has_hd95:
+            notes.append(
+                f"HD95: {CONVENTIONS[self.convention]}; {self.missing_mm:g} mm where the prediction lacks the class"
+            )
         if len(self.class_names) > 1:
-            notes.append("mean of classes: the mean of their means; its sd and median over the cases' own means")
+            joint = ", ".join(self._joint)
+            notes.append(f"{joint}: the mean of their means; its sd and median over the cases' own means")
         write_csv(self.output_dir / "metrics_per_case.csv", case_rows)
         write_csv(self.output_dir / "metrics_summary.csv", summary_rows)
         content = {
             "data": self.data_name,
             "cases": cases,
-            "hd95_convention": self.convention,
+            **({"hd95_convention": self.convention} if has_hd95 else {}),
             "notes": notes,
+            **({"groups": self.groups} if self.groups else {}),
             "summary": {row["class"]: {key: row[key] for key in row if key != "class"} for row in summary_rows},
             "baselines": baselines,
         }
         write_json(self.output_dir / "metrics.json", content)
-        logger.info("%s", "\n" + format_table(summary_rows, self.data_name or "evaluation", cases, notes, baselines))
+        data = self.data_name or "evaluation"
+        table = format_table(summary_rows, data, cases, notes, baselines, self.groups, self.metric_titles)
+        logger.info("\n%s", table)
 
 
 def read_baselines(path: str | Path) -> dict[str, dict[str, float | None]]:

@@ -192,6 +192,9 @@ def weights(network: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
-    """`torch.save`, atomically."""
-    with replacing(path) as temporary:
-        torch.save(content, temporary)
+    """`torch.save`, atomically.
+
+    Through an open file, since the archive would hold a path's name: so equal weights have equal check sums.
+    """
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        torch.save(content, file)

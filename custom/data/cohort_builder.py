@@ -1,0 +1,333 @@
+"""The command that makes a cohort manifest of a FLARE, nnU-Net or Decathlon folder, or of a CSV."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial as bound
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from ..errors import InputError
+from ..reports.class_statistics import (
+    class_statistics,
+    draw_class_statistics,
+    format_annotated_sets,
+    format_class_statistics,
+)
+from .annotated_classes import (
+    GIVEN,
+    SOURCE,
+    VALUES,
+    WAYS,
+    Ids,
+    annotated_as_given,
+    annotated_by_source,
+    annotated_by_values,
+    parse_classes,
+)
+from .cohort import (
+    FLARE_CLASSES,
+    LISTED_FAULTS,
+    VALIDATION,
+    Cohort,
+    CohortCase,
+    default_group_rules,
+    group_cases,
+    raise_faults,
+    write_cohort,
+)
+from .cohort_sources import CohortSource, FoundCase, find_cases
+from .inspection import CaseFacts, inspect_cases
+from .partial_labels import draw_held_out, draw_parts, is_reduced_label, parse_parts, write_reduced_label
+
+logger = logging.getLogger(__name__)
+
+LESION_WORD = re.compile(r"tumou?r|lesion|cancer|metasta")
+PICTURE = "class_statistics.png"
+REDUCED_LABELS = "labels"
+NO_CLASS = "none"
+
+Names = str | Sequence[str]
+
+
+def build_cohort(
+    source: str | Path,
+    output: str | Path,
+    classes: Names | None = None,
+    lesions: Names | None = None,
+    annotated_by: str | None = None,
+    annotated: Names | None = None,
+    validation: float | str = 0,
+    partial: str | None = None,
+    seed: int = 0,
+    name: str | None = None,
+    num_workers: int | None = None,
+) -> str:
+    """Write a cohort manifest, say how it was decided what is annotated, and show the statistics of its classes.
+
+    Every label is read once; a label that cannot be read is listed and its case left out. Images are not opened.
+    Beside the manifest, class_statistics.png shows in how many cases each class is annotated.
+
+    Args:
+        source: a FLARE folder (imagesTr2200, labelsTr2200, unlabeledTr1800, imagesVal, ...), a data set in nnU-Net or
+            Decathlon layout, or a CSV with the columns image, label, annotated, source, use, name (only image is
+            needed; paths relative to the CSV; "annotated" holds class names or ids with ";" between).
+        output: the manifest, such as cohort.json, or its folder.
+        classes: class names in the order of the label values from 1, with "," between. By default those of
+            dataset.json, else FLARE's 14.
+        lesions: which of them lie inside others, or "none"; by default those named tumour, lesion, cancer, metastasis.
+        annotated_by: "values" (a class is annotated in a case if its label has a voxel of it), "source" (if any label
+            of its source group has; a group is one value of the CSV's column source, or one prefix of the names in one
+            folder, such as AMOS of AMOS_0001) or "given" (CSV column "annotated", or the next argument). By default
+            given where there is something given, source for a data set with dataset.json or a CSV with sources, else
+            values.
+        annotated: class names or ids annotated in every label, with ";" or "," between.
+        validation: how many of the completely annotated training cases to keep out of training, a number (40) or a
+            share (0.1), drawn by `seed`. Complete means every class, where no case is so every class but lesions.
+        partial: written as "anterior:1/3,posterior:1/3,none:1/3", makes a partial-label cohort out of fully annotated
+            data. Each part names the classes that stay annotated (with ";" between, or "none" or "all") and its share
+            of the training cases, a fraction or, in every part, a number; the draw is by `seed`. Reduced labels are
+            written to labels/ beside the manifest. Validation cases are drawn first and stay complete.
+        seed: of both draws.
+        name: of the cohort; by default that of dataset.json or the folder.
+        num_workers: threads that read and write labels.
+
+    Returns:
+        The manifest's path.
+
+    Raises:
+        InputError: the source or an argument cannot be used, a label holds values outside the classes, no case is left,
+            or a file cannot be written.
+    """
+    path, manifest = Path(source).expanduser(), _manifest_path(Path(output).expanduser())
+    found = find_cases(path)
+    class_names = _class_names(classes, found)
+    lesion_ids = _lesion_ids(lesions, class_names)
+    parts = None if partial is None else parse_parts(partial, class_names)
+    way = None if parts is not None else _way(annotated_by, annotated, found)
+    if way is None and (annotated_by is not None or annotated is not None):
+        raise InputError("partial takes every class as annotated in every label; leave out annotated_by and annotated")
+
+    volumes_ml = _read_labels(found.cases, len(class_names), num_workers, path)
+    usable = [case for case in found.cases if case.label is None or case.name in volumes_ml]
+    present = {case: tuple(sorted(volumes)) for case, volumes in volumes_ml.items()}
+    if way is None:
+        how = f"seed {seed}: {partial}"
+        sets = dict.fromkeys(present, tuple(range(1, len(class_names) + 1)))
+        logger.info("annotated: every class in every label, then reduced by %s", how)
+    else:
+        sets, how = _annotated(way, annotated, usable, present, class_names, path)
+
+    cohort = Cohort(name or found.name, class_names, lesion_ids, _decided(usable, sets), how)
+    cohort = _hold_out(cohort, validation, seed)
+    if parts is not None:
+        drawn = draw_parts([case.name for case in cohort.training if case.label is not None], parts, seed)
+        cohort = _reduce(cohort, drawn, manifest, num_workers)
+    write_cohort(manifest, cohort, f"made from {path.absolute()}")
+    _show(cohort, volumes_ml, manifest)
+    return str(manifest)
+
+
+def _manifest_path(output: Path) -> Path:
+    if output.suffix.lower() == ".json" and not output.is_dir():
+        return output
+    if output.is_file():
+        raise InputError(f"output is the file {output}; pass the manifest's path, ending in .json, or a folder")
+    return output / "cohort.json"
+
+
+def _words(names: Names | int) -> list[str]:
+    """Names from the command line, where a,b arrives as a tuple and 1 as a number."""
+    parts = re.split("[;,]", names) if isinstance(names, str) else names if isinstance(names, Sequence) else [names]
+    return [str(part).strip() for part in parts if str(part).strip()]
+
+
+def _class_names(classes: Names | None, found: CohortSource) -> tuple[str, ...]:
+    if classes is not None:
+        names, origin = tuple(_words(classes)), "as given"
+    elif found.classes:
+        names, origin = found.classes, "those of dataset.json"
+    else:
+        names, origin = FLARE_CLASSES, "FLARE's, as neither --classes nor a dataset.json names others"
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if not names:
+        raise InputError("classes is empty; name them in the order of the label values from 1, with a comma between")
+    if repeated:
+        raise InputError(f"classes names {', '.join(repeated)} twice; give every class its own name")
+    logger.info("classes: %s: %s", origin, ", ".join(f"{number} {one}" for number, one in enumerate(names, start=1)))
+    return names
+
+
+def _lesion_ids(lesions: Names | None, classes: Sequence[str]) -> Ids:
+    if lesions is None:
+        return tuple(number for number, name in enumerate(classes, start=1) if LESION_WORD.search(name.lower()))
+    words = _words(lesions)
+    return () if words in ([], [NO_CLASS]) else parse_classes(";".join(words), classes, "lesions")
+
+
+def _way(annotated_by: str | None, annotated: Names | None, found: CohortSource) -> str:
+    """How it is decided what is annotated; the default depends on what the source tells."""
+    if annotated_by not in (None, *WAYS):
+        raise InputError(f"annotated_by is {annotated_by!r}; it must be one of {', '.join(WAYS)}")
+    if annotated is not None and annotated_by not in (None, GIVEN):
+        raise InputError(f"annotated names classes, but annotated_by is {annotated_by}; leave one of the two out")
+    has_cells = any(case.given is not None for case in found.cases)
+    if annotated_by == GIVEN and annotated is None and not has_cells:
+        raise InputError(
+            'annotated_by is given, but nothing is: pass --annotated "liver;spleen", or a CSV with a column annotated'
+        )
+    if annotated_by is not None:
+        return annotated_by
+    if annotated is not None or has_cells:
+        return GIVEN
+    return SOURCE if found.states_sources else VALUES
+
+
+def _annotated(
+    way: str,
+    annotated: Names | None,
+    cases: Sequence[FoundCase],
+    present: Mapping[str, Ids],
+    classes: Sequence[str],
+    path: Path,
+) -> tuple[dict[str, Ids], str]:
+    """Case name -> annotated classes, and one line that says how this was decided."""
+    if way == VALUES:
+        return annotated_by_values(present), "values present: a class is annotated where its label has a voxel of it"
+    if way == SOURCE:
+        sets = annotated_by_source(cases, present, classes)
+        return sets, "source group: a class is annotated where any label of the same source has a voxel of it"
+    everywhere = None if annotated is None else ";".join(_words(annotated))
+    sets = annotated_as_given(cases, present, classes, everywhere, path)
+    return sets, "given" if everywhere is None else f"given for every label: {everywhere}"
+
+
+def _read_labels(
+    cases: Sequence[FoundCase], num_classes: int, num_workers: int | None, path: Path
+) -> dict[str, dict[int, float]]:
+    """Case name -> class -> volume in its label (ml); a label that cannot be read is logged and missing here."""
+    labelled = [case for case in cases if case.label is not None]
+    entries: list[dict[str, Any]] = [{"image": [], "label": case.label} for case in labelled]
+    read = inspect_cases(entries, num_workers=num_workers, description="reading labels")
+    volumes: dict[str, dict[int, float]] = {}
+    outside, bad = [], []
+    for case, label in zip(labelled, read, strict=True):
+        if label.problems:
+            bad.append(label.problems[0])
+            continue
+        odd = [str(value) for value in label.label_voxels if not 0 <= value <= num_classes]
+        if odd:
+            values = ", ".join(odd[:LISTED_FAULTS]) + (", ..." if len(odd) > LISTED_FAULTS else "")
+            outside.append(
+                f"{case.label}: label values {values} are outside the classes 1 to {num_classes}; correct the label, "
+                "or name all classes with --classes"
+            )
+        volumes[case.name] = _volumes_ml(label)
+    raise_faults(path, outside)
+    for problem in bad:
+        logger.warning("left out: %s", problem)
+    if bad and len(bad) == len(cases):
+        raise InputError(f"{path}: none of {len(cases)} cases can be used, the first: {bad[0]}")
+    return volumes
+
+
+def _volumes_ml(facts: CaseFacts) -> dict[int, float]:
+    voxel_ml = abs(float(np.linalg.det(np.array(facts.affine)[:3, :3]))) / 1000
+    return {value: count * voxel_ml for value, count in facts.label_voxels.items() if value}
+
+
+def _decided(cases: Sequence[FoundCase], sets: Mapping[str, Ids]) -> tuple[CohortCase, ...]:
+    """The cases with their annotated classes; a label without any makes no labelled case."""
+    decided = []
+    empty = []
+    for case in cases:
+        ids = sets.get(case.name, ())
+        if case.label is not None and not ids:
+            empty.append(case.name)
+            if case.use == VALIDATION:
+                continue
+        label = case.label if ids else None
+        decided.append(CohortCase(case.name, case.image, label, ids, case.use, case.source))
+    if empty:
+        logger.warning(
+            "nothing is annotated in %d label(s): unlabelled cases, left out of validation: %s",
+            len(empty),
+            ", ".join(empty[:LISTED_FAULTS]) + (", ..." if len(empty) > LISTED_FAULTS else ""),
+        )
+    return tuple(decided)
+
+
+def _hold_out(cohort: Cohort, amount: float | str, seed: int) -> Cohort:
+    """The cohort with `amount` of its completely annotated training cases used for validation instead."""
+    complete = [case for case in cohort.training if len(case.annotated) == len(cohort.classes)]
+    if not complete and cohort.organs:
+        complete = [case for case in cohort.training if set(cohort.organs) <= set(case.annotated)]
+    held_out = set(draw_held_out([case.name for case in complete], amount, seed))
+    if held_out:
+        logger.info("validation: %d of %d completely annotated cases, by seed %d", len(held_out), len(complete), seed)
+    cases = (dataclasses.replace(case, use=VALIDATION) if case.name in held_out else case for case in cohort.cases)
+    return dataclasses.replace(cohort, cases=tuple(cases))
+
+
+def _reduce(cohort: Cohort, drawn: Mapping[str, Ids], manifest: Path, num_workers: int | None) -> Cohort:
+    """The cohort with the labels of the drawn cases reduced to their classes, written beside the manifest.
+
+    An earlier manifest goes first, since its labels are replaced: a manifest stands for complete labels.
+    """
+    folder, mark = manifest.absolute().parent / REDUCED_LABELS, f"reduced for {manifest.name}"
+    cases: list[CohortCase] = []
+    targets: list[Path] = []
+    work: list[Callable[[], None]] = []
+    for case in cohort.cases:
+        kept = drawn.get(case.name, case.annotated)
+        label = case.label if kept else None
+        if label is not None and kept != case.annotated:
+            targets.append(folder / f"{case.name}.nii.gz")
+            work.append(bound(write_reduced_label, label, targets[-1], kept, mark))
+            label = str(targets[-1])
+        cases.append(dataclasses.replace(case, label=label, annotated=kept))
+    foreign = [target for target in targets if target.exists() and not is_reduced_label(target, mark)]
+    if foreign:
+        raise InputError(f"{foreign[0]} exists and is none of {manifest}; pass an output in another folder")
+    try:
+        manifest.unlink(missing_ok=True)
+        for earlier in set(folder.glob("*.nii.gz")) - set(targets):
+            if is_reduced_label(earlier, mark):
+                earlier.unlink()
+        with ThreadPoolExecutor(num_workers or min(4, os.cpu_count() or 1)) as pool:
+            list(tqdm(pool.map(lambda write: write(), work), total=len(work), desc="writing labels", unit="case"))
+    except OSError as error:
+        raise InputError(f"{folder}: labels cannot be written ({error}); choose a place that can be written") from error
+    return dataclasses.replace(cohort, cases=tuple(cases))
+
+
+def _show(cohort: Cohort, volumes_ml: Mapping[str, Mapping[int, float]], manifest: Path) -> None:
+    """Log the tables and draw the picture."""
+    rows = class_statistics(cohort, volumes_ml)
+    logger.info("\n%s\n", format_class_statistics(rows))
+    rules = default_group_rules(cohort)
+    logger.info("training cases by annotated classes:")
+    logger.info("%s\n", format_annotated_sets(cohort, group_cases(cohort.training, rules, cohort)))
+    picture = manifest.parent / PICTURE
+    try:
+        draw_class_statistics(cohort, rows, picture)
+    except OSError as error:
+        raise InputError(f"{picture}: cannot be written ({error}); choose a place that can be written") from error
+    logger.info(
+        "%s: %d training cases, %d validation cases; lesions: %s; chart in %s",
+        cohort.name,
+        len(cohort.training),
+        len(cohort.validation),
+        ", ".join(cohort.class_names(cohort.lesions)) or "none",
+        picture,
+    )
+    if not cohort.validation:
+        logger.warning("there are no validation cases; pass --validation 0.1 to keep a tenth of the complete cases out")

@@ -1,0 +1,72 @@
+"""What an inference knows of each case besides its label map."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ignite.engine import Engine, Events
+from monai.utils import CommonKeys
+
+from ..atomic_write import write_json
+from ..data.label_names import label_file
+from ..data.layouts import scan_name
+
+NameFormatter = Callable[[Mapping[str, Any]], dict[str, str]]
+
+
+class CaseRecord:
+    """Write NAME.json beside each label map an evaluator saves, after it: a case with its record is finished.
+
+    The record holds the windows computed and those of a plain grid, the seconds of loading and prediction, the mean
+    confidence of each class that was predicted, and what `facts` adds.
+
+    Args:
+        output_dir: folder of the label maps.
+        inferer: keeps its `report` of the last case, e.g. `custom.inferers.StreamedWindowInferer`.
+        class_names: the foreground classes.
+        facts: further entries of every record, e.g. the model's check sum.
+        formatter: names the label map of a scan, as for `SaveImaged`.
+    """
+
+    def __init__(
+        self,
+        output_dir: str | Path,
+        inferer: Any,
+        class_names: Sequence[str],
+        facts: Mapping[str, Any] | None = None,
+        formatter: NameFormatter = label_file,
+    ) -> None:
+        self.output_dir = Path(output_dir)
+        self.inferer = inferer
+        self.class_names = list(class_names)
+        self.facts = dict(facts or {})
+        self.formatter = formatter
+        self.started = 0.0
+
+    def attach(self, engine: Engine) -> None:
+        """Follow every case of `engine`."""
+        engine.add_event_handler(Events.GET_BATCH_STARTED, self._start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self)
+
+    def _start(self, _: Engine) -> None:
+        self.started = time.perf_counter()
+
+    def __call__(self, engine: Engine) -> None:
+        """Write the record of the case just saved."""
+        output: Any = engine.state.output
+        meta = output[0][CommonKeys.IMAGE].meta
+        report = self.inferer.report
+        name = scan_name(self.formatter(meta)["subject"])
+        confidence = {self.class_names[number - 1]: round(p, 4) for number, p in report["confidence"].items() if number}
+        record = {
+            "case": name,
+            "windows": report["windows"],
+            "windows_all": report["windows_all"],
+            "seconds": round(time.perf_counter() - self.started, 2),
+            "confidence": confidence,
+            **self.facts,
+        }
+        write_json(self.output_dir / f"{name}.json", record)

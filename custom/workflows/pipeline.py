@@ -1,0 +1,201 @@
+"""The pseudo-label recipe: stages of labelling, merging and training that end in one network (FLARE23)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..data.checksums import file_checksums, sha256
+from ..data.cohort import default_group_rules, group_cases, read_cohort
+from ..data.foreground_intensity import foreground_intensity
+from ..data.labelled_cases import case_entry
+from ..errors import InputError
+from ..flags import is_on
+from ..reports.pipeline_report import status_table, write_pipeline_report
+from .case_check import unusable_cases
+from .disk_trouble import telling_disk_trouble
+from .processes import is_first, on_first
+from .recipe import PlannedStage, describe_plan, parse_recipe, plan_stages, select_stages
+from .run_lock import run_lock
+from .stage_inputs import changes, config_checksums, shortened, stage_inputs
+from .stage_run import PipelineSettings, StageRun, model_stages
+from .work_folder import WorkFolder, read_json
+
+logger = logging.getLogger(__name__)
+
+REFUSE, REDO = "refuse", "redo"
+
+
+class PseudoLabelPipeline:
+    """Run the stages of a recipe in a work folder; what is finished there is kept, so that any run goes on.
+
+    Args:
+        cohort: manifest of the cases, see `custom.data.cohort`.
+        work_dir: where everything is written.
+        recipe: the stages, see `custom.workflows.recipe.Stage`.
+        bundle_root: folder of the bundle whose train.yaml and inference.yaml the stages run.
+        groups: name -> rule of the groups that stages name, see `custom.data.cohort.group_cases`; None: the paper's
+            dataset1 to dataset4.
+        overlays: configs laid over train.yaml and inference.yaml in every stage.
+        training: values of train.yaml's first block for every stage, e.g. {"epochs": 1000}.
+        inference: values of inference.yaml's first block for every prediction.
+        machine: values of either first block that leave the result as it is, e.g. {"num_workers": 4}.
+        stages: "all", or names or numbers of the stages to run.
+        until: the last stage to run, by name or number.
+        dry_run: print the plan only.
+        status: print what is done only.
+        on_change: "refuse" to go on where settings or data of begun stages changed, or "redo" these stages.
+        keep_cache: keep the prepared cases of finished stages.
+        window: intensities that the contact sheet shows black and white; None: each slice's own.
+    """
+
+    def __init__(
+        self,
+        cohort: str | Path,
+        work_dir: str | Path,
+        recipe: Sequence[Mapping[str, Any]],
+        bundle_root: str | Path = ".",
+        groups: Mapping[str, Mapping[str, Any]] | None = None,
+        overlays: Sequence[str] = (),
+        training: Mapping[str, Any] | None = None,
+        inference: Mapping[str, Any] | None = None,
+        machine: Mapping[str, Any] | None = None,
+        stages: str | int | Sequence[str | int] = "all",
+        until: str | int = "",
+        dry_run: bool | str = False,
+        status: bool | str = False,
+        on_change: str = REFUSE,
+        keep_cache: bool | str = False,
+        window: Sequence[float] | None = (-160, 240),
+    ) -> None:
+        if on_change not in (REFUSE, REDO):
+            raise InputError(f"on_change is {on_change!r}; pass {REFUSE} or {REDO}")
+        self.manifest = cohort
+        self.work = WorkFolder(work_dir)
+        self.settings = PipelineSettings(
+            bundle_root=Path(bundle_root).absolute(),
+            overlays=tuple(overlays),
+            training=dict(training or {}),
+            inference=dict(inference or {}),
+            machine=dict(machine or {}),
+            keep_cache=is_on(keep_cache),
+            window=None if window is None else (float(window[0]), float(window[1])),
+        )
+        self.dry_run = is_on(dry_run)
+        self.status = is_on(status)
+        self.on_change = on_change
+        self.cohort = read_cohort(cohort)
+        self.groups = group_cases(self.cohort.training, groups or default_group_rules(self.cohort), self.cohort)
+        self.planned = plan_stages(parse_recipe(recipe, list(self.groups)), self.groups)
+        self.selected = select_stages(self.planned, stages, until)
+
+    def run(self) -> None:
+        """Do what is left of the selected stages, or print the plan or the state.
+
+        Raises:
+            InputError: one line on what cannot go on and the remedy; everything finished is kept.
+        """
+        if self.dry_run:
+            self.print_plan()
+        elif self.status:
+            self.print_status()
+        elif is_first():
+            with run_lock(self.work.path):
+                self.run_stages()
+        else:
+            self.run_stages()
+
+    def print_plan(self) -> None:
+        """Log what each selected stage would label and train on."""
+        counts = ", ".join(f"{name} {len(cases)}" for name, cases in self.groups.items())
+        head = f"{self.cohort.name}: {counts}, validation {len(self.cohort.validation)} cases"
+        logger.info("%s", "\n".join(["plan (nothing is run)", head, *describe_plan(self.selected, self.cohort)]))
+
+    def print_status(self) -> None:
+        """Log the state of every stage."""
+        logger.info("%s", "\n" + status_table(self.records()))
+        aside = self.work.set_aside()
+        if aside:
+            logger.info("%d cases set aside: %s", len(aside), self.work.set_aside_file)
+
+    def run_stages(self) -> None:
+        """Check everything, then do stage after stage."""
+        with telling_disk_trouble():
+            on_first(self.prepare)
+            for planned in self.selected:
+                StageRun(planned, self.planned, self.cohort, self.groups, self.work, self.settings).run(self.inputs)
+                on_first(self.report)
+
+    def prepare(self) -> None:
+        """Compare with earlier runs, set unusable cases aside, measure the foreground."""
+        if not self.cohort.validation:
+            logger.warning("%s lists no validation cases: the stages will have no scores", self.manifest)
+        self.compare_with_earlier_runs()
+        known = self.work.set_aside()
+        found = unusable_cases(self.cohort, self.work.case_facts)
+        self.work.add_set_aside({name: reason for name, reason in found.items() if name not in known})
+        for name, reason in self.work.set_aside().items():
+            logger.warning("set aside: %s: %s", name, reason)
+        if not self.work.intensity.exists():
+            cases = self.work.usable(self.cohort.training)
+            foreground_intensity([case_entry(case) for case in cases], self.work.intensity)
+
+    def compare_with_earlier_runs(self) -> None:
+        """Refuse, or redo, begun stages whose settings or data are others now, and all that follow from them."""
+        changed: dict[str, list[str]] = {}
+        for planned in self.planned:
+            folder = self.work.stage(planned.stage.name)
+            found = [f"stage {source} is redone" for source in model_stages(planned) if source in changed]
+            before = read_json(folder.inputs, None)
+            if before is not None:
+                found = changes(before, self.inputs(planned)) + found
+            if found and folder.path.exists():
+                changed[planned.stage.name] = found
+        if not changed:
+            return
+        first = next(iter(changed))
+        what = f"stage {first} was begun with other settings or data: {shortened(changed[first])}"
+        names = ", ".join(changed)
+        if self.on_change == REFUSE:
+            raise InputError(
+                f"{what}. That would redo {names}: pass --on_change redo (their folders move to "
+                f"{self.work.path / 'replaced'}), undo the change, or pass another --work_dir"
+            )
+        logger.warning("%s; redone: %s", what, names)
+        self.work.replace(list(changed))
+        self.work.intensity.unlink(missing_ok=True)
+        self.work.set_aside_file.unlink(missing_ok=True)
+
+    def inputs(self, planned: PlannedStage) -> dict[str, Any]:
+        """What the result of a stage follows from."""
+        files = [file for case in self.cohort.cases for file in (case.image, case.label) if file]
+        settings = self.settings
+        names = [*settings.configs("train", planned.stage), *settings.configs("inference", planned.stage)]
+        return stage_inputs(
+            planned,
+            self.cohort,
+            self.cohort.validation,
+            {"training": settings.training, "inference": settings.inference},
+            config_checksums(settings.bundle_root, list(dict.fromkeys(names)), sha256),
+            file_checksums(files, self.work.checksums, description="check sums"),
+        )
+
+    def records(self) -> list[dict[str, Any]]:
+        """The record of every stage of the recipe."""
+        return self.work.records([one.stage.name for one in self.planned])
+
+    def report(self) -> None:
+        """Write report.md and report.png and log the table."""
+        records = self.records()
+        counts = ", ".join(f"{name} {len(cases)}" for name, cases in self.groups.items())
+        write_pipeline_report(
+            self.work.path / "report.md",
+            self.work.path / "report.png",
+            records,
+            set_aside=self.work.set_aside(),
+            title=self.cohort.name,
+            data=f"{self.cohort.name}: {counts}; {len(self.cohort.validation)} validation cases",
+        )
+        logger.info("%s", "\n" + status_table(records))

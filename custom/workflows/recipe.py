@@ -1,0 +1,277 @@
+"""The stages of a pseudo-label recipe as data: what each labels with which earlier model, and what it trains on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..data.cohort import Cohort, CohortCase
+from ..errors import InputError
+from ..flags import is_on
+
+FILLED, ANNOTATED = "filled", "annotated"
+UNANNOTATED = ("background", "no_gradient")
+STAGE_KEYS = ("name", "train", "fill", "overlays", "settings", "inference", "labels", "unannotated", "merge", "control")
+MERGE_KEYS = ("lesions_overwrite", "confidence")
+FILE_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage as the recipe describes it.
+
+    Attributes:
+        name: also the name of its folder.
+        train: groups of the cohort to train on.
+        fill: group -> the earlier stage whose model labels it before the training.
+        overlays: names of config files laid over train.yaml and inference.yaml, e.g. "big".
+        settings: values of the first block of train.yaml and inference.yaml.
+        inference: values of the first block of inference.yaml, for predictions with this stage's model.
+        labels: "filled": a group's latest merged labels; "annotated": the cohort's own labels alone.
+        unannotated: what a class means that a case's label lacks: "background" or "no_gradient".
+        lesions_overwrite: a lesion of the pseudo-label may replace an annotated organ.
+        confidence: below this probability a filled voxel is neither trained on nor sampled; 0: all are used.
+        control: trained for comparison; no other stage may use its model.
+    """
+
+    name: str
+    train: tuple[str, ...]
+    fill: Mapping[str, str] = field(default_factory=dict)
+    overlays: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    inference: Mapping[str, Any] = field(default_factory=dict)
+    labels: str = FILLED
+    unannotated: str = "background"
+    lesions_overwrite: bool = True
+    confidence: float = 0.0
+    control: bool = False
+
+
+@dataclass(frozen=True)
+class TrainingCase:
+    """A case as a stage trains on it: `filled_by` is the stage whose folder holds its merged label, or None."""
+
+    case: CohortCase
+    filled_by: str | None
+    annotated: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Fill:
+    """A group to label: which model does it, which classes that model knows."""
+
+    group: str
+    model_stage: str
+    classes: tuple[int, ...]
+    cases: tuple[CohortCase, ...]
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """A stage with the cases it works on; `classes` are the ids its model learns."""
+
+    stage: Stage
+    fills: tuple[Fill, ...]
+    training: tuple[TrainingCase, ...]
+    classes: tuple[int, ...]
+
+
+def parse_recipe(recipe: Sequence[Mapping[str, Any]], groups: Sequence[str]) -> list[Stage]:
+    """The stages of a recipe, checked.
+
+    Raises:
+        InputError: naming the stage, the key, its value and the remedy.
+    """
+    if isinstance(recipe, str | Mapping) or not isinstance(recipe, Sequence) or not recipe:
+        raise InputError(f"recipe is {recipe!r}; it must be a list of stages, each with name and train")
+    stages: list[Stage] = []
+    for number, entry in enumerate(recipe, start=1):
+        stages.append(_parse_stage(number, entry, groups, stages))
+    return stages
+
+
+def plan_stages(stages: Sequence[Stage], groups: Mapping[str, Sequence[CohortCase]]) -> list[PlannedStage]:
+    """What every stage labels and trains on, from the groups of a cohort alone.
+
+    A model knows the classes that were annotated or filled in any case it was trained on; only those it fills.
+
+    Raises:
+        InputError: a stage would train on cases without any label, or on none.
+    """
+    planned: dict[str, PlannedStage] = {}
+    filled: dict[str, Fill] = {}
+    filled_in: dict[str, str] = {}
+    for stage in stages:
+        fills = tuple(
+            Fill(group, model, planned[model].classes, tuple(groups[group])) for group, model in stage.fill.items()
+        )
+        for fill in fills:
+            filled[fill.group], filled_in[fill.group] = fill, stage.name
+        training = tuple(
+            _training_case(case, filled.get(group), filled_in.get(group), stage)
+            for group in stage.train
+            for case in groups[group]
+        )
+        _check_labelled(stage, training, groups)
+        classes = tuple(sorted({number for one in training for number in one.annotated}))
+        planned[stage.name] = PlannedStage(stage, fills, training, classes)
+    return list(planned.values())
+
+
+def select_stages(
+    planned: Sequence[PlannedStage], stages: str | int | Sequence[str | int] = "all", until: str | int = ""
+) -> list[PlannedStage]:
+    """The stages to run: "all", or those named (or counted from 1) in `stages`; none after `until`.
+
+    Raises:
+        InputError: a name or number that is no stage.
+    """
+    chosen = list(planned)
+    if until not in ("", None):
+        chosen = chosen[: _index(until, planned) + 1]
+    if stages == "all":
+        return chosen
+    wanted = stages.split(",") if isinstance(stages, str) else [stages] if isinstance(stages, int) else list(stages)
+    numbers = {_index(one, planned) for one in wanted}
+    return [one for number, one in enumerate(planned) if number in numbers and one in chosen]
+
+
+def describe_plan(planned: Sequence[PlannedStage], cohort: Cohort) -> list[str]:
+    """The plan in lines for the terminal: what is labelled by which model, and how many cases are trained on."""
+    lines = []
+    for number, one in enumerate(planned, start=1):
+        stage = one.stage
+        network = ", ".join(stage.overlays) or "train.yaml's network"
+        lines.append(f"{number}. {stage.name}{' (control)' if stage.control else ''}: {network}")
+        for fill in one.fills:
+            names = _shortened(cohort.class_names(fill.classes))
+            lines.append(
+                f"   label {len(fill.cases)} cases of {fill.group} with the model of {fill.model_stage} ({names})"
+            )
+        known = f"learns {len(one.classes)} of {len(cohort.classes)} classes"
+        lines.append(f"   train on {len(one.training)} cases of {', '.join(stage.train)}; {known}{_notes(stage)}")
+    return lines
+
+
+def _parse_stage(number: int, entry: Any, groups: Sequence[str], earlier: Sequence[Stage]) -> Stage:
+    where = f"recipe, stage {number}"
+    if not isinstance(entry, Mapping) or not {"name", "train"} <= set(entry):
+        raise InputError(f"{where} is {entry!r}; it must be a mapping with at least name and train")
+    name = str(entry["name"])
+    where = f"recipe, stage {name}"
+    unknown = sorted(set(entry) - set(STAGE_KEYS))
+    if unknown:
+        raise InputError(f"{where}: unknown key {unknown[0]!r}; use {', '.join(STAGE_KEYS)}")
+    if not FILE_NAME.fullmatch(name) or name in [stage.name for stage in earlier]:
+        raise InputError(f"{where}: the name must be usable as a folder's and differ from every other stage's")
+    merge = entry.get("merge", {})
+    if not isinstance(merge, Mapping) or set(merge) - set(MERGE_KEYS):
+        raise InputError(f"{where}: merge is {merge!r}; it must be a mapping with {', '.join(MERGE_KEYS)}")
+    stage = Stage(
+        name=name,
+        train=_names(entry["train"], f"{where}: train"),
+        fill=_mapping(entry, "fill", where),
+        overlays=_names(entry.get("overlays", []), f"{where}: overlays"),
+        settings=_mapping(entry, "settings", where),
+        inference=_mapping(entry, "inference", where),
+        labels=_choice(entry, "labels", (FILLED, ANNOTATED), where),
+        unannotated=_choice(entry, "unannotated", UNANNOTATED, where),
+        lesions_overwrite=is_on(merge.get("lesions_overwrite", True)),
+        confidence=_fraction(merge.get("confidence", 0.0), f"{where}: merge confidence"),
+        control=is_on(entry.get("control", False)),
+    )
+    _check_groups(stage, where, groups, earlier)
+    return stage
+
+
+def _check_groups(stage: Stage, where: str, groups: Sequence[str], earlier: Sequence[Stage]) -> None:
+    for group in (*stage.train, *stage.fill):
+        if group not in groups:
+            raise InputError(
+                f"{where}: {group!r} is none of the groups {', '.join(groups)}; correct it or add the group"
+            )
+    models = [one.name for one in earlier if not one.control]
+    for group, model in stage.fill.items():
+        if model not in models:
+            raise InputError(
+                f"{where}: {group} shall be filled by {model!r}, which is no earlier stage "
+                f"({', '.join(models) or 'there is none'}); name one of those"
+            )
+
+
+def _check_labelled(stage: Stage, training: Sequence[TrainingCase], groups: Mapping[str, Sequence[CohortCase]]) -> None:
+    if not training:
+        raise InputError(f"stage {stage.name}: {', '.join(stage.train)} hold no case to train on; check the groups")
+    for group in stage.train:
+        names = {case.name for case in groups[group]}
+        bare = sum(one.case.name in names and not one.annotated for one in training)
+        if bare:
+            raise InputError(
+                f"stage {stage.name}: {bare} of {len(names)} cases of {group} have no label; "
+                f"let an earlier model fill {group}, or leave it out"
+            )
+
+
+def _training_case(case: CohortCase, fill: Fill | None, filled_in: str | None, stage: Stage) -> TrainingCase:
+    if fill is None or stage.labels == ANNOTATED:
+        return TrainingCase(case, None, case.annotated)
+    return TrainingCase(case, filled_in, tuple(sorted({*case.annotated, *fill.classes})))
+
+
+def _index(wanted: str | int, planned: Sequence[PlannedStage]) -> int:
+    names = [one.stage.name for one in planned]
+    text = str(wanted).strip()
+    if text in names:
+        return names.index(text)
+    if text.isdigit() and 1 <= int(text) <= len(names):
+        return int(text) - 1
+    raise InputError(f"{text!r} is no stage: pass one of {', '.join(names)}, or a number from 1 to {len(names)}")
+
+
+def _names(value: Any, where: str) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    if not isinstance(value, Sequence) or not all(isinstance(one, str) for one in value):
+        raise InputError(f"{where} is {value!r}; it must be a list of names")
+    return tuple(value)
+
+
+def _mapping(entry: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
+    value = entry.get(key) or {}
+    if not isinstance(value, Mapping):
+        raise InputError(f"{where}: {key} is {value!r}; it must be a mapping")
+    return dict(value)
+
+
+def _choice(entry: Mapping[str, Any], key: str, choices: Sequence[str], where: str) -> str:
+    value = entry.get(key, choices[0])
+    if value not in choices:
+        raise InputError(f"{where}: {key} is {value!r}; it must be one of {', '.join(choices)}")
+    return str(value)
+
+
+def _fraction(value: Any, where: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = -1.0
+    if not 0 <= number < 1:
+        raise InputError(f"{where} is {value!r}; it must be a number from 0 to below 1")
+    return number
+
+
+def _notes(stage: Stage) -> str:
+    notes = []
+    if stage.labels == ANNOTATED:
+        notes.append("annotated labels only")
+    if stage.unannotated != UNANNOTATED[0]:
+        notes.append("no gradient for unannotated classes")
+    if stage.confidence:
+        notes.append(f"voxels below {stage.confidence:g} ignored")
+    return f" ({'; '.join(notes)})" if notes else ""
+
+
+def _shortened(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= 4 else f"{len(names)} classes"
