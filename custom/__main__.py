@@ -6,11 +6,16 @@ import logging
 
 import fire
 
+from .data.cohort_builder import build_cohort
 from .data.knight import prepare_knight
 from .data.spine_phantom import write_spine_phantoms
 from .errors import show_input_errors_in_one_line
 
-COMMANDS = {"prepare_knight": prepare_knight, "spine_phantoms": write_spine_phantoms}
+COMMANDS = {
+    "cohort": build_cohort,
+    "prepare_knight": prepare_knight,
+    "spine_phantoms": write_spine_phantoms,
+}
 
 
 def main() -> None:

@@ -2,5 +2,6 @@
 
 from .direct import DirectInferer
 from .even_window import EvenWindowInferer
+from .streamed_window import StreamedWindowInferer
 
-__all__ = ["DirectInferer", "EvenWindowInferer"]
+__all__ = ["DirectInferer", "EvenWindowInferer", "StreamedWindowInferer"]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..atomic_write import replacing
+from ..errors import InputError
 
 Row = dict[str, Any]
 
 MEAN_OF_CLASSES = "mean of classes"
 # column: title in the printed table, decimals
-PRINTED = {"dice": ("Dice", 3), "hd95_mm": ("HD95 [mm]", 1)}
+PRINTED = {"dice": ("Dice", 3), "nsd": ("NSD", 3), "hd95_mm": ("HD95 [mm]", 1)}
+_MOST_COLUMNS = 8  # classes beside each other in the comparison with other predictors; more stand below each other
 
 
 def per_case_rows(
@@ -30,33 +32,58 @@ def per_case_rows(
 
 
 def summary(
-    class_names: Sequence[str], metrics: Mapping[str, np.ndarray], missing: np.ndarray | None = None
+    class_names: Sequence[str],
+    metrics: Mapping[str, np.ndarray],
+    missing: np.ndarray | None = None,
+    groups: Mapping[str, Sequence[str]] | None = None,
 ) -> list[Row]:
-    """Per class, and last for the mean of classes: cases, mean, standard deviation and median over cases.
+    """Per class, per group of classes and last for the mean of classes: cases, mean, deviation and median over cases.
 
-    A class counts the cases that have it. The last row counts the cases that have any class; its mean is the mean of
-    the class means, while its deviation and median are over the cases' own means.
+    A class counts the cases that have it. The rows of groups, and the last, which is that of all classes, count the
+    cases that have any of their classes; their mean is the mean of the class means, while their deviation and median
+    are over the cases' own means.
 
     Args:
         class_names: the foreground classes.
         metrics: name to values of shape (cases, classes), nan where a case does not have the class.
         missing: (cases, classes), true where the case has the class and the prediction lacks it.
+        groups: name to names of classes. A group without classes has no row; one of a single class that has the
+            class's name has the class's row.
 
     Returns:
         Rows with class, cases, `<metric>_mean`, `<metric>_sd` (of the sample, n - 1; None below two cases),
         `<metric>_median` and, where given, missing. None where no case has the class.
+
+    Raises:
+        InputError: a group has an unknown class or the name of another row.
     """
     per_class = [
         _summary_row(name, {key: values[:, c] for key, values in metrics.items()}) for c, name in enumerate(class_names)
     ]
-    overall = _summary_row(MEAN_OF_CLASSES, {key: _mean_over_classes_per_case(v) for key, v in metrics.items()})
-    for key in metrics:
-        class_means = [row[f"{key}_mean"] for row in per_class if row[f"{key}_mean"] is not None]
-        overall[f"{key}_mean"] = _cell(np.mean(class_means)) if class_means else None
-    rows = [*per_class, overall]
     if missing is not None:
-        for row, count in zip(rows, [*missing.sum(axis=0), missing.sum()], strict=True):
+        for row, count in zip(per_class, missing.sum(axis=0), strict=True):
             row["missing"] = int(count)
+    joint = {**joint_rows(class_names, groups), MEAN_OF_CLASSES: list(range(len(class_names)))}
+    return [*per_class, *(_joint_row(name, members, per_class, metrics) for name, members in joint.items())]
+
+
+def joint_rows(class_names: Sequence[str], groups: Mapping[str, Sequence[str]] | None) -> dict[str, list[int]]:
+    """The groups that have a row of their own in a summary, with the places of their classes.
+
+    Raises:
+        InputError: as `summary`.
+    """
+    rows = {}
+    for name, members in (groups or {}).items():
+        unknown = [member for member in members if member not in class_names]
+        if unknown:
+            raise InputError(
+                f"group {name!r}: no class is called {', '.join(unknown)}; the classes are {', '.join(class_names)}"
+            )
+        if name == MEAN_OF_CLASSES or (name in class_names and list(members) != [name]):
+            raise InputError(f"group {name!r} with {', '.join(members)}: another row has this name; give it another")
+        if members and name not in class_names:
+            rows[name] = [list(class_names).index(member) for member in members]
     return rows
 
 
@@ -88,6 +115,8 @@ def format_table(
     cases: int,
     notes: Sequence[str] = (),
     baselines: Mapping[str, Mapping[str, float | None]] | None = None,
+    groups: Mapping[str, Sequence[str]] | None = None,
+    metric_titles: Mapping[str, str] | None = None,
 ) -> str:
     """The rows of `summary` as aligned text, with the mean Dice of other predictors below.
 
@@ -97,17 +126,19 @@ def format_table(
         cases: number of cases evaluated.
         notes: further lines of the header, such as the HD95 convention.
         baselines: name to Dice per class; classes may be absent.
+        groups: those given to `summary`.
+        metric_titles: metric to its title, for titles other than those of `PRINTED`.
     """
     header = [f"{data}: {cases} case{'' if cases == 1 else 's'}, mean +- sd over cases", *notes]
     metrics = [key.removesuffix("_mean") for key in rows[0] if key.endswith("_mean")]
     titles = ["class", "cases"]
     for metric in metrics:
-        titles += [_title(metric), "median"]
+        titles += [(metric_titles or {}).get(metric) or _title(metric), "median"]
     if "missing" in rows[0]:
         titles.append("missing")
     lines = [*header, *_aligned([titles, *(_printed_cells(row, metrics) for row in rows)])]
     if baselines:
-        lines += ["", *_aligned(_comparison(rows, baselines))]
+        lines += ["", *_aligned(_comparison(rows, baselines, groups or {}))]
     return "\n".join(lines)
 
 
@@ -133,6 +164,17 @@ def _summary_row(name: str, metrics: Mapping[str, np.ndarray]) -> Row:
         row[f"{key}_mean"] = _cell(values.mean()) if len(values) else None
         row[f"{key}_sd"] = _cell(values.std(ddof=1)) if len(values) > 1 else None
         row[f"{key}_median"] = _cell(np.median(values)) if len(values) else None
+    return row
+
+
+def _joint_row(name: str, members: Sequence[int], per_class: Sequence[Row], metrics: Mapping[str, np.ndarray]) -> Row:
+    """The row of several classes, given by their places."""
+    row = _summary_row(name, {key: _mean_over_classes_per_case(v[:, list(members)]) for key, v in metrics.items()})
+    for key in metrics:
+        means = [per_class[c][f"{key}_mean"] for c in members if per_class[c][f"{key}_mean"] is not None]
+        row[f"{key}_mean"] = _cell(np.mean(means)) if means else None
+    if "missing" in per_class[0]:
+        row["missing"] = sum(per_class[c]["missing"] for c in members)
     return row
 
 
@@ -164,22 +206,35 @@ def _printed_cells(row: Row, metrics: Sequence[str]) -> list[str]:
     return cells
 
 
-def _comparison(rows: Sequence[Row], baselines: Mapping[str, Mapping[str, float | None]]) -> list[list[str]]:
-    """Cells of the second table: one line per predictor, one column per class and their mean."""
-    classes = [row["class"] for row in rows if row["class"] != MEAN_OF_CLASSES]
+def _comparison(
+    rows: Sequence[Row],
+    baselines: Mapping[str, Mapping[str, float | None]],
+    groups: Mapping[str, Sequence[str]],
+) -> list[list[str]]:
+    """Cells of the second table: one line per predictor, one column per class, per group and for the mean of classes.
+
+    Many classes are lines and the predictors columns.
+    """
+    every = [row["class"] for row in rows if row["class"] != MEAN_OF_CLASSES]
+    joint = {name: list(members) for name, members in groups.items() if name in every and list(members) != [name]}
+    classes = [name for name in every if name not in joint]
+    joint[MEAN_OF_CLASSES] = classes
     dice: Mapping[str, Mapping[str, float | None]] = {
         "this model": {row["class"]: row.get("dice_mean") for row in rows if row["class"] in classes},
         **baselines,
     }
-    found = sum(row["cases"] > 0 for row in rows if row["class"] in classes)
-    cells = [["mean Dice", *classes, MEAN_OF_CLASSES]]
+    found = {row["class"] for row in rows if row["cases"] > 0}
+    cells = [["mean Dice", *classes, *joint]]
     for name, values in dice.items():
-        per_class = [values.get(one) for one in classes]
-        known = [value for value in per_class if value is not None and not np.isnan(value)]
-        # a mean over fewer classes than this model's would not compare
-        mean = float(np.mean(known)) if known and len(known) >= found else None
-        cells.append([name, *(_number(value, "dice") for value in [*per_class, mean])])
-    return cells
+        means = [_mean_of_known(values, members, found) for members in joint.values()]
+        cells.append([name, *(_number(value, "dice") for value in [*map(values.get, classes), *means])])
+    return [list(line) for line in zip(*cells, strict=True)] if len(classes) > _MOST_COLUMNS else cells
+
+
+def _mean_of_known(values: Mapping[str, float | None], members: Sequence[str], found: Set[str]) -> float | None:
+    """The mean over the classes; None where it would be over fewer than the model's, which would not compare."""
+    known = [value for value in map(values.get, members) if value is not None and not np.isnan(value)]
+    return float(np.mean(known)) if known and len(known) >= len(found & set(members)) else None
 
 
 def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:

@@ -4,6 +4,7 @@ import math
 import numpy as np
 import pytest
 
+from custom.errors import InputError
 from custom.reports.metric_table import (
     MEAN_OF_CLASSES,
     format_table,
@@ -73,6 +74,70 @@ def test_overall_row_is_the_mean_of_class_means_with_the_spread_over_cases(rows)
 def test_one_case_has_no_deviation():
     row = summary(["cord"], {"dice": np.array([[0.4]])})[0]
     assert row == {"class": "cord", "cases": 1, "dice_mean": 0.4, "dice_sd": None, "dice_median": 0.4}
+
+
+GROUPS = {"frequent": ["meningioma", "ependymoma"], "absent": ["astrocytoma"], "none": [], "ependymoma": ["ependymoma"]}
+
+
+def test_a_group_is_the_mean_of_its_class_means_with_the_spread_over_cases():
+    rows = summary(CLASSES, {"dice": DICE, "hd95_mm": HD95}, MISSING, GROUPS)
+    assert [row["class"] for row in rows] == [*CLASSES, "frequent", "absent", MEAN_OF_CLASSES]
+    frequent = row_of(rows, "frequent")
+    assert frequent == {**row_of(rows, MEAN_OF_CLASSES), "class": "frequent"}
+    assert (frequent["cases"], frequent["missing"]) == (4, 1)
+    assert frequent["dice_mean"] == pytest.approx((0.7 + 0.4) / 2)
+    assert {**row_of(rows, "absent"), "class": ""} == {**row_of(rows, "astrocytoma"), "class": ""}
+    assert rows[:3] == summary(CLASSES, {"dice": DICE, "hd95_mm": HD95}, MISSING)[:3]
+
+
+def test_organs_and_tumour_are_told_apart():
+    scores = np.array([[0.9, 0.7, 0.1], [0.7, 0.5, 1.0]])
+    rows = summary(
+        ["liver", "spleen", "tumour"], {"nsd": scores}, groups={"organs": ["liver", "spleen"], "tumour": ["tumour"]}
+    )
+    assert {row["class"]: row["nsd_mean"] for row in rows} == pytest.approx(
+        {"liver": 0.8, "spleen": 0.6, "tumour": 0.55, "organs": 0.7, MEAN_OF_CLASSES: 0.65}
+    )
+    assert row_of(rows, "organs")["nsd_sd"] == pytest.approx(np.std([0.8, 0.6], ddof=1), abs=1e-6)
+    table = format_table(rows, "phantoms", 2, metric_titles={"nsd": "surface"}).splitlines()
+    assert table[1].split() == ["class", "cases", "surface", "median"]
+    assert table[6].split() == ["organs", "2", "0.700", "+-", "0.141", "0.700"]
+    assert "NSD" in format_table(rows, "phantoms", 2)
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ({"organs": ["liver"]}, "group 'organs': no class is called liver; the classes are meningioma, ependymoma"),
+        ({"meningioma": ["ependymoma"]}, "group 'meningioma' with ependymoma: another row has this name"),
+        ({MEAN_OF_CLASSES: ["ependymoma"]}, "another row has this name; give it another"),
+    ],
+)
+def test_groups_that_do_not_fit_are_named(groups, message):
+    with pytest.raises(InputError, match=message):
+        summary(CLASSES, {"dice": DICE}, groups=groups)
+
+
+def test_other_predictors_have_the_groups_means_too():
+    baselines = {"untrained network": {"meningioma": 0.01, "ependymoma": 0.03}, "one class": {"meningioma": 0.25}}
+    rows = summary(CLASSES, {"dice": DICE}, groups=GROUPS)
+    assert format_table(rows, "phantoms", 4, baselines=baselines, groups=GROUPS).splitlines()[-5:] == [
+        "mean Dice          meningioma  ependymoma  astrocytoma  frequent  absent  mean of classes",
+        "-----------------------------------------------------------------------------------------",
+        "this model              0.700       0.400            -     0.550       -            0.550",
+        "untrained network       0.010       0.030            -     0.020       -            0.020",
+        "one class               0.250           -            -         -       -                -",
+    ]
+
+
+def test_many_classes_stand_below_each_other_in_the_comparison():
+    names = [f"class {number}" for number in range(1, 15)]
+    rows = summary(names, {"dice": np.full((2, 14), 0.5)}, groups={"organs": names[:13]})
+    baselines = {"untrained network": dict.fromkeys(names, 0.25)}
+    text = format_table(rows, "phantoms", 2, baselines=baselines, groups={"organs": names[:13]}).splitlines()
+    assert text[-18].split() == ["mean", "Dice", "this", "model", "untrained", "network"]
+    assert [line.split()[-2:] for line in text[-16:]] == [["0.500", "0.250"]] * 16
+    assert [line.split("  ")[0] for line in text[-3:]] == ["class 14", "organs", MEAN_OF_CLASSES]
 
 
 def test_majority_predictor_scores_one_on_its_own_cases_and_zero_on_others():

@@ -1,0 +1,282 @@
+"""FLARE's scores: Dice and surface Dice of every class under the rules of the challenge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import torch
+from monai.config import NdarrayOrTensor
+from monai.data import MetaTensor
+from monai.metrics import CumulativeIterationMetric
+from monai.metrics.utils import do_metric_reduction
+from monai.utils import MetricReduction, convert_to_numpy
+from scipy import ndimage
+
+from ..errors import InputError
+from .reduction import mean_over_classes
+from .surface_dice import normalised_surface_dice
+
+# mm, of the class ids 1-14: liver, right kidney, spleen, pancreas, aorta, inferior vena cava, right and left adrenal,
+# gallbladder, oesophagus, stomach, duodenum, left kidney, tumour
+FLARE_TOLERANCES = (5.0, 3.0, 3.0, 5.0, 2.0, 2.0, 2.0, 2.0, 2.0, 3.0, 5.0, 7.0, 3.0, 2.0)
+FLARE_TUBULAR = (5, 6, 10)  # aorta, vena cava, oesophagus: truths end where their annotators stopped
+OTHER_TOLERANCE = 2.0  # mm, of classes that are not FLARE's
+LEAST_DICE = 0.2  # below it the surface Dice is 0
+
+
+def flare_scores(
+    prediction: NdarrayOrTensor,
+    truth: NdarrayOrTensor,
+    spacing: Sequence[float],
+    tolerances: Sequence[float] = FLARE_TOLERANCES,
+    tubular: Sequence[int] = FLARE_TUBULAR,
+    drop_last_slice: bool = False,
+    axial_axis: int = 2,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Dice (DSC) and normalised surface Dice (NSD) of every class of one case by the rules of FLARE22 and FLARE23.
+
+    A class that neither has scores 1 and 1, one that only one of them has 0 and 0; where the DSC is below 0.2 the NSD
+    is 0. Of a tubular class only the slices from the first to the last of its truth count, where it has any.
+
+    Args:
+        prediction: class ids (X, Y, Z), 0 background.
+        truth: class ids of the same shape.
+        spacing: voxel size in mm along each axis.
+        tolerances: in mm, of the classes 1 to K; their number is the number of classes.
+        tubular: ids of the tubular classes.
+        drop_last_slice: leave the last slice of a tubular truth out, as the organisers' code does. A truth of one slice
+            keeps it: there the organisers' code divides by zero.
+        axial_axis: axis of the slices, see `axial_axis_of`.
+
+    Returns:
+        DSC and NSD, each (K,).
+
+    Raises:
+        InputError: for label maps that are not 3D, not on one grid or have other ids than 0 to K.
+    """
+    maps = _label_maps(prediction, truth, len(tolerances))
+    dsc, nsd = np.zeros((2, len(tolerances)))
+    for class_id, masks in _class_masks(*maps, len(tolerances), tubular, drop_last_slice, axial_axis):
+        dsc[class_id - 1] = _dice(*masks)
+        if dsc[class_id - 1] >= LEAST_DICE:
+            nsd[class_id - 1] = normalised_surface_dice(*masks, spacing, tolerances[class_id - 1])
+    return dsc, nsd
+
+
+def flare_dice(
+    prediction: NdarrayOrTensor,
+    truth: NdarrayOrTensor,
+    num_classes: int = len(FLARE_TOLERANCES),
+    tubular: Sequence[int] = FLARE_TUBULAR,
+    drop_last_slice: bool = False,
+    axial_axis: int = 2,
+) -> np.ndarray:
+    """The DSC of `flare_scores` alone, (K,), for K = `num_classes` without the background."""
+    maps = _label_maps(prediction, truth, num_classes)
+    classes = _class_masks(*maps, num_classes, tubular, drop_last_slice, axial_axis)
+    return np.array([_dice(*masks) for _, masks in classes])
+
+
+def axial_axis_of(affine: NdarrayOrTensor) -> int:
+    """The axis of a volume that is nearest to the patient's superior-inferior, from its affine (4, 4)."""
+    orientation = nib.orientations.io_orientation(convert_to_numpy(affine))
+    return int(np.flatnonzero(orientation[:, 0] == 2)[0])
+
+
+def flare_rules(
+    class_names: Sequence[str],
+    tolerances: float | Sequence[float] | None = None,
+    tubular: Sequence[int] | None = None,
+    drop_last_slice: bool = False,
+) -> list[str]:
+    """The rules in words, for the header of a table; arguments as those of `FlareSurfaceDice`."""
+    limits, tubes = _rules_of(len(class_names), tolerances, tubular)
+    by_limit: dict[float, list[str]] = {}
+    for name, limit in zip(class_names, limits, strict=True):
+        by_limit.setdefault(limit, []).append(name)
+    listed = (f"{limit:g} mm {', '.join(names)}" for limit, names in sorted(by_limit.items()))
+    within = f"{limits[0]:g} mm" if len(by_limit) == 1 else "; ".join(listed)
+    rules = [
+        f"NSD tolerances: {within}",
+        f"class in neither truth nor prediction: 1 and 1, in one alone: 0 and 0; NSD is 0 where DSC < {LEAST_DICE:g}",
+    ]
+    if tubes:
+        names = ", ".join(class_names[class_id - 1] for class_id in tubes)
+        last = "the last but one" if drop_last_slice else "the last"
+        rules.append(f"{names}: scored from the first to {last} slice of the truth")
+    return rules
+
+
+class _FlareMetric(CumulativeIterationMetric):
+    """Scores of every case and class, kept as (cases, K)."""
+
+    name = "FLARE score"
+
+    def __init__(
+        self,
+        num_classes: int = len(FLARE_TOLERANCES) + 1,
+        tubular: Sequence[int] | None = None,
+        drop_last_slice: bool = False,
+        tolerances: float | Sequence[float] | None = None,
+    ) -> None:
+        super().__init__()
+        self.tolerances, self.tubular = _rules_of(num_classes - 1, tolerances, tubular)
+        self.drop_last_slice = drop_last_slice
+
+    def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor, **_: Any) -> torch.Tensor:  # type: ignore[override]
+        """(B, 1, X, Y, Z) predicted and true class ids to (B, K) scores."""
+        for what, ids in (("prediction", y_pred), ("truth", y)):
+            if ids.ndim != 5 or ids.shape[1] != 1:
+                raise InputError(
+                    f"{self.name}: {what} of shape {tuple(ids.shape[1:])} is not a map of class ids (1, X, Y, Z); "
+                    "leave AsDiscreted(to_onehot) out of the postprocessing"
+                )
+        rows = [self._scores(pred[0], truth[0]) for pred, truth in zip(y_pred, y, strict=True)]
+        return torch.as_tensor(np.stack(rows), dtype=torch.float32, device=y_pred.device)
+
+    def _scores(self, prediction: torch.Tensor, truth: torch.Tensor) -> np.ndarray:
+        raise NotImplementedError
+
+    def aggregate(self, reduction: MetricReduction | str | None = None) -> torch.Tensor:
+        """The mean over classes of the class means so far, a scalar; or MONAI's reduction of that name.
+
+        Raises:
+            ValueError: before the first case.
+        """
+        values = self.get_buffer()
+        if not isinstance(values, torch.Tensor):
+            raise ValueError(f"{self.name}: no case has been evaluated yet")
+        return mean_over_classes(values) if reduction is None else do_metric_reduction(values, reduction)[0]
+
+
+class FlareDice(_FlareMetric):
+    """FLARE's DSC of every case and class, kept as (cases, K); absent classes count, see `flare_scores`.
+
+    Predictions and truths are class ids: lists of (1, X, Y, Z) or batches (B, 1, X, Y, Z). The slices of tubular
+    classes lie across the axis that the truth's affine calls superior-inferior, without affine across the last.
+
+    In an evaluator: `monai.handlers.IgniteMetricHandler(metric_fn=FlareDice(num_classes=15), ...)`.
+
+    Args:
+        num_classes: classes with the background, K + 1.
+        tubular: ids scored between the first and last slice of the truth; None: FLARE's three where K is 14, else none.
+        drop_last_slice: as in `flare_scores`.
+    """
+
+    name = "FlareDice"
+
+    def __init__(
+        self,
+        num_classes: int = len(FLARE_TOLERANCES) + 1,
+        tubular: Sequence[int] | None = None,
+        drop_last_slice: bool = False,
+    ) -> None:
+        super().__init__(num_classes, tubular, drop_last_slice)
+
+    def _scores(self, prediction: torch.Tensor, truth: torch.Tensor) -> np.ndarray:
+        return flare_dice(prediction, truth, len(self.tolerances), self.tubular, self.drop_last_slice, _grid(truth)[1])
+
+
+class FlareSurfaceDice(_FlareMetric):
+    """FLARE's NSD of every case and class, kept as (cases, K); absent classes count, see `flare_scores`.
+
+    Inputs as those of `FlareDice`; the voxel size is that of the truth, 1 mm where it is no `MetaTensor`.
+
+    In an evaluator: `monai.handlers.IgniteMetricHandler(metric_fn=FlareSurfaceDice(num_classes=15), ...)`.
+
+    Args:
+        num_classes: classes with the background, K + 1.
+        tubular: ids scored between the first and last slice of the truth; None: FLARE's three where K is 14, else none.
+        drop_last_slice: as in `flare_scores`.
+        tolerances: in mm, one for each class or one for all; None: FLARE's where K is 14, else 2 mm for all.
+    """
+
+    name = "FlareSurfaceDice"
+
+    def _scores(self, prediction: torch.Tensor, truth: torch.Tensor) -> np.ndarray:
+        spacing, axial_axis = _grid(truth)
+        scores = flare_scores(
+            prediction, truth, spacing, self.tolerances, self.tubular, self.drop_last_slice, axial_axis
+        )
+        return scores[1]
+
+
+def _rules_of(
+    classes: int, tolerances: float | Sequence[float] | None, tubular: Sequence[int] | None
+) -> tuple[tuple[float, ...], tuple[int, ...]]:
+    """Tolerance of each class and ids of the tubular ones, FLARE's by default where the classes are as many."""
+    is_flare = classes == len(FLARE_TOLERANCES)
+    if tolerances is None:
+        tolerances = FLARE_TOLERANCES if is_flare else OTHER_TOLERANCE
+    limits = (tolerances,) * classes if isinstance(tolerances, int | float) else tuple(tolerances)
+    tubes = tuple(tubular) if tubular is not None else FLARE_TUBULAR if is_flare else ()
+    if len(limits) != classes or not all(np.isfinite(limit) and limit >= 0 for limit in limits):
+        raise InputError(
+            f"FLARE score: tolerances {limits} for {classes} classes; give one in mm for each class, or one number"
+        )
+    if not all(1 <= class_id <= classes for class_id in tubes):
+        raise InputError(f"FLARE score: tubular {tubes} for {classes} classes; give class ids from 1 to {classes}")
+    return tuple(float(limit) for limit in limits), tubes
+
+
+def _grid(truth: torch.Tensor) -> tuple[list[float], int]:
+    """Voxel size in mm and axial axis of a map (X, Y, Z)."""
+    if not isinstance(truth, MetaTensor):
+        return [1.0, 1.0, 1.0], 2
+    return truth.pixdim.tolist(), axial_axis_of(truth.affine)
+
+
+def _label_maps(prediction: NdarrayOrTensor, truth: NdarrayOrTensor, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    maps = {"prediction": convert_to_numpy(prediction), "truth": convert_to_numpy(truth)}
+    shapes = [ids.shape for ids in maps.values()]
+    if shapes[0] != shapes[1] or len(shapes[0]) != 3:
+        raise InputError(
+            f"FLARE score: prediction of shape {shapes[0]} and truth of shape {shapes[1]}; "
+            "give class ids (X, Y, Z) on one grid"
+        )
+    for what, ids in maps.items():
+        if ids.size and not (ids.min() >= 0 and ids.max() <= classes):
+            raise InputError(
+                f"FLARE score: {what} has values from {ids.min()} to {ids.max()}; give class ids from 0 to {classes}"
+            )
+    smallest = np.min_scalar_type(classes)  # one byte a voxel: 50 MB for a CT
+    return maps["prediction"].astype(smallest, copy=False), maps["truth"].astype(smallest, copy=False)
+
+
+def _class_masks(
+    prediction: np.ndarray,
+    truth: np.ndarray,
+    classes: int,
+    tubular: Sequence[int],
+    drop_last_slice: bool,
+    axial_axis: int,
+) -> Iterator[tuple[int, tuple[np.ndarray, np.ndarray]]]:
+    """Class by class, the id and both masks in the box around them: never more than two masks at a time."""
+    found = [ndimage.find_objects(ids, max_label=classes) for ids in (prediction, truth)]
+    for class_id, boxes in enumerate(zip(*found, strict=True), start=1):
+        box = _union([box for box in boxes if box is not None])
+        true_box = boxes[1]
+        if class_id in tubular and true_box is not None:
+            slices = true_box[axial_axis]
+            if drop_last_slice:
+                slices = slice(slices.start, max(slices.stop - 1, slices.start + 1))
+            box = (*box[:axial_axis], slices, *box[axial_axis + 1 :])
+        yield class_id, (prediction[box] == class_id, truth[box] == class_id)
+
+
+def _union(boxes: Sequence[tuple[slice, ...]]) -> tuple[slice, ...]:
+    """The box around up to two boxes, empty without any."""
+    if not boxes:
+        return (slice(0, 0),) * 3
+    return tuple(
+        slice(min(one.start for one in axis), max(one.stop for one in axis)) for axis in zip(*boxes, strict=True)
+    )
+
+
+def _dice(prediction: np.ndarray, truth: np.ndarray) -> float:
+    """Dice of two masks, 1 where both are empty."""
+    size = np.count_nonzero(prediction) + np.count_nonzero(truth)
+    return 2 * np.count_nonzero(prediction & truth) / size if size else 1.0

@@ -1,0 +1,163 @@
+"""How many cases are annotated for each class of a cohort, as a table and as a bar chart (Figure 1 of the paper)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from ..atomic_write import replacing
+from .case_picture import DOTS_PER_INCH, class_colour
+from .metric_table import Row
+
+if TYPE_CHECKING:  # the command that builds cohorts, in `custom.data`, prints these tables
+    from ..data.cohort import Cohort, CohortCase
+
+LISTED_SETS = 10  # of a group; pooled data annotated by the values present have hundreds
+_INK = "0.15"
+_PALE = 0.35
+
+
+def class_statistics(cohort: Cohort, volumes_ml: Mapping[str, Mapping[int, float]]) -> list[Row]:
+    """One row per class: training cases annotated and present, total and mean volume, validation cases annotated.
+
+    Args:
+        cohort: whose annotated classes count.
+        volumes_ml: case name -> class id -> volume in its label (ml), classes without a voxel left out.
+
+    Returns:
+        Rows with class, annotated, present (annotated and with at least one voxel), total_ml, mean_ml (over the cases
+        where it is present; None without any) and validation.
+    """
+    rows: list[Row] = []
+    for number, name in enumerate(cohort.classes, start=1):
+        annotated = [case for case in cohort.training if number in case.annotated]
+        volumes = [volumes_ml[case.name][number] for case in annotated if volumes_ml[case.name].get(number, 0) > 0]
+        rows.append(
+            {
+                "class": name,
+                "annotated": len(annotated),
+                "present": len(volumes),
+                "total_ml": sum(volumes),
+                "mean_ml": sum(volumes) / len(volumes) if volumes else None,
+                "validation": sum(number in case.annotated for case in cohort.validation),
+            }
+        )
+    return rows
+
+
+def format_class_statistics(rows: Sequence[Row]) -> str:
+    """The rows of `class_statistics` as aligned text."""
+    titles = ["class", "annotated", "present", "total ml", "mean ml", "validation"]
+    cells = [
+        [
+            *(str(row[key]) for key in ("class", "annotated", "present")),
+            *("-" if row[key] is None else _millilitres(row[key]) for key in ("total_ml", "mean_ml")),
+            str(row["validation"]),
+        ]
+        for row in rows
+    ]
+    widths = [max(len(cell) for cell in column) for column in zip(titles, *cells, strict=True)]
+    lines = [
+        "  ".join([line[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(line[1:], widths[1:], strict=True))])
+        for line in [titles, *cells]
+    ]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def format_annotated_sets(cohort: Cohort, groups: Mapping[str, Sequence[CohortCase]]) -> str:
+    """Each distinct set of annotated classes with its training cases, under the group its cases belong to.
+
+    Args:
+        cohort: which names the classes.
+        groups: group name -> its cases, from `custom.data.cohort.group_cases`.
+    """
+    lines = []
+    for group, cases in groups.items():
+        lines.append(f"{group}: {len(cases)} cases")
+        sets = sorted(Counter(case.annotated for case in cases).items(), key=lambda item: (-item[1], item[0]))
+        width = max((len(str(count)) for _, count in sets), default=0)
+        lines += [f"  {count:>{width}}  {describe_classes(cohort, one)}" for one, count in sets[:LISTED_SETS]]
+        hidden = sets[LISTED_SETS:]
+        if hidden:
+            lines.append(f"  and {sum(count for _, count in hidden)} cases of {len(hidden)} further sets")
+    return "\n".join(lines)
+
+
+def describe_classes(cohort: Cohort, ids: Sequence[int]) -> str:
+    """A set of classes in the fewest words: "nothing", "all 14 classes", "all but tumour", or the names.
+
+    >>> from custom.data.cohort import Cohort
+    >>> cohort = Cohort("", ("liver", "spleen", "pancreas", "tumour"), (4,), ())
+    >>> describe_classes(cohort, (1, 2, 3)), describe_classes(cohort, (1, 4))
+    ('all but tumour', 'liver, tumour')
+    """
+    missing = [name for number, name in enumerate(cohort.classes, start=1) if number not in ids]
+    if not ids:
+        return "nothing"
+    if not missing:
+        return f"all {len(cohort.classes)} classes"
+    if len(missing) < len(ids):
+        return f"all but {', '.join(missing)}"
+    return ", ".join(cohort.class_names(ids))
+
+
+def draw_class_statistics(cohort: Cohort, rows: Sequence[Row], picture_file: str | Path) -> None:
+    """Write a PNG with a bar per class: training cases annotated (pale) and with the class present (solid).
+
+    Args:
+        cohort: which gives title and colours.
+        rows: from `class_statistics`.
+        picture_file: the PNG.
+    """
+    figure = Figure(figsize=(8.0, 1.7 + 0.34 * len(rows)), dpi=DOTS_PER_INCH, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    largest = max(1, *(row["annotated"] for row in rows))
+    for place, row in enumerate(rows):
+        colour = class_colour(place + 1)
+        axes.barh(place, row["annotated"], height=0.72, color=colour, alpha=_PALE, linewidth=0)
+        axes.barh(place, row["present"], height=0.72, color=colour, linewidth=0)
+        number = str(row["annotated"])
+        if row["present"] != row["annotated"]:
+            number += f" ({row['present']} present)"
+        white = {"facecolor": "white", "linewidth": 0, "pad": 1}  # over the grid's lines
+        axes.text(row["annotated"] + 0.01 * largest, place, number, va="center", fontsize=9, color=_INK, bbox=white)
+    axes.set_yticks(range(len(rows)), [row["class"].replace("_", " ") for row in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)  # the first class on top
+    axes.set_xlim(0, 1.3 * largest)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    axes.set_xlabel("training cases")
+    axes.grid(axis="x", color="0.9")
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="y", length=0)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    if any(row["present"] != row["annotated"] for row in rows):
+        patches = [
+            Patch(facecolor="0.4", label="in the label"),
+            Patch(facecolor="0.4", alpha=_PALE, label="annotated, not there"),
+        ]
+        figure.legend(handles=patches, loc="outside lower center", ncols=2, fontsize=9, frameon=False)
+    figure.suptitle(_title(cohort), fontsize=12, color=_INK)
+    with replacing(picture_file) as temporary:
+        figure.savefig(temporary, format="png")
+
+
+def _title(cohort: Cohort) -> str:
+    unlabelled = sum(not case.annotated for case in cohort.training)
+    return (
+        f"{cohort.name}: cases annotated for each class\n"
+        f"{len(cohort.training)} training cases, {unlabelled} of them without any annotation"
+    )
+
+
+def _millilitres(volume: float) -> str:
+    """Three figures at least: classes range from adrenal glands to whole livers."""
+    return f"{volume:,.0f}" if volume >= 100 else f"{volume:.3g}"
