@@ -14,7 +14,7 @@ from monai.transforms import AsDiscreted
 
 from custom.engines.metrics_report import MAJORITY, MetricsReport, read_baselines, unique_case_names
 from custom.errors import InputError
-from custom.metrics import ClassMeanDice, HausdorffDistance95
+from custom.metrics import ClassMeanDice, FlareDice, FlareSurfaceDice, HausdorffDistance95, flare_rules
 
 CLASSES = ["left", "right"]
 # label maps of 4 x 1 x 8 voxels of 3 x 1 x 1 mm: the network under test hands the image through as its arg-max
@@ -112,6 +112,59 @@ def test_table_is_logged_once_with_the_baselines_of_the_file(tmp_path, caplog):
     assert cells["this model"] == ["0.600", "0.667", "0.633"]
     assert cells["untrained network"] == ["0.125", "0.375", "0.250"]
     assert cells[MAJORITY] == ["0.889", "0.000", "0.444"]
+
+
+def test_class_ids_are_reported_as_flare_prints_them(tmp_path, caplog):
+    """Absent classes count: of left a 1, b 0, c 1, d 4/5; of right a 1, b 0 (invented), c 2/3, d 2/3."""
+    pair = from_engine(["pred", "label"])
+    items = [{"image": volume(PRED[name], "/scans", name), "label": volume(TRUTH[name], "/", name)} for name in TRUTH]
+    report = MetricsReport(
+        str(tmp_path),
+        CLASSES,
+        "hand-made",
+        metrics=["dice", "nsd"],
+        groups={"both": CLASSES, "right": ["right"], "lesions": []},
+        notes=flare_rules(CLASSES, 3),
+        metric_titles={"dice": "DSC"},
+        majority=False,
+    )
+    flare = {"dice": FlareDice(num_classes=3), "nsd": FlareSurfaceDice(num_classes=3, tolerances=3)}
+    handlers = {name: IgniteMetricHandler(metric_fn=metric, output_transform=pair) for name, metric in flare.items()}
+    with caplog.at_level(logging.INFO, logger="custom.engines.metrics_report"):
+        SupervisedEvaluator(
+            device=torch.device("cpu"),
+            val_data_loader=DataLoader(Dataset(items), batch_size=3),
+            network=torch.nn.Identity(),
+            key_val_metric={"dice": handlers["dice"]},
+            additional_metrics={"nsd": handlers["nsd"]},
+            val_handlers=[report],
+        ).run()
+    left, right, both, overall = read_csv(tmp_path / "metrics_summary.csv")
+    assert [float(row["dice_mean"]) for row in (left, right)] == pytest.approx([0.7, (1 + 4 / 3) / 4], abs=1e-6)
+    assert (left["cases"], left["missing"], right["missing"], both["missing"]) == ("4", "1", "0", "1")
+    assert both == {**overall, "class": "both"}
+    voxels = [
+        (int(row["truth_voxels"]), int(row["predicted_voxels"])) for row in read_csv(tmp_path / "metrics_per_case.csv")
+    ]
+    assert voxels == [(8 * TRUTH[n].count(i), 8 * PRED[n].count(i)) for n in TRUTH for i in (1, 2)]
+    content = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
+    assert "hd95_convention" not in content
+    assert content["groups"] == {"both": CLASSES, "right": ["right"], "lesions": []}
+    assert content["summary"]["both"]["nsd_mean"] == pytest.approx(float(both["nsd_mean"]))
+    assert content["baselines"] == {}
+    table = caplog.messages[-1].splitlines()
+    assert table[2:5] == [
+        "NSD tolerances: 3 mm",
+        "class in neither truth nor prediction: 1 and 1, in one alone: 0 and 0; NSD is 0 where DSC < 0.2",
+        "both, mean of classes: the mean of their means; its sd and median over the cases' own means",
+    ]
+    assert table[5].split() == ["class", "cases", "DSC", "median", "NSD", "median", "missing"]
+    assert "HD95" not in caplog.text
+
+
+def test_groups_that_do_not_fit_fail_before_the_evaluation(tmp_path):
+    with pytest.raises(InputError, match="group 'organs': no class is called liver; the classes are left, right"):
+        MetricsReport(str(tmp_path), CLASSES, groups={"organs": ["liver"]})
 
 
 def test_second_run_reports_its_own_cases_only(tmp_path):
