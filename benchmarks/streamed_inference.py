@@ -6,7 +6,7 @@ The network is FLARE's small one (patch 32 x 128 x 192) with random weights; it 
 `StreamedWindowInferer` with the exact return; "monai" is `SlidingWindowInferer` (overlap a half, Gaussian weights),
 softmax, `Invertd` of the probabilities and arg-max. Each runs in a process of its own, with 2 and with 15 classes. Peak
 memory is the resident set's maximum of the whole process, its imports included; "before" is that maximum when the image
-is ready; seconds are from the ready image to the labels on the scan's grid.
+is ready; seconds are processor time from the ready image to the labels on the scan's grid.
 
 The second table is what the three window plans of ours run and take when the network's answer is replaced, after its
 computation, by the organs that --labels gives on the CT. The shared label map covers 30 of the CT's 112 slices: on the
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def compare_memory() -> None:
-    """Peak memory and time of both routes with 2 and 15 classes."""
+    """Peak memory and processor time of both routes with 2 and 15 classes."""
     print(f"{'route':<8}{'classes':>8}{'peak MB':>9}{'before MB':>11}{'seconds':>9}{'windows':>9}")
     peaks: dict[tuple[str, int], float] = {}
     for route in ("ours", "monai"):
@@ -130,10 +130,10 @@ def run_job(arguments: argparse.Namespace) -> dict[str, Any]:
         network = Oracle(network)
     job: Callable[..., dict[str, Any]] = run_monai if route == "monai" else run_ours
     options = {"windows": route} if route in PLANS else {}
-    before, start = peak_memory(), time.perf_counter()
+    before, start = peak_memory(), time.process_time()
     with torch.no_grad():
         measured = job(data, network, preparation, **options)
-    measured |= {"seconds": time.perf_counter() - start, "before": before, "peak": peak_memory()}
+    measured |= {"seconds": time.process_time() - start, "before": before, "peak": peak_memory()}
     labels = measured.pop("labels")
     if organs is not None:
         measured["found"] = share_found(labels, arguments)

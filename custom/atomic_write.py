@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+TEMPORARY_PREFIX = ".tmp_"
+
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
@@ -19,7 +21,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".tmp_", suffix=f"_{target.name}")
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=TEMPORARY_PREFIX, suffix=f"_{target.name}")
     os.close(handle)
     temporary = Path(name)
     try:

@@ -1,5 +1,6 @@
 """What enters: data set layouts, cohorts, checks of a whole list, folds, training patches, phantoms."""
 
+from .abdomen_phantom import write_abdomen_phantoms
 from .atomic_nifti import AtomicNibabelWriter
 from .foreground_intensity import FLARE22_INTENSITY, foreground_intensity, read_intensity
 from .knight import prepare_knight
@@ -25,5 +26,6 @@ __all__ = [
     "read_case_list",
     "read_intensity",
     "split_cases",
+    "write_abdomen_phantoms",
     "write_spine_phantoms",
 ]

@@ -56,6 +56,8 @@ def labelled_cases(
     check_class_names(cohort, class_names, dataset)
     chosen = cohort.training if section == "training" else cohort.validation
     cases = [case_entry(case) for case in chosen if case.label is not None]
+    if section == "training" and not cases:
+        raise InputError(f"{dataset} lists no training case with a label; annotate some, or pass another manifest")
     if validate:
         raise_on_problems(inspect_cases(cases, num_classes, facts_file))
     return cases

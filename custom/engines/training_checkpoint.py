@@ -146,7 +146,7 @@ class TrainingCheckpoint:
             )
 
     def save(self, engine: Any) -> None:
-        """Write the checkpoint and the weights."""
+        """Write the weights and the checkpoint, which comes last: after a kill in between, the epoch is done again."""
         best = self.evaluator.state if self.evaluator is not None else None
         state = {
             "network": weights(self.network),
@@ -158,9 +158,9 @@ class TrainingCheckpoint:
             "best_metric_epoch": int(best.best_metric_epoch) if best is not None else -1,
             "settings": self.settings,
         }
-        save(self.checkpoint, state)
         save(self.folder / "model.pt", state["network"])
         write_json(self.folder / SETTINGS_FILE, {"epoch": engine.state.epoch, **self.settings})
+        save(self.checkpoint, state)
 
     def refuse_diverged(self, epoch: int) -> None:
         """Stop a training whose weights are no longer numbers before it overwrites a good checkpoint."""

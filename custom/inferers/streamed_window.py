@@ -93,11 +93,17 @@ class StreamedWindowInferer(Inferer):
         """
         self._check_shape(inputs)
 
-        def predict(windows: torch.Tensor) -> torch.Tensor:
-            with autocast_on(windows.device, self.autocast):
-                return mirrored_mean(lambda x: main_output(network(x, *args, **kwargs)), windows, self.mirror_axes)
-
         image = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
+        self.report = {"windows": 0, "windows_all": count_plain_windows(image.shape[2:], self.roi_size)}
+
+        def logits(windows: torch.Tensor) -> torch.Tensor:
+            return main_output(network(windows, *args, **kwargs))
+
+        def predict(windows: torch.Tensor) -> torch.Tensor:
+            self.report["windows"] += len(windows)
+            with autocast_on(windows.device, self.autocast):
+                return mirrored_mean(logits, windows, self.mirror_axes) if self.mirror_axes else logits(windows)
+
         grid = None if self.return_grid == "network" else native_grid_of(inputs)
         if grid is not None and self.return_grid == "exact":
             volume = self._label(image, predict, NativeArgmax(grid, self.confidence, image.device))
@@ -109,8 +115,7 @@ class StreamedWindowInferer(Inferer):
         return on_native_grid(volume[None], inputs)
 
     def _label(self, image: torch.Tensor, predict: Predict, result: NetworkArgmax | NativeArgmax) -> torch.Tensor:
-        """Hand the final planes of an image on to `result`, and keep the report."""
-        self.report = {"windows": 0, "windows_all": count_plain_windows(image.shape[2:], self.roi_size)}
+        """The volume of `result` after it took in all planes of an image; their confidence goes into the report."""
         confidence = ClassConfidence()
         for probabilities in self._final_planes(image, predict):
             largest, labels = probabilities.max(dim=0)
@@ -131,7 +136,7 @@ class StreamedWindowInferer(Inferer):
             if skip:
                 skip = False
                 continue
-            ((_, logits),) = self._predicted(padded, [row.first], predict)
+            logits = predict(padded[ALL_CHANNELS + row.first])[0]
             if accumulator is None:
                 accumulator = self._accumulator(logits, padded, inner)
             yield from accumulator.advance(row.start)
@@ -140,27 +145,30 @@ class StreamedWindowInferer(Inferer):
                 skip = True
                 continue
             accumulator.add(row.first, logits)
-            for window, values in self._predicted(padded, [row.others[place] for place in places], predict):
-                accumulator.add(window, values)
+            del logits  # the next windows are not to be predicted beside it
+            self._run([row.others[place] for place in places], padded, predict, accumulator)
         assert accumulator is not None  # there is at least one row
         yield from accumulator.finish()
 
     def _places_to_follow(self, logits: torch.Tensor, row: WindowRow) -> list[Place] | None:
+        """Which windows of a row come after its first, with these logits (classes, *window); None: drop that one."""
         if not self.plan.looks_at_labels:
             return list(row.others)
         return self.plan.following(logits.argmax(dim=0), row.others)
 
-    def _predicted(
-        self, image: torch.Tensor, windows: Sequence[Window], predict: Predict
-    ) -> Iterator[tuple[Window, torch.Tensor]]:
-        """Each window with its logits (classes, *window)."""
+    def _run(
+        self, windows: Sequence[Window], image: torch.Tensor, predict: Predict, accumulator: SlabAccumulator
+    ) -> None:
+        """Predict some windows and add them up."""
         for first in range(0, len(windows), self.sw_batch_size):
             batch = windows[first : first + self.sw_batch_size]
             logits = predict(torch.cat([image[ALL_CHANNELS + window] for window in batch]))
-            self.report["windows"] += len(batch)
-            yield from zip(batch, logits, strict=True)
+            for i, window in enumerate(batch):
+                accumulator.add(window, logits[i])
+            del logits
 
     def _accumulator(self, logits: torch.Tensor, image: torch.Tensor, region: tuple[slice, ...]) -> SlabAccumulator:
+        """The accumulator for logits (classes, *window) of a padded image."""
         num_classes = len(logits)
         if not 2 <= num_classes <= MAX_CLASSES:
             raise InputError(

@@ -154,10 +154,7 @@ def on_native_grid(volume: torch.Tensor, image: torch.Tensor) -> MetaTensor:
     """A volume (1, channels, *native) with the geometry that `image` (1, channels, *spatial) was stored with."""
     assert isinstance(image, MetaTensor)  # it knows its grid
     meta = {key: value for key, value in image.meta.items() if key != "affine"}
-    operations: list[Any] = [[]] if image.is_batch else []
-    result = MetaTensor(
-        volume, affine=torch.as_tensor(meta["original_affine"]), meta=meta, applied_operations=operations
-    )
+    result = MetaTensor(volume, affine=torch.as_tensor(meta["original_affine"]), meta=meta, applied_operations=[])
     result.is_batch = image.is_batch
     return result
 

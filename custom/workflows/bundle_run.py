@@ -16,6 +16,7 @@ def run_config(bundle_root: str | Path, names: Sequence[str], overrides: Mapping
     """What `python -m monai.bundle run --config_file [configs/NAME.yaml, ...] --key value ...` does, in this process.
 
     A process of its own would import everything anew for every step and could not share torchrun's group of processes.
+    That group stays: the config's `finalize`, which would leave it, is not run.
 
     Args:
         bundle_root: folder of the bundle.

@@ -23,8 +23,8 @@ def unusable_cases(cohort: Cohort, facts_file: str | Path) -> dict[str, str]:
 
 def unannotated_values(case: CohortCase, fact: CaseFacts, cohort: Cohort) -> list[str]:
     """A problem where a label holds classes that the manifest does not count as annotated in it."""
-    extra = [value for value in fact.foreground if value < cohort.num_classes and value not in case.annotated]
+    extra = [value for value in fact.foreground if 0 < value < cohort.num_classes and value not in case.annotated]
     if not extra or case.label is None:
         return []
-    names = ", ".join(cohort.class_names([value for value in extra if value > 0]))
+    names = ", ".join(cohort.class_names(extra))
     return [f"{case.label}: holds {names}, which the manifest does not list as annotated; correct either of them"]

@@ -19,13 +19,15 @@ from ..data.label_names import CaseNames
 from ..errors import InputError, find_input_error, input_error_message
 from ..transforms.merge_pseudo_label import merge_pseudo_label
 from .disk_trouble import REMEDY, disk_trouble
-from .processes import gathered, is_first, own_share
+from .processes import gathered, is_first, on_first, own_share
 from .recipe import Fill, PlannedStage
 from .work_folder import StageFolder, is_finished, record_of
 
 logger = logging.getLogger(__name__)
 
 FAILURES_IN_A_ROW = 3  # of different cases: then it is not the cases
+ELSEWHERE = "correct the cause, then run the same command again; what is finished is kept"
+LONGEST_REASON = 300  # letters
 
 Predict = Callable[[Sequence[CohortCase]], None]
 
@@ -49,7 +51,7 @@ def predict_cases(
     Raises:
         InputError: what failed is not a case: the disk, the weights, or several cases in a row.
     """
-    remaining = own_share([case for case in cases if not is_finished(label_of(case))])
+    remaining = own_unfinished(cases, label_of)
     failed: dict[str, str] = {}
     in_a_row = 0
     while remaining:
@@ -58,6 +60,8 @@ def predict_cases(
             predict(remaining)
         except Exception as error:
             remaining = [case for case in remaining if not is_finished(label_of(case))]
+            if not remaining:
+                raise
             in_a_row = in_a_row + 1 if len(remaining) == before else 1
             reason = failure_of_case(error, remaining[0], in_a_row)
             logger.warning("set aside: %s: %s", remaining[0].name, reason)
@@ -67,21 +71,33 @@ def predict_cases(
     return gathered(failed)
 
 
+def own_unfinished(cases: Sequence[CohortCase], label_of: Callable[[CohortCase], Path]) -> list[CohortCase]:
+    """The unfinished cases that fall to this process.
+
+    The first process looks which they are: another that looked a moment later might find one done already, and would
+    count off others than the rest expect of it.
+    """
+    names = set(on_first(lambda: [case.name for case in cases if not is_finished(label_of(case))]))
+    return own_share([case for case in cases if case.name in names])
+
+
 def failure_of_case(error: Exception, case: CohortCase, in_a_row: int) -> str:
     """Why a case could not be labelled; raises where the case is not to blame."""
     trouble = disk_trouble(error)
-    if trouble is not None:
+    if trouble is not None and not any(file in trouble for file in (case.image, case.label) if file):
         raise InputError(f"{trouble}: {REMEDY}") from error
     known = find_input_error(error)
     if known is not None and case.image not in str(known):
-        raise known
+        raise InputError(input_error_message(known)) from error
     innermost = error
     while innermost.__cause__ is not None and isinstance(innermost.__cause__, Exception):
         innermost = innermost.__cause__
     text = input_error_message(known) if known is not None else f"{type(innermost).__name__}: {innermost}"
-    reason = f"{case.image}: " + " ".join(text.split())[:300]
+    reason = " ".join(text.split())[:LONGEST_REASON]
+    if not reason.startswith(case.image):
+        reason = f"{case.image}: {reason}"
     if in_a_row >= FAILURES_IN_A_ROW:
-        raise InputError(f"{in_a_row} cases in a row could not be labelled, the last: {reason}") from error
+        raise InputError(f"{in_a_row} cases in a row could not be labelled, the last: {reason}; {ELSEWHERE}") from error
     return reason
 
 
@@ -106,14 +122,24 @@ def prediction_overrides(
 def merge_group(
     planned: PlannedStage, fill: Fill, cases: Sequence[CohortCase], cohort: Cohort, folder: StageFolder, checksum: str
 ) -> dict[str, str]:
-    """Write the merged label and its record for every case of a group that has none; returns the cases set aside."""
-    todo = own_share([case for case in cases if not is_finished(folder.merged(case.name))])
-    failed = {}
+    """Write the merged label and its record for every case of a group that has none.
+
+    Returns:
+        Name -> reason of the cases set aside, of all processes.
+
+    Raises:
+        InputError: what failed is not a case: the disk, or several cases in a row.
+    """
+    todo = own_unfinished(cases, lambda case: folder.merged(case.name))
+    failed: dict[str, str] = {}
+    in_a_row = 0
     for case in tqdm(todo, desc=f"merging {fill.group}", unit="case", disable=not is_first() or not todo):
         try:
             merge_case(planned, fill, case, cohort, folder, checksum)
-        except (InputError, OSError) as error:
-            failed[case.name] = failure_of_case(error, case, 1)
+            in_a_row = 0
+        except Exception as error:  # a damaged file fails in nibabel, zlib or numpy alike
+            in_a_row += 1
+            failed[case.name] = failure_of_case(error, case, in_a_row)
             logger.warning("set aside: %s: %s", case.name, failed[case.name])
     return gathered(failed)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +93,8 @@ class PseudoLabelPipeline:
         self.groups = group_cases(self.cohort.training, groups or default_group_rules(self.cohort), self.cohort)
         self.planned = plan_stages(parse_recipe(recipe, list(self.groups)), self.groups)
         self.selected = select_stages(self.planned, stages, until)
+        for one in self.planned:
+            self.config_checksums(one)  # a wrong name is told before hours of work
 
     def run(self) -> None:
         """Do what is left of the selected stages, or print the plan or the state.
@@ -97,10 +102,9 @@ class PseudoLabelPipeline:
         Raises:
             InputError: one line on what cannot go on and the remedy; everything finished is kept.
         """
-        if self.dry_run:
-            self.print_plan()
-        elif self.status:
-            self.print_status()
+        if self.dry_run or self.status:
+            if is_first():
+                (self.print_plan if self.dry_run else self.print_status)()
         elif is_first():
             with run_lock(self.work.path):
                 self.run_stages()
@@ -132,26 +136,33 @@ class PseudoLabelPipeline:
         """Compare with earlier runs, set unusable cases aside, measure the foreground."""
         if not self.cohort.validation:
             logger.warning("%s lists no validation cases: the stages will have no scores", self.manifest)
+        self.work.remove_leftovers()
         self.compare_with_earlier_runs()
-        known = self.work.set_aside()
-        found = unusable_cases(self.cohort, self.work.case_facts)
-        self.work.add_set_aside({name: reason for name, reason in found.items() if name not in known})
+        self.set_cases_aside()
         for name, reason in self.work.set_aside().items():
             logger.warning("set aside: %s: %s", name, reason)
         if not self.work.intensity.exists():
             cases = self.work.usable(self.cohort.training)
             foreground_intensity([case_entry(case) for case in cases], self.work.intensity)
 
+    def set_cases_aside(self) -> None:
+        """Leave out what cannot be used; what begun stages went without stays out, other cases are judged anew."""
+        begun = self.begun_cases()
+        kept = {name: reason for name, reason in self.work.set_aside().items() if name in begun}
+        self.work.replace_set_aside({**unusable_cases(self.cohort, self.work.case_facts), **kept})
+
+    def begun_cases(self) -> set[str]:
+        """The names of the cases that begun stages work on."""
+        begun = [read_json(self.work.stage(planned.stage.name).inputs, {}) for planned in self.planned]
+        return {name for inputs in begun for kind in ("cases", "validation") for name in inputs.get(kind, {})}
+
     def compare_with_earlier_runs(self) -> None:
         """Refuse, or redo, begun stages whose settings or data are others now, and all that follow from them."""
         changed: dict[str, list[str]] = {}
         for planned in self.planned:
-            folder = self.work.stage(planned.stage.name)
-            found = [f"stage {source} is redone" for source in model_stages(planned) if source in changed]
-            before = read_json(folder.inputs, None)
-            if before is not None:
-                found = changes(before, self.inputs(planned)) + found
-            if found and folder.path.exists():
+            before = read_json(self.work.stage(planned.stage.name).inputs, None)
+            found = [] if before is None else changes(before, self.inputs(planned))
+            if found:
                 changed[planned.stage.name] = found
         if not changed:
             return
@@ -164,23 +175,33 @@ class PseudoLabelPipeline:
                 f"{self.work.path / 'replaced'}), undo the change, or pass another --work_dir"
             )
         logger.warning("%s; redone: %s", what, names)
-        self.work.replace(list(changed))
+        # in this order a kill at any moment leaves the first changed stage in place, so that the change is seen again
         self.work.intensity.unlink(missing_ok=True)
-        self.work.set_aside_file.unlink(missing_ok=True)
+        self.work.replace(list(reversed(changed)))
 
     def inputs(self, planned: PlannedStage) -> dict[str, Any]:
         """What the result of a stage follows from."""
-        files = [file for case in self.cohort.cases for file in (case.image, case.label) if file]
-        settings = self.settings
-        names = [*settings.configs("train", planned.stage), *settings.configs("inference", planned.stage)]
-        return stage_inputs(
+        own = stage_inputs(
             planned,
             self.cohort,
             self.cohort.validation,
-            {"training": settings.training, "inference": settings.inference},
-            config_checksums(settings.bundle_root, list(dict.fromkeys(names)), sha256),
-            file_checksums(files, self.work.checksums, description="check sums"),
+            {"training": self.settings.training, "inference": self.settings.inference},
+            self.config_checksums(planned),
+            self.checksums,
         )
+        earlier = {one.stage.name: one for one in self.planned}
+        return {**own, "follows": {name: digest(self.inputs(earlier[name])) for name in model_stages(planned)}}
+
+    @cached_property
+    def checksums(self) -> dict[str, str]:
+        """File -> check sum of every file of the cohort, as it is when the run first asks."""
+        files = [file for case in self.cohort.cases for file in (case.image, case.label) if file]
+        return file_checksums(files, self.work.checksums, description="check sums")
+
+    def config_checksums(self, planned: PlannedStage) -> dict[str, str]:
+        """Name -> check sum of the configs that a stage's training and predictions with its model use."""
+        names = [name for base in ("train", "inference") for name in self.settings.configs(base, planned.stage)]
+        return config_checksums(self.settings.bundle_root, list(dict.fromkeys(names)), sha256)
 
     def records(self) -> list[dict[str, Any]]:
         """The record of every stage of the recipe."""
@@ -199,3 +220,8 @@ class PseudoLabelPipeline:
             data=f"{self.cohort.name}: {counts}; {len(self.cohort.validation)} validation cases",
         )
         logger.info("%s", "\n" + status_table(records))
+
+
+def digest(inputs: Mapping[str, Any]) -> str:
+    """Short check sum of what a stage's result follows from."""
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]

@@ -33,7 +33,7 @@ class Stage:
         unannotated: what a class means that a case's label lacks: "background" or "no_gradient".
         lesions_overwrite: a lesion of the pseudo-label may replace an annotated organ.
         confidence: below this probability a filled voxel is neither trained on nor sampled; 0: all are used.
-        control: trained for comparison; no other stage may use its model.
+        control: trained for comparison; no other stage uses its model or its merged labels.
     """
 
     name: str
@@ -101,22 +101,20 @@ def plan_stages(stages: Sequence[Stage], groups: Mapping[str, Sequence[CohortCas
         InputError: a stage would train on cases without any label, or on none.
     """
     planned: dict[str, PlannedStage] = {}
-    filled: dict[str, Fill] = {}
-    filled_in: dict[str, str] = {}
+    filled: dict[str, tuple[Fill, str]] = {}
     for stage in stages:
         fills = tuple(
             Fill(group, model, planned[model].classes, tuple(groups[group])) for group, model in stage.fill.items()
         )
-        for fill in fills:
-            filled[fill.group], filled_in[fill.group] = fill, stage.name
+        latest = {**filled, **{fill.group: (fill, stage.name) for fill in fills}}
         training = tuple(
-            _training_case(case, filled.get(group), filled_in.get(group), stage)
-            for group in stage.train
-            for case in groups[group]
+            _training_case(case, latest.get(group), stage) for group in stage.train for case in groups[group]
         )
         _check_labelled(stage, training, groups)
         classes = tuple(sorted({number for one in training for number in one.annotated}))
         planned[stage.name] = PlannedStage(stage, fills, training, classes)
+        if not stage.control:
+            filled = latest
     return list(planned.values())
 
 
@@ -126,7 +124,7 @@ def select_stages(
     """The stages to run: "all", or those named (or counted from 1) in `stages`; none after `until`.
 
     Raises:
-        InputError: a name or number that is no stage.
+        InputError: a name or number that is no stage, or none is left.
     """
     chosen = list(planned)
     if until not in ("", None):
@@ -135,7 +133,10 @@ def select_stages(
         return chosen
     wanted = stages.split(",") if isinstance(stages, str) else [stages] if isinstance(stages, int) else list(stages)
     numbers = {_index(one, planned) for one in wanted}
-    return [one for number, one in enumerate(planned) if number in numbers and one in chosen]
+    selected = [one for number, one in enumerate(planned) if number in numbers and one in chosen]
+    if not selected:
+        raise InputError(f"no stage of {stages!r} is left until {until!r}; pass other --stages or --until")
+    return selected
 
 
 def describe_plan(planned: Sequence[PlannedStage], cohort: Cohort) -> list[str]:
@@ -178,9 +179,9 @@ def _parse_stage(number: int, entry: Any, groups: Sequence[str], earlier: Sequen
         inference=_mapping(entry, "inference", where),
         labels=_choice(entry, "labels", (FILLED, ANNOTATED), where),
         unannotated=_choice(entry, "unannotated", UNANNOTATED, where),
-        lesions_overwrite=is_on(merge.get("lesions_overwrite", True)),
+        lesions_overwrite=_switch(merge.get("lesions_overwrite", True), f"{where}: merge lesions_overwrite"),
         confidence=_fraction(merge.get("confidence", 0.0), f"{where}: merge confidence"),
-        control=is_on(entry.get("control", False)),
+        control=_switch(entry.get("control", False), f"{where}: control"),
     )
     _check_groups(stage, where, groups, earlier)
     return stage
@@ -214,10 +215,11 @@ def _check_labelled(stage: Stage, training: Sequence[TrainingCase], groups: Mapp
             )
 
 
-def _training_case(case: CohortCase, fill: Fill | None, filled_in: str | None, stage: Stage) -> TrainingCase:
-    if fill is None or stage.labels == ANNOTATED:
+def _training_case(case: CohortCase, filled: tuple[Fill, str] | None, stage: Stage) -> TrainingCase:
+    if filled is None or stage.labels == ANNOTATED:
         return TrainingCase(case, None, case.annotated)
-    return TrainingCase(case, filled_in, tuple(sorted({*case.annotated, *fill.classes})))
+    fill, filled_by = filled
+    return TrainingCase(case, filled_by, tuple(sorted({*case.annotated, *fill.classes})))
 
 
 def _index(wanted: str | int, planned: Sequence[PlannedStage]) -> int:
@@ -250,6 +252,13 @@ def _choice(entry: Mapping[str, Any], key: str, choices: Sequence[str], where: s
     if value not in choices:
         raise InputError(f"{where}: {key} is {value!r}; it must be one of {', '.join(choices)}")
     return str(value)
+
+
+def _switch(value: Any, where: str) -> bool:
+    try:
+        return is_on(value)
+    except InputError:
+        raise InputError(f"{where} is {value!r}; it must be true or false") from None
 
 
 def _fraction(value: Any, where: str) -> float:

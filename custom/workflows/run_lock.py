@@ -13,6 +13,8 @@ from pathlib import Path
 
 from ..errors import InputError
 
+_held: set[int] = set()
+
 
 @contextmanager
 def run_lock(folder: str | Path) -> Iterator[None]:
@@ -24,26 +26,43 @@ def run_lock(folder: str | Path) -> Iterator[None]:
     path = Path(folder) / "lock"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+", encoding="utf-8")
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise InputError(f"{folder} cannot be written ({error.strerror}): pass another --work_dir") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise InputError(
-                f"{folder} is in use by another run ({_holder(path)}): wait for it, end it, or pass another --work_dir"
-            ) from error
-        holder = {
-            "process": os.getpid(),
-            "machine": socket.gethostname(),
-            "since": datetime.now().isoformat(" ", "seconds"),
-        }
-        file.seek(0)
-        file.truncate()
-        file.write(json.dumps(holder))
-        file.flush()
+    _held.add(handle)
+    try:
+        _lock(handle, path)
         yield
+    finally:
+        if handle in _held:  # a forked process has let go of it
+            _held.remove(handle)
+            os.close(handle)
+
+
+def _lock(handle: int, path: Path) -> None:
+    folder = path.parent
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError) as error:
+        raise InputError(
+            f"{folder} is in use by another run ({_holder(path)}): wait for it, end it, or pass another --work_dir"
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"{folder}: files cannot be locked there ({error.strerror}): pass a --work_dir on another disk"
+        ) from error
+    holder = {
+        "process": os.getpid(),
+        "machine": socket.gethostname(),
+        "since": datetime.now().isoformat(" ", "seconds"),
+    }
+    try:
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, json.dumps(holder).encode(), 0)
+    except OSError as error:
+        raise InputError(
+            f"{folder} cannot be written ({error.strerror}): free space or pass another --work_dir"
+        ) from error
 
 
 def _holder(path: Path) -> str:
@@ -52,3 +71,13 @@ def _holder(path: Path) -> str:
         return f"process {holder['process']} on {holder['machine']} since {holder['since']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "unknown"
+
+
+def _let_go() -> None:
+    """In a forked data-loading process, which may outlive a killed run by seconds and would keep its lock."""
+    for handle in _held:
+        os.close(handle)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)

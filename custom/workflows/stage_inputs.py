@@ -10,6 +10,7 @@ from typing import Any
 
 from .. import __version__
 from ..data.cohort import Cohort, CohortCase
+from ..errors import InputError
 from .recipe import PlannedStage
 
 LISTED_CHANGES = 8
@@ -64,8 +65,18 @@ def shortened(lines: Sequence[str]) -> str:
 
 
 def config_checksums(bundle_root: str | Path, names: Sequence[str], checksum: Any) -> dict[str, str]:
-    """Name -> check sum of configs of a bundle."""
-    return {name: checksum(Path(bundle_root) / "configs" / f"{name}.yaml") for name in names}
+    """Name -> check sum of configs of a bundle.
+
+    Raises:
+        InputError: a config cannot be read.
+    """
+    files = {name: Path(bundle_root) / "configs" / f"{name}.yaml" for name in names}
+    try:
+        return {name: checksum(file) for name, file in files.items()}
+    except OSError as error:
+        raise InputError(
+            f"{error.filename}: cannot be read ({error.strerror}); correct the name in overlays"
+        ) from error
 
 
 def _case(case: CohortCase, checksums: Mapping[str, str]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from .labelling import merge_group, predict_cases, prediction_overrides
 from .processes import on_first, rank, together
 from .recipe import Fill, PlannedStage, Stage
 from .reviewing import annotated_classes, review_stage
-from .work_folder import WorkFolder, read_json
+from .work_folder import WorkFolder, is_finished, read_json
 
 logger = logging.getLogger(__name__)
 
@@ -81,8 +81,8 @@ class StageRun:
             inputs: what the stage's result follows from, kept before anything else of it is written.
         """
         if on_first(self.is_done):
+            on_first(self.drop_cache)
             return
-        logger.info("stage %s", self.stage.name)
         on_first(partial(self.begin, inputs))
         models = {fill.group: on_first(partial(self.model_checksum, fill)) for fill in self.planned.fills}
         for fill in self.planned.fills:
@@ -96,6 +96,7 @@ class StageRun:
             on_first(partial(self.work.add_set_aside, failed))
         self.train()
         on_first(partial(self.finish, models))
+        on_first(self.drop_cache)
 
     def is_done(self) -> bool:
         """Whether nothing of the stage is left."""
@@ -103,6 +104,7 @@ class StageRun:
 
     def begin(self, inputs: Callable[[PlannedStage], dict[str, Any]]) -> None:
         """Write what the stage depends on, before anything else of it."""
+        logger.info("stage %s", self.stage.name)
         for source in model_stages(self.planned):
             if read_json(self.work.stage(source).record, {}).get("state") != "done":
                 raise InputError(
@@ -140,6 +142,7 @@ class StageRun:
         write_case_list(case_list, [{"image": case.image} for case in cases])
         facts = {"stage": self.stage.name, "model": {"stage": source.name, "sha256": checksum}}
         overrides = {
+            **self.settings.training,  # the spacing, the network
             **source.settings,
             **self.settings.inference,
             **source.inference,
@@ -211,6 +214,7 @@ class StageRun:
 
     def write_case_lists(self) -> None:
         """The lists the training reads, and the statistics it normalises with."""
+        self.work.add_set_aside(self.never_merged())
         kept = {case.name for case in self.work.usable([one.case for one in self.planned.training])}
         entries = []
         for one in self.planned.training:
@@ -224,6 +228,17 @@ class StageRun:
         validation = [case_entry(case) for case in self.work.usable(self.cohort.validation)]
         write_case_list(self.folder.validation_list, validation)
         write_json(self.folder.models / "intensity.json", read_json(self.work.intensity, None))
+
+    def never_merged(self) -> dict[str, str]:
+        """Name -> reason of the cases that an earlier stage left out, where the list of those was begun anew."""
+        aside = self.work.set_aside()
+        found = {}
+        for one in self.planned.training:
+            if one.filled_by and one.case.name not in aside:
+                merged = self.work.stage(one.filled_by).merged(one.case.name)
+                if not is_finished(merged):
+                    found[one.case.name] = f"{one.case.image}: stage {one.filled_by} left it without a label"
+        return found
 
     def finish(self, models: Mapping[str, str]) -> None:
         """Write the record of the stage, which is then done."""
@@ -254,6 +269,9 @@ class StageRun:
             "finished": now(),
         }
         write_json(self.folder.record, record)
+
+    def drop_cache(self) -> None:
+        """Delete the prepared cases of a finished stage, also where a kill came between its record and this."""
         if not self.settings.keep_cache:
             shutil.rmtree(self.folder.cache, ignore_errors=True)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..atomic_write import write_json
+from ..atomic_write import TEMPORARY_PREFIX, write_json
 from ..data.cohort import CohortCase
 from ..errors import InputError
 
@@ -108,6 +108,11 @@ class WorkFolder:
         """Name of a case -> why it is left out."""
         return dict(read_json(self.set_aside_file, {}))
 
+    def replace_set_aside(self, reasons: dict[str, str]) -> None:
+        """Leave out these cases and no others."""
+        if reasons != self.set_aside():
+            write_json(self.set_aside_file, reasons)
+
     def add_set_aside(self, reasons: dict[str, str]) -> None:
         """Leave more cases out from now on."""
         if reasons:
@@ -117,6 +122,12 @@ class WorkFolder:
         """The cases not set aside; every process reads the same file."""
         aside = self.set_aside()
         return [case for case in cases if case.name not in aside]
+
+    def remove_leftovers(self) -> None:
+        """Delete the temporary files of a run that was killed while it wrote them."""
+        for file in self.path.rglob(TEMPORARY_PREFIX + "*"):
+            if file.is_file():
+                file.unlink(missing_ok=True)
 
     def replace(self, names: Sequence[str]) -> list[Path]:
         """Move the folders of stages to `replaced/`, from where they can be fetched back; returns where they are."""

@@ -1,9 +1,12 @@
 """Where and how a run computes."""
 
+from datetime import timedelta
+
 import pytest
 import torch
+import torch.distributed as dist
 
-from custom.engines import amp_options, cpu_autocast, default_device, uses_amp, world_size
+from custom.engines import amp_options, cpu_autocast, default_device, join_processes_if_any, uses_amp, world_size
 
 
 def test_device_follows_the_machine(monkeypatch):
@@ -46,3 +49,26 @@ def test_one_process_alone():
 def test_bfloat16_on_cpus_with_matrix_units_only(monkeypatch, amp, device, amx, dtype):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": amx}, raising=False)
     assert cpu_autocast(amp, device) == dtype
+
+
+@pytest.mark.parametrize("processes", [None, "1"])
+def test_a_run_of_one_process_joins_nobody(monkeypatch, processes):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    if processes:
+        monkeypatch.setenv("WORLD_SIZE", processes)
+    join_processes_if_any()
+    assert not dist.is_initialized()
+
+
+def test_processes_of_torchrun_join_and_wait_for_days(monkeypatch):
+    """While one labels a thousand cases another may have finished."""
+    joined = []
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(dist, "init_process_group", lambda **options: joined.append(options))
+    join_processes_if_any()
+    assert joined == [{"backend": "gloo", "timeout": timedelta(days=30)}]
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    join_processes_if_any()
+    assert len(joined) == 1, "those joined already stay"

@@ -60,9 +60,13 @@ def test_rounding_of_a_stored_affine_is_no_shear():
     assert native_grid(SAR, (9, 9, 9), native, (512, 512, 512)).axes[2].native_axis == 0
 
 
-@pytest.mark.parametrize("native", [rotated(1), rotated(45), [[1, 0.1, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]])
+@pytest.mark.parametrize(
+    "native", [rotated(1), rotated(45), [[1, 0.1, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]]
+)
 def test_turned_or_sheared_grids_are_refused(native):
-    with pytest.raises(ValueError, match=r"case_7\.nii: the axes of the network's grid \[\[0.0, .*return_grid 'network'"):
+    with pytest.raises(
+        ValueError, match=r"case_7\.nii: the axes of the network's grid \[\[0.0, .*return_grid 'network'"
+    ):
         native_grid(SAR, (9, 9, 9), native, (100, 100, 100), "case_7.nii")
 
 
@@ -93,6 +97,8 @@ def stored(codes, size, spacing):
     """Affine and shape of a scan of `size` voxels of `spacing` along (x, y, z) when stored with other axes."""
     affine = np.diag([*spacing, 1.0])
     affine[:3, 3] = -11.3, 18.9, 4.1
-    turn = nib.orientations.ornt_transform(nib.orientations.io_orientation(affine), nib.orientations.axcodes2ornt(codes))
+    turn = nib.orientations.ornt_transform(
+        nib.orientations.io_orientation(affine), nib.orientations.axcodes2ornt(codes)
+    )
     stored_affine = affine @ nib.orientations.inv_ornt_aff(turn, size)
     return stored_affine, tuple(np.array(size)[np.argsort(turn[:, 0])].tolist())

@@ -58,6 +58,15 @@ def test_one_class_in_a_corner_of_one_plane():
         assert set(np.unique(labels)) == {0, 2}
 
 
+def test_a_class_wins_that_is_hardly_more_probable_than_the_others():
+    probabilities = torch.full((4, 6, 7, 8), 0.25)
+    probabilities[:, 2:5, 3:6, 1:4] = torch.tensor([0.249, 0.25, 0.249, 0.252]).reshape(4, 1, 1, 1)
+    grid = NativeGrid([GridAxis(i, length, length, 1.0, 0.0) for i, length in enumerate((6, 7, 8))])
+    expected = np.zeros((6, 7, 8))
+    expected[2:5, 3:6, 1:4] = 3
+    assert np.array_equal(streamed(probabilities, grid, 2, confidence=False)[0], expected)
+
+
 def test_the_lower_class_wins_a_tie():
     probabilities = torch.zeros(4, 2, 3, 3)
     probabilities[1:3] = 0.5

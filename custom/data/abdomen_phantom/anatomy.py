@@ -6,13 +6,13 @@ varies: organs are moved and scaled, each by itself, before the whole patient is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from .pose import rotation
-from .shapes import Common, Ellipsoid, Fins, HalfSpace, Shape, Tube, Without, smooth_tube, turned_axes
+from .shapes import Common, Ellipsoid, Fins, HalfSpace, Shape, Tube, Without, smooth_tube, straight_tube, turned_axes
 from .trunk import Trunk
 
 ORGANS = (
@@ -38,8 +38,8 @@ AORTA = [(-15, -38, 190, 13), (-15, -36, 140, 12.5), (-12, -31, 90, 12), (-7, -1
 AORTA += [(-4, -13, -50, 9), (-3, -14, -98, 8.5)]  # here it divides
 ILIACS = [(-3, -14, -98, 7), (16, -16, -120, 6), (36, -24, -160, 6)]
 VENA_CAVA = [(19, -15, -100, 10), (20, -13, -50, 10.5), (22, -11, 0, 11), (26, -13, 40, 11.5), (29, -13, 72, 12)]
-VENA_CAVA += [(22, 4, 106, 12), (14, 16, 140, 13)]
-OESOPHAGUS = [(-2, -20, 190, 8.5), (-4, -18, 145, 8.5), (-11, -10, 115, 8.5), (-17, -3, 98, 8.0), (-32, -1, 90, 8.0)]
+VENA_CAVA += [(25, 0, 100, 12), (22, 7, 114, 12)]  # here it enters the heart
+OESOPHAGUS = [(-2, -20, 190, 9), (-4, -18, 145, 9), (-11, -10, 115, 9), (-17, -3, 98, 8.5), (-33, -1, 90, 8.5)]
 STOMACH = [(-58, -12, 88, 31), (-62, 2, 68, 31), (-64, 22, 42, 26), (-56, 42, 16, 22), (-34, 54, 0, 19)]
 STOMACH += [(-4, 54, -4, 16), (18, 47, 1, 11), (30, 40, 5, 8)]
 DUODENUM = [(32, 39, 6, 11), (45, 27, 9, 11), (52, 10, 2, 11), (51, 2, -22, 11), (48, 4, -48, 11.5)]
@@ -47,7 +47,14 @@ DUODENUM += [(34, 8, -64, 11), (8, 11, -66, 10), (-16, 15, -58, 10), (-30, 19, -
 PANCREAS = [(32, 12, -36, 9), (33, 14, -18, 14), (27, 18, -4, 13), (12, 25, 4, 9.5), (-10, 26, 11, 10.5)]
 PANCREAS += [(-36, 12, 19, 11), (-60, -2, 28, 10), (-78, -12, 36, 8)]
 GALLBLADDER = [(52, 34, 8, 5), (56, 44, 0, 10), (62, 56, -13, 15.5), (65, 63, -25, 15)]
-PORTAL_VEIN = [(10, 9, -80, 4.5), (11, 10, -40, 5.5), (13, 10, -4, 6.5), (24, 9, 18, 7), (40, 13, 36, 7), (66, 8, 46, 5)]
+PORTAL_VEIN = [
+    (10, 9, -80, 4.5),
+    (11, 10, -40, 5.5),
+    (13, 10, -4, 6.5),
+    (24, 9, 18, 7),
+    (40, 13, 36, 7),
+    (66, 8, 46, 5),
+]
 LEFT_PORTAL_VEIN = [(40, 13, 36, 6), (14, 32, 52, 4.5), (-20, 42, 62, 3)]
 SPLENIC_VEIN = [(13, 10, 0, 5.5), (-18, 13, 10, 5), (-56, -14, 26, 4.5), (-84, -24, 42, 4)]
 MESENTERIC_ARTERY = [(-4, 2, -4, 4), (-3, 14, -24, 4), (-4, 18, -90, 3)]
@@ -60,25 +67,40 @@ ASCENDING_COLON = [(106, -18, -170, 24), (108, -18, -100, 23), (102, -16, -62, 2
 TRANSVERSE_COLON = [(88, 22, -56, 19), (66, 58, -62, 19), (20, 70, -66, 19), (-40, 68, -48, 19), (-86, 50, -14, 18)]
 DESCENDING_COLON = [(-86, 50, -14, 18), (-102, 34, 20, 19), (-110, 14, 14, 18), (-112, -16, -22, 16)]
 DESCENDING_COLON += [(-112, -28, -80, 15), (-104, -28, -170, 15)]
+COLON = (ASCENDING_COLON, TRANSVERSE_COLON, DESCENDING_COLON)
+SMALL_BOWEL_STARTS = (
+    (-62, 34, -26),
+    (-52, 40, -62),
+    (-72, 20, -70),
+    (-30, 46, -92),
+    (20, 42, -96),
+    (62, 34, -92),
+    (-64, 20, -116),
+    (48, 20, -124),
+    (0, 50, -130),
+    (84, 4, -100),
+    (30, 62, -84),
+    (-20, 62, -70),
+    (-84, -6, -96),
+    (-40, 10, -100),
+    (4, 36, -112),
+    (56, 50, -108),
+    (-36, 62, -112),
+)
 
 
 @dataclass(frozen=True)
 class Kidney:
-    """Parenchyma (the labelled organ) is the bean without its sinus."""
+    """The labelled organ is the bean without its sinus, which holds fat around the pelvis."""
 
     bean: Ellipsoid
     sinus: Ellipsoid
     pelvis: Ellipsoid
 
-    @property
-    def parenchyma(self) -> Shape:
-        """The labelled organ."""
-        return Without(self.bean, self.sinus, 3.0)
-
 
 @dataclass(frozen=True)
 class Anatomy:
-    """Shapes of one patient; `organs` has the names of `ORGANS`."""
+    """Shapes of one patient; `organs` has those of `ORGANS` that are one closed shape, all but the kidneys."""
 
     trunk: Trunk
     organs: Mapping[str, Shape]
@@ -103,8 +125,6 @@ def draw_anatomy(rng: np.random.Generator, trunk: Trunk) -> Anatomy:
     vessels = rng.normal(0, (2, 1.5, 0))
     organs = {
         "liver": draw_liver(rng, upper),
-        "right_kidney": right.parenchyma,
-        "left_kidney": left.parenchyma,
         "spleen": draw_spleen(rng, upper),
         "pancreas": draw_tube(rng, PANCREAS, head, calibre=(1.0, 0.08), flatness=1.05),
         "aorta": draw_tube(rng, AORTA, vessels, sway_mm=1.0, calibre=(1.0, 0.08)),
@@ -130,8 +150,8 @@ def draw_anatomy(rng: np.random.Generator, trunk: Trunk) -> Anatomy:
         ),
         hepatic_veins=tuple(draw_tube(rng, rows, 0.5 * upper) for rows in HEPATIC_VEINS),
         arteries=(
-            smooth_tube(np.array(ILIACS) + (*vessels, 0)),
-            smooth_tube(np.array(ILIACS) * (-1, 1, 1, 1) + (-6 + vessels[0], vessels[1], 0, 0)),
+            straight_tube(np.array(ILIACS) + np.array([*vessels, 0])),
+            straight_tube(np.array(ILIACS) * (-1, 1, 1, 1) + np.array([-6 + vessels[0], vessels[1], 0, 0])),
             draw_tube(rng, MESENTERIC_ARTERY, vessels),
         ),
         renal_veins=(renal_vein(right, (20, -11)), renal_vein(left, (18, -2))),
@@ -140,12 +160,9 @@ def draw_anatomy(rng: np.random.Generator, trunk: Trunk) -> Anatomy:
     )
 
 
-COLON = (ASCENDING_COLON, TRANSVERSE_COLON, DESCENDING_COLON)
-
-
 def draw_tube(
     rng: np.random.Generator,
-    rows: list[tuple[float, ...]],
+    rows: Sequence[Sequence[float]],
     shift: np.ndarray | float = 0.0,
     sway_mm: float = 2.0,
     calibre: tuple[float, float] = (1.0, 0.05),
@@ -201,7 +218,7 @@ def draw_spleen(rng: np.random.Generator, shift: np.ndarray) -> Shape:
 def draw_kidney(rng: np.random.Generator, side: int, shift: np.ndarray) -> Kidney:
     """Upper pole medial and posterior, hilum to the front and the middle; the right kidney lies lower."""
     centre = np.array([65.0 * side, -43.0, -9.0 if side > 0 else 7.0]) + shift + rng.normal(0, (3, 3, 7))
-    scale = log_normal(rng, 1.0, 0.06)
+    scale = log_normal(rng, 1.0, 0.045)
     tilt = rng.normal(0, 0.05, 2)
     axes = turned_axes((-0.24 * side + tilt[0], -0.2 + tilt[1], 0.95), (-0.86 * side, 0.5, 0.0))
     bean = Ellipsoid(centre, scale * np.array([53.0, 26.0, 27.5]), axes)
@@ -237,29 +254,8 @@ def draw_small_bowel(rng: np.random.Generator) -> tuple[Tube, ...]:
             heading = heading / np.linalg.norm(heading) + rng.normal(0, 0.7, 3)
             heading += (np.array(start) - point) / 45  # a coil stays where it began
             point = point + 24 * heading / np.linalg.norm(heading)
-        loops.append(smooth_tube(np.array(rows), 12))
+        loops.append(straight_tube(rows))
     return tuple(loops)
-
-
-SMALL_BOWEL_STARTS = (
-    (-62, 34, -26),
-    (-52, 40, -62),
-    (-72, 20, -70),
-    (-30, 46, -92),
-    (20, 42, -96),
-    (62, 34, -92),
-    (-64, 20, -116),
-    (48, 20, -124),
-    (0, 50, -130),
-    (84, 4, -100),
-    (30, 62, -84),
-    (-20, 62, -70),
-    (-84, -6, -96),
-    (-40, 10, -100),
-    (4, 36, -112),
-    (56, 50, -108),
-    (-36, 62, -112),
-)
 
 
 def renal_vein(kidney: Kidney, target: tuple[float, float]) -> Tube:

@@ -185,9 +185,7 @@ def _write_cases(
             pass
 
 
-def _write_case(
-    root: Path, case: Case, spacing_mm: tuple[Range, Range], extent_mm: tuple[Range, Range, Range]
-) -> None:
+def _write_case(root: Path, case: Case, spacing_mm: tuple[Range, Range], extent_mm: tuple[Range, Range, Range]) -> None:
     """Write truth, partial label and image."""
     phantom = make_abdomen_phantom(case.seed, spacing_mm, extent_mm)
     _save(root / case.truth, phantom.label, phantom.affine)

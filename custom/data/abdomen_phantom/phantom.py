@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...errors import InputError
-from .anatomy import ORGANS, Anatomy, draw_anatomy
+from .anatomy import Anatomy, draw_anatomy
 from .canvas import Canvas
 from .painting import paint_patient
 from .pose import Pose, draw_pose
@@ -23,6 +23,7 @@ EXTENT_MM: tuple[Range, Range, Range] = ((300.0, 380.0), (220.0, 280.0), (190.0,
 SMALLEST_EXTENT_MM = (260.0, 180.0, 140.0)  # less cuts organs away altogether
 SPACING_LIMITS_MM: tuple[Range, Range] = ((0.5, 10.0), (0.4, 6.0))
 ORGANS_FROM_MM, ORGANS_TO_MM = -84.0, 116.0  # of the anatomical z
+COUCH_IN_VIEW_MM = 6.0  # the body lies so much in front of the middle of the field of view
 SLAB_VOXELS = 2**20  # painted at once: bounds the memory of a large scan
 
 
@@ -83,12 +84,12 @@ def make_abdomen_phantom(
 
 def check_ranges(spacing_mm: tuple[Range, Range], extent_mm: tuple[Range, Range, Range]) -> None:
     """Raise `InputError` for a range that is none, or with which no abdomen can be shown."""
-    names = ("slice distance", "pixel size")
-    for name, (low, high), (least, most) in zip(names, spacing_mm, SPACING_LIMITS_MM, strict=True):
+    steps = zip(("slice distance", "pixel size"), spacing_mm, SPACING_LIMITS_MM, strict=True)
+    for name, (low, high), (least, most) in steps:
         if not least <= low <= high <= most:
             raise InputError(f"spacing_mm: {name} {(low, high)} is no (low, high) within {least} to {most} mm")
-    names = ("left-right", "front-back", "head-foot")
-    for name, (low, high), least in zip(names, extent_mm, SMALLEST_EXTENT_MM, strict=True):
+    sides = zip(("left-right", "front-back", "head-foot"), extent_mm, SMALLEST_EXTENT_MM, strict=True)
+    for name, (low, high), least in sides:
         if not least <= low <= high <= 600:
             raise InputError(f"extent_mm: {name} {(low, high)} is no (low, high) within {least} to 600 mm")
 
@@ -120,7 +121,8 @@ def lay_down(rng: np.random.Generator, pose: Pose, trunk: Trunk, height_mm: floa
     below = ORGANS_FROM_MM - spare * rng.uniform(0.25, 0.75)
     front, _, back = trunk.fat_mm
     middle = WALL_MIDDLE_Y + (front - back) / 2
-    return replace(pose, shift=pose.shift + (0, 6 - pose.size * middle, -height_mm / 2 - pose.size * below))
+    place = np.array([0.0, COUCH_IN_VIEW_MM - pose.size * middle, -height_mm / 2 - pose.size * below])
+    return replace(pose, shift=pose.shift + place)
 
 
 def render(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
@@ -160,6 +162,3 @@ def grow_tumours(
     ]
     label = np.where(mask, np.uint8(TUMOUR_ID), organs)
     return label, tuple(tumour for tumour in grown if tumour is not None)
-
-
-__all__ = ["EXTENT_MM", "ORGANS", "SPACING_MM", "AbdomenPhantom", "make_abdomen_phantom"]

@@ -20,7 +20,9 @@ class Ripples:
         """The field (z, y, x), float32, on the grid of three coordinate vectors x, y, z."""
         total = np.zeros((len(axes[2]), len(axes[1]), len(axes[0])), np.float32)
         for frequency, phase in zip(self.frequencies, self.phases, strict=True):
-            x, y, z = (np.cos(axis * f + p).astype(np.float32) for axis, f, p in zip(axes, frequency, phase, strict=True))
+            x, y, z = (
+                np.cos(axis * f + p).astype(np.float32) for axis, f, p in zip(axes, frequency, phase, strict=True)
+            )
             total += (z[:, None] * y)[:, :, None] * x
         return total * np.float32(np.sqrt(8 / len(self.phases)))
 

@@ -99,7 +99,7 @@ def couch_hu(axes: Axes, top_y: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def acquire(rng: np.random.Generator, hu: np.ndarray, acquisition: Acquisition) -> np.ndarray:
-    """The scan (int16) of noiseless HU (float32): in-plane resolution, then correlated noise, strongest in the middle."""
+    """The scan (int16) of noiseless HU (float32): in-plane resolution, then correlated noise, most in the middle."""
     for axis in (1, 2):
         hu = smooth(hu, acquisition.blur_mm / acquisition.spacing_mm[axis], axis)
     noise = rng.standard_normal(hu.shape, dtype=np.float32)

@@ -65,7 +65,7 @@ class Tube:
         return (self.points - reach).min(axis=0), (self.points + reach).max(axis=0)
 
     def pieces(self, cones: int) -> list[Tube]:
-        """The same tube in pieces of at most so many cones: small boxes, where one around a bent tube is mostly empty."""
+        """The same tube in pieces of at most so many cones, whose boxes are fuller than one around a bent tube."""
         starts = range(0, len(self.points) - 1, cones)
         return [
             Tube(self.points[start : start + cones + 1], self.radii[start : start + cones + 1], self.flatness)
@@ -191,12 +191,21 @@ def round_common(distances: Sequence[np.ndarray], rounding: float) -> np.ndarray
     return np.sqrt(outside) + np.minimum(deepest, 0) - radius
 
 
+def straight_tube(rows: Sequence[Sequence[float]] | np.ndarray) -> Tube:
+    """A tube straight from row to row (x, y, z, radius)."""
+    table = np.asarray(rows, float)
+    return Tube(table[:, :3], table[:, 3])
+
+
 def smooth_tube(table: np.ndarray, step_mm: float = 9.0, flatness: float = 1.0) -> Tube:
     """A tube without kinks through the rows (x, y, z, radius) of `table`, in pieces of about `step_mm`."""
     gaps = np.linalg.norm(np.diff(table[:, :3], axis=0), axis=1)
     # parameter: square root of the chords (centripetal), which keeps a spline from overshooting at uneven gaps
     knots = np.concatenate([[0.0], np.cumsum(np.sqrt(gaps))])
-    places = [np.linspace(*knots[i : i + 2], max(int(np.ceil(gap / step_mm)), 1), False) for i, gap in enumerate(gaps)]
+    places = [
+        np.linspace(knots[i], knots[i + 1], max(int(np.ceil(gap / step_mm)), 1), endpoint=False)
+        for i, gap in enumerate(gaps)
+    ]
     curve = CubicSpline(knots, table[:, :3], bc_type="natural")
     at = np.concatenate([*places, knots[-1:]])
     return Tube(curve(at), np.interp(at, knots, table[:, 3]), flatness)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .shapes import Ellipsoid, Shape, Tube, smooth_tube, turned_axes
+from .shapes import Ellipsoid, Shape, straight_tube, turned_axes
 
 WALL_MIDDLE_Y = -4.0
 HALF_WIDTH, HALF_DEPTH = 143.0, 94.0  # outer surface of the muscles
@@ -113,14 +113,16 @@ def ribs_distance(wall: np.ndarray, y: np.ndarray, z: np.ndarray, phase: float, 
 def back_muscles() -> list[Shape]:
     """Psoas, quadratus lumborum, erector spinae on both sides, and the crura of the diaphragm."""
     muscles: list[Shape] = [
-        smooth_tube(np.array([(6, -26, 96, 4), (13, -30, 60, 5.5), (17, -29, 20, 5), (15, -26, -15, 3.0)])),
-        smooth_tube(np.array([(-20, -34, 96, 4), (-21, -32, 60, 5.5), (-21, -29, 20, 5), (-16, -26, -10, 3.0)])),
+        straight_tube([(6, -26, 96, 4), (13, -30, 60, 5.5), (17, -29, 20, 5), (15, -26, -15, 3)]),
+        straight_tube([(-20, -34, 96, 4), (-21, -32, 60, 5.5), (-21, -29, 20, 5), (-16, -26, -10, 3)]),
     ]
     for side in (-1, 1):
         psoas = [(24, -47, 10, 7), (31, -44, -30, 13), (38, -41, -70, 17), (46, -36, -150, 20)]
         lumborum = [(56, -76, 20, 8), (62, -73, -40, 11), (70, -70, -150, 12)]
         erector = [(27, -84, 190, 16), (30, -79, 40, 20), (31, -75, -50, 22), (32, -74, -150, 22)]
-        muscles += [smooth_tube(np.array(rows) * (side, 1, 1, 1), 30) for rows in (psoas, lumborum, erector)]
+        muscles += [
+            straight_tube([(side * x, y, z, radius) for x, y, z, radius in rows]) for rows in (psoas, lumborum, erector)
+        ]
     return muscles
 
 
@@ -138,10 +140,12 @@ def iliac_wings() -> list[Shape]:
 
 def heart() -> Shape:
     """The lower half of the heart on the diaphragm, left of the middle."""
-    return Ellipsoid(np.array([-22.0, 26.0, 140.0]), np.array([58.0, 42.0, 40.0]), turned_axes((-0.9, 0.4, -0.1), (0, 0, 1)))
+    return Ellipsoid(
+        np.array([-22.0, 26.0, 140.0]), np.array([58.0, 42.0, 40.0]), turned_axes((-0.9, 0.4, -0.1), (0, 0, 1))
+    )
 
 
 def spinal_canal() -> Shape:
     """The dural sac."""
-    rows = [(0.0, float(spine_y(np.array(z))) - 26, z, 8.0) for z in np.linspace(-150, 190, 9)]
-    return Tube(np.array(rows)[:, :3], np.array(rows)[:, 3])
+    heights = np.linspace(-150, 190, 9)
+    return straight_tube([(0.0, float(spine_y(z)) - 26, float(z), 8.0) for z in heights])

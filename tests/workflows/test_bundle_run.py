@@ -1,0 +1,85 @@
+"""A bundle of two small configs, run inside this process."""
+
+from __future__ import annotations
+
+import json
+import weakref
+from pathlib import Path
+
+import pytest
+import yaml
+
+from custom.errors import InputError, find_input_error
+from custom.workflows.bundle_run import run_config
+
+alive: weakref.WeakSet = weakref.WeakSet()
+
+BASE = {
+    "imports": ["$from pathlib import Path", "$from tests.workflows import test_bundle_run as here"],
+    "bundle_root": ".",
+    "folder": "$@bundle_root + '/output'",
+    "epochs": 1000,
+    "network": {"width": 16, "depth": 5},
+    "held": "$here.Held()",
+    "initialize": ["$Path(@folder).mkdir()"],
+    "run": ["$here.note(@held, @folder, [@epochs, @network#width, @network#depth])"],
+    "finalize": ["$(Path(@folder) / 'finalized').touch()"],
+}
+
+
+class Held:
+    """Stands for a network on a GPU."""
+
+    def __init__(self) -> None:
+        alive.add(self)
+        self.itself = self  # as networks and engines are: freed by the garbage collector alone
+
+
+def note(_held: Held, folder: str, values: list) -> None:
+    if values[0] == 0:
+        raise InputError("epochs is 0; pass a positive number")
+    Path(folder, "values.json").write_text(json.dumps(values))
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    (tmp_path / "configs").mkdir()
+    for name, content in {"train": BASE, "small": {"network#width": 8, "epochs": 10}}.items():
+        (tmp_path / "configs" / f"{name}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    (tmp_path / "configs" / "metadata.json").write_text('{"version": "0.1"}')
+    return tmp_path
+
+
+def values(bundle):
+    return json.loads((bundle / "output" / "values.json").read_text())
+
+
+def test_configs_lie_over_one_another_and_overrides_over_all(bundle):
+    run_config(bundle, ["train", "small"], {"epochs": 3, "network#depth": 4})
+    assert values(bundle) == [3, 8, 4]
+
+
+def test_one_config_alone(bundle):
+    run_config(bundle, ["train"], {})
+    assert values(bundle) == [1000, 16, 5]
+
+
+def test_the_group_of_processes_that_finalize_would_leave_stays(bundle):
+    run_config(bundle, ["train"], {})
+    assert not (bundle / "output" / "finalized").exists()
+
+
+@pytest.mark.parametrize("epochs", [1, 0])
+def test_nothing_of_a_run_stays_in_memory(bundle, epochs):
+    try:
+        run_config(bundle, ["train"], {"epochs": epochs})
+    except RuntimeError as error:
+        assert str(find_input_error(error)) == "epochs is 0; pass a positive number"
+        assert epochs == 0
+    run_config(bundle, ["train"], {"folder": str(bundle / "next")})
+    assert len(alive) == 0
+
+
+def test_no_warning_for_every_one_of_many_runs(bundle, recwarn):
+    run_config(bundle, ["train"], {})
+    assert [str(one.message) for one in recwarn if "parsing config_file" in str(one.message)] == []

@@ -1,0 +1,120 @@
+"""What a stage follows from, and what is said when some of it changed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from custom.data.checksums import sha256
+from custom.data.cohort import Cohort, CohortCase
+from custom.errors import InputError
+from custom.workflows.recipe import parse_recipe, plan_stages
+from custom.workflows.stage_inputs import changes, config_checksums, shortened, stage_inputs
+
+
+def case(name, annotated=(1,), use="training"):
+    return CohortCase(name, f"/d/{name}.nii.gz", f"/d/{name}_l.nii.gz" if annotated else None, annotated, use)
+
+
+A, B, BARE, HELD = case("a"), case("b", (1, 2)), case("u", ()), case("v", (1, 2), "validation")
+GROUPS = {"some": [A, B], "none": [BARE]}
+RECIPE = (
+    {"name": "one", "train": ["some"], "settings": {"epochs": 10}},
+    {"name": "two", "train": ["some", "none"], "fill": {"none": "one"}, "overlays": ["big"]},
+)
+
+
+def inputs(recipe=RECIPE, groups=GROUPS, stage=1, common=None, configs=None, classes=("liver", "tumour"), **files):
+    """The inputs of a stage; `files` are names of cases with other check sums than 0."""
+    planned = plan_stages(parse_recipe(recipe, list(groups)), groups)
+    cohort = Cohort("c", classes, (2,), (*(one for group in groups.values() for one in group), HELD))
+    names = [file for one in cohort.cases for file in (one.image, one.label) if file]
+    checksums = dict.fromkeys(names, "0" * 64) | {f"/d/{name}.nii.gz": value for name, value in files.items()}
+    common = common or {"training": {"epochs": 2}, "inference": {}}
+    return stage_inputs(planned[stage], cohort, cohort.validation, common, configs or {"train": "1" * 64}, checksums)
+
+
+def with_stage(**changed):
+    return (RECIPE[0], {**RECIPE[1], **changed})
+
+
+def test_the_inputs_are_json_that_reads_back_as_itself():
+    content = inputs()
+    assert json.loads(json.dumps(content)) == content
+    assert content["stage"]["fill"] == {"none": "one"}
+    assert content["fills"] == {"none": ["one", [1, 2]]}
+    assert content["trained"] == {"a": [None, [1]], "b": [None, [1, 2]], "u": ["two", [1, 2]]}
+    assert content["cases"]["u"] == {"image": "0" * 64, "label": None, "annotated": []}
+    assert list(content["validation"]) == ["v"]
+
+
+def test_equal_inputs_have_no_changes():
+    assert changes(json.loads(json.dumps(inputs())), inputs()) == []
+
+
+def test_a_stage_depends_on_the_cases_it_uses_alone():
+    assert changes(inputs(stage=0), inputs(stage=0, u="9" * 64)) == []
+    assert changes(inputs(stage=1), inputs(stage=1, u="9" * 64)) != []
+
+
+SHORT = '"00000000000... -> "99999999999...'
+
+
+@pytest.mark.parametrize(
+    ("now", "lines"),
+    [
+        ({"common": {"training": {"epochs": 3}, "inference": {}}}, ["common training epochs 2 -> 3"]),
+        ({"common": {"training": {}, "inference": {"mirrored": True}}},
+         ["common training epochs is gone", "common inference mirrored is new"]),
+        ({"u": "9" * 64}, [f"cases u image {SHORT}"]),
+        ({"a_l": "9" * 64}, [f"cases a label {SHORT}"]),
+        ({"v": "9" * 64}, [f"validation v image {SHORT}"]),
+        ({"u": "missing"}, ['cases u image "00000000000... -> "missing"']),
+        ({"groups": {**GROUPS, "none": [BARE, case("w", ())]}}, ["cases w is new", "trained w is new"]),
+        ({"groups": {**GROUPS, "some": [A]}},
+         ["fills none [\"one\", [1, 2]] -> [\"one\", [1]]", "cases b is gone", "trained b is gone",
+          "trained u [\"two\", [1, 2]] -> [\"two\", [1]]"]),
+        ({"groups": {**GROUPS, "some": [replace(A, annotated=(1, 2)), B]}},
+         ["cases a annotated [1] -> [1, 2]", "trained a [null, [1]] -> [null, [1, 2]]"]),
+        ({"recipe": with_stage(overlays=[])}, ['stage overlays ["big"] -> []']),
+        ({"recipe": with_stage(merge={"confidence": 0.6})}, ["stage confidence 0.0 -> 0.6"]),
+        ({"recipe": with_stage(settings={"seed": 1})}, ["stage settings seed is new"]),
+        ({"configs": {"train": "2" * 64, "big": "1" * 64}},
+         ['configs train "11111111111... -> "22222222222...', "configs big is new"]),
+        ({"classes": ("liver", "lesion")}, ['classes ["liver", "tumour"] -> ["liver", "lesion"]']),
+    ],
+)  # fmt: skip
+def test_what_changed_is_named(now, lines):
+    assert changes(inputs(), inputs(**now)) == lines
+
+
+def test_another_version_of_the_code_is_a_change():
+    before = {**inputs(), "version": "0.0.1"}
+    (line,) = changes(before, inputs())
+    assert line.startswith('version "0.0.1" -> ')
+
+
+def test_many_changes_are_counted():
+    lines = [f"cases {number} is new" for number in range(11)]
+    assert shortened(lines[:2]) == "cases 0 is new; cases 1 is new"
+    assert shortened(lines[:8]).endswith("; cases 7 is new")
+    assert shortened(lines).endswith("; cases 7 is new; and 3 more")
+
+
+def test_check_sums_of_the_configs(tmp_path):
+    (tmp_path / "configs").mkdir()
+    for name in ("train", "big"):
+        (tmp_path / "configs" / f"{name}.yaml").write_text(name)
+    found = config_checksums(tmp_path, ["train", "big"], sha256)
+    assert found == {name: sha256(tmp_path / "configs" / f"{name}.yaml") for name in ("train", "big")}
+    assert found["train"] != found["big"]
+
+
+def test_an_overlay_that_is_not_there(tmp_path):
+    with pytest.raises(InputError) as error:
+        config_checksums(tmp_path, ["bigg"], sha256)
+    assert str(error.value) == (
+        f"{tmp_path}/configs/bigg.yaml: cannot be read (No such file or directory); correct the name in overlays"
+    )

@@ -1,0 +1,329 @@
+"""Stages whose trainings and predictions are replaced by notes of what was asked for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from custom.atomic_write import write_json
+from custom.data.checksums import sha256
+from custom.data.cohort import Cohort, CohortCase
+from custom.errors import InputError
+from custom.workflows import stage_run
+from custom.workflows.recipe import parse_recipe, plan_stages
+from custom.workflows.stage_run import PipelineSettings, StageRun, model_stages, scores_of, training_seconds
+from custom.workflows.work_folder import WorkFolder
+
+RECIPE = (
+    {"name": "1_liver", "train": ["liver"], "settings": {"spacing": [2, 1, 1]}, "overlays": ["big"]},
+    {"name": "2_both", "train": ["liver", "bare"], "fill": {"bare": "1_liver"}, "inference": {"windows": "efficient"}},
+    {"name": "3_again", "train": ["bare"], "unannotated": "no_gradient"},
+    {"name": "alone", "train": ["liver"], "labels": "annotated", "control": True},
+)
+SETTINGS = PipelineSettings(
+    bundle_root=Path("/bundle"),
+    overlays=("phantoms",),
+    training={"epochs": 2, "spacing": [4, 2, 2], "filters": [8, 16]},
+    inference={"windows": "all"},
+    machine={"num_workers": 0},
+    keep_cache=False,
+    window=(-3, 5),
+)
+
+
+def save(file, volume):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(volume, np.diag([2.0, 2, 2, 1])), file)
+    return str(file)
+
+
+class Bundle:
+    """In the place of `run_config`: writes what train.yaml and inference.yaml leave, and keeps what they were asked."""
+
+    def __init__(self, work: WorkFolder) -> None:
+        self.work = work
+        self.runs: list[tuple[list[str], dict]] = []
+        self.bad_scans: set[str] = set()
+        self.error: Exception | None = None
+
+    def __call__(self, root: Path, names: list[str], overrides: dict) -> None:
+        assert root == Path("/bundle")
+        self.runs.append((names, overrides))
+        if self.error is not None:
+            raise RuntimeError("Failed to evaluate") from self.error
+        (self.train if names[0] == "train" else self.predict)(overrides)
+
+    def predict(self, overrides: dict) -> None:
+        list_file = Path(overrides["dataset#data"].split("'")[1])
+        assert Path(overrides["checkpoint"]).exists()
+        for entry in json.loads(list_file.read_text()):
+            if entry["image"] in self.bad_scans:
+                raise ValueError("torn")
+            name = overrides["label_formatter"]({"filename_or_obj": entry["image"]})["subject"]
+            label = np.zeros((4, 4, 4), np.uint8)
+            label[0] = 1
+            save(Path(overrides["output_dir"]) / name, label)
+            record = Path(overrides["output_dir"]) / name.replace(".nii.gz", ".json")
+            write_json(record, {"confidence": {"liver": 0.9}, **overrides["record_facts"]})
+
+    def train(self, overrides: dict) -> None:
+        models, output = Path(overrides["ckpt_dir"]), Path(overrides["output_dir"])
+        write_json(models / "model.pt", overrides["run_name"])
+        write_json(models / "training.json", {"epoch": overrides["epochs"]})
+        write_json(Path(overrides["cache_dir"]) / "0.npy", 0)
+        output.mkdir(parents=True, exist_ok=True)
+        (output / "log.csv").write_text("epoch,seconds,loss\n1,1.25,0.5\n2,2.5,0.4\n")
+        summary = {"liver": {"cases": 1, "dice_mean": 0.5, "dice_sd": None, "nsd_mean": 0.25, "nsd_sd": None}}
+        write_json(output / "validation" / "metrics.json", {"summary": summary})
+
+    @property
+    def asked(self) -> list[str]:
+        return [f"{names[0]} {overrides['run_name']}" for names, overrides in self.runs]
+
+
+@pytest.fixture
+def pipeline(tmp_path, monkeypatch):
+    """Runs stages by name, each anew from what is on the disk."""
+    label = np.zeros((4, 4, 4), np.uint8)
+    label[0] = 1
+
+    def make(name, annotated, use="training"):
+        image = save(tmp_path / "data" / f"{name}.nii.gz", np.random.RandomState(0).rand(4, 4, 4))
+        file = save(tmp_path / "data" / f"{name}_label.nii.gz", label) if annotated else None
+        return CohortCase(name, image, file, annotated, use)
+
+    bare = [make(name, ()) for name in ("u0", "u1", "u2")]
+    cases = (make("l0", (1,)), make("l1", (1,)), *bare, make("v", (1,), "validation"))
+    work = WorkFolder(tmp_path / "work")
+    bundle = Bundle(work)
+    monkeypatch.setattr(stage_run, "run_config", bundle)
+    write_json(work.intensity, {"mean": 79.4})
+
+    class Pipeline:
+        cohort = Cohort("cohort", ("liver",), (), cases)
+        groups = {"liver": list(cases[:2]), "bare": bare}
+        planned = {one.stage.name: one for one in plan_stages(parse_recipe(RECIPE, list(groups)), groups)}
+
+        def stage(self, name, settings=SETTINGS):
+            return StageRun(self.planned[name], [*self.planned.values()], self.cohort, self.groups, work, settings)
+
+        def run(self, *names, **settings):
+            for name in names:
+                self.stage(name, replace(SETTINGS, **settings)).run(lambda planned: {"stage": planned.stage.name})
+
+        def record(self, name):
+            return json.loads(work.stage(name).record.read_text())
+
+    found = Pipeline()
+    found.work, found.bundle = work, bundle
+    return found
+
+
+def test_a_stage_labels_merges_trains_and_is_recorded(pipeline):
+    pipeline.run("1_liver", "2_both")
+    assert pipeline.bundle.asked == ["train 1_liver", "inference of bare with 1_liver", "train 2_both"]
+    model = sha256(pipeline.work.stage("1_liver").model)
+    record = pipeline.record("2_both")
+    assert record.pop("begun") <= record.pop("finished")
+    assert record["fill"][0].pop("seconds") >= 0
+    assert record == {
+        "stage": "2_both",
+        "state": "done",
+        "train": ["liver", "bare"],
+        "cases": {"liver": 2, "bare": 3},
+        "filled_by": {"bare": "2_both"},
+        "overlays": ["phantoms"],
+        "unannotated": "background",
+        "control": False,
+        "epochs": 2,
+        "set_aside": 0,
+        "fill": [
+            {"group": "bare", "model_stage": "1_liver", "model_sha256": model, "classes": ["liver"], "cases": 3},
+        ],
+        "suspicious": 0,
+        "labelled_cases": 5,
+        "model_sha256": sha256(pipeline.work.stage("2_both").model),
+        "training_seconds": 3.8,
+        "scores": {"liver": {"dice": 0.5, "dice_sd": None, "nsd": 0.25, "nsd_sd": None, "cases": 1}},
+    }
+    merged = json.loads((pipeline.work.stage("2_both").path / "labels" / "u1.json").read_text())
+    assert (merged["model"], merged["filled"]) == ({"stage": "1_liver", "sha256": model}, ["liver"])
+    assert merged["volumes_ml"] == {"liver": 0.128}  # 16 voxels of 8 mm3
+    assert json.loads(pipeline.work.stage("2_both").inputs.read_text()) == {"stage": "2_both"}
+    assert pipeline.record("1_liver")["overlays"] == ["phantoms", "big"]
+
+
+def test_what_the_training_is_asked_for(pipeline):
+    pipeline.run("1_liver", "2_both", "3_again")
+    folder = pipeline.work.stage("2_both")
+    names, first = pipeline.bundle.runs[0]
+    assert names == ["train", "phantoms", "big"]
+    assert (first["spacing"], first["filters"], first["num_workers"]) == ([2, 1, 1], [8, 16], 0)
+    _, second = pipeline.bundle.runs[2]
+    assert (second["unannotated"], second["resume"], second["spacing"]) == ("background", True, [4, 2, 2])
+    assert (second["ckpt_dir"], second["cache_dir"]) == (str(folder.models), str(folder.cache))
+    assert second["train#dataset#data"] == f"$data.read_case_list('{folder.case_list}')"
+    listed = json.loads(folder.case_list.read_text())
+    data = pipeline.cohort.cases
+    assert listed[0] == {"image": data[0].image, "label": data[0].label, "annotated": [1]}
+    assert listed[2] == {"image": data[2].image, "label": str(folder.merged("u0")), "annotated": [1]}
+    validation = [{"image": data[-1].image, "label": data[-1].label, "annotated": [1]}]
+    assert json.loads(folder.validation_list.read_text()) == validation
+    assert json.loads((folder.models / "intensity.json").read_text()) == {"mean": 79.4}
+    third = json.loads(pipeline.work.stage("3_again").case_list.read_text())
+    assert [entry["label"] for entry in third] == [str(folder.merged(name)) for name in ("u0", "u1", "u2")]
+    assert pipeline.bundle.runs[3][1]["unannotated"] == "no_gradient"
+
+
+def test_a_prediction_is_made_as_its_model_was_trained(pipeline):
+    pipeline.run("1_liver", "2_both")
+    names, asked = pipeline.bundle.runs[1]
+    assert names == ["inference", "phantoms", "big"], "the network of 1_liver"
+    assert (asked["spacing"], asked["filters"]) == ([2, 1, 1], [8, 16])
+    assert asked["windows"] == "all", "2_both's own choice is for its own model"
+    assert asked["checkpoint"] == str(pipeline.work.stage("1_liver").model)
+    assert asked["output_dir"] == str(pipeline.work.stage("2_both").pseudo_labels("bare"))
+    assert asked["confidence"] is False
+    assert asked["record_facts"] == {
+        "stage": "2_both",
+        "model": {"stage": "1_liver", "sha256": sha256(pipeline.work.stage("1_liver").model)},
+    }
+
+
+def test_a_finished_stage_is_not_touched(pipeline):
+    pipeline.run("1_liver", "2_both")
+    files = {file: file.stat().st_mtime_ns for file in pipeline.work.path.rglob("*") if file.is_file()}
+    pipeline.run("1_liver", "2_both")
+    assert len(pipeline.bundle.runs) == 3
+    assert {file: file.stat().st_mtime_ns for file in pipeline.work.path.rglob("*") if file.is_file()} == files
+
+
+def test_prepared_cases_go_when_a_stage_is_done(pipeline):
+    cache = pipeline.work.stage("1_liver").cache
+    pipeline.run("1_liver", keep_cache=True)
+    assert cache.exists()
+    pipeline.run("1_liver")  # as after a kill between the last record and the deletion
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize("kept", ["all but the record", "the training's model", "the predictions"])
+def test_a_killed_stage_goes_on_where_it_was(pipeline, kept):
+    pipeline.run("1_liver", "2_both")
+    folder = pipeline.work.stage("2_both")
+    done = pipeline.record("2_both")
+    write_json(folder.record, {**done, "state": "running"})
+    expected = []
+    if kept != "all but the record":
+        (folder.models / "training.json").unlink()
+        expected = ["train 2_both"]
+    if kept == "the predictions":
+        for file in (folder.path / "labels").iterdir():
+            file.unlink()
+    labels = {file: file.read_bytes() for file in folder.path.rglob("*.nii.gz")}
+    pipeline.bundle.runs.clear()
+    pipeline.run("2_both")
+    assert pipeline.bundle.asked == expected
+    assert {file: file.read_bytes() for file in labels} == labels
+    again = pipeline.record("2_both")
+    assert again["begun"] == done["begun"]
+    assert {**again, "finished": 0, "fill": 0} == {**done, "finished": 0, "fill": 0}
+
+
+def test_the_seconds_of_labelling_add_up_over_sessions(pipeline):
+    pipeline.run("1_liver")
+    stage = pipeline.stage("2_both")
+    stage.begin(lambda _: {})
+    stage.note_seconds("bare", 10.04)
+    stage.note_seconds("bare", 2)
+    pipeline.run("2_both")
+    assert pipeline.record("2_both")["fill"][0]["seconds"] == pytest.approx(12, abs=2)
+    assert "labelling_seconds" not in pipeline.record("2_both")
+
+
+def test_a_bad_scan_is_left_out_of_this_and_later_stages(pipeline):
+    pipeline.bundle.bad_scans = {pipeline.groups["bare"][1].image}
+    pipeline.run("1_liver", "2_both", "3_again")
+    assert pipeline.work.set_aside() == {"u1": f"{pipeline.groups['bare'][1].image}: ValueError: torn"}
+    record = pipeline.record("2_both")
+    assert (record["cases"]["bare"], record["labelled_cases"], record["set_aside"]) == (2, 4, 1)
+    assert [
+        Path(entry["label"]).name for entry in json.loads(pipeline.work.stage("3_again").case_list.read_text())
+    ] == [
+        "u0.nii.gz",
+        "u2.nii.gz",
+    ]
+
+
+def test_a_case_that_an_earlier_stage_left_out_stays_out_when_the_list_is_lost(pipeline):
+    pipeline.bundle.bad_scans = {pipeline.groups["bare"][1].image}
+    pipeline.run("1_liver", "2_both")
+    pipeline.work.set_aside_file.unlink()
+    pipeline.run("3_again")
+    reason = f"{pipeline.groups['bare'][1].image}: stage 2_both left it without a label"
+    assert pipeline.work.set_aside() == {"u1": reason}
+    assert pipeline.record("3_again")["labelled_cases"] == 2
+
+
+def test_a_stage_without_a_usable_case(pipeline):
+    pipeline.work.add_set_aside({"l0": "torn", "l1": "torn"})
+    with pytest.raises(InputError) as error:
+        pipeline.run("1_liver")
+    assert str(error.value) == f"stage 1_liver: every case is set aside, see {pipeline.work.set_aside_file}"
+
+
+@pytest.mark.parametrize(("stage", "source"), [("2_both", "1_liver"), ("3_again", "2_both")])
+def test_a_stage_before_the_one_it_needs(pipeline, stage, source):
+    if stage == "3_again":
+        pipeline.run("1_liver")
+    with pytest.raises(InputError) as error:
+        pipeline.run(stage)
+    assert str(error.value) == (
+        f"stage {stage} needs stage {source}, which is not done: run that one first (--stages {source}, or all)"
+    )
+    assert not pipeline.work.stage(stage).path.exists()
+
+
+def test_a_diverged_training_names_its_stage(pipeline):
+    pipeline.bundle.error = InputError("the training diverged in epoch 3")
+    with pytest.raises(InputError) as error:
+        pipeline.run("1_liver")
+    assert str(error.value) == "stage 1_liver: the training diverged in epoch 3"
+    assert pipeline.record("1_liver")["state"] == "running"
+
+
+def test_an_error_of_the_code_keeps_its_traceback(pipeline):
+    pipeline.bundle.error = ZeroDivisionError()
+    with pytest.raises(RuntimeError, match="Failed to evaluate"):
+        pipeline.run("1_liver")
+
+
+def test_several_processes_train_together(pipeline, monkeypatch):
+    monkeypatch.setattr(stage_run, "together", lambda: True)
+    pipeline.run("1_liver")
+    assert pipeline.bundle.runs[0][0] == ["train", "phantoms", "big", "multi_gpu_train"]
+
+
+def test_the_stages_a_stage_rests_on(pipeline):
+    found = {name: model_stages(one) for name, one in pipeline.planned.items()}
+    assert found == {"1_liver": [], "2_both": ["1_liver"], "3_again": ["2_both"], "alone": []}
+
+
+def test_scores_of_groups_where_there_are_any():
+    row = {"cases": 2, "dice_mean": 0.5, "dice_sd": 0.1, "nsd_mean": 0.6, "nsd_sd": 0.2, "dice_median": 0.5}
+    score = {"dice": 0.5, "dice_sd": 0.1, "nsd": 0.6, "nsd_sd": 0.2, "cases": 2}
+    summary = {"liver": row, "spleen": row, "organs": row, "mean of classes": row}
+    groups = {"organs": ["liver", "spleen"], "tumour": []}
+    assert scores_of({"summary": summary, "groups": groups}) == {"organs": score}
+    assert scores_of({"summary": summary}) == dict.fromkeys(summary, score)
+    assert scores_of({}) == {}
+
+
+def test_seconds_of_a_training(tmp_path):
+    assert training_seconds(tmp_path / "log.csv") == 0
+    (tmp_path / "log.csv").write_text("epoch,seconds\n1,1.26\n2,\n3,2\n")
+    assert training_seconds(tmp_path / "log.csv") == 3.3
