@@ -6,6 +6,7 @@ import os
 from datetime import timedelta
 from typing import Any
 
+import ignite.distributed as idist
 import torch
 import torch.distributed as dist
 
@@ -51,6 +52,7 @@ def join_processes(patience: timedelta | None = None) -> None:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     dist.init_process_group(backend="nccl" if device.type == "cuda" else "gloo", timeout=patience)
+    idist.sync()  # ignite does this when first asked, in which all must take part: later, one may have nothing to do
 
 
 def join_processes_if_any() -> None:

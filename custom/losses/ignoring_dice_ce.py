@@ -19,14 +19,22 @@ class IgnoringDiceCELoss(nn.Module):
         ignore_value: label of the voxels to ignore; not a class id.
         smooth_nr: added to the numerator of Dice.
         smooth_dr: added to the denominator of Dice.
+        batch: one Dice for the whole batch instead of one for each patch.
     """
 
-    def __init__(self, ignore_value: int = 255, smooth_nr: float = 1e-5, smooth_dr: float = 1e-5) -> None:
+    def __init__(
+        self, ignore_value: int = 255, smooth_nr: float = 1e-5, smooth_dr: float = 1e-5, batch: bool = False
+    ) -> None:
         super().__init__()
         self.ignore_value = ignore_value
         # DiceCELoss has no ignore_index, and DiceLoss has one from MONAI 1.6.1 on only; the mask does the same
         self.dice = MaskedDiceLoss(
-            include_background=False, softmax=True, to_onehot_y=True, smooth_nr=smooth_nr, smooth_dr=smooth_dr
+            include_background=False,
+            softmax=True,
+            to_onehot_y=True,
+            smooth_nr=smooth_nr,
+            smooth_dr=smooth_dr,
+            batch=batch,
         )
 
     def forward(self, logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:

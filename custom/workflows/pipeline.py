@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ..atomic_write import write_json
 from ..data.checksums import file_checksums, sha256
 from ..data.cohort import default_group_rules, group_cases, read_cohort
 from ..data.foreground_intensity import foreground_intensity
@@ -115,7 +116,8 @@ class PseudoLabelPipeline:
         """Log what each selected stage would label and train on."""
         counts = ", ".join(f"{name} {len(cases)}" for name, cases in self.groups.items())
         head = f"{self.cohort.name}: {counts}, validation {len(self.cohort.validation)} cases"
-        logger.info("%s", "\n".join(["plan (nothing is run)", head, *describe_plan(self.selected, self.cohort)]))
+        plan = describe_plan(self.planned, self.cohort, self.selected)
+        logger.info("%s", "\n".join(["plan (nothing is run)", head, *plan]))
 
     def print_status(self) -> None:
         """Log the state of every stage."""
@@ -141,15 +143,22 @@ class PseudoLabelPipeline:
         self.set_cases_aside()
         for name, reason in self.work.set_aside().items():
             logger.warning("set aside: %s: %s", name, reason)
-        if not self.work.intensity.exists():
-            cases = self.work.usable(self.cohort.training)
-            foreground_intensity([case_entry(case) for case in cases], self.work.intensity)
+        self.measure_foreground()
 
     def set_cases_aside(self) -> None:
         """Leave out what cannot be used; what begun stages went without stays out, other cases are judged anew."""
         begun = self.begun_cases()
         kept = {name: reason for name, reason in self.work.set_aside().items() if name in begun}
         self.work.replace_set_aside({**unusable_cases(self.cohort, self.work.case_facts), **kept})
+
+    def measure_foreground(self) -> None:
+        """The statistics that scans are normalised with, once for the same annotated cases."""
+        cases = [case for case in self.work.usable(self.cohort.training) if case.label is not None]
+        source = digest({case.name: [self.checksums[case.image], self.checksums[str(case.label)]] for case in cases})
+        if not self.work.intensity.exists() or read_json(self.work.intensity_source, None) != source:
+            self.work.intensity.unlink(missing_ok=True)
+            write_json(self.work.intensity_source, source)
+            foreground_intensity([case_entry(case) for case in cases], self.work.intensity)
 
     def begun_cases(self) -> set[str]:
         """The names of the cases that begun stages work on."""
@@ -176,7 +185,6 @@ class PseudoLabelPipeline:
             )
         logger.warning("%s; redone: %s", what, names)
         # in this order a kill at any moment leaves the first changed stage in place, so that the change is seen again
-        self.work.intensity.unlink(missing_ok=True)
         self.work.replace(list(reversed(changed)))
 
     def inputs(self, planned: PlannedStage) -> dict[str, Any]:

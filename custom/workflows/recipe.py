@@ -13,7 +13,10 @@ from ..flags import is_on
 
 FILLED, ANNOTATED = "filled", "annotated"
 UNANNOTATED = ("background", "no_gradient")
-STAGE_KEYS = ("name", "train", "fill", "overlays", "settings", "inference", "labels", "unannotated", "merge", "control")
+STAGE_KEYS = (
+    *("name", "train", "fill", "overlays", "start_from", "settings", "inference", "labels", "unannotated"),
+    *("merge", "control"),
+)
 MERGE_KEYS = ("lesions_overwrite", "confidence")
 FILE_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
@@ -26,6 +29,7 @@ class Stage:
         name: also the name of its folder.
         train: groups of the cohort to train on.
         fill: group -> the earlier stage whose model labels it before the training.
+        start_from: the earlier stage with whose weights the training starts; "": random ones.
         overlays: names of config files laid over train.yaml and inference.yaml, e.g. "big".
         settings: values of the first block of train.yaml and inference.yaml.
         inference: values of the first block of inference.yaml, for predictions with this stage's model.
@@ -39,6 +43,7 @@ class Stage:
     name: str
     train: tuple[str, ...]
     fill: Mapping[str, str] = field(default_factory=dict)
+    start_from: str = ""
     overlays: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     inference: Mapping[str, Any] = field(default_factory=dict)
@@ -139,10 +144,17 @@ def select_stages(
     return selected
 
 
-def describe_plan(planned: Sequence[PlannedStage], cohort: Cohort) -> list[str]:
-    """The plan in lines for the terminal: what is labelled by which model, and how many cases are trained on."""
+def describe_plan(
+    planned: Sequence[PlannedStage], cohort: Cohort, selected: Sequence[PlannedStage] | None = None
+) -> list[str]:
+    """The plan in lines for the terminal: what is labelled by which model, and how many cases are trained on.
+
+    Of `selected` stages only, by default all; their numbers are those in the whole recipe.
+    """
     lines = []
     for number, one in enumerate(planned, start=1):
+        if selected is not None and one not in selected:
+            continue
         stage = one.stage
         network = ", ".join(stage.overlays) or "train.yaml's network"
         lines.append(f"{number}. {stage.name}{' (control)' if stage.control else ''}: {network}")
@@ -174,6 +186,7 @@ def _parse_stage(number: int, entry: Any, groups: Sequence[str], earlier: Sequen
         name=name,
         train=_names(entry["train"], f"{where}: train"),
         fill=_mapping(entry, "fill", where),
+        start_from=str(entry.get("start_from") or ""),
         overlays=_names(entry.get("overlays", []), f"{where}: overlays"),
         settings=_mapping(entry, "settings", where),
         inference=_mapping(entry, "inference", where),
@@ -188,6 +201,8 @@ def _parse_stage(number: int, entry: Any, groups: Sequence[str], earlier: Sequen
 
 
 def _check_groups(stage: Stage, where: str, groups: Sequence[str], earlier: Sequence[Stage]) -> None:
+    if len(set(stage.train)) < len(stage.train):
+        raise InputError(f"{where}: train is {list(stage.train)}; name every group once")
     for group in (*stage.train, *stage.fill):
         if group not in groups:
             raise InputError(
@@ -200,6 +215,11 @@ def _check_groups(stage: Stage, where: str, groups: Sequence[str], earlier: Sequ
                 f"{where}: {group} shall be filled by {model!r}, which is no earlier stage "
                 f"({', '.join(models) or 'there is none'}); name one of those"
             )
+    if stage.start_from and stage.start_from not in models:
+        raise InputError(
+            f"{where}: start_from is {stage.start_from!r}, which is no earlier stage "
+            f"({', '.join(models) or 'there is none'}); name one of those or leave it out"
+        )
 
 
 def _check_labelled(stage: Stage, training: Sequence[TrainingCase], groups: Mapping[str, Sequence[CohortCase]]) -> None:
@@ -273,6 +293,8 @@ def _fraction(value: Any, where: str) -> float:
 
 def _notes(stage: Stage) -> str:
     notes = []
+    if stage.start_from:
+        notes.append(f"starting from {stage.start_from}")
     if stage.labels == ANNOTATED:
         notes.append("annotated labels only")
     if stage.unannotated != UNANNOTATED[0]:

@@ -173,9 +173,7 @@ class StageRun:
         write_json(counts_file, review_stage(self.folder, fills, self.cohort, distribution, self.settings.window))
 
     def train(self) -> None:
-        """Run train.yaml on the stage's cases, from its last checkpoint on."""
-        if on_first(self.is_trained):
-            return
+        """Run train.yaml from its last checkpoint on, which is nothing once the last epoch is done."""
         on_first(self.write_case_lists)
         names = [*self.settings.configs("train", self.stage), *(["multi_gpu_train"] if together() else [])]
         try:
@@ -185,11 +183,6 @@ class StageRun:
             if known is None:
                 raise
             raise InputError(f"stage {self.stage.name}: {input_error_message(known)}") from error
-
-    def is_trained(self) -> bool:
-        """Whether the last epoch's weights are there."""
-        epochs = {**self.settings.training, **self.stage.settings}.get("epochs")
-        return self.folder.model.exists() and read_json(self.folder.models / "training.json", {}).get("epoch") == epochs
 
     def training_overrides(self) -> dict[str, Any]:
         """Ids of train.yaml for this stage."""
@@ -206,6 +199,7 @@ class StageRun:
             "ckpt_dir": str(folder.models),
             "cache_dir": str(folder.cache),
             "intensity_file": str(folder.models / "intensity.json"),
+            "initial_weights": str(self.work.stage(self.stage.start_from).model) if self.stage.start_from else "",
             "resume": True,
             "validate_data": False,
             "train#dataset#data": f"$data.read_case_list({str(folder.case_list)!r})",
@@ -263,6 +257,7 @@ class StageRun:
             "fill": fills,
             "suspicious": counts.get("cases", 0),
             "labelled_cases": len(read_json(self.folder.case_list, [])),
+            "epochs": read_json(self.folder.models / "training.json", {}).get("epoch"),
             "model_sha256": sha256(self.folder.model),
             "training_seconds": training_seconds(self.folder.output / "log.csv"),
             "scores": scores_of(scores),
@@ -301,10 +296,10 @@ class StageRun:
 
 
 def model_stages(planned: PlannedStage) -> list[str]:
-    """The earlier stages whose models or merged labels a stage uses."""
+    """The earlier stages whose models, merged labels or weights a stage uses."""
     models = [fill.model_stage for fill in planned.fills]
     labels = [one.filled_by for one in planned.training if one.filled_by and one.filled_by != planned.stage.name]
-    return list(dict.fromkeys([*models, *labels]))
+    return list(dict.fromkeys([*models, *labels, *([planned.stage.start_from] if planned.stage.start_from else [])]))
 
 
 def training_seconds(log_file: Path) -> float:

@@ -92,6 +92,7 @@ class WorkFolder:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).expanduser().absolute()
         self.intensity = self.path / "intensity.json"
+        self.intensity_source = self.path / "intensity_source.json"
         self.set_aside_file = self.path / "set_aside.json"
         self.case_facts = self.path / "case_facts.json"
         self.checksums = self.path / "checksums.json"

@@ -20,12 +20,16 @@ from .anatomy import CLASSES
 from .annotation import READING, Study, annotate, draw_studies
 from .phantom import EXTENT_MM, SPACING_MM, check_ranges, make_abdomen_phantom
 from .scanner import Range
+from .tumours import TUMOUR_ML
 
 logger = logging.getLogger(__name__)
 
 GENERATOR = 1  # raised whenever the same parameters begin to give other phantoms
 MANIFEST = "cohort.json"  # written last
 PARAMETERS_FILE = "phantom_parameters.json"  # written first, so that an interrupted generation knows its own cases
+
+# spacing_mm, extent_mm and tumour_ml of `write_abdomen_phantoms`
+Ranges = tuple[tuple[Range, Range], tuple[Range, Range, Range], tuple[float, float, float]]
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ def write_abdomen_phantoms(
     seed: int = 0,
     spacing_mm: tuple[Range, Range] = SPACING_MM,
     extent_mm: tuple[Range, Range, Range] = EXTENT_MM,
+    tumour_ml: tuple[float, float, float] = TUMOUR_ML,
     num_workers: int | None = None,
 ) -> str:
     """Write `num_cases` partially annotated and `num_validation` fully annotated phantoms and `cohort.json`, once.
@@ -82,6 +87,7 @@ def write_abdomen_phantoms(
         seed: of the whole cohort.
         spacing_mm: ranges of the slice distance and of the pixel size.
         extent_mm: ranges of the field of view: left-right, front-back, head-foot.
+        tumour_ml: smallest, median and largest volume of a tumour.
         num_workers: threads (numpy and zlib run in parallel); None takes the processors of the machine, at most 8.
 
     Returns:
@@ -95,7 +101,7 @@ def write_abdomen_phantoms(
             f"num_cases={num_cases}, num_validation={num_validation}, seed={seed}: "
             "give at least one case and no negative number"
         )
-    check_ranges(spacing_mm, extent_mm)
+    check_ranges(spacing_mm, extent_mm, tumour_ml)
     parameters = _plain(
         {
             "generator": GENERATOR,
@@ -104,6 +110,7 @@ def write_abdomen_phantoms(
             "seed": seed,
             "spacing_mm": spacing_mm,
             "extent_mm": extent_mm,
+            "tumour_ml": tumour_ml,
         }
     )
     root = Path(folder)
@@ -113,7 +120,7 @@ def write_abdomen_phantoms(
             logger.info("phantoms are in %s already", root)
         else:
             write_json(root / PARAMETERS_FILE, parameters)
-            _write_cases(root, cases, spacing_mm, extent_mm, num_workers)
+            _write_cases(root, cases, (spacing_mm, extent_mm, tumour_ml), num_workers)
             write_json(root / MANIFEST, _describe(cases, seed))
     except OSError as error:
         raise InputError(f"{root}: phantoms cannot be written ({error}); choose a writable folder") from error
@@ -167,8 +174,7 @@ def _read_parameters(path: Path) -> dict[str, Any]:
 def _write_cases(
     root: Path,
     cases: list[Case],
-    spacing_mm: tuple[Range, Range],
-    extent_mm: tuple[Range, Range, Range],
+    ranges: Ranges,
     num_workers: int | None,
 ) -> None:
     """Write the cases that are missing."""
@@ -177,7 +183,7 @@ def _write_cases(
 
     def write(case: Case) -> None:
         if not all((root / name).exists() for name in case.files):
-            _write_case(root, case, spacing_mm, extent_mm)
+            _write_case(root, case, ranges)
 
     # threads, not processes: a new process would first import torch, which takes as long as thirty small phantoms
     with ThreadPoolExecutor(workers) as pool:
@@ -185,9 +191,9 @@ def _write_cases(
             pass
 
 
-def _write_case(root: Path, case: Case, spacing_mm: tuple[Range, Range], extent_mm: tuple[Range, Range, Range]) -> None:
+def _write_case(root: Path, case: Case, ranges: Ranges) -> None:
     """Write truth, partial label and image."""
-    phantom = make_abdomen_phantom(case.seed, spacing_mm, extent_mm)
+    phantom = make_abdomen_phantom(case.seed, *ranges)
     _save(root / case.truth, phantom.label, phantom.affine)
     if case.label is not None and case.label != case.truth:
         partial = annotate(phantom.label, phantom.organs, case.study.annotated)

@@ -14,7 +14,7 @@ TUMOUR_ID = len(ORGANS) + 1
 CHANCE = 0.65  # of a patient to have any
 CHANCES_OF_COUNT = (0.6, 0.27, 0.13)  # one, two, three
 HOSTS = {"liver": 0.45, "pancreas": 0.2, "left_kidney": 0.13, "right_kidney": 0.13, "spleen": 0.09}
-VOLUME_RANGE_ML = (0.5, 40.0)
+TUMOUR_ML = (0.5, 6.0, 40.0)  # smallest, median, largest
 LARGEST_PART = 0.2  # of its host
 CONTRAST_HU = {"hypodense": (-60.0, -30.0), "hyperdense": (28.0, 50.0)}
 CHANCE_HYPERDENSE = {"liver": 0.25}
@@ -36,23 +36,33 @@ def draw_count(rng: np.random.Generator) -> int:
 
 
 def add_tumour(
-    rng: np.random.Generator, hu: np.ndarray, organs: np.ndarray, tumours: np.ndarray, axes: Axes, partial_mm: float
+    rng: np.random.Generator,
+    hu: np.ndarray,
+    organs: np.ndarray,
+    tumours: np.ndarray,
+    axes: Axes,
+    partial_mm: float,
+    tumour_ml: tuple[float, float, float] = TUMOUR_ML,
 ) -> Tumour | None:
     """Paint one tumour into HU and the mask `tumours`, in place; all arrays are (z, y, x).
+
+    Its volume is lognormal about the median of `tumour_ml`, within the smallest and the largest, and at most
+    `LARGEST_PART` of its host.
 
     Returns:
         What was painted, or None where no organ that could hold a tumour is in view.
     """
     spacing = np.array([axis[1] - axis[0] for axis in axes[::-1]])
     voxel_ml = float(np.prod(spacing)) / 1000
+    smallest, median, largest = tumour_ml
     counts = np.bincount(organs.ravel(), minlength=TUMOUR_ID)
-    hosts = [name for name in HOSTS if LARGEST_PART * counts[ORGAN_ID[name]] * voxel_ml > 2 * VOLUME_RANGE_ML[0]]
+    hosts = [name for name in HOSTS if LARGEST_PART * counts[ORGAN_ID[name]] * voxel_ml > 2 * TUMOUR_ML[0]]
     if not hosts:
         return None
     chances = np.array([HOSTS[name] for name in hosts])
     host = str(rng.choice(hosts, p=chances / chances.sum()))
-    largest = min(VOLUME_RANGE_ML[1], LARGEST_PART * counts[ORGAN_ID[host]] * voxel_ml)
-    volume = float(np.clip(rng.lognormal(np.log(6.0), 1.0), VOLUME_RANGE_ML[0], largest))
+    largest = min(largest, LARGEST_PART * counts[ORGAN_ID[host]] * voxel_ml)
+    volume = float(min(max(rng.lognormal(np.log(median), 1.0), smallest), largest))
     radius = float((3000 * volume / (4 * np.pi)) ** (1 / 3))
     free = (organs == ORGAN_ID[host]) & ~tumours
     centre = draw_place(rng, free, spacing, radius)
