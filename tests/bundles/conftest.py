@@ -1,5 +1,6 @@
-"""A data set of a few voxels and an overlay that makes the bundle small enough to train in seconds."""
+"""A data set of a few voxels and overlays that make the bundles small enough to train in seconds."""
 
+import csv
 import json
 import os
 from pathlib import Path
@@ -7,8 +8,12 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 import yaml
+from monai.bundle import ConfigParser
 from monai.bundle import run as run_bundle
+
+from custom.data.cohort import Cohort, CohortCase, write_cohort
 
 CASES = 10
 SHAPE = (12, 14, 16)
@@ -31,6 +36,17 @@ TINY = {
     "num_workers": 0,
     "amp": False,
 }
+TINY_FLARE = {
+    **TINY,
+    "score_groups": {"both": ["dark", "bright"]},
+    "tubular": [],
+    "nsd_tolerance_mm": 1.0,
+    "spacing": [1.1, 1.0, 1.5],  # superior-inferior, anterior-posterior, right-left
+    "elastic_magnitude": 1.0,
+    "elastic_spacing": 4.0,
+    "min_foreground_voxels": 4,
+}
+OVERLAYS = {"batseg_spine": TINY, "flare_pseudolabel": TINY_FLARE}
 
 
 def write_case(folder: Path, name: str, seed: int) -> None:
@@ -56,6 +72,41 @@ def write_dataset(folder: Path) -> Path:
     return folder
 
 
+def partial_cohort(folder: Path, dataset: Path) -> Path:
+    """A manifest of the data set's cases: annotated for both classes, for one, for none, and two for validation."""
+    cases = []
+    for index in range(CASES):
+        name = f"box_{index:02d}"
+        image, label = (dataset / kind / f"{name}.nii.gz" for kind in ("imagesTr", "labelsTr"))
+        annotated = [(1, 2), (1,), (2,), ()][index % 4] if index < CASES - 2 else (1, 2)
+        use = "training" if index < CASES - 2 else "validation"
+        if len(annotated) == 1:
+            values = np.asarray(nib.load(label).dataobj)
+            label = folder / "labels" / label.name
+            label.parent.mkdir(parents=True, exist_ok=True)
+            nib.save(nib.Nifti1Image(np.where(np.isin(values, annotated), values, 0).astype(np.uint8), AFFINE), label)
+        cases.append(CohortCase(name, str(image), str(label) if annotated else None, annotated, use))
+    write_cohort(folder / "cohort.json", Cohort("boxes", ("dark", "bright"), (), tuple(cases)))
+    return folder / "cohort.json"
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return torch.load(folder / "model.pt", weights_only=True)
+
+
+def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
+
+
+def rows(file: Path) -> list[dict[str, str]]:
+    with file.open() as lines:
+        return list(csv.DictReader(lines))
+
+
+def read_labels(file: Path) -> np.ndarray:
+    return np.asarray(nib.load(file).dataobj)
+
+
 class Bundle:
     """Runs a bundle's configs in this process, as `python -m monai.bundle run` does in its own."""
 
@@ -64,7 +115,7 @@ class Bundle:
         self.dataset = dataset
         self.work = work
         self.overlay = work / "tiny.yaml"
-        self.overlay.write_text(yaml.safe_dump(TINY))
+        self.overlay.write_text(yaml.safe_dump(OVERLAYS[root.name]))
 
     def files(self, *names: str) -> list[str]:
         return [str(self.root / "configs" / f"{name}.yaml") for name in names] + [str(self.overlay)]
@@ -77,6 +128,13 @@ class Bundle:
             "ckpt_dir": str(self.work / "models"),
             **options,
         }
+
+    def parser(self, *names: str, **options) -> ConfigParser:
+        """The named configs with the overlay, to take single entries of them."""
+        parser = ConfigParser()
+        parser.read_config(self.files(*names))
+        parser.update(self.options(**options))
+        return parser
 
     def run(self, *names: str, run_id=None, **options) -> None:
         """Lay the overlay over the named configs and run them."""
@@ -98,14 +156,38 @@ def tiny_dataset(tmp_path_factory) -> Path:
     return write_dataset(tmp_path_factory.mktemp("tiny"))
 
 
+@pytest.fixture(scope="session")
+def tiny_cohort(tiny_dataset, tmp_path_factory) -> Path:
+    return partial_cohort(tmp_path_factory.mktemp("cohort"), tiny_dataset)
+
+
 @pytest.fixture
 def batseg(project, tiny_dataset, tmp_path) -> Bundle:
     return Bundle(project / "bundles" / "batseg_spine", tiny_dataset, tmp_path)
 
 
+@pytest.fixture
+def flare(project, tiny_dataset, tmp_path) -> Bundle:
+    return Bundle(project / "bundles" / "flare_pseudolabel", tiny_dataset, tmp_path)
+
+
 @pytest.fixture(scope="module")
 def trained(project, tiny_dataset, tmp_path_factory) -> Bundle:
-    """The bundle after a training, shared by the tests of a module."""
+    """The spine bundle after a training, shared by the tests of a module."""
     bundle = Bundle(project / "bundles" / "batseg_spine", tiny_dataset, tmp_path_factory.mktemp("trained"))
     bundle.run("train", baselines="true")
     return bundle
+
+
+@pytest.fixture(scope="module")
+def trained_flare(project, tiny_dataset, tmp_path_factory) -> Bundle:
+    """The FLARE bundle after a training on one fold of the data set, shared by the tests of a module."""
+    bundle = Bundle(project / "bundles" / "flare_pseudolabel", tiny_dataset, tmp_path_factory.mktemp("trained_flare"))
+    bundle.run("train")
+    return bundle
+
+
+@pytest.fixture(params=["trained", "trained_flare"])
+def trained_bundle(request) -> Bundle:
+    """Each bundle after a training."""
+    return request.getfixturevalue(request.param)

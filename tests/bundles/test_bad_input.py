@@ -185,3 +185,125 @@ def test_on_the_terminal_it_is_one_line(batseg):
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
     assert result.stderr.strip().splitlines()[-1].startswith("error: /nowhere does not exist")
+
+
+# ---- flare_pseudolabel ----------------------------------------------------------------------------------------------
+
+
+def spoilt_manifest(tiny_cohort, work, **changes):
+    """A copy of the manifest, naming the same files, with some of its entries changed."""
+    content = json.loads(tiny_cohort.read_text())
+    for case in content["cases"]:
+        case["image"] = str(tiny_cohort.parent / case["image"])
+        case["label"] = case["label"] and str(tiny_cohort.parent / case["label"])
+    file = work / "cohort.json"
+    file.write_text(json.dumps({**content, **changes}))
+    return file
+
+
+def test_missing_or_damaged_manifest(flare, tiny_cohort):
+    assert "/nowhere.json: cannot be read" in message(flare, "train", dataset_dir="/nowhere.json")
+    damaged = flare.work / "damaged.json"
+    damaged.write_text(tiny_cohort.read_text()[:100])
+    assert "damaged.json: not readable as JSON" in message(flare, "train", dataset_dir=str(damaged))
+
+
+def test_classes_of_the_manifest_and_of_the_config(flare, tiny_cohort):
+    file = spoilt_manifest(tiny_cohort, flare.work)
+    line = message(flare, "train", dataset_dir=str(file), class_names=["bright", "dark"])
+    assert "cohort.json has the classes dark, bright, the config bright, dark" in line
+    assert "pass the overlay" in line
+    file = spoilt_manifest(tiny_cohort, flare.work, classes=["dark", "light"])
+    assert "names 'bright', none of the classes dark, light" in message(flare, "train", dataset_dir=str(file))
+
+
+def test_manifest_whose_files_are_gone_or_bad(flare, tiny_cohort):
+    file = spoilt_manifest(tiny_cohort, flare.work)
+    content = json.loads(file.read_text())
+    (flare.work / "box_01.nii.gz").write_bytes(b"no scan")
+    content["cases"][0]["image"] = "/nowhere/box_00.nii.gz"
+    content["cases"][1]["image"] = str(flare.work / "box_01.nii.gz")
+    file.write_text(json.dumps(content))
+    lines = message(flare, "train", dataset_dir=str(file)).splitlines()
+    assert len(lines) >= 2, "one line for each"
+    assert any("/nowhere/box_00.nii.gz" in line for line in lines)
+    assert any("box_01.nii.gz: cannot be read" in line for line in lines)
+    assert not (flare.work / "models" / "model.pt").exists()
+
+
+def test_manifest_without_any_label(flare, tiny_cohort):
+    file = spoilt_manifest(tiny_cohort, flare.work)
+    content = json.loads(file.read_text())
+    unlabelled = [{**case, "label": None, "annotated": [], "use": "training"} for case in content["cases"]]
+    file.write_text(json.dumps({**content, "cases": unlabelled}))
+    assert "cohort.json lists no training case with a label" in message(flare, "train", dataset_dir=str(file))
+
+
+def test_nothing_annotated_to_take_intensities_from(flare, data):
+    keep_only(data, np.zeros(SHAPE, np.uint8))
+    assert "annotated foreground voxel" in message(flare, "train", dataset_dir=str(data))
+    flare.run("train", dataset_dir=str(data), epochs=1, normalisation="zscore")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"patch_size": [8, 6, 8]}, "patch_size [8, 6, 8] does not fit the strides: pass multiples of [4, 4, 4]"),
+        ({"unannotated": "nothing"}, "nothing"),
+        ({"windows": "some"}, "windows is 'some'; use one of all, efficient, lateral"),
+        ({"return_grid": "slow"}, "return_grid is 'slow'"),
+        ({"convolutions": 1}, "convolutions is 1"),
+        ({"nsd_tolerance_mm": [1.0, 2.0, 3.0]}, "tolerances"),
+        ({"elastic_magnitude": 9.0}, "magnitude"),
+        ({"score_groups": {"all": ["dark", "grey"]}}, "grey"),
+        ({"fold": 7}, "fold"),
+    ],
+)
+def test_bad_values_of_a_training(flare, options, words):
+    assert words in message(flare, "train", **options)
+    assert not (flare.work / "models" / "model.pt").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"patch_size": [8, 6, 8]}, "patch_size [8, 6, 8] does not fit the strides"),
+        ({"windows": "some"}, "windows is 'some'"),
+        ({"spacing": [2.0, 1.0, 1.5]}, "was trained with spacing [1.1, 1.0, 1.5], not [2.0, 1.0, 1.5]"),
+        ({"normalisation": "zscore"}, "was trained with normalisation ct, not zscore"),
+        ({"class_names": ["bright", "dark"]}, "was trained with class_names ['dark', 'bright']"),
+        ({"filters": [4, 8, 12]}, "model.pt does not fit the network"),
+        ({"class_names": ["dark", "bright", "grey"]}, "was trained with class_names"),
+    ],
+)
+def test_bad_values_of_an_inference(trained_flare, tmp_path, options, words):
+    assert words in message(trained_flare, "inference", output_dir=str(tmp_path), **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"spacing": [2.0, 1.0, 1.5]}, "was trained with spacing"), ({"fold": 1}, "was trained with fold 0, not 1")],
+)
+def test_bad_values_of_an_evaluation(trained_flare, options, words):
+    assert words in message(trained_flare, "train", "evaluate", **options)
+
+
+def test_flare_weights_or_their_statistics_missing(flare, trained_flare, tmp_path):
+    for names in (("train", "evaluate"), ("inference",)):
+        assert "no trained weights at" in message(flare, *names, output_dir=str(tmp_path))
+    models = flare.work / "models"
+    models.mkdir(exist_ok=True)
+    for name in ("model.pt", "training.json"):
+        shutil.copy(trained_flare.work / "models" / name, models / name)
+    for names in (("train", "evaluate"), ("inference",)):
+        line = message(flare, *names, output_dir=str(tmp_path))
+        assert "intensity.json is missing" in line
+        assert "restore it from the training" in line
+
+
+def test_statistics_that_are_none(flare):
+    (flare.work / "models").mkdir()
+    (flare.work / "models" / "intensity.json").write_text('{"lower": 1, "upper": 0, "mean": 0, "sd": 1}')
+    for names in (("train",), ("inference",)):
+        assert "cannot normalise a scan" in message(flare, *names)

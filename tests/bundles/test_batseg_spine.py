@@ -1,6 +1,5 @@
 """The configs of batseg_spine run as documented: train, resume, evaluate, infer, and their every option."""
 
-import csv
 import json
 import shutil
 
@@ -9,25 +8,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.bundle import ConfigParser
 
 from custom.errors import find_input_error, input_error_message
 from custom.networks import DistanceDynUNet
 
-from .conftest import AFFINE, CASES, SHAPE
-
-
-def weights(folder) -> dict[str, torch.Tensor]:
-    return torch.load(folder / "model.pt", weights_only=True)
-
-
-def equal(first, second) -> bool:
-    return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
-
-
-def rows(file) -> list[dict[str, str]]:
-    with file.open() as lines:
-        return list(csv.DictReader(lines))
+from .conftest import AFFINE, CASES, SHAPE, equal, rows, weights
 
 
 def test_training_leaves_weights_folds_log_table_and_pictures(trained):
@@ -245,19 +231,6 @@ def test_every_ablation_is_reachable_from_the_command_line(batseg, options, tran
     total.backward()
     assert torch.isfinite(total)
     assert network.distance_head.conv.conv.weight.grad.abs().sum() > 0
-
-
-@pytest.mark.parametrize(("names", "kind"), [(["train"], "train"), (["inference"], "infer")])
-def test_properties(trained, names, kind):
-    workflow = ConfigWorkflow(
-        config_file=trained.files(*names),
-        workflow_type=kind,
-        meta_file=str(trained.root / "configs" / "metadata.json"),
-        logging_file=str(trained.root / "configs" / "logging.conf"),
-        **trained.options(),
-    )
-    workflow.initialize()
-    assert workflow.check_properties() == []
 
 
 @pytest.mark.parametrize("overlay", [None, "hippocampus", "knight", "demo", "baseline"])

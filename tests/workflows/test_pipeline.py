@@ -472,6 +472,14 @@ def test_doubtful_voxels_are_ignored(fresh):
     assert record(pipeline, "2_lesions")["state"] == "done"
 
 
+def test_training_starts_from_an_earlier_model(fresh):
+    """Steps too small to change a float32 leave that model's weights."""
+    recipe = [RECIPE[0], {**RECIPE[1], "start_from": "1_organs", "settings": {"learning_rate": 1.0e-30}}]
+    pipeline = fresh(recipe=recipe)
+    pipeline.run()
+    assert same_weights(weights(pipeline, "1_organs"), weights(pipeline, "2_lesions"))
+
+
 def test_unannotated_classes_without_gradient(fresh):
     """The paper's alternative to filling: the same cases and steps, another loss."""
     both = {"train": ["dataset1", "dataset2"], "control": True}

@@ -31,7 +31,7 @@ GROUPS = {
 RECIPE = [
     {"name": "1_organs", "train": ["dataset1"]},
     {"name": "2_lesions", "fill": {"dataset2": "1_organs"}, "train": ["dataset2"]},
-    {"name": "3_both", "fill": {"dataset1": "2_lesions"}, "train": ["dataset1", "dataset2"]},
+    {"name": "3_both", "fill": {"dataset1": "2_lesions"}, "train": ["dataset1", "dataset2"], "start_from": "2_lesions"},
     {"name": "4_partial", "fill": {"dataset3": "3_both"}, "train": ["dataset1", "dataset2", "dataset3"]},
     {"name": "5_small", "fill": {"dataset4": "4_partial"}, "train": ["dataset1", "dataset2", "dataset3", "dataset4"]},
 ]

@@ -28,8 +28,8 @@ GENERATOR = 1  # raised whenever the same parameters begin to give other phantom
 MANIFEST = "cohort.json"  # written last
 PARAMETERS_FILE = "phantom_parameters.json"  # written first, so that an interrupted generation knows its own cases
 
-# spacing_mm, extent_mm and tumour_ml of `write_abdomen_phantoms`
-Ranges = tuple[tuple[Range, Range], tuple[Range, Range, Range], tuple[float, float, float]]
+# spacing_mm, extent_mm, tumour_ml and tumour_contrast of `write_abdomen_phantoms`
+Ranges = tuple[tuple[Range, Range], tuple[Range, Range, Range], tuple[float, float, float], float]
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,7 @@ def write_abdomen_phantoms(
     spacing_mm: tuple[Range, Range] = SPACING_MM,
     extent_mm: tuple[Range, Range, Range] = EXTENT_MM,
     tumour_ml: tuple[float, float, float] = TUMOUR_ML,
+    tumour_contrast: float = 1.0,
     num_workers: int | None = None,
 ) -> str:
     """Write `num_cases` partially annotated and `num_validation` fully annotated phantoms and `cohort.json`, once.
@@ -88,6 +89,7 @@ def write_abdomen_phantoms(
         spacing_mm: ranges of the slice distance and of the pixel size.
         extent_mm: ranges of the field of view: left-right, front-back, head-foot.
         tumour_ml: smallest, median and largest volume of a tumour.
+        tumour_contrast: factor of the usual contrast of tumours to their host (30 to 60 HU).
         num_workers: threads (numpy and zlib run in parallel); None takes the processors of the machine, at most 8.
 
     Returns:
@@ -111,6 +113,7 @@ def write_abdomen_phantoms(
             "spacing_mm": spacing_mm,
             "extent_mm": extent_mm,
             "tumour_ml": tumour_ml,
+            "tumour_contrast": tumour_contrast,
         }
     )
     root = Path(folder)
@@ -120,7 +123,7 @@ def write_abdomen_phantoms(
             logger.info("phantoms are in %s already", root)
         else:
             write_json(root / PARAMETERS_FILE, parameters)
-            _write_cases(root, cases, (spacing_mm, extent_mm, tumour_ml), num_workers)
+            _write_cases(root, cases, (spacing_mm, extent_mm, tumour_ml, tumour_contrast), num_workers)
             write_json(root / MANIFEST, _describe(cases, seed))
     except OSError as error:
         raise InputError(f"{root}: phantoms cannot be written ({error}); choose a writable folder") from error

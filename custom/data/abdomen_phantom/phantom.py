@@ -61,6 +61,7 @@ def make_abdomen_phantom(
     spacing_mm: tuple[Range, Range] = SPACING_MM,
     extent_mm: tuple[Range, Range, Range] = EXTENT_MM,
     tumour_ml: tuple[float, float, float] = TUMOUR_ML,
+    tumour_contrast: float = 1.0,
 ) -> AbdomenPhantom:
     """A phantom of a contrast-enhanced abdominal CT; the same arguments give the same arrays.
 
@@ -69,6 +70,7 @@ def make_abdomen_phantom(
         spacing_mm: ranges of the slice distance and of the pixel size.
         extent_mm: ranges of the field of view: left-right, front-back, head-foot.
         tumour_ml: smallest, median and largest volume of a tumour.
+        tumour_contrast: factor of the usual contrast of tumours to their host.
 
     Raises:
         InputError: ranges that hold no abdominal CT.
@@ -78,7 +80,7 @@ def make_abdomen_phantom(
     scene = draw_scene(np.random.default_rng(scene_seed), spacing_mm, extent_mm)
     rng = np.random.default_rng(scan_seed)
     hu, organs = render(scene)
-    label, tumours = grow_tumours(rng, scene, hu, organs, tumour_ml)
+    label, tumours = grow_tumours(rng, scene, hu, organs, tumour_ml, tumour_contrast)
     store = scene.acquisition.store
     image, affine = store(acquire(rng, hu, scene.acquisition))
     return AbdomenPhantom(image, store(label)[0], store(organs)[0], affine, scene.tissue.phase, tumours)
@@ -166,12 +168,13 @@ def grow_tumours(
     hu: np.ndarray,
     organs: np.ndarray,
     tumour_ml: tuple[float, float, float],
+    tumour_contrast: float,
 ) -> tuple[np.ndarray, tuple[Tumour, ...]]:
     """Paint the patient's tumours into `hu`; returns the complete label map and what was painted."""
     mask = np.zeros(organs.shape, bool)
     acquisition = scene.acquisition
     grown = [
-        add_tumour(rng, hu, organs, mask, acquisition.axes(), acquisition.partial_mm, tumour_ml)
+        add_tumour(rng, hu, organs, mask, acquisition.axes(), acquisition.partial_mm, tumour_ml, tumour_contrast)
         for _ in range(draw_count(rng))
     ]
     label = np.where(mask, np.uint8(TUMOUR_ID), organs)

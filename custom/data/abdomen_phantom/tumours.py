@@ -43,11 +43,12 @@ def add_tumour(
     axes: Axes,
     partial_mm: float,
     tumour_ml: tuple[float, float, float] = TUMOUR_ML,
+    tumour_contrast: float = 1.0,
 ) -> Tumour | None:
     """Paint one tumour into HU and the mask `tumours`, in place; all arrays are (z, y, x).
 
     Its volume is lognormal about the median of `tumour_ml`, within the smallest and the largest, and at most
-    `LARGEST_PART` of its host.
+    `LARGEST_PART` of its host; its contrast is drawn from `CONTRAST_HU`, times `tumour_contrast`.
 
     Returns:
         What was painted, or None where no organ that could hold a tumour is in view.
@@ -74,7 +75,7 @@ def add_tumour(
     if not mask.any():
         return None
     hyperdense = rng.uniform() < CHANCE_HYPERDENSE.get(host, 0.0)
-    contrast = float(rng.uniform(*CONTRAST_HU["hyperdense" if hyperdense else "hypodense"]))
+    contrast = tumour_contrast * float(rng.uniform(*CONTRAST_HU["hyperdense" if hyperdense else "hypodense"]))
     value = np.float32(hu[box][mask].mean() + contrast)
     part = np.clip(0.5 + (surface - level) * np.float32(radius / partial_mm), 0, 1)
     hu[box] += part * free * (value - hu[box])

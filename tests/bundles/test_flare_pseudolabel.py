@@ -1,0 +1,171 @@
+"""The configs of flare_pseudolabel train, resume and evaluate as documented, on a folder and on a cohort's manifest."""
+
+import json
+import shutil
+
+import matplotlib.image
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from monai.bundle import ConfigParser
+
+from custom.data import FLARE22_INTENSITY, labelled_cases
+from custom.data.cohort import read_cohort
+from custom.networks import NativeScaleDynUNet
+
+from .conftest import AFFINE, CASES, equal, read_labels, rows, weights
+
+NAMES = ["dark", "bright"]
+
+
+def test_training_leaves_weights_intensities_log_table_and_pictures(trained_flare):
+    output, models = trained_flare.work / "output", trained_flare.work / "models"
+    log = rows(output / "log.csv")
+    assert [row["epoch"] for row in log] == ["1", "2"]
+    assert float(log[-1]["loss"]) == pytest.approx(float(log[-1]["loss/segmentation"]))
+    intensity = json.loads((models / "intensity.json").read_text())
+    assert intensity["cases"] == CASES - CASES // 5, "the training cases alone"
+    assert -2.6 < intensity["lower"] < intensity["mean"] < intensity["upper"] < 2.6
+    scores = rows(output / "validation" / "metrics_per_case.csv")
+    assert {row["class"] for row in scores} == set(NAMES)
+    assert len({row["case"] for row in scores}) == CASES // 5
+    summary = json.loads((output / "validation" / "metrics.json").read_text())
+    assert summary["groups"] == {"both": NAMES}
+    assert {"dice_mean", "nsd_mean"} <= summary["summary"]["both"].keys()
+    assert float(log[-1]["validation/dice"]) == pytest.approx(summary["summary"]["both"]["dice_mean"], abs=1e-5)
+    for picture in ("curves.png", "validation/cases.png"):
+        assert matplotlib.image.imread(output / picture).std() > 0.01
+    assert len(list((output / "cache").iterdir())) == intensity["cases"]
+
+
+def test_the_weights_load_strictly_and_flat_into_the_inference_network(trained_flare):
+    network = trained_flare.parser("inference").get_parsed_content("network_def")
+    assert isinstance(network, NativeScaleDynUNet)
+    network.load_state_dict(weights(trained_flare.work / "models"), strict=True)
+
+
+def test_evaluation_equals_the_validation_of_the_last_epoch(trained_flare):
+    trained_flare.run("train", "evaluate")
+    first = rows(trained_flare.work / "output" / "validation" / "metrics_per_case.csv")
+    second = rows(trained_flare.work / "output" / "evaluation" / "metrics_per_case.csv")
+    assert len(first) == 2 * CASES // 5
+    assert first == second
+
+
+def test_two_epochs_equal_one_and_one_after_a_resume(trained_flare, flare):
+    flare.run("train", stop_epoch=1)
+    assert torch.load(flare.work / "models" / "resume" / "checkpoint.pt", weights_only=True)["epoch"] == 1
+    flare.run("train", resume="true", num_workers=1)
+    assert equal(weights(flare.work / "models"), weights(trained_flare.work / "models"))
+    resumed, whole = (rows(bundle.work / "output" / "log.csv") for bundle in (flare, trained_flare))
+    for column in ("epoch", "iterations", "learning_rate", "loss", "validation/dice", "validation/nsd"):
+        assert [row[column] for row in resumed] == [row[column] for row in whole], column
+
+
+def test_cases_kept_in_memory_train_as_cases_on_disk_do(trained_flare, flare):
+    """Up to the half precision of the files, which hardly counts in eight steps."""
+    flare.run("train", cache_dir="")
+    assert not (flare.work / "output" / "cache").exists()
+    ours, theirs = weights(flare.work / "models"), weights(trained_flare.work / "models")
+    assert not equal(ours, theirs)
+    assert all(torch.allclose(ours[key], theirs[key], atol=0.02) for key in ours)
+
+
+def test_evaluating_the_whole_config_trains_once(trained_flare, flare):
+    """As 3D Slicer makes MONAI Label do."""
+    flare.parser("train").get_parsed_content()
+    assert equal(weights(flare.work / "models"), weights(trained_flare.work / "models"))
+    assert not (flare.work / "models" / "resume" / "checkpoint_previous.pt").exists(), "it ran a second time"
+
+
+def test_the_whole_config_resolves_without_the_data_set(flare):
+    """MONAI Label replaces lists of cases (image and label alone) and handlers, and knows nothing of dataset_dir."""
+    cases = [
+        {"image": str(file), "label": str(file).replace("imagesTr", "labelsTr")}
+        for file in sorted((flare.dataset / "imagesTr").iterdir())
+    ]
+    parser = ConfigParser()
+    parser.read_config(flare.files("train"))
+    kept = [handler for handler in parser["train#handlers"] if handler.get("_target_") != "CheckpointSaver"]
+    replaced = {
+        "train#dataset#data": cases[:8],
+        "validate#dataset#data": cases[8:],
+        "train#trainer#max_epochs": 1,
+        "train#handlers": kept,
+    }
+    flare.run("train", run_id="", dataset_dir="/nowhere", **replaced)
+    assert weights(flare.work / "models")
+
+
+def test_mri_is_normalised_volume_by_volume(flare):
+    """Scans brighter by any factor give the same weights, and no cohort statistics are made."""
+    flare.run("train", normalisation="zscore", epochs=1)
+    assert not (flare.work / "models" / "intensity.json").exists()
+    flare.run("train", "evaluate", normalisation="zscore")
+    first = flare.work / "first"
+    flare.run("inference", normalisation="zscore", output_dir=str(first))
+    scans = flare.work / "scans"
+    scans.mkdir()
+    for file in (flare.dataset / "imagesTr").iterdir():
+        image = nib.load(file)
+        nib.save(nib.Nifti1Image(8 * np.asarray(image.dataobj), image.affine), scans / file.name)
+    second = flare.work / "second"
+    flare.run("inference", normalisation="zscore", dataset_dir=str(scans), output_dir=str(second))
+    for file in first.iterdir():
+        assert np.array_equal(read_labels(file), read_labels(second / file.name))
+
+
+def test_a_manifest_says_what_is_trained_on_and_what_is_scored(flare, tiny_cohort):
+    flare.run("train", dataset_dir=str(tiny_cohort), epochs=1)
+    scored = {row["case"] for row in rows(flare.work / "output" / "validation" / "metrics_per_case.csv")}
+    assert scored == {"box_08", "box_09"}
+    assert json.loads((flare.work / "models" / "intensity.json").read_text())["cases"] == 6, "unlabelled ones are not"
+    assert len(list((flare.work / "output" / "cache").iterdir())) == 6
+    assert not (flare.work / "models" / "folds.json").exists()
+    cohort = read_cohort(tiny_cohort)
+    annotated = {case["image"]: case["annotated"] for case in labelled_cases(tiny_cohort, "training", NAMES)}
+    assert annotated == {case.image: list(case.annotated) for case in cohort.training if case.annotated}
+
+
+@pytest.mark.parametrize("unannotated", ["background", "no_gradient"])
+def test_a_class_that_is_not_annotated_gives_no_gradient_where_it_shall_not(flare, tiny_cohort, unannotated):
+    """Of cases annotated for "dark" alone, the channel of "bright" learns background, or nothing at all."""
+    content = json.loads(tiny_cohort.read_text())
+    cases = [case for case in content["cases"] if case["annotated"] == ["dark"]]
+    for case in cases:
+        for key in ("image", "label"):
+            case[key] = str(tiny_cohort.parent / case[key])
+    manifest = flare.work / "dark.json"
+    manifest.write_text(json.dumps({**content, "cases": cases}))
+    parser = flare.parser("train", dataset_dir=str(manifest), unannotated=unannotated)
+    network, loss = parser.get_parsed_content("network"), parser.get_parsed_content("loss")
+    batch = next(iter(parser.get_parsed_content("train#dataloader")))
+    assert batch["annotated"].tolist() == [[True, True, False]] * 2
+    loss(network(batch["image"]), batch).backward()
+    for head in (network.output_block, *network.supervision_heads[:-1]):
+        gradient = head.conv.conv.weight.grad.flatten(1).abs().sum(dim=1)
+        assert gradient[1] > 0
+        assert (gradient[2] == 0) == (unannotated == "no_gradient")
+
+
+def test_one_of_two_patches_shows_foreground_and_none_is_centred_on_ignored_voxels(flare, tiny_dataset, tmp_path):
+    """What the merging marks as doubtful is 255: neither a class to sample nor part of the loss."""
+    data = shutil.copytree(tiny_dataset, tmp_path / "data")
+    for file in (data / "labelsTr").iterdir():
+        label = read_labels(file).copy()
+        label[label == 2] = 255
+        nib.save(nib.Nifti1Image(label, AFFINE), file)
+    parser = flare.parser("train", dataset_dir=str(data), validate_data="false", elastic_probability=0)
+    dataset = parser.get_parsed_content("train#dataset")
+    patches = [dataset[index]["label"] for index in range(40)]
+    assert all((patch == 1).any() for patch in patches[1::2]), "the second of every batch"
+    assert not all((patch == 1).any() for patch in patches[::2])
+    assert any((patch == 255).any() for patch in patches)
+    assert not any((patch == 2).any() for patch in patches)
+    assert not dataset.cases[0]["label_cls_indices"][2].size
+
+
+def test_without_weights_and_statistics_intensities_are_flare22s(flare):
+    """As MONAI Label and the checks of the zoo load a bundle that was never trained."""
+    assert flare.parser("inference").get_parsed_content("intensity") == FLARE22_INTENSITY

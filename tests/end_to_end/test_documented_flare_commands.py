@@ -1,0 +1,167 @@
+"""Every command of the FLARE bundle's page and configs, and the README's, runs as it stands, with small data."""
+
+import json
+import shutil
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import yaml
+from matplotlib.figure import Figure
+
+from custom.data.cohort import FLARE_CLASSES, FLARE_DATASET2, read_cohort
+
+from ..bundles.conftest import AFFINE, SHAPE, write_dataset
+from .documented import Places, blocks, copy_of_bundle, header_commands, run, run_here
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("documented_flare")]
+
+TUMOUR = len(FLARE_CLASSES)
+DATASET1 = tuple(range(1, TUMOUR))
+DATASET2 = tuple(FLARE_CLASSES.index(name) + 1 for name in FLARE_DATASET2)
+NETWORK = {
+    "spacing": [1.5, 1.1, 1.0],
+    "patch_size": [8, 8, 8],
+    "filters": [4, 8, 16],
+    "strides": [1, 2, 2],
+    "kernel_size": [3, 3, 3],
+    "min_foreground_voxels": 4,
+}
+SHORT = {"epochs": 1, "iterations_per_epoch": 2}
+TRAINING = {**NETWORK, **SHORT, "elastic_magnitude": 1.0, "elastic_spacing": 4.0}
+MACHINE = {"num_workers": 0, "amp": False, "cpu_bfloat16": False}
+COARSE = {"spacing": [16.0, 12.0, 12.0], "patch_size": [16, 24, 24], "min_foreground_voxels": 2}
+FEW_PHANTOMS = {
+    "cohort": "$data.write_abdomen_phantoms(@bundle_root + '/data/phantoms', 12, 2, spacing_mm=((8, 9), (5.5, 6)))",
+    "training": {**COARSE, **SHORT},
+    "inference": COARSE,
+    "machine": MACHINE,
+}
+
+
+# by the last config of a list that has one
+OVERLAYS = {
+    "": {**TRAINING, **MACHINE},
+    "pipeline": {"training": TRAINING, "inference": NETWORK, "machine": MACHINE},
+    "demo": FEW_PHANTOMS,
+    "phantoms": {**COARSE, **SHORT, **MACHINE},
+}
+
+
+def write_scan(folder: Path, number: int, classes: tuple[int, ...], where: str, labels: str | None = None) -> None:
+    """A box of its own brightness for every class, labelled where the class is one of `classes`."""
+    random = np.random.RandomState(number)
+    label = np.zeros(SHAPE, np.uint8)
+    for value in range(1, TUMOUR + 1):
+        x, y, z = np.unravel_index(value - 1, (3, 3, 3))
+        label[4 * x : 4 * x + 3, 4 * y + 1 : 4 * y + 4, 5 * z : 5 * z + 4] = value
+    image = 20.0 * label + random.normal(0, 3, SHAPE)
+    kinds = [(where, "_0000", image.astype(np.int16))]
+    if labels:
+        kinds.append((labels, "", np.where(np.isin(label, classes), label, 0).astype(np.uint8)))
+    for kind, channel, volume in kinds:
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+        nib.save(nib.Nifti1Image(volume, AFFINE), folder / kind / f"FLARE23_{number:04d}{channel}.nii.gz")
+
+
+def write_flare(folder: Path) -> None:
+    """As the challenge's folders: dataset1 to dataset3 in one, unlabelled scans, two for validation."""
+    annotated = [DATASET1] * 4 + [DATASET2] * 2 + [(1,)] * 2
+    for number, classes in enumerate(annotated):
+        write_scan(folder, number, classes, "imagesTr2200", "labelsTr2200")
+    for number in (8, 9):
+        write_scan(folder, number, (), "unlabeledTr1800")
+    for number in (10, 11):
+        write_scan(folder, number, (*DATASET1, TUMOUR), "imagesVal", "labelsVal")
+
+
+@pytest.fixture(scope="module")
+def work(project, tmp_path_factory):
+    """A copy of the bundle, a folder like FLARE's, a data set, one with two classes, scans, and small overlays."""
+    folder = tmp_path_factory.mktemp("documented_flare")
+    copy_of_bundle(project, "flare_pseudolabel", folder)
+    write_flare(folder / "flare")
+    for number in range(10):
+        write_scan(folder / "dataset", number, (*DATASET1, TUMOUR), "imagesTr", "labelsTr")
+    shutil.copytree(folder / "flare" / "imagesVal", folder / "scans")
+    task = write_dataset(folder / "Task04")
+    listing = json.loads((task / "dataset.json").read_text())
+    listing["labels"] = {"0": "background", "1": "Anterior", "2": "Posterior"}
+    (task / "dataset.json").write_text(json.dumps(listing))
+    for name, overlay in OVERLAYS.items():
+        (folder / f"tiny{name}.yaml").write_text(yaml.safe_dump(overlay))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def places(work):
+    names = ("flare", "cohort.json", "work", "dataset", "scans", "labels", "Task04")
+    overlays = {name: work / f"tiny{name}.yaml" for name in OVERLAYS}
+    return Places({name: work / name for name in names}, overlays)
+
+
+def fewer(block: str) -> str:
+    """Two cases for validation, of the few there are."""
+    return block.replace("--validation 50", "--validation 2").replace("--validation 40", "--validation 2")
+
+
+def test_every_command_of_the_page(project, work, places):
+    """Two stages in one process, the other three in two; in the end nothing is left to do."""
+    folder = work / "bundles" / "flare_pseudolabel"
+    page = blocks(project / "bundles" / "flare_pseudolabel" / "docs" / "README.md")
+    recipe = [block for block in page if "pipeline.yaml" in block]
+    (cohort,) = (block for block in page if "custom cohort" in block)
+    (whole,) = (block for block in recipe if block.count("\n") == 1 and "--until" not in block)
+    (plan,) = (block for block in recipe if "--dry_run" in block)
+    (two_stages,) = (block for block in recipe if "--until 2" in block)
+    (processes,) = (block for block in recipe if "torchrun" in block)
+    single = [block for block in page if block not in recipe and block != cohort]
+    assert len(single) == 5, "train, evaluate, inference, measure, export"
+
+    said = run(fewer(cohort), places, folder)
+    assert "validation: 2 of 4 completely annotated cases" in said
+    assert len(read_cohort(work / "cohort.json").validation) == 4
+    said = run(plan, places, folder)
+    assert "dataset1 2, dataset2 2, dataset3 2, dataset4 2, validation 4 cases" in said
+    assert not (work / "work" / "stages").exists()
+    run(two_stages, places, folder)
+    assert sorted(path.name for path in (work / "work" / "stages").iterdir()) == ["1_organs", "2_tumours"]
+    run(processes, places, folder)
+    records = sorted((work / "work" / "stages").glob("*/record.json"))
+    assert [json.loads(file.read_text())["state"] for file in records] == ["done"] * 5
+    assert len(list((work / "work" / "stages" / "5_small" / "labels").glob("*.nii.gz"))) == 2
+    before = {file: file.stat().st_mtime_ns for file in (work / "work" / "stages").rglob("*")}
+    run(whole, places, folder)
+    assert {file: file.stat().st_mtime_ns for file in (work / "work" / "stages").rglob("*")} == before
+
+    for block in single:
+        run(block, places, folder)
+    assert (folder / "models" / "model.ts").exists()
+    assert json.loads((folder / "usage.json").read_text())
+    assert len(list((work / "labels").iterdir())) == 2
+
+
+def test_recipe_of_the_readme(project, work, places):
+    """After the page's commands: the manifest is made again as it was, so nothing is done twice."""
+    (block,) = (block for block in blocks(project / "README.md") if "custom cohort" in block)
+    run(fewer(block), places, work)
+    assert (work / "work" / "report.md").exists()
+
+
+def test_commands_of_the_configs(work, places, monkeypatch):
+    """Without pictures, most of the work; multi_gpu_train's is run by tests/bundles/test_several_processes.py."""
+    monkeypatch.setattr(Figure, "savefig", lambda _, file, *args, **kwargs: Path(file).write_bytes(b""))
+    folder = work / "bundles" / "flare_pseudolabel"
+    configs = ("train", "evaluate", "inference", "big", "hippocampus", "pipeline_hippocampus", "demo", "phantoms")
+    for name in configs:
+        commands = header_commands(folder / "configs" / f"{name}.yaml")
+        assert len(commands) == (2 if name == "pipeline_hippocampus" else 1), name
+        for command in commands:
+            run_here(fewer(command), places, folder)
+    for models in ("", "big", "hippocampus", "phantoms"):
+        assert (folder / "models" / models / "model.pt").exists(), models
+    for report in (folder / "output" / "demo" / "report.md", folder / "output" / "partial" / "report.md"):
+        assert "missing_as_background" in report.read_text()
+    sets = {case.annotated for case in read_cohort(folder / "data" / "partial" / "cohort.json").training}
+    assert sets == {(1,), (2,), ()}
