@@ -253,6 +253,7 @@ def test_nothing_annotated_to_take_intensities_from(flare, data):
         ({"windows": "some"}, "windows is 'some'; use one of all, efficient, lateral"),
         ({"return_grid": "slow"}, "return_grid is 'slow'"),
         ({"convolutions": 1}, "convolutions is 1"),
+        ({"initial_weights": "/nowhere/model.pt"}, "no trained weights at /nowhere/model.pt"),
         ({"nsd_tolerance_mm": [1.0, 2.0, 3.0]}, "tolerances"),
         ({"elastic_magnitude": 9.0}, "magnitude"),
         ({"score_groups": {"all": ["dark", "grey"]}}, "grey"),

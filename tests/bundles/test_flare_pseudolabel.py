@@ -63,6 +63,18 @@ def test_two_epochs_equal_one_and_one_after_a_resume(trained_flare, flare):
         assert [row[column] for row in resumed] == [row[column] for row in whole], column
 
 
+def test_a_training_starts_from_given_weights_and_resumes_from_its_own(trained_flare, flare):
+    """At a learning rate of 0 weights stay what they are."""
+    given = str(trained_flare.work / "models" / "model.pt")
+    flare.run("train", initial_weights=given, learning_rate=0.0, stop_epoch=1)
+    assert equal(weights(flare.work / "models"), weights(trained_flare.work / "models"))
+    flare.run("train", initial_weights=given, stop_epoch=1)
+    own = weights(flare.work / "models")
+    assert not equal(own, weights(trained_flare.work / "models"))
+    flare.run("train", initial_weights=given, learning_rate=0.0, resume="true")
+    assert equal(weights(flare.work / "models"), own)
+
+
 def test_cases_kept_in_memory_train_as_cases_on_disk_do(trained_flare, flare):
     """Up to the half precision of the files, which hardly counts in eight steps."""
     flare.run("train", cache_dir="")
@@ -149,7 +161,7 @@ def test_a_class_that_is_not_annotated_gives_no_gradient_where_it_shall_not(flar
         assert (gradient[2] == 0) == (unannotated == "no_gradient")
 
 
-def test_one_of_two_patches_shows_foreground_and_none_is_centred_on_ignored_voxels(flare, tiny_dataset, tmp_path):
+def test_one_of_two_patches_shows_foreground_and_ignored_voxels_are_no_foreground(flare, tiny_dataset, tmp_path):
     """What the merging marks as doubtful is 255: neither a class to sample nor part of the loss."""
     data = shutil.copytree(tiny_dataset, tmp_path / "data")
     for file in (data / "labelsTr").iterdir():

@@ -30,7 +30,7 @@ from custom.data.abdomen_phantom.ripples import draw_ripples
 from custom.data.abdomen_phantom.scanner import STORED, acquire, draw_acquisition
 from custom.data.abdomen_phantom.shapes import Ellipsoid, Fins, Tube, round_common, smooth_tube, turned_axes
 from custom.data.abdomen_phantom.tissue import PHASES
-from custom.data.abdomen_phantom.tumours import CONTRAST_HU, HOSTS, TUMOUR_ML, level_for_volume
+from custom.data.abdomen_phantom.tumours import CONTRAST_HU, HOSTS, TumourChoice, level_for_volume
 from custom.errors import InputError
 
 COARSE = ((6.0, 8.0), (5.0, 5.0))
@@ -217,7 +217,7 @@ def test_tumours_lie_in_the_stated_host_with_the_stated_volume():
         for tumour in made.tumours:
             hosts[tumour.host] += 1
             stated[ORGAN_ID[tumour.host]] += tumour.volume_ml
-            assert 0.6 * TUMOUR_ML[0] < tumour.volume_ml < 1.02 * TUMOUR_ML[2]
+            assert 0.6 * TumourChoice.smallest_ml < tumour.volume_ml < 1.02 * TumourChoice.largest_ml
         found = Counter(made.organs[mask].tolist())
         assert set(found) == set(stated) <= {ORGAN_ID[name] for name in HOSTS}
         for host, volume in stated.items():

@@ -46,7 +46,7 @@ class Places:
 
     Args:
         paths: what follows /path/to/ -> the path.
-        overlays: config -> the small overlay behind a list that begins with it; of others: the overlay of "".
+        overlays: config -> the small overlay to end a list with of which it is the last one here; "": of other lists.
     """
 
     def __init__(self, paths: Mapping[str, Path], overlays: Mapping[str, Path]) -> None:

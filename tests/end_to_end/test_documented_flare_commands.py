@@ -33,14 +33,15 @@ TRAINING = {**NETWORK, **SHORT, "elastic_magnitude": 1.0, "elastic_spacing": 4.0
 MACHINE = {"num_workers": 0, "amp": False, "cpu_bfloat16": False}
 COARSE = {"spacing": [16.0, 12.0, 12.0], "patch_size": [16, 24, 24], "min_foreground_voxels": 2}
 FEW_PHANTOMS = {
-    "cohort": "$data.write_abdomen_phantoms(@bundle_root + '/data/phantoms', 12, 2, spacing_mm=((8, 9), (5.5, 6)))",
+    "phantoms#num_cases": 12,
+    "phantoms#num_validation": 2,
     "training": {**COARSE, **SHORT},
     "inference": COARSE,
     "machine": MACHINE,
 }
 
 
-# by the last config of a list that has one
+# by config, see Places
 OVERLAYS = {
     "": {**TRAINING, **MACHINE},
     "pipeline": {"training": TRAINING, "inference": NETWORK, "machine": MACHINE},

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from .anatomy import CLASSES
 from .annotation import READING, Study, annotate, draw_studies
 from .phantom import EXTENT_MM, SPACING_MM, check_ranges, make_abdomen_phantom
 from .scanner import Range
-from .tumours import TUMOUR_ML
+from .tumours import TumourChoice
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +29,8 @@ GENERATOR = 1  # raised whenever the same parameters begin to give other phantom
 MANIFEST = "cohort.json"  # written last
 PARAMETERS_FILE = "phantom_parameters.json"  # written first, so that an interrupted generation knows its own cases
 
-# spacing_mm, extent_mm, tumour_ml and tumour_contrast of `write_abdomen_phantoms`
-Ranges = tuple[tuple[Range, Range], tuple[Range, Range, Range], tuple[float, float, float], float]
+# spacing_mm, extent_mm and tumours of `write_abdomen_phantoms`
+Ranges = tuple[tuple[Range, Range], tuple[Range, Range, Range], TumourChoice]
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,7 @@ def write_abdomen_phantoms(
     seed: int = 0,
     spacing_mm: tuple[Range, Range] = SPACING_MM,
     extent_mm: tuple[Range, Range, Range] = EXTENT_MM,
-    tumour_ml: tuple[float, float, float] = TUMOUR_ML,
-    tumour_contrast: float = 1.0,
+    tumours: Mapping[str, float] | None = None,
     num_workers: int | None = None,
 ) -> str:
     """Write `num_cases` partially annotated and `num_validation` fully annotated phantoms and `cohort.json`, once.
@@ -88,8 +88,7 @@ def write_abdomen_phantoms(
         seed: of the whole cohort.
         spacing_mm: ranges of the slice distance and of the pixel size.
         extent_mm: ranges of the field of view: left-right, front-back, head-foot.
-        tumour_ml: smallest, median and largest volume of a tumour.
-        tumour_contrast: factor of the usual contrast of tumours to their host (30 to 60 HU).
+        tumours: chance (0.65), smallest_ml (0.5), median_ml (6), largest_ml (40) and contrast (1, a factor) of tumours.
         num_workers: threads (numpy and zlib run in parallel); None takes the processors of the machine, at most 8.
 
     Returns:
@@ -103,7 +102,8 @@ def write_abdomen_phantoms(
             f"num_cases={num_cases}, num_validation={num_validation}, seed={seed}: "
             "give at least one case and no negative number"
         )
-    check_ranges(spacing_mm, extent_mm, tumour_ml)
+    check_ranges(spacing_mm, extent_mm)
+    choice = TumourChoice(**(tumours or {}))
     parameters = _plain(
         {
             "generator": GENERATOR,
@@ -112,8 +112,7 @@ def write_abdomen_phantoms(
             "seed": seed,
             "spacing_mm": spacing_mm,
             "extent_mm": extent_mm,
-            "tumour_ml": tumour_ml,
-            "tumour_contrast": tumour_contrast,
+            "tumours": asdict(choice),
         }
     )
     root = Path(folder)
@@ -123,7 +122,7 @@ def write_abdomen_phantoms(
             logger.info("phantoms are in %s already", root)
         else:
             write_json(root / PARAMETERS_FILE, parameters)
-            _write_cases(root, cases, (spacing_mm, extent_mm, tumour_ml, tumour_contrast), num_workers)
+            _write_cases(root, cases, (spacing_mm, extent_mm, choice), num_workers)
             write_json(root / MANIFEST, _describe(cases, seed))
     except OSError as error:
         raise InputError(f"{root}: phantoms cannot be written ({error}); choose a writable folder") from error

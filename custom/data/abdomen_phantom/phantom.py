@@ -16,7 +16,7 @@ from .ripples import Ripples, draw_ripples
 from .scanner import Acquisition, Range, acquire, couch_hu, draw_acquisition
 from .tissue import Tissue, draw_tissue
 from .trunk import HALF_DEPTH, WALL_MIDDLE_Y, Trunk, draw_trunk
-from .tumours import TUMOUR_ID, TUMOUR_ML, Tumour, add_tumour, draw_count
+from .tumours import TUMOUR_ID, Tumour, TumourChoice, add_tumour, draw_count
 
 SPACING_MM: tuple[Range, Range] = ((2.0, 5.0), (0.65, 0.9))
 EXTENT_MM: tuple[Range, Range, Range] = ((300.0, 380.0), (220.0, 280.0), (190.0, 260.0))
@@ -60,8 +60,7 @@ def make_abdomen_phantom(
     seed: int,
     spacing_mm: tuple[Range, Range] = SPACING_MM,
     extent_mm: tuple[Range, Range, Range] = EXTENT_MM,
-    tumour_ml: tuple[float, float, float] = TUMOUR_ML,
-    tumour_contrast: float = 1.0,
+    choice: TumourChoice | None = None,
 ) -> AbdomenPhantom:
     """A phantom of a contrast-enhanced abdominal CT; the same arguments give the same arrays.
 
@@ -69,28 +68,23 @@ def make_abdomen_phantom(
         seed: decides everything that is drawn.
         spacing_mm: ranges of the slice distance and of the pixel size.
         extent_mm: ranges of the field of view: left-right, front-back, head-foot.
-        tumour_ml: smallest, median and largest volume of a tumour.
-        tumour_contrast: factor of the usual contrast of tumours to their host.
+        choice: which tumours patients have; None: the usual.
 
     Raises:
         InputError: ranges that hold no abdominal CT.
     """
-    check_ranges(spacing_mm, extent_mm, tumour_ml)
+    check_ranges(spacing_mm, extent_mm)
     scene_seed, scan_seed = np.random.SeedSequence(seed).spawn(2)
     scene = draw_scene(np.random.default_rng(scene_seed), spacing_mm, extent_mm)
     rng = np.random.default_rng(scan_seed)
     hu, organs = render(scene)
-    label, tumours = grow_tumours(rng, scene, hu, organs, tumour_ml, tumour_contrast)
+    label, tumours = grow_tumours(rng, scene, hu, organs, choice or TumourChoice())
     store = scene.acquisition.store
     image, affine = store(acquire(rng, hu, scene.acquisition))
     return AbdomenPhantom(image, store(label)[0], store(organs)[0], affine, scene.tissue.phase, tumours)
 
 
-def check_ranges(
-    spacing_mm: tuple[Range, Range],
-    extent_mm: tuple[Range, Range, Range],
-    tumour_ml: tuple[float, float, float] = TUMOUR_ML,
-) -> None:
+def check_ranges(spacing_mm: tuple[Range, Range], extent_mm: tuple[Range, Range, Range]) -> None:
     """Raise `InputError` for a range that is none, or with which no abdomen can be shown."""
     steps = zip(("slice distance", "pixel size"), spacing_mm, SPACING_LIMITS_MM, strict=True)
     for name, (low, high), (least, most) in steps:
@@ -100,9 +94,6 @@ def check_ranges(
     for name, (low, high), least in sides:
         if not least <= low <= high <= 600:
             raise InputError(f"extent_mm: {name} {(low, high)} is no (low, high) within {least} to 600 mm")
-    smallest, median, largest = tumour_ml
-    if not 0 < smallest <= median <= largest:
-        raise InputError(f"tumour_ml is {tuple(tumour_ml)}; give smallest, median and largest volume in this order")
 
 
 def draw_scene(
@@ -167,15 +158,14 @@ def grow_tumours(
     scene: Scene,
     hu: np.ndarray,
     organs: np.ndarray,
-    tumour_ml: tuple[float, float, float],
-    tumour_contrast: float,
+    choice: TumourChoice,
 ) -> tuple[np.ndarray, tuple[Tumour, ...]]:
     """Paint the patient's tumours into `hu`; returns the complete label map and what was painted."""
     mask = np.zeros(organs.shape, bool)
     acquisition = scene.acquisition
     grown = [
-        add_tumour(rng, hu, organs, mask, acquisition.axes(), acquisition.partial_mm, tumour_ml, tumour_contrast)
-        for _ in range(draw_count(rng))
+        add_tumour(rng, hu, organs, mask, acquisition.axes(), acquisition.partial_mm, choice)
+        for _ in range(draw_count(rng, choice.chance))
     ]
     label = np.where(mask, np.uint8(TUMOUR_ID), organs)
     return label, tuple(tumour for tumour in grown if tumour is not None)

@@ -7,18 +7,37 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
+from ...errors import InputError
 from .anatomy import ORGAN_ID, ORGANS
 from .ripples import Axes, draw_ripples
 
 TUMOUR_ID = len(ORGANS) + 1
-CHANCE = 0.65  # of a patient to have any
 CHANCES_OF_COUNT = (0.6, 0.27, 0.13)  # one, two, three
 HOSTS = {"liver": 0.45, "pancreas": 0.2, "left_kidney": 0.13, "right_kidney": 0.13, "spleen": 0.09}
-TUMOUR_ML = (0.5, 6.0, 40.0)  # smallest, median, largest
 LARGEST_PART = 0.2  # of its host
 CONTRAST_HU = {"hypodense": (-60.0, -30.0), "hyperdense": (28.0, 50.0)}
 CHANCE_HYPERDENSE = {"liver": 0.25}
 SEARCH_MM = 4.0  # grid on which a place is searched
+
+
+@dataclass(frozen=True)
+class TumourChoice:
+    """Which tumours patients have.
+
+    `chance` is that of a patient to have any. Volumes are lognormal about the median, within the smallest and the
+    largest, and at most `LARGEST_PART` of the host. `contrast` is a factor of the usual contrast to the host.
+    """
+
+    chance: float = 0.65
+    smallest_ml: float = 0.5
+    median_ml: float = 6.0
+    largest_ml: float = 40.0
+    contrast: float = 1.0
+
+    def __post_init__(self) -> None:
+        in_order = 0 < self.smallest_ml <= self.median_ml <= self.largest_ml
+        if not (in_order and 0 <= self.chance <= 1 and self.contrast > 0):
+            raise InputError(f"tumours: {self} needs a chance of 0 to 1, volumes in order and a contrast above 0")
 
 
 @dataclass(frozen=True)
@@ -30,9 +49,9 @@ class Tumour:
     contrast_hu: float  # to the host's tissue that it replaces
 
 
-def draw_count(rng: np.random.Generator) -> int:
-    """0 in about a third of the patients, else 1 to 3."""
-    return int(rng.choice([1, 2, 3], p=CHANCES_OF_COUNT)) if rng.uniform() < CHANCE else 0
+def draw_count(rng: np.random.Generator, chance: float) -> int:
+    """1 to 3 in a part of the patients, else 0."""
+    return int(rng.choice([1, 2, 3], p=CHANCES_OF_COUNT)) if rng.uniform() < chance else 0
 
 
 def add_tumour(
@@ -42,28 +61,23 @@ def add_tumour(
     tumours: np.ndarray,
     axes: Axes,
     partial_mm: float,
-    tumour_ml: tuple[float, float, float] = TUMOUR_ML,
-    tumour_contrast: float = 1.0,
+    choice: TumourChoice,
 ) -> Tumour | None:
     """Paint one tumour into HU and the mask `tumours`, in place; all arrays are (z, y, x).
-
-    Its volume is lognormal about the median of `tumour_ml`, within the smallest and the largest, and at most
-    `LARGEST_PART` of its host; its contrast is drawn from `CONTRAST_HU`, times `tumour_contrast`.
 
     Returns:
         What was painted, or None where no organ that could hold a tumour is in view.
     """
     spacing = np.array([axis[1] - axis[0] for axis in axes[::-1]])
     voxel_ml = float(np.prod(spacing)) / 1000
-    smallest, median, largest = tumour_ml
     counts = np.bincount(organs.ravel(), minlength=TUMOUR_ID)
-    hosts = [name for name in HOSTS if LARGEST_PART * counts[ORGAN_ID[name]] * voxel_ml > 2 * TUMOUR_ML[0]]
+    hosts = [name for name in HOSTS if LARGEST_PART * counts[ORGAN_ID[name]] * voxel_ml > 2 * TumourChoice.smallest_ml]
     if not hosts:
         return None
     chances = np.array([HOSTS[name] for name in hosts])
     host = str(rng.choice(hosts, p=chances / chances.sum()))
-    largest = min(largest, LARGEST_PART * counts[ORGAN_ID[host]] * voxel_ml)
-    volume = float(min(max(rng.lognormal(np.log(median), 1.0), smallest), largest))
+    largest = min(choice.largest_ml, LARGEST_PART * counts[ORGAN_ID[host]] * voxel_ml)
+    volume = float(min(max(rng.lognormal(np.log(choice.median_ml), 1.0), choice.smallest_ml), largest))
     radius = float((3000 * volume / (4 * np.pi)) ** (1 / 3))
     free = (organs == ORGAN_ID[host]) & ~tumours
     centre = draw_place(rng, free, spacing, radius)
@@ -75,7 +89,7 @@ def add_tumour(
     if not mask.any():
         return None
     hyperdense = rng.uniform() < CHANCE_HYPERDENSE.get(host, 0.0)
-    contrast = tumour_contrast * float(rng.uniform(*CONTRAST_HU["hyperdense" if hyperdense else "hypodense"]))
+    contrast = choice.contrast * float(rng.uniform(*CONTRAST_HU["hyperdense" if hyperdense else "hypodense"]))
     value = np.float32(hu[box][mask].mean() + contrast)
     part = np.clip(0.5 + (surface - level) * np.float32(radius / partial_mm), 0, 1)
     hu[box] += part * free * (value - hu[box])
