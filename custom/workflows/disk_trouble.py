@@ -14,15 +14,23 @@ REMEDY = "free space or pass another --work_dir, then run the same command again
 
 def disk_trouble(error: BaseException | None) -> str | None:
     """What the system said about a disk that takes no more, anywhere in an exception's causes, or None."""
-    seen: list[BaseException] = []
-    while error is not None and error not in seen:  # a cause that is raised again has what it caused as its context
-        if isinstance(error, OSError) and error.errno in NUMBERS:
-            return f"{error.filename or 'the work folder'} cannot be written ({error.strerror})"
-        if "No space left on device" in str(error) or "file write failed" in str(error):  # torch's writer has no number
-            return "the work folder cannot be written (is the disk full?)"
-        seen.append(error)
-        error = error.__cause__ or error.__context__
+    causes = causes_of(error)
+    for cause in causes:
+        if isinstance(cause, OSError) and cause.errno in NUMBERS:
+            return f"{cause.filename or 'the work folder'} cannot be written ({cause.strerror})"
+    texts = [str(cause) for cause in causes]
+    if any("No space left on device" in text or "file write failed" in text for text in texts):
+        return "the work folder cannot be written (is the disk full?)"  # torch's writer gives no number
     return None
+
+
+def causes_of(error: BaseException | None) -> list[BaseException]:
+    """An exception, what it was raised from, and so on; each once: one that is raised again closes a circle."""
+    causes: list[BaseException] = []
+    while error is not None and error not in causes:
+        causes.append(error)
+        error = error.__cause__ or error.__context__
+    return causes
 
 
 @contextmanager

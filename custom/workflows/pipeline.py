@@ -130,8 +130,13 @@ class PseudoLabelPipeline:
         """Check everything, then do stage after stage."""
         with telling_disk_trouble():
             on_first(self.prepare)
+            worked = False
             for planned in self.selected:
-                StageRun(planned, self.planned, self.cohort, self.groups, self.work, self.settings).run(self.inputs)
+                stage = StageRun(planned, self.planned, self.cohort, self.groups, self.work, self.settings)
+                if stage.run(self.inputs):
+                    worked = True
+                    on_first(self.report)
+            if not worked:
                 on_first(self.report)
 
     def prepare(self) -> None:
@@ -140,20 +145,24 @@ class PseudoLabelPipeline:
             logger.warning("%s lists no validation cases: the stages will have no scores", self.manifest)
         self.work.remove_leftovers()
         self.compare_with_earlier_runs()
-        self.set_cases_aside()
-        for name, reason in self.work.set_aside().items():
-            logger.warning("set aside: %s: %s", name, reason)
-        self.measure_foreground()
+        unusable = unusable_cases(self.cohort, self.work.case_facts)
+        self.set_aside(unusable)
+        self.measure_foreground(unusable)
 
-    def set_cases_aside(self) -> None:
+    def set_aside(self, unusable: Mapping[str, str]) -> None:
         """Leave out what cannot be used; what begun stages went without stays out, other cases are judged anew."""
         begun = self.begun_cases()
         kept = {name: reason for name, reason in self.work.set_aside().items() if name in begun}
-        self.work.replace_set_aside({**unusable_cases(self.cohort, self.work.case_facts), **kept})
+        self.work.replace_set_aside({**unusable, **kept})
+        for name, reason in self.work.set_aside().items():
+            logger.warning("set aside: %s: %s", name, reason)
 
-    def measure_foreground(self) -> None:
-        """The statistics that scans are normalised with, once for the same annotated cases."""
-        cases = [case for case in self.work.usable(self.cohort.training) if case.label is not None]
+    def measure_foreground(self, unusable: Mapping[str, str]) -> None:
+        """The statistics that scans are normalised with, once for the same annotated cases.
+
+        A case that could not be labelled counts too: whether it failed before or after must make no difference.
+        """
+        cases = [case for case in self.cohort.training if case.label is not None and case.name not in unusable]
         source = digest({case.name: [self.checksums[case.image], self.checksums[str(case.label)]] for case in cases})
         if not self.work.intensity.exists() or read_json(self.work.intensity_source, None) != source:
             self.work.intensity.unlink(missing_ok=True)

@@ -74,15 +74,18 @@ class StageRun:
         self.settings = settings
         self.folder = work.stage(planned.stage.name)
 
-    def run(self, inputs: Callable[[PlannedStage], dict[str, Any]]) -> None:
+    def run(self, inputs: Callable[[PlannedStage], dict[str, Any]]) -> bool:
         """Label, review, merge, train and record; each step does only what is not there yet.
 
         Args:
             inputs: what the stage's result follows from, kept before anything else of it is written.
+
+        Returns:
+            Whether anything was left to do.
         """
         if on_first(self.is_done):
             on_first(self.drop_cache)
-            return
+            return False
         on_first(partial(self.begin, inputs))
         models = {fill.group: on_first(partial(self.model_checksum, fill)) for fill in self.planned.fills}
         for fill in self.planned.fills:
@@ -97,6 +100,7 @@ class StageRun:
         self.train()
         on_first(partial(self.finish, models))
         on_first(self.drop_cache)
+        return True
 
     def is_done(self) -> bool:
         """Whether nothing of the stage is left."""
@@ -182,7 +186,10 @@ class StageRun:
             known = find_input_error(error)
             if known is None:
                 raise
-            raise InputError(f"stage {self.stage.name}: {input_error_message(known)}") from error
+            raise InputError(
+                f"stage {self.stage.name}: {input_error_message(known)} (in a pipeline such values stand in `training` "
+                "or the stage's `settings`; it resumes by itself, and changed values take --on_change redo)"
+            ) from error
 
     def training_overrides(self) -> dict[str, Any]:
         """Ids of train.yaml for this stage."""

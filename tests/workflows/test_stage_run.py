@@ -289,7 +289,7 @@ def test_a_diverged_training_names_its_stage(pipeline):
     pipeline.bundle.error = InputError("the training diverged in epoch 3")
     with pytest.raises(InputError) as error:
         pipeline.run("1_liver")
-    assert str(error.value) == "stage 1_liver: the training diverged in epoch 3"
+    assert str(error.value).startswith("stage 1_liver: the training diverged in epoch 3 (in a pipeline ")
     assert pipeline.record("1_liver")["state"] == "running"
 
 
