@@ -2,8 +2,8 @@
 
 The hippocampus data (Decathlon Task04) become a cohort of which a third is annotated for the anterior part only, a
 third for the posterior part only and a third not at all; 40 cases are left out of everything and score every training.
-For each seed, with equal network and steps: the recipe (pipeline_hippocampus.yaml), its two controls, the loss that
-gives no gradient for unannotated classes, and full supervision on the same training cases.
+For each seed, with equal network and steps: the recipe (pipeline_hippocampus.yaml), its two controls, and full
+supervision on the same training cases.
 
     python benchmarks/partial_hippocampus.py --data /path/to/hippocampus --work results/partial --seeds 0 1 2
 
@@ -29,7 +29,6 @@ ROWS = {
     "recipe": ("partial", "4_all"),
     "control: anterior cases alone": ("partial", "anterior_alone"),
     "control: missing classes as background": ("partial", "missing_as_background"),
-    "no gradient for unannotated classes": ("partial", "no_gradient"),
 }
 CLASSES = ("anterior", "posterior", "mean of classes")
 
@@ -70,23 +69,13 @@ def run_seed(options: argparse.Namespace, seed: int) -> None:
 
 
 def overlay_of(kind: str, options: argparse.Namespace, seed: int) -> dict:
-    """Budget and seed; a further training of the partial cohort, or the single one of the full cohort."""
+    """Budget and seed, and the single training of the full cohort."""
     overlay: dict = {
         "training": {"epochs": options.epochs, "iterations_per_epoch": options.iterations, "seed": seed},
     }
     if kind == "full":
         overlay["groups"] = {"all": {"any_annotated": True}}
         overlay["recipe"] = [{"name": "full", "train": ["all"]}]
-    else:
-        overlay["+recipe"] = [
-            {
-                "name": "no_gradient",
-                "control": True,
-                "train": ["anterior", "posterior"],
-                "labels": "annotated",
-                "unannotated": "no_gradient",
-            }
-        ]
     return overlay
 
 
