@@ -4,8 +4,8 @@
         --model bundles/flare_pseudolabel/output/demo/stages/5_small/models --work results/windows
 
 The same weights label every validation case with each window plan of inference.yaml; their label maps are scored
-against the truth with FLARE's DSC. The windows default to 16 x 16 x 24 voxels: on the demo's phantoms, which otherwise fit into
-one or two windows, their proportion to the body is then that of the paper's 32 x 128 x 192 windows to a patient's.
+against the truth with FLARE's DSC. The windows default to 16 x 16 x 24 voxels: the demo's phantoms otherwise fit into
+one or two windows, and their proportion to the body is then that of the paper's 32 x 128 x 192 windows to a patient's.
 """
 
 from __future__ import annotations
