@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder of cohorts and runs")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--validation", type=int, default=40, help="cases left out of everything")
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--iterations", type=int, default=50, help="steps of batch 2 in an epoch")
     options = parser.parse_args()
     scores: dict[str, list[dict[str, dict[str, float]]]] = {row: [] for row in ROWS}
@@ -56,7 +56,7 @@ def main() -> None:
 def run_seed(options: argparse.Namespace, seed: int) -> None:
     """Both cohorts of a seed (the same cases are left out) and their pipelines."""
     folder = options.work / f"seed_{seed}"
-    for kind, parts in (("partial", PARTS), ("full", "all:1")):
+    for kind, parts in (("partial", PARTS), ("full", "all:1/1")):
         manifest = folder / kind / "cohort.json"
         if not manifest.exists():
             run("custom", "cohort", "--source", options.data, "--output", manifest, "--partial", parts,
