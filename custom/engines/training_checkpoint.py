@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -124,7 +125,7 @@ class TrainingCheckpoint:
     def epoch_completed(self, engine: Any) -> None:
         """Save every `interval` epochs and before the session ends, and the weights of the best validation."""
         epoch = engine.state.epoch
-        self.refuse_diverged(epoch)
+        self.refuse_diverged(epoch, engine.state.metrics.get("train_loss", 0.0))
         if idist.get_rank() > 0:
             return
         if self.evaluator is not None and self.evaluator.state.best_metric_epoch == epoch:
@@ -162,11 +163,16 @@ class TrainingCheckpoint:
         write_json(self.folder / SETTINGS_FILE, {"epoch": engine.state.epoch, **self.settings})
         save(self.checkpoint, state)
 
-    def refuse_diverged(self, epoch: int) -> None:
-        """Stop a training whose weights are no longer numbers before it overwrites a good checkpoint."""
-        if not all(bool(torch.isfinite(parameter).all()) for parameter in self.network.parameters()):
+    def refuse_diverged(self, epoch: int, loss: float = 0.0) -> None:
+        """Stop a training whose weights or loss are no longer numbers before it overwrites a good checkpoint.
+
+        In mixed precision on CUDA the weights stay finite, since steps with other gradients are left out.
+        """
+        finite = all(bool(torch.isfinite(parameter).all()) for parameter in self.network.parameters())
+        if not finite or not math.isfinite(loss):
+            what = f"the loss is {loss}" if finite else "weights are not finite"
             raise InputError(
-                f"the training diverged in epoch {epoch} (weights are not finite); nothing of it was saved in "
+                f"the training diverged in epoch {epoch} ({what}); nothing of it was saved in "
                 f"{self.folder}: lower --learning_rate and go on from the last good epoch with --resume true"
             )
 

@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from monai.bundle import ConfigParser
+
 from ..atomic_write import write_json
 from ..data.checksums import file_checksums, sha256
 from ..data.cohort import default_group_rules, group_cases, read_cohort
@@ -94,8 +96,9 @@ class PseudoLabelPipeline:
         self.groups = group_cases(self.cohort.training, groups or default_group_rules(self.cohort), self.cohort)
         self.planned = plan_stages(parse_recipe(recipe, list(self.groups)), self.groups)
         self.selected = select_stages(self.planned, stages, until)
-        for one in self.planned:
-            self.config_checksums(one)  # a wrong name is told before hours of work
+        for one in self.planned:  # a wrong name is told before hours of work
+            self.config_checksums(one)
+            self.refuse_unknown_settings(one)
 
     def run(self) -> None:
         """Do what is left of the selected stages, or print the plan or the state.
@@ -219,6 +222,18 @@ class PseudoLabelPipeline:
         """Name -> check sum of the configs that a stage's training and predictions with its model use."""
         names = [name for base in ("train", "inference") for name in self.settings.configs(base, planned.stage)]
         return config_checksums(self.settings.bundle_root, list(dict.fromkeys(names)), sha256)
+
+    def refuse_unknown_settings(self, planned: PlannedStage) -> None:
+        """Refuse a setting that no config of a stage has: it would change nothing, silently."""
+        settings, stage = self.settings, planned.stage
+        known: set[str] = set()
+        for base in ("train", "inference"):
+            files = [settings.bundle_root / "configs" / f"{name}.yaml" for name in settings.configs(base, stage)]
+            known |= set(ConfigParser.load_config_files([str(file) for file in files]))
+        for values in (settings.training, settings.inference, settings.machine, stage.settings, stage.inference):
+            for key in values:
+                if key.split("#")[0] not in known:
+                    raise InputError(f"stage {stage.name}: no config has a setting {key!r}; correct its name")
 
     def records(self) -> list[dict[str, Any]]:
         """The record of every stage of the recipe."""

@@ -121,8 +121,19 @@ class StageRun:
         write_json(self.folder.record, {**known, **self.description(), "state": "running"})
 
     def model_checksum(self, fill: Fill) -> str:
-        """The check sum of the weights that label a group."""
-        return sha256(self.work.stage(fill.model_stage).model)
+        """The check sum of the weights that label a group.
+
+        Raises:
+            InputError: they are not those that the stage's training left.
+        """
+        model = self.work.stage(fill.model_stage)
+        found, recorded = sha256(model.model), read_json(model.record, {}).get("model_sha256")
+        if recorded is not None and found != recorded:
+            raise InputError(
+                f"{model.model} has the check sum {found[:8]}, stage {fill.model_stage} ended with {recorded[:8]}: "
+                "restore it, or remove that stage's record.json to train it again"
+            )
+        return found
 
     def label(self, fill: Fill, checksum: str) -> None:
         """Label a group with an earlier model."""
@@ -214,8 +225,10 @@ class StageRun:
         }
 
     def write_case_lists(self) -> None:
-        """The lists the training reads, and the statistics it normalises with."""
+        """The lists the training reads, and the statistics it normalises with; once begun, it goes on with them."""
         self.work.add_set_aside(self.never_merged())
+        if (self.folder.models / "intensity.json").exists():  # written last
+            return
         kept = {case.name for case in self.work.usable([one.case for one in self.planned.training])}
         entries = []
         for one in self.planned.training:
