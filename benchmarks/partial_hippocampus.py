@@ -56,10 +56,10 @@ def main() -> None:
 def run_seed(options: argparse.Namespace, seed: int) -> None:
     """Both cohorts of a seed (the same cases are left out) and their pipelines."""
     folder = options.work / f"seed_{seed}"
-    for kind, parts in (("partial", PARTS), ("full", "all:1/1")):
+    for kind, parts in (("partial", ["--partial", PARTS]), ("full", [])):
         manifest = folder / kind / "cohort.json"
         if not manifest.exists():
-            run("custom", "cohort", "--source", options.data, "--output", manifest, "--partial", parts,
+            run("custom", "cohort", "--source", options.data, "--output", manifest, *parts,
                 "--validation", options.validation, "--seed", seed)  # fmt: skip
         overlay = folder / f"{kind}.yaml"
         overlay.write_text(yaml.safe_dump(overlay_of(kind, options, seed)), encoding="utf-8")
