@@ -7,10 +7,10 @@ import logging
 import fire
 
 from .data.abdomen_phantom import write_abdomen_phantoms
-from .data.cohort_builder import build_cohort
 from .data.knight import prepare_knight
 from .data.spine_phantom import write_spine_phantoms
 from .errors import show_input_errors_in_one_line
+from .workflows.cohort_builder import build_cohort
 from .workflows.measure import measure
 
 COMMANDS = {

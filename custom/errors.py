@@ -37,13 +37,21 @@ def show_input_errors_in_one_line() -> None:
 
 def find_input_error(error: BaseException | None) -> InputError | None:
     """The `InputError` an exception was raised from, directly or through others, or None."""
-    while error is not None:
-        if isinstance(error, InputError):
-            return error
-        if MARKER in str(error):  # raised in a data-loading process, of which only the text comes back
-            return InputError(str(error))
-        error = error.__cause__ or error.__context__
+    for cause in causes_of(error):
+        if isinstance(cause, InputError):
+            return cause
+        if MARKER in str(cause):  # raised in a data-loading process, of which only the text comes back
+            return InputError(str(cause))
     return None
+
+
+def causes_of(error: BaseException | None) -> list[BaseException]:
+    """An exception, what it was raised from, and so on; each once: one that is raised again closes a circle."""
+    causes: list[BaseException] = []
+    while error is not None and error not in causes:
+        causes.append(error)
+        error = error.__cause__ or error.__context__
+    return causes
 
 
 def input_error_message(error: InputError) -> str:

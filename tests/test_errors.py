@@ -24,6 +24,18 @@ def test_other_errors_are_not_taken_for_it():
     assert find_input_error(RuntimeError("a bug")) is None
 
 
+def test_a_circle_of_causes_ends():
+    known = KeyError("x")
+    try:
+        try:
+            raise RuntimeError("wrapped") from known
+        except RuntimeError:
+            raise known  # noqa: B904
+    except KeyError as error:
+        assert error.__context__.__cause__ is error
+        assert find_input_error(error) is None
+
+
 def test_message_from_a_data_loading_process():
     error = InputError(
         "Caught InputError in DataLoader worker process 0.\nOriginal Traceback:\n  File ...\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 
 from ..errors import InputError
 from .cohort import LISTED_FAULTS, TRAINING, VALIDATION, is_case_name, raise_faults, repeated_cases
-from .layouts import CHANNEL_NUMBER, NIFTI_ENDINGS, case_name, image_files, scan_name, training_cases
+from .layouts import CHANNEL_NUMBER, NIFTI_ENDINGS, case_name, image_files, read_listing, scan_name, training_cases
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +82,7 @@ def plain_name(name: str) -> str:
 
 
 def _find_in_folder(root: Path) -> CohortSource:
-    listing = _read_listing(root)
+    listing = read_listing(root)
     images, labels, unlabelled = _folders(root)
     cases: list[FoundCase] = []
     labelled_folders = [root / "imagesTr"] if listing.get("training") else []
@@ -216,20 +215,6 @@ def _folder_hint(root: Path) -> str:
     if inside:
         return f"pass a data set inside it, such as {inside[0]}"
     return "pass a FLARE, nnU-Net or Decathlon folder, or list the files in a CSV with the columns image and label"
-
-
-def _read_listing(root: Path) -> dict[str, Any]:
-    """The content of dataset.json, empty where there is none."""
-    file = root / "dataset.json"
-    if not file.is_file():
-        return {}
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} is not readable JSON ({error}); correct or remove it") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{file} must hold an object, not a {type(content).__name__}; correct or remove it")
-    return content
 
 
 def _listed_classes(root: Path, listing: dict[str, Any]) -> tuple[str, ...]:

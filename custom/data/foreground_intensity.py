@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from ..atomic_write import write_json
 from ..errors import InputError
-from ..transforms.merge_pseudo_label import IGNORE_VALUE
+from ..ignore_value import IGNORE_VALUE
 from .inspection import Volume, count_values, read_volume
 from .layouts import image_files
 

@@ -15,7 +15,7 @@ from scipy import ndimage
 from tqdm import tqdm
 
 from ..errors import InputError
-from ..transforms.merge_pseudo_label import IGNORE_VALUE
+from ..ignore_value import IGNORE_VALUE
 from .inspection import count_values, read_volume
 from .layouts import scan_name
 

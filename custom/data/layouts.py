@@ -27,7 +27,7 @@ def training_cases(dataset_dir: str | Path) -> list[dict[str, Any]]:
     root = _existing(dataset_dir)
     if not root.is_dir():
         raise InputError(f"{root} is a file; dataset_dir must be the folder that holds imagesTr and labelsTr")
-    listing = _read_listing(root)
+    listing = read_listing(root)
     cases = _listed_cases(root, listing["training"]) if listing.get("training") else _paired_cases(root, listing)
     return _sorted_by_name(root, cases)
 
@@ -51,7 +51,7 @@ def test_images(dataset_dir: str | Path) -> list[dict[str, Any]]:
     for name in ("imagesTs", "imagesTr"):
         if (root / name).is_dir():
             return _grouped_images(root / name, _layout_channels(root))
-    listed = _read_listing(root).get("training")
+    listed = read_listing(root).get("training")
     if listed:
         return [{"image": case["image"]} for case in _sorted_by_name(root, _listed_cases(root, listed))]
     return _grouped_images(root, _layout_channels(root.parent) if root.name.startswith("images") else None)
@@ -83,20 +83,7 @@ def image_files(case: dict[str, Any]) -> list[str]:
     return [str(image)] if isinstance(image, str | Path) else [str(file) for file in image]
 
 
-def _existing(dataset_dir: str | Path) -> Path:
-    """`dataset_dir` as an absolute path; only the folder is resolved, so that linked scans keep their names."""
-    path = Path(dataset_dir).expanduser()
-    path = path.parent.resolve() / path.name if path.is_file() else path.resolve()
-    if not path.exists():
-        raise InputError(f"{path} does not exist; pass the data's folder as dataset_dir")
-    return path
-
-
-def _is_nifti(path: Path) -> bool:
-    return path.name.lower().endswith(NIFTI_ENDINGS)
-
-
-def _read_listing(root: Path) -> dict[str, Any]:
+def read_listing(root: Path) -> dict[str, Any]:
     """The content of dataset.json, or nothing where there is none."""
     file = root / "dataset.json"
     if not file.is_file():
@@ -110,6 +97,19 @@ def _read_listing(root: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{file} must hold an object, not a {type(content).__name__}; correct or remove it")
     return content
+
+
+def _existing(dataset_dir: str | Path) -> Path:
+    """`dataset_dir` as an absolute path; only the folder is resolved, so that linked scans keep their names."""
+    path = Path(dataset_dir).expanduser()
+    path = path.parent.resolve() / path.name if path.is_file() else path.resolve()
+    if not path.exists():
+        raise InputError(f"{path} does not exist; pass the data's folder as dataset_dir")
+    return path
+
+
+def _is_nifti(path: Path) -> bool:
+    return path.name.lower().endswith(NIFTI_ENDINGS)
 
 
 def _listed_cases(root: Path, entries: Any) -> list[dict[str, Any]]:
@@ -261,7 +261,7 @@ def _channel_count(listing: dict[str, Any]) -> int | None:
 
 def _layout_channels(root: Path) -> int | None:
     """How many channel files each case of a data set has, or None where its layout does not tell."""
-    count = _channel_count(_read_listing(root))
+    count = _channel_count(read_listing(root))
     if count is None and (root / "imagesTr").is_dir() and (root / "labelsTr").is_dir():
         images, labels = _scans(root / "imagesTr"), _scans(root / "labelsTr")
         cases = _channels_by_case(images)

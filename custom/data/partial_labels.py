@@ -137,7 +137,7 @@ def _kept(names: str, classes: Sequence[str]) -> tuple[int, ...]:
 
 def _part_sizes(parts: Sequence[Part], total: int) -> list[int]:
     added = sum((part.share for part in parts), Fraction(0))
-    if all(part.share.denominator == 1 for part in parts):
+    if added != 1 and all(part.share.denominator == 1 for part in parts):
         if added != total:
             raise InputError(
                 f"partial: its numbers add up to {added}, but there are {total} cases besides validation; change them, "

@@ -103,6 +103,8 @@ def mirrored_mean(
     predict: Callable[[torch.Tensor], torch.Tensor], image: torch.Tensor, axes: Sequence[int]
 ) -> torch.Tensor:
     """Mean of the logits of every mirrored image, mirrored back; `axes` count the spatial axes."""
+    if not axes:
+        return predict(image)
     flips = [[axis + 2 for axis in chosen] for chosen in chain(*(combinations(axes, n) for n in range(len(axes) + 1)))]
     total = predict(image)
     for flip in flips[1:]:

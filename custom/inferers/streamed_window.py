@@ -102,7 +102,7 @@ class StreamedWindowInferer(Inferer):
         def predict(windows: torch.Tensor) -> torch.Tensor:
             self.report["windows"] += len(windows)
             with autocast_on(windows.device, self.autocast):
-                return mirrored_mean(logits, windows, self.mirror_axes) if self.mirror_axes else logits(windows)
+                return mirrored_mean(logits, windows, self.mirror_axes)
 
         grid = None if self.return_grid == "network" else native_grid_of(inputs)
         if grid is not None and self.return_grid == "exact":

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from monai.losses import MaskedDiceLoss
 from torch import nn
+
+from ..errors import InputError
+from ..ignore_value import IGNORE_VALUE
 
 
 class IgnoringDiceCELoss(nn.Module):
@@ -20,13 +25,21 @@ class IgnoringDiceCELoss(nn.Module):
         smooth_nr: added to the numerator of Dice.
         smooth_dr: added to the denominator of Dice.
         batch: one Dice for the whole batch instead of one for each patch.
+        class_weights: of the classes' voxels in the cross-entropy, background first; None: all weigh the same. Dice,
+            which weighs classes instead of voxels already, has none.
     """
 
     def __init__(
-        self, ignore_value: int = 255, smooth_nr: float = 1e-5, smooth_dr: float = 1e-5, batch: bool = False
+        self,
+        ignore_value: int = IGNORE_VALUE,
+        smooth_nr: float = 1e-5,
+        smooth_dr: float = 1e-5,
+        batch: bool = False,
+        class_weights: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         self.ignore_value = ignore_value
+        self.class_weights = None if class_weights is None else torch.as_tensor(class_weights, dtype=torch.float32)
         # DiceCELoss has no ignore_index, and DiceLoss has one from MONAI 1.6.1 on only; the mask does the same
         self.dice = MaskedDiceLoss(
             include_background=False,
@@ -43,16 +56,32 @@ class IgnoringDiceCELoss(nn.Module):
         Args:
             logits: (batch, classes, *spatial), background first.
             label: class ids or the ignored value (batch, 1, *spatial), of any dtype.
+
+        Raises:
+            InputError: there are not as many weights as classes.
         """
+        weights = self.class_weights
+        if weights is not None and len(weights) != logits.shape[1]:
+            raise InputError(
+                f"class_weights are {len(weights)} numbers for {logits.shape[1]} classes; give one for each, the "
+                "background's first"
+            )
         valid = label != self.ignore_value
         dice: torch.Tensor = self.dice(logits, label, mask=valid)
-        return dice + mean_cross_entropy(logits, label[:, 0].long(), self.ignore_value)
+        return dice + mean_cross_entropy(logits, label[:, 0].long(), self.ignore_value, weights)
 
 
-def mean_cross_entropy(logits: torch.Tensor, label: torch.Tensor, ignore_value: int) -> torch.Tensor:
+def mean_cross_entropy(
+    logits: torch.Tensor, label: torch.Tensor, ignore_value: int, weights: torch.Tensor | None = None
+) -> torch.Tensor:
     """Cross-entropy of logits (batch, classes, *spatial) against ids (batch, *spatial), mean over the valid voxels.
 
-    PyTorch's own mean is nan, with nan gradients, where no voxel is valid; here it is 0.
+    With `weights` (classes,) it is the mean weighted by that of each voxel's class. PyTorch's own mean is nan, with nan
+    gradients, where no voxel is valid; here it is 0.
     """
-    total = F.cross_entropy(logits, label, ignore_index=ignore_value, reduction="sum")
-    return total / (label != ignore_value).sum().clamp(min=1)
+    valid = label != ignore_value
+    if weights is None:
+        return F.cross_entropy(logits, label, ignore_index=ignore_value, reduction="sum") / valid.sum().clamp(min=1)
+    weights = weights.to(logits)
+    total = F.cross_entropy(logits, label, weights, ignore_index=ignore_value, reduction="sum")
+    return total / weights[label[valid]].sum().clamp(min=torch.finfo(weights.dtype).tiny)

@@ -33,7 +33,7 @@ _LARGEST_PANEL = (3.4, 3.2)  # inches: width, height
 _GAP, _LEFT, _RIGHT = 0.08, 0.62, 0.95
 _LINE = 0.26  # inches: one line of the title or the legend
 # Keeps white letters and lines visible on bright tissue.
-_DARK_EDGE: list[AbstractPathEffect] = [withStroke(linewidth=2, foreground="black", alpha=0.75)]
+DARK_EDGE: list[AbstractPathEffect] = [withStroke(linewidth=2, foreground="black", alpha=0.75)]
 _ZOOM_SMALLEST, _ZOOM_LARGEST = 0.2, 0.75  # part of the view's side; a region larger than that is not zoomed into
 
 
@@ -249,8 +249,8 @@ def _draw_panel(axes: Axes, case: CasePicture, column: int) -> None:
     region = region_of_interest((case.truth > 0) | (case.prediction > 0))
     window = None if region is None else tuple(v * case.pixel_mm[i // 2] for i, v in enumerate(region))
     if column >= 2:
-        _draw_outline(axes, case.truth > 0, case.pixel_mm, "black", 1.8)
-        _draw_outline(axes, case.truth > 0, case.pixel_mm, "white", 0.8)
+        draw_outline(axes, case.truth > 0, case.pixel_mm, "black", 1.8)
+        draw_outline(axes, case.truth > 0, case.pixel_mm, "white", 0.8)
     if column in (1, 2):
         _draw_classes(axes, case.truth if column == 1 else case.prediction, case.pixel_mm)
     axes.set_aspect("equal")
@@ -259,7 +259,7 @@ def _draw_panel(axes: Axes, case: CasePicture, column: int) -> None:
         if window is not None:
             top, bottom, left, right = window
             frame = Rectangle((left, top), right - left, bottom - top, fill=False, color="white", linewidth=1)
-            frame.set_path_effects(_DARK_EDGE)
+            frame.set_path_effects(DARK_EDGE)
             axes.add_patch(frame)
     elif window is not None:
         axes.set_xlim(window[2], window[3])
@@ -275,10 +275,10 @@ def _draw_classes(axes: Axes, label: np.ndarray, pixel_mm: tuple[float, float]) 
     extent = (0, label.shape[1] * pixel_mm[1], label.shape[0] * pixel_mm[0], 0)
     axes.imshow(tint, extent=extent, interpolation="nearest")
     for class_id in np.unique(label[label > 0]):
-        _draw_outline(axes, label == class_id, pixel_mm, class_colour(int(class_id)), 1.6)
+        draw_outline(axes, label == class_id, pixel_mm, class_colour(int(class_id)), 1.6)
 
 
-def _draw_outline(axes: Axes, mask: np.ndarray, pixel_mm: tuple[float, float], colour: str, linewidth: float) -> None:
+def draw_outline(axes: Axes, mask: np.ndarray, pixel_mm: tuple[float, float], colour: str, linewidth: float) -> None:
     """Outline a mask along the edges of its pixels, so that a single pixel is seen in its true size."""
     padded = np.pad(mask, 1)
     rows, columns = np.nonzero(padded[1:-1, 1:] != padded[1:-1, :-1])
@@ -298,7 +298,7 @@ def _mark_sides(axes: Axes, sides: tuple[str, str, str, str]) -> None:
     )
     for letter, (x, y, horizontal, vertical) in zip(sides, places, strict=True):
         place: dict[str, Any] = {"transform": axes.transAxes, "ha": horizontal, "va": vertical}
-        axes.text(x, y, letter, color="white", fontsize=8, path_effects=_DARK_EDGE, **place)
+        axes.text(x, y, letter, color="white", fontsize=8, path_effects=DARK_EDGE, **place)
 
 
 def _draw_scale_bar(axes: Axes) -> None:
@@ -315,7 +315,7 @@ def _draw_scale_bar(axes: Axes) -> None:
         "fontsize": 7.5,
         "ha": "left",
         "va": "bottom",
-        "path_effects": _DARK_EDGE,
+        "path_effects": DARK_EDGE,
     }
     axes.text(x, y - 0.015 * height, f"{length} mm", **style)
     axes.set_xlim(left, right)
@@ -349,5 +349,5 @@ def _legend_entries(cases: Sequence[CasePicture], class_names: Sequence[str]) ->
         name = class_names[class_id - 1] if class_id <= len(class_names) else f"class {class_id}"
         colour = class_colour(class_id)
         entries.append(Patch(facecolor=(*to_rgb(colour), 0.3), edgecolor=colour, linewidth=1.6, label=name))
-    outline = Line2D([], [], color="white", linewidth=1.2, label="outline of the truth", path_effects=_DARK_EDGE)
+    outline = Line2D([], [], color="white", linewidth=1.2, label="outline of the truth", path_effects=DARK_EDGE)
     return [*entries, outline]

@@ -20,13 +20,13 @@ from ..atomic_write import replacing
 from ..data.inspection import read_volume
 from ..data.label_facts import read_label_map
 from ..errors import InputError
-from ..transforms.merge_pseudo_label import IGNORE_VALUE
+from ..ignore_value import IGNORE_VALUE
 from .case_picture import (
-    _DARK_EDGE,
+    DARK_EDGE,
     DOTS_PER_INCH,
     CasePicture,
-    _draw_outline,
     class_colour,
+    draw_outline,
     slice_case,
 )
 
@@ -214,12 +214,12 @@ def _draw_tile(axes: Axes, picture: CasePicture | str, ignore_value: int) -> Non
     axes.imshow(_tint(picture, ignore_value), extent=page, interpolation="nearest")
     for class_id in _classes([picture.truth], ignore_value):
         mask = picture.truth == class_id
-        _draw_outline(axes, mask, picture.pixel_mm, "black", 1.7)
-        _draw_outline(axes, mask, picture.pixel_mm, class_colour(class_id), 1.0)
+        draw_outline(axes, mask, picture.pixel_mm, "black", 1.7)
+        draw_outline(axes, mask, picture.pixel_mm, class_colour(class_id), 1.0)
     _fit_view(axes, picture)
     for letter, x in ((picture.sides[0], 0.02), (picture.sides[1], 0.98)):
         style: dict[str, Any] = {"ha": "left" if x < 0.5 else "right", "va": "center", "fontsize": 6.5}
-        axes.text(x, 0.94, letter, transform=axes.transAxes, color="white", path_effects=_DARK_EDGE, **style)
+        axes.text(x, 0.94, letter, transform=axes.transAxes, color="white", path_effects=DARK_EDGE, **style)
 
 
 def _fit_view(axes: Axes, picture: CasePicture) -> None:

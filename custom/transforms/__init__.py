@@ -1,7 +1,7 @@
 """Transforms."""
 
 from .annotated_classes import AnnotatedClassesd
-from .merge_pseudo_label import IGNORE_VALUE, MergePseudoLabel, MergePseudoLabeld, merge_pseudo_label
+from .merge_pseudo_label import MergePseudoLabel, MergePseudoLabeld, merge_pseudo_label
 from .rand_low_resolution import RandLowResolutiond
 from .rand_warped_patch import RandWarpedPatchd
 from .surface_distance_field import SurfaceDistanceField, SurfaceDistanceFieldd

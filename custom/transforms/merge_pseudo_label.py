@@ -13,8 +13,7 @@ from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends, convert_to_dst_type, convert_to_tensor
 
 from ..errors import InputError
-
-IGNORE_VALUE = 255
+from ..ignore_value import IGNORE_VALUE
 
 
 class MergePseudoLabel(Transform):

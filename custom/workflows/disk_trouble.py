@@ -6,7 +6,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..errors import InputError
+from ..errors import InputError, causes_of
 
 NUMBERS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 REMEDY = "free space or pass another --work_dir, then run the same command again; what is finished is kept"
@@ -22,15 +22,6 @@ def disk_trouble(error: BaseException | None) -> str | None:
     if any("No space left on device" in text or "file write failed" in text for text in texts):
         return "the work folder cannot be written (is the disk full?)"  # torch's writer gives no number
     return None
-
-
-def causes_of(error: BaseException | None) -> list[BaseException]:
-    """An exception, what it was raised from, and so on; each once: one that is raised again closes a circle."""
-    causes: list[BaseException] = []
-    while error is not None and error not in causes:
-        causes.append(error)
-        error = error.__cause__ or error.__context__
-    return causes
 
 
 @contextmanager

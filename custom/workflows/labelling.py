@@ -17,6 +17,7 @@ from ..atomic_write import replacing, write_json
 from ..data.cohort import Cohort, CohortCase
 from ..data.label_names import CaseNames
 from ..errors import InputError, find_input_error, input_error_message
+from ..ignore_value import IGNORE_VALUE
 from ..transforms.merge_pseudo_label import merge_pseudo_label
 from .disk_trouble import REMEDY, disk_trouble
 from .processes import gathered, is_first, on_first, own_share
@@ -197,7 +198,7 @@ def merged_record(
         "lesions_overwrite": planned.stage.lesions_overwrite,
         "confidence": planned.stage.confidence,
         "volumes_ml": {name: round(float(counts[i] * voxel_ml), 3) for i, name in enumerate(cohort.classes, start=1)},
-        "ignored_voxels": int(counts[255]),
+        "ignored_voxels": int(counts[IGNORE_VALUE]),
     }
 
 

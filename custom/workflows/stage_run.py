@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +22,7 @@ from .labelling import merge_group, predict_cases, prediction_overrides
 from .processes import on_first, rank, together
 from .recipe import Fill, PlannedStage, Stage
 from .reviewing import annotated_classes, review_stage
-from .work_folder import WorkFolder, is_finished, read_json
+from .work_folder import WorkFolder, is_finished, read_json, record_of
 
 logger = logging.getLogger(__name__)
 
@@ -137,14 +136,12 @@ class StageRun:
 
     def label(self, fill: Fill, checksum: str) -> None:
         """Label a group with an earlier model."""
-        started = time.time()
         failed = predict_cases(
             self.work.usable(fill.cases),
             partial(self.pseudo_label, fill.group),
             partial(self.predict, fill, checksum),
         )
         on_first(partial(self.work.add_set_aside, failed))
-        on_first(partial(self.note_seconds, fill.group, time.time() - started))
 
     def pseudo_label(self, group: str, case: CohortCase) -> Path:
         """Where the prediction for a case goes."""
@@ -170,13 +167,6 @@ class StageRun:
             ),
         }
         run_config(self.settings.bundle_root, self.settings.configs("inference", source), overrides)
-
-    def note_seconds(self, group: str, seconds: float) -> None:
-        """Add to the time spent on labelling a group, over all runs."""
-        record = read_json(self.folder.record, {})
-        spent = {**record.get("labelling_seconds", {})}
-        spent[group] = round(spent.get(group, 0) + seconds, 1)
-        write_json(self.folder.record, {**record, "labelling_seconds": spent})
 
     def review(self) -> None:
         """Write the table and the pictures of suspicious pseudo-labels, once."""
@@ -259,7 +249,6 @@ class StageRun:
         record = read_json(self.folder.record, {})
         scores = read_json(self.folder.scores, {})
         counts = read_json(self.folder.review / "counts.json", {})
-        seconds = record.pop("labelling_seconds", {})
         fills = [
             {
                 "group": fill.group,
@@ -267,7 +256,7 @@ class StageRun:
                 "model_sha256": models[fill.group],
                 "classes": list(self.cohort.class_names(fill.classes)),
                 "cases": len(self.work.usable(fill.cases)),
-                "seconds": seconds.get(fill.group, 0),
+                "seconds": self.labelling_seconds(fill),
             }
             for fill in self.planned.fills
         ]
@@ -284,6 +273,11 @@ class StageRun:
             "finished": now(),
         }
         write_json(self.folder.record, record)
+
+    def labelling_seconds(self, fill: Fill) -> float:
+        """The seconds that the network spent on a group's cases, from the records beside their labels."""
+        records = [record_of(self.pseudo_label(fill.group, case)) for case in self.work.usable(fill.cases)]
+        return round(sum(float(read_json(record, {}).get("seconds", 0)) for record in records), 1)
 
     def drop_cache(self) -> None:
         """Delete the prepared cases of a finished stage, also where a kill came between its record and this."""

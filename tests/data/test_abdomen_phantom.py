@@ -25,7 +25,7 @@ from custom.data.abdomen_phantom.annotation import (
 )
 from custom.data.abdomen_phantom.dataset import list_cases
 from custom.data.abdomen_phantom.phantom import EXTENT_MM, draw_scene, render
-from custom.data.abdomen_phantom.pose import draw_pose, rotation
+from custom.data.abdomen_phantom.pose import draw_pose
 from custom.data.abdomen_phantom.ripples import draw_ripples
 from custom.data.abdomen_phantom.scanner import STORED, acquire, draw_acquisition
 from custom.data.abdomen_phantom.shapes import Ellipsoid, Fins, Tube, round_common, smooth_tube, turned_axes
@@ -305,12 +305,6 @@ def test_boxes_hold_every_point_that_the_pose_puts_into_them():
         scanner_low, scanner_high = pose.to_scanner((low, high))
         assert inside.sum() > 20
         assert (grid[inside] >= scanner_low).all() and (grid[inside] <= scanner_high).all()
-
-
-def test_rotation_is_one_and_turns_the_stated_way():
-    turn = rotation(np.deg2rad([5, -3, 8]))
-    np.testing.assert_allclose(turn @ turn.T, np.eye(3), atol=1e-12)
-    np.testing.assert_allclose(rotation(np.array([0, 0, np.pi / 2])) @ [1, 0, 0], [0, 1, 0], atol=1e-12)
 
 
 def test_ripples_have_unit_variance_and_do_not_depend_on_the_grid():

@@ -62,6 +62,10 @@ def test_rounded_shares_are_taken_as_they_are_meant():
     assert Counter(draw_parts(NAMES[:99], parts, seed=0).values()) == {(1,): 33, (2,): 33, (): 33}
 
 
+def test_one_part_may_be_all_of_it():
+    assert set(draw_parts(NAMES, [Part((1,), Fraction(1))], seed=0).values()) == {(1,)}
+
+
 def test_the_draw_depends_on_the_seed_alone():
     drawn = draw_parts(NAMES, THIRDS, seed=0)
     assert draw_parts(NAMES[::-1], THIRDS, seed=0) == drawn

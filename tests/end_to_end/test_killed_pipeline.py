@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("killed")]
 KILLS = 10
 PATIENCE = 300  # seconds
 FILLED = {stage["name"]: group for stage in RECIPE for group in stage.get("fill", {})}
-TIMES = ("seconds", "labelling_seconds", "training_seconds", "begun", "finished")
+TIMES = ("seconds", "training_seconds", "begun", "finished")
 
 # a server that has imported everything once; its children are processes of their own, to be killed as such
 context = multiprocessing.get_context("forkserver")

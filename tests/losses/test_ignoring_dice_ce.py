@@ -4,6 +4,7 @@ import pytest
 import torch
 from monai.losses import DeepSupervisionLoss, DiceCELoss
 
+from custom.errors import InputError
 from custom.losses import IgnoringDiceCELoss, supervision_weights
 
 DICE_CE = DiceCELoss(include_background=False, softmax=True, to_onehot_y=True, smooth_nr=1e-5, smooth_dr=1e-5)
@@ -48,6 +49,27 @@ def test_ignored_voxels_have_no_gradient_and_their_logits_no_say(logits, label):
     assert (pull.abs().sum(1, keepdim=True)[~ignored] > 0).all()
     changed = torch.where(ignored, 50 * torch.randn_like(logits), logits)
     assert torch.equal(IgnoringDiceCELoss()(changed, label), loss)
+
+
+def test_weights_of_one_change_nothing_and_a_weight_of_two_counts_a_voxel_twice(logits, label):
+    alike = IgnoringDiceCELoss(class_weights=[1, 1, 1, 1])(logits, label)
+    assert alike.item() == pytest.approx(IgnoringDiceCELoss()(logits, label).item(), rel=1e-6)
+    label[..., 3:] = 255
+    dice = IgnoringDiceCELoss().dice(logits, label, mask=label != 255)
+    valid = label[:, 0] != 255
+    ids, voxels = label[:, 0][valid].long(), logits.movedim(1, -1)[valid]
+    twice = torch.cat([ids, ids[ids == 2]]), torch.cat([voxels, voxels[ids == 2]])
+    by_hand = dice + torch.nn.functional.cross_entropy(twice[1], twice[0])
+    assert IgnoringDiceCELoss(class_weights=[1, 1, 2, 1])(logits, label).item() == pytest.approx(
+        by_hand.item(), rel=1e-6
+    )
+
+
+def test_weights_without_a_valid_voxel_and_too_few_of_them(logits, label):
+    loss = IgnoringDiceCELoss(class_weights=[1, 2, 3, 4])(logits, torch.full_like(label, 255))
+    assert loss.isfinite() and gradient(loss, logits).abs().max() == 0
+    with pytest.raises(InputError, match="class_weights are 3 numbers for 4 classes; give one for each"):
+        IgnoringDiceCELoss(class_weights=[1, 2, 3])(logits, label)
 
 
 def test_cross_entropy_by_hand():

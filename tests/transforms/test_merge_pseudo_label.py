@@ -8,7 +8,8 @@ import torch
 from monai.data import MetaTensor
 
 from custom.errors import InputError
-from custom.transforms import IGNORE_VALUE, MergePseudoLabel, MergePseudoLabeld, merge_pseudo_label
+from custom.ignore_value import IGNORE_VALUE
+from custom.transforms import MergePseudoLabel, MergePseudoLabeld, merge_pseudo_label
 
 LIVER, SPLEEN, KIDNEY, TUMOUR, CYST = 1, 2, 3, 4, 5
 LESIONS = (TUMOUR, CYST)

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
-from .pose import rotation
 from .shapes import Common, Ellipsoid, Fins, HalfSpace, Shape, Tube, Without, smooth_tube, straight_tube, turned_axes
 from .trunk import Trunk
 
@@ -235,7 +235,7 @@ def draw_adrenal(rng: np.random.Generator, side: int, shift: np.ndarray) -> Fins
     else:
         ends = np.array([[(-33, -23), (-30, -38)], [(-33, -24), (-45, -36)]], float)
         bottom, lean = 34.0, (0.15, -0.15)
-    turn = rotation(np.array([0, 0, rng.normal(0, 0.12)]))[:2, :2]
+    turn = Rotation.from_euler("z", rng.normal(0, 0.12)).as_matrix()[:2, :2]
     middle = ends.mean(axis=(0, 1))
     ends = (ends - middle) @ turn.T * log_normal(rng, 1.0, 0.06) + middle + shift[:2] + rng.normal(0, 1.5, 2)
     height = 24.0 * log_normal(rng, 1.0, 0.08)

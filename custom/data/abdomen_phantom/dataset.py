@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
-import numpy as np
-from tqdm import tqdm
-
-from ...atomic_write import replacing, write_json
+from ...atomic_write import write_json
 from ...errors import InputError
+from ..phantom_folder import case_seed, holds_phantoms, map_cases, save_volume, write_parameters
 from .anatomy import CLASSES
 from .annotation import READING, Study, annotate, draw_studies
 from .phantom import EXTENT_MM, SPACING_MM, check_ranges, make_abdomen_phantom
@@ -27,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 GENERATOR = 1  # raised whenever the same parameters begin to give other phantoms
 MANIFEST = "cohort.json"  # written last
-PARAMETERS_FILE = "phantom_parameters.json"  # written first, so that an interrupted generation knows its own cases
+CONTENTS = (MANIFEST, "images", "labels", "truth")
 
 # spacing_mm, extent_mm and tumours of `write_abdomen_phantoms`
 Ranges = tuple[tuple[Range, Range], tuple[Range, Range, Range], TumourChoice]
@@ -104,24 +98,22 @@ def write_abdomen_phantoms(
         )
     check_ranges(spacing_mm, extent_mm)
     choice = TumourChoice(**(tumours or {}))
-    parameters = _plain(
-        {
-            "generator": GENERATOR,
-            "num_cases": num_cases,
-            "num_validation": num_validation,
-            "seed": seed,
-            "spacing_mm": spacing_mm,
-            "extent_mm": extent_mm,
-            "tumours": asdict(choice),
-        }
-    )
+    parameters = {
+        "generator": GENERATOR,
+        "num_cases": num_cases,
+        "num_validation": num_validation,
+        "seed": seed,
+        "spacing_mm": spacing_mm,
+        "extent_mm": extent_mm,
+        "tumours": asdict(choice),
+    }
     root = Path(folder)
     cases = list_cases(num_cases, num_validation, seed)
     try:
-        if _is_complete(root, parameters, cases):
+        if holds_phantoms(root, parameters, CONTENTS) and _is_complete(root, cases):
             logger.info("phantoms are in %s already", root)
         else:
-            write_json(root / PARAMETERS_FILE, parameters)
+            write_parameters(root, parameters)
             _write_cases(root, cases, (spacing_mm, extent_mm, choice), num_workers)
             write_json(root / MANIFEST, _describe(cases, seed))
     except OSError as error:
@@ -142,75 +134,29 @@ def list_cases(num_cases: int, num_validation: int, seed: int) -> list[Case]:
     return training + validation
 
 
-def case_seed(seed: int, part: int, index: int) -> int:
-    """Seed of one case; `part` 0 is training, 1 is validation."""
-    return int(np.random.SeedSequence([seed, part, index]).generate_state(1, np.uint64)[0])
-
-
-def _is_complete(root: Path, parameters: dict[str, Any], cases: list[Case]) -> bool:
-    """Whether everything was written with these parameters; raises where something else is there."""
-    known = root / PARAMETERS_FILE
-    if not known.exists():
-        if any((root / name).exists() for name in (MANIFEST, "images", "labels", "truth")):
-            raise InputError(f"{root}: holds data that are no phantoms of this generator; choose another folder")
-        return False
-    found = _read_parameters(known)
-    if found != parameters:
-        differing = ", ".join(
-            f"{key} {found.get(key)} instead of {value}" for key, value in parameters.items() if found.get(key) != value
-        )
-        raise InputError(
-            f"{root}: holds phantoms made with other parameters ({differing}); choose another folder or delete it"
-        )
+def _is_complete(root: Path, cases: list[Case]) -> bool:
     return (root / MANIFEST).exists() and all((root / name).exists() for case in cases for name in case.files)
 
 
-def _read_parameters(path: Path) -> dict[str, Any]:
-    """The parameters that a cohort or an interrupted generation was made with."""
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{path}: describes no phantoms of this generator; choose another folder") from error
-
-
-def _write_cases(
-    root: Path,
-    cases: list[Case],
-    ranges: Ranges,
-    num_workers: int | None,
-) -> None:
+def _write_cases(root: Path, cases: list[Case], ranges: Ranges, num_workers: int | None) -> None:
     """Write the cases that are missing."""
-    workers = num_workers if num_workers else min(os.cpu_count() or 1, 8)
-    logger.info("generating %d abdominal phantoms in %s with %d threads", len(cases), root, workers)
+    logger.info("generating %d abdominal phantoms in %s", len(cases), root)
 
     def write(case: Case) -> None:
         if not all((root / name).exists() for name in case.files):
             _write_case(root, case, ranges)
 
-    # threads, not processes: a new process would first import torch, which takes as long as thirty small phantoms
-    with ThreadPoolExecutor(workers) as pool:
-        for _ in tqdm(pool.map(write, cases), total=len(cases), desc="abdominal phantoms", unit="case"):
-            pass
+    map_cases(write, cases, num_workers, "abdominal phantoms")
 
 
 def _write_case(root: Path, case: Case, ranges: Ranges) -> None:
     """Write truth, partial label and image."""
     phantom = make_abdomen_phantom(case.seed, *ranges)
-    _save(root / case.truth, phantom.label, phantom.affine)
+    save_volume(root / case.truth, phantom.label, phantom.affine)
     if case.label is not None and case.label != case.truth:
         partial = annotate(phantom.label, phantom.organs, case.study.annotated)
-        _save(root / case.label, partial, phantom.affine)
-    _save(root / case.image, phantom.image, phantom.affine)
-
-
-def _save(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
-    """Write a NIfTI in mm, scanner coordinates; equal arrays give equal bytes (nibabel stores no time)."""
-    image = nib.nifti1.Nifti1Image(array, affine)
-    image.header.set_xyzt_units("mm")
-    image.set_sform(affine, code=1)
-    image.set_qform(affine, code=1)
-    with replacing(path) as temporary:
-        image.to_filename(temporary)
+        save_volume(root / case.label, partial, phantom.affine)
+    save_volume(root / case.image, phantom.image, phantom.affine)
 
 
 def _describe(cases: list[Case], seed: int) -> dict[str, Any]:
@@ -234,8 +180,3 @@ def _describe(cases: list[Case], seed: int) -> dict[str, Any]:
             for case in cases
         ],
     }
-
-
-def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
-    """As JSON gives them back: tuples are lists."""
-    return dict(json.loads(json.dumps(parameters)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from .ripples import Axes, Ripples, draw_ripples
 from .shapes import Bounds
@@ -55,21 +56,9 @@ def draw_pose(rng: np.random.Generator) -> Pose:
     largest = max(float(np.abs(bend((everywhere,) * 3)).max()) for bend in bends)
     return Pose(
         size=float(np.clip(rng.normal(1.0, 0.045), 0.9, 1.1)),
-        turn=rotation(tilt),
+        turn=Rotation.from_euler("xyz", tilt).as_matrix(),
         shift=rng.normal(0, (5, 5, 0)),
         bends=bends,
         bend_mm=bend_mm,
         reach_mm=1.1 * bend_mm * largest,  # waves this long do not rise by a tenth between two samples
     )
-
-
-def rotation(angles: np.ndarray) -> np.ndarray:
-    """Rotation by `angles` (radians) about x, then y, then z."""
-    turn = np.eye(3)
-    for axis, angle in enumerate(angles):
-        first, second = (axis + 1) % 3, (axis + 2) % 3
-        step = np.eye(3)
-        step[[first, second], [first, second]] = np.cos(angle)
-        step[second, first], step[first, second] = np.sin(angle), -np.sin(angle)
-        turn = step @ turn
-    return turn

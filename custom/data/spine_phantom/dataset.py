@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
-from tqdm import tqdm
 
-from ...atomic_write import replacing, write_json
+from ...atomic_write import write_json
 from ...errors import InputError
+from ..phantom_folder import case_seed, holds_phantoms, map_cases, save_volume, write_parameters
 from .phantom import make_spine_phantom
 from .tumours import PATIENTS, TUMOURS
 
 logger = logging.getLogger(__name__)
 
 GENERATOR = 1  # raised whenever the same parameters begin to give other phantoms
-PARAMETERS_FILE = "phantom_parameters.json"  # written first, so that an interrupted generation knows its own cases
+CONTENTS = ("dataset.json", "imagesTr", "labelsTr", "imagesTs")
 
 
 @dataclass(frozen=True)
@@ -65,16 +62,14 @@ def write_spine_phantoms(
     Raises:
         InputError: the folder holds other data or phantoms of other parameters, or cannot be written.
     """
-    parameters = _plain(
-        {
-            "generator": GENERATOR,
-            "num_cases": num_cases,
-            "num_test": num_test,
-            "seed": seed,
-            "extent_mm": extent_mm,
-            "in_plane_mm": in_plane_mm,
-        }
-    )
+    parameters = {
+        "generator": GENERATOR,
+        "num_cases": num_cases,
+        "num_test": num_test,
+        "seed": seed,
+        "extent_mm": extent_mm,
+        "in_plane_mm": in_plane_mm,
+    }
     if num_cases < 1 or num_test < 0 or seed < 0:
         raise InputError(
             f"num_cases={num_cases}, num_test={num_test}, seed={seed}: give at least one case and no negative number"
@@ -82,10 +77,10 @@ def write_spine_phantoms(
     root = Path(folder)
     training, test = list_cases(num_cases, num_test, seed)
     try:
-        if _is_complete(root, parameters, training + test):
+        if holds_phantoms(root, parameters, CONTENTS) and _is_complete(root, training + test):
             logger.info("phantoms are in %s already", root)
             return str(folder)
-        write_json(root / PARAMETERS_FILE, parameters)
+        write_parameters(root, parameters)
         volumes = _write_cases(root, training + test, extent_mm, in_plane_mm, num_workers)
         write_json(root / "dataset.json", _describe(parameters, training, test, volumes))
     except OSError as error:
@@ -106,11 +101,6 @@ def list_cases(num_cases: int, num_test: int, seed: int) -> tuple[list[Case], li
     return training, test
 
 
-def case_seed(seed: int, part: int, index: int) -> int:
-    """Seed of one case; `part` 0 is training, 1 is test."""
-    return int(np.random.SeedSequence([seed, part, index]).generate_state(1, np.uint64)[0])
-
-
 def draw_types(count: int, seed: int) -> list[str]:
     """`count` tumour types in the paper's proportions (largest remainder), in an order drawn by `seed`."""
     patients = np.array([PATIENTS[name] for name in TUMOURS])
@@ -122,33 +112,9 @@ def draw_types(count: int, seed: int) -> list[str]:
     return [TUMOURS[index] for index in np.random.default_rng(seed).permutation(types)]
 
 
-def _is_complete(root: Path, parameters: dict[str, Any], cases: list[Case]) -> bool:
-    """Whether everything was written with these parameters; raises where something else is there."""
-    known = next((root / name for name in ("dataset.json", PARAMETERS_FILE) if (root / name).exists()), None)
-    if known is None:
-        if any((root / name).exists() for name in ("imagesTr", "labelsTr", "imagesTs")):
-            raise InputError(f"{root}: holds images that are no phantoms of this generator; choose another folder")
-        return False
-    found = _read_parameters(known)
-    if found != parameters:
-        differing = ", ".join(
-            f"{key} {found.get(key)} instead of {value}" for key, value in parameters.items() if found.get(key) != value
-        )
-        raise InputError(
-            f"{root}: holds phantoms made with other parameters ({differing}); choose another folder or delete it"
-        )
+def _is_complete(root: Path, cases: list[Case]) -> bool:
     files = [name for case in cases for name in (case.image, case.label) if name]
-    return known.name == "dataset.json" and all((root / name).exists() for name in files)
-
-
-def _read_parameters(path: Path) -> dict[str, Any]:
-    """The parameters that a data set or an interrupted generation was made with."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        found = content["phantoms"]["parameters"] if path.name == "dataset.json" else content
-        return dict(found)
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: describes no phantoms of this generator; choose another folder") from error
+    return (root / "dataset.json").exists() and all((root / name).exists() for name in files)
 
 
 def _write_cases(
@@ -159,15 +125,12 @@ def _write_cases(
     num_workers: int | None,
 ) -> list[float]:
     """Write the cases that are missing; returns every case's tumour volume in cm3."""
-    workers = num_workers if num_workers else min(os.cpu_count() or 1, 8)
-    logger.info("generating %d spine phantoms in %s with %d threads", len(cases), root, workers)
+    logger.info("generating %d spine phantoms in %s", len(cases), root)
 
     def write(case: Case) -> float:
         return _write_case(root, case, extent_mm, in_plane_mm)
 
-    # threads, not processes: a new process would first import torch, which takes as long as twenty phantoms
-    with ThreadPoolExecutor(workers) as pool:
-        return list(tqdm(pool.map(write, cases), total=len(cases), desc="spine phantoms", unit="case"))
+    return map_cases(write, cases, num_workers, "spine phantoms")
 
 
 def _write_case(
@@ -180,19 +143,9 @@ def _write_case(
         return float(np.count_nonzero(found.dataobj) * np.prod(found.header.get_zooms()[:3], dtype=float) / 1000)
     phantom = make_spine_phantom(case.seed, case.tumour, extent_mm, in_plane_mm)
     if label is not None:
-        _save(label, phantom.label, phantom.affine)
-    _save(image, phantom.image, phantom.affine)
+        save_volume(label, phantom.label, phantom.affine)
+    save_volume(image, phantom.image, phantom.affine)
     return phantom.volume_cm3
-
-
-def _save(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
-    """Write a NIfTI in mm, scanner coordinates; equal arrays give equal bytes (nibabel stores no time)."""
-    image = nib.nifti1.Nifti1Image(array, affine)
-    image.header.set_xyzt_units("mm")
-    image.set_sform(affine, code=1)
-    image.set_qform(affine, code=1)
-    with replacing(path) as temporary:
-        image.to_filename(temporary)
 
 
 def _describe(
@@ -218,8 +171,3 @@ def _describe(
         "test": [case.image for case in test],
         "phantoms": {"parameters": parameters, "cases": cases},
     }
-
-
-def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
-    """As JSON gives them back: tuples are lists."""
-    return dict(json.loads(json.dumps(parameters)))

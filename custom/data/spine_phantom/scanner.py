@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
+from scipy.spatial.transform import Rotation
 
 IN_PLANE_MM = {"meningioma": 0.60, "ependymoma": 0.52, "astrocytoma": 0.58, "hemangioblastoma": 0.56}
 SLICE_MM = {"meningioma": 4.0, "ependymoma": 3.8, "astrocytoma": 3.7, "hemangioblastoma": 3.6}
@@ -79,15 +80,8 @@ def oblique_affine(
     shape: tuple[int, int, int], spacing_mm: tuple[float, float, float], angles: np.ndarray, middle_mm: np.ndarray
 ) -> np.ndarray:
     """RAS affine of a stack whose middle lies at `middle_mm`, turned by `angles` (radians) about x, y and z."""
-    rotation = np.eye(3)
-    for axis, angle in enumerate(angles):
-        first, second = (axis + 1) % 3, (axis + 2) % 3
-        turn = np.eye(3)
-        turn[[first, second], [first, second]] = np.cos(angle)
-        turn[second, first], turn[first, second] = np.sin(angle), -np.sin(angle)
-        rotation = turn @ rotation
     affine = np.eye(4)
-    affine[:3, :3] = rotation * np.asarray(spacing_mm)
+    affine[:3, :3] = Rotation.from_euler("xyz", angles).as_matrix() * np.asarray(spacing_mm)
     affine[:3, 3] = middle_mm - affine[:3, :3] @ ((np.asarray(shape) - 1) / 2)
     return affine
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from custom.data.cohort import FLARE_CLASSES, default_group_rules, group_cases, read_cohort
-from custom.data.cohort_builder import build_cohort
 from custom.errors import InputError
+from custom.workflows.cohort_builder import build_cohort
 
 AFFINE = np.diag([-2.0, 3.0, 5.0, 1.0])  # 30 mm3 a voxel
 THIRDS = "anterior:1/3,posterior:1/3,none:1/3"
@@ -239,7 +239,7 @@ def test_another_draw_in_its_place_leaves_no_label_of_the_first(complete, tmp_pa
 
 def test_an_interrupted_draw_leaves_no_manifest_with_labels_of_another(complete, tmp_path, monkeypatch):
     partial(complete, tmp_path)
-    monkeypatch.setattr("custom.data.cohort_builder.write_cohort", lambda *_: 1 / 0)
+    monkeypatch.setattr("custom.workflows.cohort_builder.write_cohort", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         partial(complete, tmp_path, seed=1)
     assert not (tmp_path / "cohort.json").exists()

@@ -15,14 +15,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from ..errors import InputError
-from ..reports.class_statistics import (
-    class_statistics,
-    draw_class_statistics,
-    format_annotated_sets,
-    format_class_statistics,
-)
-from .annotated_classes import (
+from ..data.annotated_classes import (
     GIVEN,
     SOURCE,
     VALUES,
@@ -33,7 +26,7 @@ from .annotated_classes import (
     annotated_by_values,
     parse_classes,
 )
-from .cohort import (
+from ..data.cohort import (
     FLARE_CLASSES,
     LISTED_FAULTS,
     VALIDATION,
@@ -44,9 +37,16 @@ from .cohort import (
     raise_faults,
     write_cohort,
 )
-from .cohort_sources import CohortSource, FoundCase, find_cases
-from .inspection import CaseFacts, inspect_cases
-from .partial_labels import draw_held_out, draw_parts, is_reduced_label, parse_parts, write_reduced_label
+from ..data.cohort_sources import CohortSource, FoundCase, find_cases
+from ..data.inspection import CaseFacts, inspect_cases
+from ..data.partial_labels import draw_held_out, draw_parts, is_reduced_label, parse_parts, write_reduced_label
+from ..errors import InputError
+from ..reports.class_statistics import (
+    class_statistics,
+    draw_class_statistics,
+    format_annotated_sets,
+    format_class_statistics,
+)
 
 logger = logging.getLogger(__name__)
 
