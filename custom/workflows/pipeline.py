@@ -96,6 +96,7 @@ class PseudoLabelPipeline:
         self.groups = group_cases(self.cohort.training, groups or default_group_rules(self.cohort), self.cohort)
         self.planned = plan_stages(parse_recipe(recipe, list(self.groups)), self.groups)
         self.selected = select_stages(self.planned, stages, until)
+        self._known_settings: dict[tuple[str, ...], set[str]] = {}
         for one in self.planned:  # a wrong name is told before hours of work
             self.config_checksums(one)
             self.refuse_unknown_settings(one)
@@ -228,12 +229,18 @@ class PseudoLabelPipeline:
         settings, stage = self.settings, planned.stage
         known: set[str] = set()
         for base in ("train", "inference"):
-            files = [settings.bundle_root / "configs" / f"{name}.yaml" for name in settings.configs(base, stage)]
-            known |= set(ConfigParser.load_config_files([str(file) for file in files]))
+            known |= self.known_settings(tuple(settings.configs(base, stage)))
         for values in (settings.training, settings.inference, settings.machine, stage.settings, stage.inference):
             for key in values:
                 if key.split("#")[0] not in known:
                     raise InputError(f"stage {stage.name}: no config has a setting {key!r}; correct its name")
+
+    def known_settings(self, names: tuple[str, ...]) -> set[str]:
+        """The settings of some configs laid over one another; read once, which takes half a second."""
+        if names not in self._known_settings:
+            files = [str(self.settings.bundle_root / "configs" / f"{name}.yaml") for name in names]
+            self._known_settings[names] = set(ConfigParser.load_config_files(files))
+        return self._known_settings[names]
 
     def records(self) -> list[dict[str, Any]]:
         """The record of every stage of the recipe."""

@@ -13,6 +13,7 @@ from custom.errors import InputError, find_input_error
 from custom.workflows.bundle_run import run_config
 
 alive: weakref.WeakSet = weakref.WeakSet()
+loaders: list = []
 
 BASE = {
     "imports": ["$from pathlib import Path", "$from tests.workflows import test_bundle_run as here"],
@@ -50,6 +51,12 @@ def bundle(tmp_path):
     return tmp_path
 
 
+def tell_loader(loader) -> None:
+    """Run an epoch, and keep the process that loaded it for the test."""
+    assert list(loader) == [0, 1]
+    loaders.extend(loader._iterator._workers)
+
+
 def values(bundle):
     return json.loads((bundle / "output" / "values.json").read_text())
 
@@ -83,3 +90,19 @@ def test_nothing_of_a_run_stays_in_memory(bundle, epochs):
 def test_no_warning_for_every_one_of_many_runs(bundle, recwarn):
     run_config(bundle, ["train"], {})
     assert [str(one.message) for one in recwarn if "parsing config_file" in str(one.message)] == []
+
+
+def test_persistent_loading_processes_end_by_themselves(bundle):
+    """Else PyTorch waits five seconds and terminates them: their exit code is then that of the signal."""
+    loader = {
+        "_target_": "torch.utils.data.DataLoader",
+        "dataset": "$range(2)",
+        "batch_size": None,
+        "num_workers": 1,
+        "persistent_workers": True,
+    }
+    loaders.clear()
+    run_config(
+        bundle, ["train"], {"train": {"dataloader": loader}, "run": ["$here.tell_loader(@train#dataloader)"], "held": 0}
+    )
+    assert [process.exitcode for process in loaders] == [0]
