@@ -1,11 +1,17 @@
 """How many windows the efficient plans save on a cohort's validation cases, and the Dice they cost.
 
     python benchmarks/efficient_windows.py --cohort bundles/flare_pseudolabel/data/phantoms/cohort.json \\
-        --model bundles/flare_pseudolabel/output/demo/stages/5_small/models --work results/windows
+        --model bundles/flare_pseudolabel/output/windows/models --work results/windows
 
 The same weights label every validation case with each window plan of inference.yaml; their label maps are scored
 against the truth with FLARE's DSC. The windows default to 16 x 16 x 24 voxels: the demo's phantoms otherwise fit into
 one or two windows, and their proportion to the body is then that of the paper's 32 x 128 x 192 windows to a patient's.
+A network for them, from the labels of the demo's last stage, in two minutes; in the bundle's folder:
+
+    python -m monai.bundle run --config_file "['configs/train.yaml','configs/phantoms.yaml']" \\
+        --train#dataset#data "\$data.read_case_list('output/demo/stages/5_small/training_cases.json')" \\
+        --dataset_dir data/phantoms/cohort.json --ckpt_dir output/windows/models --output_dir output/windows \\
+        --patch_size "[16,16,24]" --batch_size 8 --iterations_per_epoch 50 --epochs 16 --elastic_probability 0
 """
 
 from __future__ import annotations
