@@ -9,7 +9,7 @@ one or two windows, and their proportion to the body is then that of the paper's
 A network for them, from the labels of the demo's last stage, in two minutes; in the bundle's folder:
 
     python -m monai.bundle run --config_file "['configs/train.yaml','configs/phantoms.yaml']" \\
-        --train#dataset#data "\$data.read_case_list('output/demo/stages/5_small/training_cases.json')" \\
+        --train#dataset#data "\\$data.read_case_list('output/demo/stages/5_small/training_cases.json')" \\
         --dataset_dir data/phantoms/cohort.json --ckpt_dir output/windows/models --output_dir output/windows \\
         --patch_size "[16,16,24]" --batch_size 8 --iterations_per_epoch 50 --epochs 16 --elastic_probability 0
 """
