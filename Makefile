@@ -5,18 +5,29 @@ VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 # pip's own options, e.g. PIP_ARGS="--index-url ..." for a CPU build of PyTorch
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
+# MONAI Label runs with other versions of pydicom and others than the project, so it has an environment of its own
+LABEL_VENV ?= .venv-monailabel
+LABEL_BIN := $(abspath $(LABEL_VENV))/bin
+LABEL_FILES := tests/monai_label
+LABEL_INSTALL = $(LABEL_BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) \
+	-c $(LABEL_FILES)/constraints.txt
 DEMO_CONFIG := "['configs/train.yaml','configs/demo.yaml']"
 DEMO_FLARE_CONFIG := "['configs/pipeline.yaml','configs/demo.yaml']"
 
-.PHONY: help demo demo-flare test lint format clean
+.PHONY: help demo demo-flare test monailabel test-monailabel lint format verify verify-zoo release clean
 
 help:
 	@echo "make demo        train BATseg on generated phantoms, evaluate it, show the result (minutes, no GPU needed)"
 	@echo "make demo-flare  run the five-stage FLARE recipe on generated phantoms beside two controls (minutes, no GPU)"
 	@echo "make test        run all tests"
 	@echo "make lint        ruff and mypy"
+	@echo "make verify      check the bundles as MONAI's model zoo does, and more; one line for each check"
+	@echo "make verify-zoo MODEL_ZOO=FOLDER   run the model zoo's own check, from a checkout of it, on the releases"
+	@echo "make release     write the bundles' archives and what belongs to them into dist/ (RELEASE_ARGS: options)"
+	@echo "make monailabel  install MONAI Label into $(LABEL_VENV) (Python 3.11 or newer, 2.3 GB)"
+	@echo "make test-monailabel   test both bundles in a real MONAI Label server"
 	@echo "make format      ruff format"
-	@echo "make clean       remove $(VENV) and what the demos wrote"
+	@echo "make clean       remove $(VENV), $(LABEL_VENV) and what the demos wrote"
 
 $(VENV)/for-demo: setup.cfg pyproject.toml constraints.txt
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10))" \
@@ -43,6 +54,26 @@ demo-flare: $(VENV)/for-demo
 test: $(VENV)/for-test
 	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
+$(LABEL_VENV)/installed: $(wildcard $(LABEL_FILES)/*.txt) $(LABEL_FILES)/torchvision_operators.py
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" \
+		|| { echo "error: $(PYTHON) is older than 3.11: pass PYTHON=/path/to/a/newer/one"; exit 1; }
+	@$(PYTHON) -m venv $(LABEL_VENV) \
+		|| { echo "error: $(PYTHON) cannot make virtual environments: install its venv package"; exit 1; }
+	@echo "installing MONAI Label into $(LABEL_VENV) ..."
+	@$(LABEL_INSTALL) torch
+	@$(LABEL_INSTALL) -r $(LABEL_FILES)/requirements.txt
+	@$(LABEL_INSTALL) --no-deps -r $(LABEL_FILES)/without_dependencies.txt
+	@$(LABEL_BIN)/python -c "import torchvision" 2>/dev/null || { \
+		site=$$($(LABEL_BIN)/python -c "import site; print(site.getsitepackages()[0])"); \
+		cp $(LABEL_FILES)/torchvision_operators.py "$$site/"; \
+		echo "import torchvision_operators" > "$$site/torchvision_operators.pth"; }
+	@touch $@
+
+monailabel: $(LABEL_VENV)/installed
+
+test-monailabel: $(VENV)/for-test $(LABEL_VENV)/installed
+	MONAI_LABEL_VENV=$(abspath $(LABEL_VENV)) $(BIN)/python -m pytest -n 0 $(LABEL_FILES) $(PYTEST_ARGS)
+
 lint: $(VENV)/for-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -51,6 +82,16 @@ lint: $(VENV)/for-test
 format: $(VENV)/for-test
 	$(BIN)/ruff format .
 
+verify: $(VENV)/for-test
+	OMP_NUM_THREADS=1 $(BIN)/python -m custom verify
+
+verify-zoo: $(VENV)/for-test
+	MODEL_ZOO="$(abspath $(MODEL_ZOO))" OMP_NUM_THREADS=1 \
+		$(BIN)/python -m pytest -n 0 -s tests/end_to_end/test_zoo_checks.py
+
+release: $(VENV)/for-demo
+	$(BIN)/python -m custom release $(RELEASE_ARGS)
+
 clean:
-	rm -rf $(VENV) bundles/batseg_spine/output/demo bundles/batseg_spine/models/demo bundles/batseg_spine/data/phantoms
+	rm -rf $(VENV) $(LABEL_VENV) bundles/batseg_spine/output/demo bundles/batseg_spine/models/demo bundles/batseg_spine/data/phantoms
 	rm -rf bundles/flare_pseudolabel/output/demo bundles/flare_pseudolabel/data/phantoms

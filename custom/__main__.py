@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from importlib.util import find_spec
 
 import fire
 
@@ -10,16 +11,22 @@ from .data.abdomen_phantom import write_abdomen_phantoms
 from .data.knight import prepare_knight
 from .data.spine_phantom import write_spine_phantoms
 from .errors import show_input_errors_in_one_line
+from .export import export
 from .workflows.cohort_builder import build_cohort
 from .workflows.measure import measure
 
 COMMANDS = {
     "abdomen_phantoms": write_abdomen_phantoms,
     "cohort": build_cohort,
+    "export": export,
     "measure": measure,
     "prepare_knight": prepare_knight,
     "spine_phantoms": write_spine_phantoms,
 }
+if find_spec(f"{__package__}.release"):  # the copy of the code that a released bundle carries goes without
+    from .release import release, trained_bundle, verify
+
+    COMMANDS |= {"release": release, "trained_bundle": trained_bundle, "verify": verify}
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ class InputError(ValueError):
 
 
 MARKER = f"{InputError.__name__}: "
+MISSING_PACKAGE = "OptionalImportError"  # MONAI's, by name: importing MONAI takes seconds
 
 
 def show_input_errors_in_one_line() -> None:
@@ -36,10 +37,15 @@ def show_input_errors_in_one_line() -> None:
 
 
 def find_input_error(error: BaseException | None) -> InputError | None:
-    """The `InputError` an exception was raised from, directly or through others, or None."""
+    """The `InputError` an exception was raised from, directly or through others, or None.
+
+    A package that MONAI misses, such as mlflow for `--tracking mlflow`, is one, too.
+    """
     for cause in causes_of(error):
         if isinstance(cause, InputError):
             return cause
+        if type(cause).__name__ == MISSING_PACKAGE:
+            return InputError(str(cause).strip().splitlines()[0])
         if MARKER in str(cause):  # raised in a data-loading process, of which only the text comes back
             return InputError(str(cause))
     return None

@@ -6,6 +6,7 @@ import sys
 import pytest
 from monai.data import DataLoader, Dataset
 from monai.transforms import Compose
+from monai.utils import optional_import
 
 from custom.errors import InputError, find_input_error, input_error_message
 
@@ -22,6 +23,15 @@ def test_found_behind_the_exceptions_that_wrap_it():
 
 def test_other_errors_are_not_taken_for_it():
     assert find_input_error(RuntimeError("a bug")) is None
+
+
+def test_a_package_that_monai_misses_is_one_line():
+    missing, _ = optional_import("no_such_package", descriptor="Please install it.")
+    with pytest.raises(Exception) as caught:
+        missing.anything()
+    line = input_error_message(find_input_error(caught.value))
+    assert line.startswith("Please install it. (No module named 'no_such_package')")
+    assert "\n" not in line
 
 
 def test_a_circle_of_causes_ends():

@@ -10,7 +10,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-m", "custom", *arguments], capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("command", ["prepare_knight", "spine_phantoms"])
+@pytest.mark.parametrize("command", ["export", "prepare_knight", "spine_phantoms"])
 def test_help(command):
     result = run(command, "--help")
     assert result.returncode == 0

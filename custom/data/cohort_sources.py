@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import InputError
 from .cohort import LISTED_FAULTS, TRAINING, VALIDATION, is_case_name, raise_faults, repeated_cases
+from .image_formats import is_itk
 from .layouts import CHANNEL_NUMBER, NIFTI_ENDINGS, case_name, image_files, read_listing, scan_name, training_cases
 
 logger = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ def _find_in_folder(root: Path) -> CohortSource:
     for folder in unlabelled:
         cases += [FoundCase(name, str(image), None) for name, image, _ in _pair_files(_scans(folder), {}, folder)]
     if not cases:
-        raise InputError(f"{root} has no folder of scans such as imagesTr; {_folder_hint(root)}")
+        raise InputError(f"{root} has no folder of NIfTI scans such as imagesTr; {_folder_hint(root)}")
     several = len(labelled_folders) > 1
     cases = [_with_source(case, root, several) for case in sorted(cases, key=lambda case: (case.use, case.name))]
     name = str(listing.get("name") or root.name)
@@ -214,6 +215,9 @@ def _folder_hint(root: Path) -> str:
     inside = sorted(folder.parent for folder in root.glob("*/images*") if folder.is_dir())
     if inside:
         return f"pass a data set inside it, such as {inside[0]}"
+    other = next((file for file in sorted(root.glob("*/*")) if is_itk(file)), None)
+    if other:
+        return f"convert its scans, such as {other.relative_to(root)}, to NIfTI"
     return "pass a FLARE, nnU-Net or Decathlon folder, or list the files in a CSV with the columns image and label"
 
 

@@ -20,7 +20,9 @@ from tqdm import tqdm
 
 from ..atomic_write import write_json
 from ..errors import InputError
+from .image_formats import is_nifti
 from .layouts import case_name, image_files
+from .scan_reader import read_scan
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +56,7 @@ class CaseFacts:
 
 
 class Volume(NamedTuple):
-    """A scan as it was read: `voxels` are as stored, to be multiplied by `slope` and added to `intercept`."""
+    """A scan as it was read: `voxels` (x, y, z) are to be multiplied by `slope` and added to `intercept`."""
 
     file: str
     affine: np.ndarray
@@ -173,16 +175,21 @@ def count_values(voxels: np.ndarray) -> dict[float, int]:
 
 
 def read_volume(file: str) -> Volume:
-    """One 3D NIfTI scan, read to its last byte (gzip's check sum included), voxels as stored.
+    """One 3D scan of any format, read to its last byte (gzip's check sum included).
+
+    Voxels of NIfTI are as stored, those of the other formats in the scan's units.
 
     Raises:
-        InputError: missing, damaged, not three axes, not plain numbers, or without a usable affine.
+        InputError: missing, damaged, not three axes, not plain numbers, or without a usable affine; a DICOM series
+            that is no even stack.
     """
     path = Path(file)
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"{file}: does not exist; restore it or take it out of the data list")
     try:
-        volume = _read_nifti(path)
+        volume = _read_nifti(path) if is_nifti(path) else _read_other(file)
+    except InputError:
+        raise
     except Exception as error:  # a damaged header or stream fails in nibabel, zlib, struct or numpy alike
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(f"{file}: cannot be read ({reason}); copy or export it again") from error
@@ -210,6 +217,11 @@ def _read_nifti(path: Path) -> Volume:
     if _is_grid(np.asarray(image.affine)):
         image = correct_nifti_header_if_necessary(image)  # as MONAI does when it loads the scan
     return Volume(str(path), np.asarray(image.affine), voxels, float(image.dataobj.slope), float(image.dataobj.inter))
+
+
+def _read_other(file: str) -> Volume:
+    voxels, affine = read_scan(file)
+    return Volume(file, affine, voxels, 1.0, 0.0)
 
 
 def _require_three_axes(volume: Volume) -> None:

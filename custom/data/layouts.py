@@ -1,4 +1,7 @@
-"""Which scans and labels a folder holds: Medical Segmentation Decathlon layout, nnU-Net raw layout, plain folders."""
+"""Which scans and labels a folder holds: Medical Segmentation Decathlon layout, nnU-Net raw layout, plain folders.
+
+Training data are NIfTI; scans to predict are of any format.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from .dicom_series import is_dicom, series_below, series_of
+from .image_formats import NIFTI_ENDINGS, SCAN_ENDINGS, scan_name
 
-NIFTI_ENDINGS = (".nii.gz", ".nii")
 CHANNEL_NUMBER = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")
 
 
@@ -35,19 +39,18 @@ def training_cases(dataset_dir: str | Path) -> list[dict[str, Any]]:
 def test_images(dataset_dir: str | Path) -> list[dict[str, Any]]:
     """Every scan to predict as ``{"image": file or list of channel files}``, absolute paths, sorted by name.
 
-    `dataset_dir` is a data set (its imagesTs, or its imagesTr where it has no imagesTs), any folder of NIfTI scans,
-    or a single scan. Files CASE_0000, CASE_0001, ... are the channels of one case in an nnU-Net data set; in a plain
+    `dataset_dir` is a data set (its imagesTs, or its imagesTr where it has no imagesTs), any folder of scans, or a
+    single scan. Files CASE_0000, CASE_0001, ... are the channels of one case in an nnU-Net data set; in a plain
     folder only where two or more cases all have the same channels, otherwise they are scans that happen to be
-    numbered.
+    numbered. Scans in files lie in the folder itself, DICOM series there or in folders below; for their paths see
+    `dicom_series.Series.scan`.
 
     Raises:
-        InputError: the folder is missing or holds no scans, or a case lacks a channel.
+        InputError: the folder is missing or holds no scans, a case lacks a channel, or two scans have one name.
     """
     root = _existing(dataset_dir)
     if root.is_file():
-        if not _is_nifti(root):
-            raise InputError(f"{root} is no NIfTI scan; pass a .nii.gz or .nii file or a folder of them")
-        return [{"image": str(root)}]
+        return [{"image": _single_scan(root)}]
     for name in ("imagesTs", "imagesTr"):
         if (root / name).is_dir():
             return _grouped_images(root / name, _layout_channels(root))
@@ -69,12 +72,6 @@ def case_name(case: dict[str, Any]) -> str:
         return scan_name(image)
     match = CHANNEL_NUMBER.fullmatch(scan_name(image[0]))
     return match["case"] if match else scan_name(image[0])
-
-
-def scan_name(file: str | Path) -> str:
-    """The file name without folder and without .nii.gz or .nii."""
-    name = Path(file).name
-    return next((name[: -len(ending)] for ending in NIFTI_ENDINGS if name.lower().endswith(ending)), name)
 
 
 def image_files(case: dict[str, Any]) -> list[str]:
@@ -108,8 +105,15 @@ def _existing(dataset_dir: str | Path) -> Path:
     return path
 
 
-def _is_nifti(path: Path) -> bool:
-    return path.name.lower().endswith(NIFTI_ENDINGS)
+def _single_scan(file: Path) -> str:
+    """The path that stands for the scan a file is or belongs to."""
+    if file.name.lower().endswith(SCAN_ENDINGS):
+        return str(file)
+    if is_dicom(file):
+        return series_of(file).scan
+    raise InputError(
+        f"{file} is none of the {_scans_text(SCAN_ENDINGS)} that can be read; pass one or a folder of them"
+    )
 
 
 def _listed_cases(root: Path, entries: Any) -> list[dict[str, Any]]:
@@ -210,20 +214,38 @@ def _sorted_by_name(root: Path, cases: list[dict[str, Any]]) -> list[dict[str, A
     return cases
 
 
-def _scans(folder: Path) -> dict[str, Path]:
-    """Name -> file of every scan in a folder, hidden files apart; a dangling link stays in, to be reported later."""
-    files = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and not path.is_dir())
-    scans: dict[str, Path] = {}
-    for file in filter(_is_nifti, files):
-        if scan_name(file) in scans:
-            raise InputError(f"{file} and {scans[scan_name(file)].name} are one case twice; remove one of them")
-        scans[scan_name(file)] = file
+def _scans(folder: Path, endings: tuple[str, ...] = NIFTI_ENDINGS) -> dict[str, Path]:
+    """Name -> file of every scan in a folder; there is one at least."""
+    scans = _scan_files(folder, endings)
     if not scans:
-        raise InputError(f"{folder} holds no .nii.gz or .nii scans; {_no_scans_hint(folder, files)}")
+        raise InputError(f"{folder} holds no {_scans_text(endings)}; {_no_scans_hint(folder)}")
     return scans
 
 
-def _no_scans_hint(folder: Path, files: list[Path]) -> str:
+def _scan_files(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
+    """Name -> file of every scan in a folder, hidden files apart; a dangling link stays in, to be reported later."""
+    scans: dict[str, Path] = {}
+    for file in filter(lambda path: path.name.lower().endswith(endings), _files(folder)):
+        if scan_name(file) in scans:
+            raise InputError(
+                f"{file} and {scans[scan_name(file)].name} are one case twice; remove or rename one of them"
+            )
+        scans[scan_name(file)] = file
+    return scans
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if not path.name.startswith(".") and not path.is_dir())
+
+
+def _scans_text(endings: tuple[str, ...]) -> str:
+    return (
+        " or ".join(endings) + " scans" if endings == NIFTI_ENDINGS else f"scans ({', '.join(endings)}, DICOM series)"
+    )
+
+
+def _no_scans_hint(folder: Path) -> str:
+    files = _files(folder)
     folders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     if folders:
         return (
@@ -263,7 +285,7 @@ def _layout_channels(root: Path) -> int | None:
     """How many channel files each case of a data set has, or None where its layout does not tell."""
     count = _channel_count(read_listing(root))
     if count is None and (root / "imagesTr").is_dir() and (root / "labelsTr").is_dir():
-        images, labels = _scans(root / "imagesTr"), _scans(root / "labelsTr")
+        images, labels = (_scans(root / name, SCAN_ENDINGS) for name in ("imagesTr", "labelsTr"))
         cases = _channels_by_case(images)
         count = max((len(cases[name]) if name in cases and name not in images else 1) for name in labels)
     return count
@@ -271,12 +293,13 @@ def _layout_channels(root: Path) -> int | None:
 
 def _grouped_images(folder: Path, count: int | None) -> list[dict[str, Any]]:
     """The scans of a folder, `count` channel files to a case; None leaves it to the names."""
-    scans = _scans(folder)
+    series = [{"image": series.scan} for series in series_below(folder)]
+    scans = _scan_files(folder, SCAN_ENDINGS) if series else _scans(folder, SCAN_ENDINGS)
     cases = _channels_by_case(scans)
     if count is None:
         count = _common_channels(scans, cases)
-    if count == 1:
-        return [{"image": str(file)} for file in scans.values()]
+    if count == 1 or series:
+        return sorted([{"image": str(file)} for file in scans.values()] + series, key=lambda case: case["image"])
     for name, file in scans.items():
         if not CHANNEL_NUMBER.fullmatch(name):
             raise InputError(f"{file}: its data set has {count} channels, so files must be named CASE_0000; rename it")

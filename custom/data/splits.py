@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import InputError
 from .folds import load_folds, load_or_make_folds
 from .inspection import foreground_classes, inspect_cases, only_usable, raise_on_problems
-from .label_names import label_name
+from .label_names import label_names
 from .layouts import case_name, image_files, test_images, training_cases
 
 logger = logging.getLogger(__name__)
@@ -76,18 +76,18 @@ def inference_cases(
     """The scans to predict as ``{"image"}``, see `layouts.test_images`; none where all are labelled already.
 
     Args:
-        dataset_dir: a folder of scans, one scan, or a data set.
+        dataset_dir: a folder of scans in any format, one scan, or a data set.
         output_dir: folder of the label maps.
         overwrite: False leaves out scans that have a label map in `output_dir`.
         validate: read every scan first and leave out one that cannot be used, with one warning line.
         num_channels: channels of the network's image.
 
     Raises:
-        InputError: there are no scans, none can be used, or a label map would replace a scan.
+        InputError: there are no scans, none can be used, or a label map would replace a scan or another label map.
     """
     cases = test_images(dataset_dir)
-    labels = {case["image"] if isinstance(case["image"], str) else case["image"][0]: case for case in cases}
-    targets = {scan: Path(output_dir) / f"{label_name(scan)}.nii.gz" for scan in labels}
+    labels = {image_files(case)[0]: case for case in cases}
+    targets = {scan: Path(output_dir) / name for scan, name in label_names(labels).items()}
     for scan, target in targets.items():
         if target.resolve() == Path(scan).resolve():
             raise InputError(f"{scan} would be replaced by its label map: pass another --output_dir")

@@ -17,9 +17,11 @@ from .gradient_clipping import GradientClipping
 from .gradient_norms import GradientNorms
 from .load_weights import LoadWeights
 from .metrics_report import MetricsReport
+from .mlflow_record import MLflowRecord
 from .polynomial_decay import polynomial_decay
 from .progress import Progress
 from .seed import set_seed
+from .tensorboard_log import TensorBoardLog
 from .training_checkpoint import TrainingCheckpoint
 from .training_log import TrainingLog
 from .untrained_baseline import UntrainedBaseline
@@ -32,9 +34,11 @@ __all__ = [
     "GradientClipping",
     "GradientNorms",
     "LoadWeights",
+    "MLflowRecord",
     "MetricsReport",
     "Progress",
     "StopAfterEpoch",
+    "TensorBoardLog",
     "TrainingCheckpoint",
     "TrainingLog",
     "UntrainedBaseline",

@@ -46,6 +46,9 @@ class TrainingLog:
     from the details (cases, classes) the evaluator keeps, averaged over the cases that have the class. Columns come as
     their first values do, and cells without a value are empty.
 
+    In the first process `engine.state.epoch_log` has the numbers of the epoch by the name of their column, for handlers
+    that come after this one.
+
     The loss is summed on its device and read once per epoch. A trainer with `decollate=True` reads it itself in each
     iteration: give the trainer `decollate=False` to spare a GPU that wait.
 
@@ -162,14 +165,18 @@ class TrainingLog:
         if idist.get_rank() != 0:
             return
         norms = getattr(engine.state, "gradient_norms", None) or {}
+        numbers = {
+            LEARNING_RATE: self._learning_rate,
+            **means,
+            **{GRADIENT_NORM + name: float(value) for name, value in norms.items()},
+            **self._validation,
+        }
+        cast(Any, engine.state).epoch_log = numbers
         row = {
             EPOCH: str(self._epoch),
             ITERATIONS: str(engine.state.iteration),
             SECONDS: f"{self._end_seconds - self._start_seconds:.3f}",
-            LEARNING_RATE: _cell(self._learning_rate),
-            **_cells(means),
-            **_cells({GRADIENT_NORM + name: float(value) for name, value in norms.items()}),
-            **_cells(self._validation),
+            **_cells(numbers),
         }
         self._rows.append(row)
         self._write()

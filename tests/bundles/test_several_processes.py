@@ -43,6 +43,7 @@ def test_two_processes_agree_with_one(request, alone, together, report, columns)
             if row[column]:
                 assert float(shared[column]) == pytest.approx(float(row[column]), rel=1e-3), column
     assert columns <= one[-1].keys()
+    assert len(list((bundle.work / "output" / "tensorboard").iterdir())) == 1, "the first process alone writes events"
     table = Path("output", report, "metrics_per_case.csv")
     cases = [[row["case"] for row in rows(bundle.work / table)] for bundle in bundles]
     assert cases[0] == cases[1]

@@ -113,7 +113,11 @@ def test_what_has_no_partner_is_left_out_with_a_warning(tmp_path, caplog):
             "case a has 2 scans, .* one channel",
         ),
         (["imagesTr/a.nii.gz", "unlabeled/a.nii.gz"], "case a: 2 cases have this name; rename them"),
-        (["scans/a.nii.gz"], "has no folder of scans such as imagesTr; pass a FLARE, nnU-Net or Decathlon folder"),
+        (
+            ["scans/a.nii.gz"],
+            "has no folder of NIfTI scans such as imagesTr; pass a FLARE, nnU-Net or Decathlon folder",
+        ),
+        (["imagesTr/a.mha", "labelsTr/a.mha"], r"convert its scans, such as imagesTr/a\.mha, to NIfTI"),
         (["Task1/imagesTr/a.nii.gz"], "pass a data set inside it, such as .*Task1"),
     ],
 )

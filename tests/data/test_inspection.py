@@ -6,6 +6,7 @@ import logging
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from custom.data import inspection
 from custom.data.inspection import (
@@ -19,6 +20,8 @@ from custom.data.inspection import (
 )
 from custom.data.layouts import training_cases
 from custom.errors import InputError
+
+from .scan_files import turned, write_scan, write_series
 
 AFFINE = np.diag([0.5, 0.5, 3.0, 1.0])
 
@@ -234,6 +237,36 @@ def test_second_nifti_version(tmp_path, case):
     path = tmp_path / "i.nii.gz"
     nib.save(nib.Nifti2Image(np.arange(120, dtype=np.int16).reshape(6, 5, 4), AFFINE), path)
     assert inspect_case({**case, "image": str(path)}, 2).problems == []
+
+
+@pytest.mark.parametrize("ending", ["mha", "nrrd"])
+def test_other_formats(tmp_path, ending):
+    voxels = np.random.default_rng(0).integers(0, 9, (20, 20, 20)).astype(np.int16)
+    affine = turned("PIR", (10, -20, 30), (0.5, 0.5, 3.0))
+    file = write_scan(tmp_path / f"a.{ending}", voxels, affine)
+    facts = inspect_case({"image": str(file)})
+    assert (facts.shape, facts.spacing, facts.problems) == ([20, 20, 20], [0.5, 0.5, 3.0], [])
+    assert np.allclose(facts.affine, affine)
+    file.write_bytes(file.read_bytes()[:-100])
+    assert f"{file}: cannot be read (OSError: " in problem({"image": str(file)})
+    write_scan(file, np.full_like(voxels, 7), affine)
+    assert "every voxel has the same intensity 7" in problem({"image": str(file)})
+
+
+def test_colour_in_other_formats(tmp_path):
+    sitk.WriteImage(sitk.Image([4, 4, 4], sitk.sitkVectorUInt8, 3), str(tmp_path / "a.mha"))
+    assert "has shape 4 x 4 x 4 x 3, 4D; 3D is needed" in problem({"image": str(tmp_path / "a.mha")})
+
+
+def test_dicom_series(tmp_path):
+    voxels = np.random.default_rng(0).integers(0, 9, (6, 5, 4)).astype(np.int16)
+    affine = turned("LPS", (10, -20, 30), (0.5, 0.5, 3.0))
+    files = write_series(tmp_path, voxels, affine)
+    facts = inspect_case({"image": str(tmp_path)})
+    assert (facts.name, facts.shape, facts.problems) == (tmp_path.name, [6, 5, 4], [])
+    assert np.allclose(facts.affine, affine)
+    files[0].unlink()
+    assert problem({"image": str(tmp_path)})
 
 
 def test_every_problem_of_a_case_is_found(tmp_path, case):

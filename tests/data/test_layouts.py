@@ -1,9 +1,12 @@
 import json
 
+import numpy as np
 import pytest
 
 from custom.data import layouts
 from custom.errors import InputError
+
+from .scan_files import turned, write_series
 
 
 def touch(root, *names):
@@ -119,6 +122,13 @@ class TestTrainingCasesRefused:
         text = message(layouts.training_cases, tmp_path)
         assert f"{tmp_path}/imagesTr holds no .nii.gz or .nii scans; convert its 1 files, such as a.dcm" in text
 
+    def test_other_formats_are_for_prediction_only(self, tmp_path):
+        touch(tmp_path, "imagesTr/a.mha", "labelsTr/a.mha")
+        text = message(layouts.training_cases, tmp_path)
+        assert (
+            f"{tmp_path}/labelsTr holds no .nii.gz or .nii scans; convert its 1 files, such as a.mha, to NIfTI" in text
+        )
+
     def test_unreadable_listing(self, tmp_path):
         (tmp_path / "dataset.json").write_text('{"training": [')
         assert f"{tmp_path}/dataset.json is not readable JSON" in message(layouts.training_cases, tmp_path)
@@ -171,7 +181,7 @@ class TestTrainingCasesRefused:
         root = decathlon(tmp_path)
         (root / "dataset.json").unlink()
         touch(root, "labelsTr/a.nii")
-        assert "are one case twice; remove one" in message(layouts.training_cases, root)
+        assert "are one case twice; remove or rename one" in message(layouts.training_cases, root)
 
 
 class TestImagesToPredict:
@@ -229,7 +239,29 @@ class TestImagesToPredict:
         assert "it is empty: put the scans into it" in message(layouts.test_images, tmp_path)
         touch(tmp_path, "patient1/a.nii.gz", "patient2/a.nii.gz")
         assert "pass one of its 2 sub-folders, such as patient1" in message(layouts.test_images, tmp_path)
-        assert "is no NIfTI scan" in message(layouts.test_images, touch(tmp_path, "x.png") / "x.png")
+        text = message(layouts.test_images, touch(tmp_path, "x.png") / "x.png")
+        assert "x.png is none of the scans (.nii.gz, .nii, .mha, .mhd, .nrrd, .nhdr, DICOM series) that can be" in text
+        assert f"{tmp_path} holds no scans (.nii.gz, .nii, .mha" in message(layouts.test_images, tmp_path)
+
+    def test_every_format_in_one_folder(self, tmp_path):
+        for folder in ("p1/ct", "p2/mr"):
+            write_series(tmp_path / folder, np.zeros((4, 4, 2), np.int16), turned("LPS"))
+        names = ["a.nii.gz", "b.nii", "c.mha", "d.mhd", "e.nrrd", "f.nhdr"]
+        touch(tmp_path, *names, "d.raw", "notes.txt", "p1/notes.txt", "p2/label.nii.gz")
+        assert self.images(tmp_path) == [f"{tmp_path}/{name}" for name in [*names, "p1/ct", "p2/mr"]]
+        assert self.images(tmp_path / "p1" / "ct") == [f"{tmp_path}/p1/ct"]
+        assert self.images(tmp_path / "p1" / "ct" / "001.dcm") == [f"{tmp_path}/p1/ct"]
+        assert self.images(tmp_path / "c.mha") == [f"{tmp_path}/c.mha"]
+
+    def test_nnunet_channels_in_another_format(self, tmp_path):
+        listing(tmp_path, channel_names={"0": "T1", "1": "T2"}, file_ending=".nrrd")
+        touch(tmp_path, "imagesTs/a_0000.nrrd", "imagesTs/a_0001.nrrd")
+        assert self.images(tmp_path) == [[f"{tmp_path}/imagesTs/a_{channel}.nrrd" for channel in ("0000", "0001")]]
+
+    @pytest.mark.parametrize("names", [("a.nii.gz", "a.mha"), ("a.nii", "a.nii.gz"), ("a.nrrd", "a.nhdr")])
+    def test_two_scans_of_one_name_are_refused(self, tmp_path, names):
+        touch(tmp_path, *names)
+        assert "are one case twice; remove or rename one of them" in message(layouts.test_images, tmp_path)
 
     def test_refused_channels(self, tmp_path):
         listing(tmp_path, channel_names={"0": "T1", "1": "T2"})

@@ -10,6 +10,8 @@ from custom.data import inspection
 from custom.data.splits import inference_cases, split_cases
 from custom.errors import InputError
 
+from .scan_files import turned, write_scan, write_series
+
 
 def write(path, voxels):
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -195,6 +197,33 @@ class TestInference:
         write(tmp_path / "flat.nii.gz", np.ones((4, 4, 4), np.uint8))
         with pytest.raises(InputError, match=r"none of 1 cases can be used, the first: .*flat.nii.gz: every voxel has"):
             inference_cases(tmp_path, tmp_path / "out")
+
+    def test_label_maps_in_the_format_of_their_scans_are_recognised(self, tmp_path):
+        voxels = np.random.default_rng(0).integers(0, 100, (6, 5, 4)).astype(np.int16)
+        for name in ("a.nii.gz", "b.mha", "c.nrrd", "d.mhd"):
+            write_scan(tmp_path / "in" / name, voxels, np.eye(4))
+        write_series(tmp_path / "in" / "e", voxels, turned("LPS"))
+        names = ["a.nii.gz", "b.mha", "c.nrrd", "d.mha", "e.nii.gz"]
+        (tmp_path / "out").mkdir()
+        for done, name in enumerate(names):
+            cases = inference_cases(tmp_path / "in", tmp_path / "out", overwrite=False)
+            assert len(cases) == len(names) - done
+            (tmp_path / "out" / name).touch()
+        assert inference_cases(tmp_path / "in", tmp_path / "out", overwrite=False) == []
+
+    def test_a_bad_series_is_left_out_with_a_line(self, tmp_path, caplog):
+        voxels = np.random.default_rng(0).integers(0, 100, (6, 5, 4)).astype(np.int16)
+        write_series(tmp_path / "a", voxels, turned("LPS"), skip=(1,))
+        write_series(tmp_path / "b", voxels, turned("LPS"))
+        with caplog.at_level(logging.WARNING):
+            assert inference_cases(tmp_path, tmp_path / "out") == [{"image": f"{tmp_path}/b"}]
+        (line,) = [record.getMessage() for record in caplog.records]
+        assert line.startswith(f"left out: {tmp_path}/a: its 3 slices lie 1 to 2 mm apart")
+
+    def test_a_label_map_never_replaces_a_scan(self, tmp_path):
+        write_scan(tmp_path / "a.mha", np.zeros((4, 4, 4), np.int16), np.eye(4))
+        with pytest.raises(InputError, match=r"a\.mha would be replaced by its label map"):
+            inference_cases(tmp_path, tmp_path)
 
 
 def test_hippocampus_parts_into_160_and_40(shared_data, tmp_path):

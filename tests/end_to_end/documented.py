@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -15,22 +14,7 @@ import fire
 import monai.bundle
 
 from custom.__main__ import COMMANDS
-
-BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
-HEADER_COMMAND = re.compile(r"^#   (?=\S)((?:.*\\\n)*.*\n)", re.MULTILINE)
-SINGLE = re.compile(r"--config_file (configs/\w+\.yaml)")
-SEVERAL = re.compile(r"--config_file \"\[(.*?)\]\"")
-
-
-def blocks(file: Path) -> list[str]:
-    """The shell blocks of a page that run a bundle or a command of the project."""
-    return [block for block in BLOCK.findall(file.read_text()) if "-m monai.bundle" in block or "-m custom" in block]
-
-
-def header_commands(config: Path) -> list[str]:
-    """The commands in a config's first comment, each in one line."""
-    header = config.read_text().split("\n\n", 1)[0] + "\n"
-    return [re.sub(r"\\\n#\s*", "", command).strip() for command in HEADER_COMMAND.findall(header)]
+from custom.release.documented import PLACEHOLDER, with_overlays, with_paths
 
 
 def copy_of_bundle(project: Path, name: str, folder: Path) -> Path:
@@ -55,19 +39,8 @@ class Places:
 
     def adapted(self, block: str) -> str:
         """The block with its placeholders filled and the small overlay at the end of every list of configs."""
-        quote = r"\"" if "custom measure" in block else '"'  # there the command is within quotes
-
-        def several(match: re.Match[str]) -> str:
-            names = re.findall(r"configs/(\w+)\.yaml", match.group(1))
-            overlay = next(
-                (self.overlays[name] for name in reversed(names) if name in self.overlays), self.overlays[""]
-            )
-            return f"--config_file {quote}[{match.group(1)},'{overlay}']{quote}"
-
-        block = SEVERAL.sub(several, SINGLE.sub(r"""--config_file "['\1']" """.rstrip(), block))
-        for name in sorted(self.paths, key=len, reverse=True):
-            block = re.sub(rf"/path/to/{re.escape(name)}(?![\w.])", str(self.paths[name]), block)
-        assert "/path/to" not in block
+        block = with_paths(with_overlays(block, self.overlays), self.paths)
+        assert PLACEHOLDER not in block
         return block
 
 

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 import yaml
 
+from custom.release.documented import blocks
+
 from ..bundles.conftest import AFFINE, TINY, write_dataset
-from .documented import Places, blocks, copy_of_bundle, run
+from .documented import Places, copy_of_bundle, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("documented")]
 
+TRACKING = "--tracking mlflow"
 SMALL = {**TINY, "epochs": 1, "iterations_per_epoch": 2, "data_tag": ""}
 
 
@@ -42,9 +45,21 @@ def page(project):
 
 
 def test_own_scans_section_of_the_readme(project, work, places):
-    readme = [block for block in blocks(project / "README.md") if "/path/to/dataset" in block]
+    readme = [block for block in blocks(project / "README.md") if "/path/to/dataset" in block and TRACKING not in block]
     assert len(readme) == 1
     run(readme[0], places, work)
+    assert len(list((work / "labels").iterdir())) == 10
+
+
+def test_tracking_and_export_sections_of_the_readme(project, work, places):
+    """Installing and looking at it apart."""
+    (tracking,) = (block for block in blocks(project / "README.md") if TRACKING in block)
+    kept = [line for line in tracking.splitlines() if not line.startswith(("pip install", "mlflow ui"))]
+    run("\n".join(kept), places, work)
+    assert (work / "bundles" / "batseg_spine" / "output" / "mlruns.db").exists()
+    (export,) = (block for block in blocks(project / "README.md") if "custom export" in block)
+    shutil.rmtree(work / "labels", ignore_errors=True)
+    run(export.replace("custom export", f"custom export --overlays {work / 'tiny.yaml'}"), places, work)
     assert len(list((work / "labels").iterdir())) == 10
 
 

@@ -11,9 +11,10 @@ import yaml
 from matplotlib.figure import Figure
 
 from custom.data.cohort import FLARE_CLASSES, FLARE_DATASET2, read_cohort
+from custom.release.documented import blocks, header_commands
 
 from ..bundles.conftest import AFFINE, SHAPE, write_dataset
-from .documented import Places, blocks, copy_of_bundle, header_commands, run, run_here
+from .documented import Places, copy_of_bundle, run, run_here
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("documented_flare")]
 

@@ -123,6 +123,7 @@ def test_every_stage_is_done_and_recorded(finished):
             assert fill["model_sha256"] == record(finished, fill["model_stage"])["model_sha256"]
             assert fill["cases"] == CASES[fill["group"]]
         assert not (finished.stage(name) / "cache").exists(), "prepared cases are deleted"
+        assert len(list((finished.stage(name) / "output" / "tensorboard").iterdir())) == 1, "curves of its own"
     assert not (finished.work / "set_aside.json").exists()
     report = (finished.work / "report.md").read_text()
     assert all(name in report for name in STAGES)

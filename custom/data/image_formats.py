@@ -1,0 +1,37 @@
+"""The file formats a scan may be stored in, and the one its label map is written in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+NIFTI_ENDINGS = (".nii.gz", ".nii")
+ITK_ENDINGS = (".mha", ".mhd", ".nrrd", ".nhdr")
+SCAN_ENDINGS = NIFTI_ENDINGS + ITK_ENDINGS
+ONE_FILE_ENDINGS = {".mhd": ".mha", ".nhdr": ".nrrd"}  # a header beside its voxels cannot be replaced in one step
+
+
+def ending_of(file: str | Path) -> str:
+    """The ending of a scan's file, as it is written, or "" where it is none of `SCAN_ENDINGS`."""
+    name = Path(file).name
+    return next((name[-len(ending) :] for ending in SCAN_ENDINGS if name.lower().endswith(ending)), "")
+
+
+def is_nifti(file: str | Path) -> bool:
+    """Whether a file is NIfTI by its name."""
+    return ending_of(file).lower() in NIFTI_ENDINGS
+
+
+def is_itk(file: str | Path) -> bool:
+    """Whether a file is MetaImage or NRRD by its name."""
+    return ending_of(file).lower() in ITK_ENDINGS
+
+
+def scan_name(file: str | Path) -> str:
+    """The file name without folder and without the ending of a scan."""
+    return Path(file).name.removesuffix(ending_of(file))
+
+
+def label_ending(scan: str | Path) -> str:
+    """The ending of a scan's label map: its own, .mha for .mhd, .nrrd for .nhdr, .nii.gz for a DICOM series."""
+    ending = ending_of(scan)
+    return ONE_FILE_ENDINGS.get(ending.lower(), ending) or NIFTI_ENDINGS[0]

@@ -1,0 +1,169 @@
+"""What MONAI's `--tracking mlflow` leaves out of a run: settings, curves, tables and pictures."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from monai.handlers import MLFlowHandler
+from monai.utils import CommonKeys, optional_import
+
+from ..reports.training_curves import VALIDATION
+from .training_log import validation_columns
+
+entities, _ = optional_import("mlflow.entities")
+
+OUTPUT_DIR, KIND = "output_dir", "kind"  # tags by which a run is found again
+LONGEST_VALUE = 500  # characters of a parameter; MLflow allows some thousands, depending on the store
+ITERATION_LOSS = "loss_of_iteration"
+PICTURES, TABLES, CONFIG = "pictures", "tables", "config"
+
+
+class MLflowRecord:
+    """Complete the record that `--tracking mlflow` makes of a run, and see to it that it is the right run.
+
+    With that option MONAI adds its `MLFlowHandler` to a config's handlers: it logs the loss of every iteration and the
+    evaluator's metrics. This one, without which it would also go on in whatever run it finds unfinished, logs into the
+    same run:
+    - parameters: the settings given;
+    - metrics, by epoch: what `TrainingLog` logs, or the evaluator's metrics with their values per class;
+    - artifacts: the executed config, tables and pictures, after every validation and at the end.
+
+    A training that resumes goes on in the run of the training before it with the same output folder; anything else is a
+    run of its own. Without MONAI's handler on the engine nothing is done; with several processes only the first has it.
+
+    Args:
+        kind: what is run, such as "training": the name of the run, with the time.
+        output_dir: folder of the files.
+        parameters: mappings of settings; of two with the same name the later counts.
+        files: names or patterns (`*.csv`) of tables and pictures within `output_dir`.
+        evaluator: the engine that validates during a training, whose metrics go to the same run.
+        class_names: the foreground classes, for an evaluator's metrics.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        output_dir: str | Path,
+        parameters: Sequence[Mapping[str, Any]] = (),
+        files: Sequence[str] = (),
+        evaluator: Engine | None = None,
+        class_names: Sequence[str] = (),
+    ) -> None:
+        self.kind = kind
+        self.output_dir = Path(output_dir).absolute()
+        self.parameters = {name: value for settings in parameters for name, value in settings.items()}
+        self.files = list(files)
+        self.evaluator = evaluator
+        self.class_names = list(class_names)
+        self.tracker: MLFlowHandler | None = None
+        self.run_id = ""
+
+    def attach(self, engine: Engine) -> None:
+        """Follow `engine`; attach it last: the run is chosen before MONAI's handler, which comes after, starts."""
+        engine.add_event_handler(Events.STARTED, self.start)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.epoch_completed)
+        engine.add_event_handler(Events.COMPLETED, self.completed)
+
+    def start(self, engine: Engine) -> None:
+        """Choose the run, hand it to MONAI's handlers and log the parameters."""
+        self.tracker = tracker_of(engine)
+        if self.tracker is None:
+            return
+        # its own way takes the loss from decollated items, and mixes its steps with those of the epochs' mean
+        self.tracker.output_transform, self.tracker.tag_name = loss_of, ITERATION_LOSS
+        run = self.choose_run(self.tracker, resumes=engine.state.epoch > 0)
+        self.run_id = run.info.run_id
+        for tracker in (self.tracker, tracker_of(self.evaluator)):
+            if tracker is not None:
+                tracker.cur_run = run
+        self.log_parameters(self.tracker, known=run.data.params)
+
+    def choose_run(self, tracker: MLFlowHandler, resumes: bool) -> Any:
+        """The last run of this kind with this output folder where it is gone on with, else a new one."""
+        client = tracker.client
+        found = client.get_experiment_by_name(tracker.experiment_name)
+        experiment = (
+            found.experiment_id
+            if found
+            else client.create_experiment(tracker.experiment_name, artifact_location=tracker.artifact_location)
+        )
+        tags = {KIND: self.kind, OUTPUT_DIR: str(self.output_dir)}
+        every = client.search_runs([experiment], order_by=["attributes.start_time DESC"])
+        earlier = [run for run in every if tags.items() <= run.data.tags.items()]
+        if resumes and earlier:
+            client.update_run(earlier[0].info.run_id, status="RUNNING")
+            return client.get_run(earlier[0].info.run_id)
+        for run in earlier:
+            if run.info.status == "RUNNING":
+                client.set_terminated(run.info.run_id, "KILLED")
+        name = tracker.run_name or f"{self.kind} {time.strftime('%Y-%m-%d %H:%M:%S')}"
+        return client.create_run(experiment, run_name=name, tags=tags)
+
+    def log_parameters(self, tracker: MLFlowHandler, known: Mapping[str, str]) -> None:
+        """Log the settings; MLflow refuses to change those of a run that goes on."""
+        settings = {allowed_name(name): str(value)[:LONGEST_VALUE] for name, value in self.parameters.items()}
+        parameters = [entities.Param(name, value) for name, value in settings.items() if name not in known]
+        tracker.client.log_batch(self.run_id, params=parameters)
+
+    def epoch_completed(self, engine: Any) -> None:
+        """Log the numbers of the epoch, and the files if it was validated."""
+        if self.tracker is None:
+            return
+        details = getattr(engine.state, "metric_details", {})
+        numbers = getattr(engine.state, "epoch_log", None) or validation_columns(
+            engine.state.metrics, details, self.class_names
+        )
+        now = int(time.time() * 1000)
+        metrics = [
+            entities.Metric(allowed_name(name), value, now, engine.state.epoch) for name, value in numbers.items()
+        ]
+        self.tracker.client.log_batch(self.run_id, metrics=metrics)
+        if any(name.startswith(VALIDATION) for name in numbers):
+            self.log_files(self.tracker)
+
+    def completed(self, _: Engine) -> None:
+        """Log the files as they are in the end, and end the run where MONAI's handler does not."""
+        if self.tracker is None:
+            return
+        self.log_files(self.tracker)
+        self.log_config(self.tracker)
+        if not self.tracker.close_on_complete:
+            self.tracker.close()
+
+    def log_files(self, tracker: MLFlowHandler) -> None:
+        """Log the tables and pictures that there are."""
+        for pattern in self.files:
+            for file in sorted(self.output_dir.glob(pattern)):
+                folder = PICTURES if file.suffix == ".png" else TABLES
+                tracker.client.log_artifact(self.run_id, str(file), folder)
+
+    def log_config(self, tracker: MLFlowHandler) -> None:
+        """Log the executed config, which MONAI writes but misses where `--output_dir` is given on the command line."""
+        written = sorted(self.output_dir.glob("config_*.json"))
+        if written and not any(artifact and Path(artifact).is_file() for artifact in tracker.artifacts):
+            tracker.client.log_artifact(self.run_id, str(written[-1]), CONFIG)
+
+
+def tracker_of(engine: Engine | None) -> MLFlowHandler | None:
+    """MONAI's MLflow handler on an engine, if there is one; ignite has no public way to ask."""
+    registered = [] if engine is None else engine._event_handlers[Events.STARTED]
+    owners = (getattr(handler, "__self__", None) for handler, *_ in registered)
+    return next((owner for owner in owners if isinstance(owner, MLFlowHandler)), None)
+
+
+def loss_of(output: Any) -> torch.Tensor:
+    """The loss of a trainer's iteration, decollated or not."""
+    first = output[0] if isinstance(output, list) else output
+    loss: torch.Tensor = first[CommonKeys.LOSS]
+    return loss
+
+
+def allowed_name(name: str) -> str:
+    """A name that MLflow takes: letters, digits, and _ - . / : and blanks."""
+    return re.sub(r"[^\w\-./: ]", "_", name)

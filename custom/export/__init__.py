@@ -1,0 +1,7 @@
+"""Trained networks as files that run without this project, and back."""
+
+from .exported_network import ExportedNetwork, load_exported
+from .exporting import export
+from .tensorrt import load_tensorrt
+
+__all__ = ["ExportedNetwork", "export", "load_exported", "load_tensorrt"]

@@ -1,0 +1,27 @@
+"""Zip archives that are equal byte for byte whenever their contents are."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..atomic_write import replacing
+
+EARLIEST = (1980, 1, 1, 0, 0, 0)  # the earliest time that the format knows
+READABLE_FILE = 0o100644 << 16
+UNIX = 3
+
+
+def write_archive(file: Path, contents: Mapping[str, bytes]) -> None:
+    """Write path in the archive -> content, atomically; sorted, with one fixed time and permission for all.
+
+    Contents are stored, not deflated: deflate gives other bytes with other versions of zlib, and what is large in a
+    bundle, its weights, hardly shrinks.
+    """
+    with replacing(file) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(contents):
+            entry = zipfile.ZipInfo(name, EARLIEST)
+            entry.create_system = UNIX
+            entry.external_attr = READABLE_FILE
+            archive.writestr(entry, contents[name])

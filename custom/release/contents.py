@@ -1,0 +1,64 @@
+"""The files of a release: what belongs to the bundle, and the code it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import InputError
+from .code_name import renamed
+
+CODE = Path(__file__).resolve().parents[1]
+# what is not listed stays at home: data, output, weights of trainings, notes, editors' backups
+BUNDLE_FILES = (
+    "LICENSE",
+    "configs/*.conf",
+    "configs/*.json",
+    "configs/*.yaml",
+    "docs/*.md",
+    "docs/*.png",
+    "docs/*.txt",
+    "models/README.md",
+)
+CODE_SUFFIXES = (".json", ".py", ".typed")
+MAKES_RELEASES = "release"  # which a release does not
+TEXTS = (".conf", ".json", ".md", ".py", ".txt", ".yaml")
+
+
+def bundle_contents(root: Path, package: str) -> dict[str, bytes]:
+    """Path in the bundle -> content of the bundle's own files, the project's package in them called `package`.
+
+    Raises:
+        InputError: `root` is no bundle's folder.
+    """
+    if not (root / "configs" / "metadata.json").is_file():
+        raise InputError(f"{root} has no configs/metadata.json: pass the folder of a bundle")
+    files = [file for pattern in BUNDLE_FILES for file in root.glob(pattern) if is_written(file.relative_to(root))]
+    return {file.relative_to(root).as_posix(): content(file, package) for file in files}
+
+
+def code_contents(package: str, code: Path = CODE) -> dict[str, bytes]:
+    """Path in the bundle -> content of the package `package` that a release carries.
+
+    All of the project but `release`: the parts import one another, and half a megabyte of text is not worth a search.
+
+    Args:
+        package: its name in the release.
+        code: folder of the package's files.
+    """
+    found = {}
+    for file in code.rglob("*"):
+        path = file.relative_to(code)
+        if file.suffix in CODE_SUFFIXES and is_written(path) and path.parts[0] != MAKES_RELEASES:
+            found[f"{package}/{path.as_posix()}"] = content(file, package)
+    return found
+
+
+def is_written(path: Path) -> bool:
+    """Whether someone wrote the file: none that is hidden, temporary or in a cache."""
+    return not any(part.startswith((".", "__pycache__")) for part in path.parts)
+
+
+def content(file: Path, package: str) -> bytes:
+    """The bytes of a file, of text with the package renamed."""
+    data = file.read_bytes()
+    return renamed(data.decode("utf-8"), package).encode("utf-8") if file.suffix in TEXTS else data

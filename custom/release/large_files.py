@@ -1,0 +1,45 @@
+"""Files too large for an archive: the archive lists them, MONAI downloads them from beside it.
+
+`python -m monai.bundle download_large_files --bundle_path NAME` gets them; the model zoo's checks do, too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+LARGE = 25_000_000  # bytes; the model zoo's limit
+LARGE_FILES = "large_files.yml"
+HASH_TYPE = "sha256"
+
+
+def large_files_list(name: str, contents: Mapping[str, bytes], url: str) -> bytes:
+    """The `large_files.yml` of a release: path in the bundle, address and check sum of each.
+
+    Args:
+        name: of the release, as in `NAME_vVERSION.zip`.
+        contents: path in the bundle -> content of the large files.
+        url: address of the folder in which they lie under `upload_name`.
+    """
+    entries = [
+        {
+            "path": path,
+            "url": f"{url.rstrip('/')}/{upload_name(name, path)}",
+            "hash_val": hashlib.new(HASH_TYPE, contents[path]).hexdigest(),
+            "hash_type": HASH_TYPE,
+        }
+        for path in sorted(contents)
+    ]
+    return yaml.safe_dump({"large_files": entries}, sort_keys=False).encode("utf-8")
+
+
+def upload_name(name: str, path: str) -> str:
+    """The name of a large file beside the archive.
+
+    >>> upload_name("batseg_spine_v0.1.0", "models/model.pt")
+    'batseg_spine_v0.1.0_model.pt'
+    """
+    return f"{name}_{Path(path).name}"

@@ -1,0 +1,28 @@
+"""Files that a bundle needs, and what must not be in them."""
+
+from __future__ import annotations
+
+from ..errors import InputError
+from .bundle_folder import BundleFolder
+from .contents import bundle_contents
+from .personal_paths import personal_paths
+
+NECESSARY = (
+    *("LICENSE", "configs/metadata.json", "configs/logging.conf", "configs/train.yaml", "configs/inference.yaml"),
+    *("configs/evaluate.yaml", "configs/multi_gpu_train.yaml", "docs/README.md", "docs/data_license.txt"),
+)
+
+
+def check_files(bundle: BundleFolder) -> None:
+    """Every file that MONAI, its model zoo and MONAI Label look for is there and not empty."""
+    files = [bundle.root / name for name in NECESSARY]
+    missing = [str(file.relative_to(bundle.root)) for file in files if not file.is_file() or not file.stat().st_size]
+    if missing:
+        raise InputError(f"{', '.join(missing)}: missing or empty; add what other bundles have there")
+
+
+def check_personal_paths(bundle: BundleFolder) -> None:
+    """No file that would be released holds a path of somebody's machine."""
+    found = personal_paths(bundle_contents(bundle.root, bundle.package), bundle.root)
+    if found:
+        raise InputError(f"{found[0]} is a path of somebody's machine; write a placeholder such as /path/to/dataset")

@@ -1,0 +1,125 @@
+"""The container's entry point, run without a container, labels as the bundles do."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from monai.bundle import ConfigParser
+from monai.bundle import run as run_bundle
+
+from custom.atomic_write import write_json
+from custom.data import FLARE22_INTENSITY
+
+
+def predict(project: Path, *options: str, **environment: object) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        ["sh", str(project / "docker" / "predict.sh"), *options],
+        env={
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "CUDA_VISIBLE_DEVICES": "",
+            **{name: str(value) for name, value in environment.items()},
+        },
+        capture_output=True,
+        text=True,
+        timeout=550,
+        check=False,
+    )
+
+
+def bundle_with_seeded_weights(project: Path, name: str, overlay: str, folder: Path) -> Path:
+    """What the Dockerfile copies: configs and a model."""
+    shutil.copytree(project / "bundles" / name / "configs", folder / "configs")
+    (folder / "models").mkdir()
+    parser = ConfigParser()
+    parser.read_config([str(folder / "configs" / f"{one}.yaml") for one in ("inference", overlay) if one])
+    torch.manual_seed(0)
+    torch.save(parser.get_parsed_content("network_def").state_dict(), folder / "models" / "model.pt")
+    write_json(folder / "models" / "intensity.json", FLARE22_INTENSITY)
+    return folder
+
+
+def bundle_run(bundle: Path, overlay: str, scans: Path, labels: Path, **options) -> None:
+    """The documented command, in this process."""
+    run_bundle(
+        config_file=[str(bundle / "configs" / f"{name}.yaml") for name in ("inference", overlay) if name],
+        bundle_root=str(bundle),
+        dataset_dir=str(scans),
+        output_dir=str(labels),
+        ckpt_dir=str(bundle / "models"),
+        **options,
+    )
+
+
+def check(project, bundle, overlay, scans, work, **options):
+    """Scans called CASE_0000.nii.gz become CASE.nii.gz, of the voxels that the bundle's own command writes."""
+    (work / "inputs").mkdir()
+    for number, scan in enumerate(scans):
+        shutil.copy(scan, work / "inputs" / f"FLARETs_{number:04d}_0000.nii.gz")
+    words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
+    folders = {"INPUTS": work / "inputs", "OUTPUTS": work / "outputs", "BUNDLE_DIR": bundle, "OVERLAYS": overlay}
+    result = predict(project, *words, **folders)
+    assert result.returncode == 0, result.stderr[-3000:]
+    bundle_run(bundle, overlay, work / "inputs", work / "expected", **options)
+    names = sorted(file.name for file in (work / "outputs").iterdir())
+    assert names == [f"FLARETs_{number:04d}.nii.gz" for number in range(len(scans))]
+    for number, scan in enumerate(scans):
+        label = nib.load(work / "outputs" / f"FLARETs_{number:04d}.nii.gz")
+        expected = nib.load(work / "expected" / f"FLARETs_{number:04d}_0000.nii.gz")
+        assert label.shape == nib.load(scan).shape
+        assert np.allclose(label.affine, nib.load(scan).affine)
+        assert len(np.unique(label.dataobj)) > 1
+        assert np.array_equal(np.asarray(label.dataobj), np.asarray(expected.dataobj))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("batseg_spine", {"mirrored": False}), ("flare_pseudolabel", {"windows": "all"})]
+)
+def test_real_mri_of_a_folder(project, shared_data, tmp_path, name, options):
+    bundle = bundle_with_seeded_weights(project, name, "hippocampus", tmp_path / "bundle")
+    scans = sorted((shared_data / "hippocampus" / "imagesTr").glob("*.nii.gz"))[:2]
+    check(project, bundle, "hippocampus", scans, tmp_path, **options)
+
+
+@pytest.mark.slow
+def test_real_ct_with_the_small_network(project, shared_data, tmp_path):
+    bundle = bundle_with_seeded_weights(project, "flare_pseudolabel", "", tmp_path / "bundle")
+    check(project, bundle, "", [shared_data / "ct" / "abdomen.nii.gz"], tmp_path)
+
+
+def test_without_inputs_or_weights_it_ends_with_one_line(project, tmp_path):
+    result = predict(project, INPUTS=tmp_path / "nowhere", OUTPUTS=tmp_path / "out", BUNDLE_DIR=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr == f"error: there is no folder {tmp_path}/nowhere: mount it, or set INPUTS and BUNDLE_DIR\n"
+    assert not (tmp_path / "out").exists()
+
+    (tmp_path / "inputs").mkdir()
+    nib.save(nib.Nifti1Image(np.random.RandomState(0).rand(8, 8, 8), np.eye(4)), tmp_path / "inputs" / "a_0000.nii.gz")
+    bundle = bundle_with_seeded_weights(project, "batseg_spine", "hippocampus", tmp_path / "bundle")
+    (bundle / "models" / "model.pt").unlink()
+    folders = {"INPUTS": tmp_path / "inputs", "OUTPUTS": tmp_path / "out", "BUNDLE_DIR": bundle}
+    result = predict(project, OVERLAYS="hippocampus", **folders)
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].startswith(f"error: no trained weights at {bundle}/models/model.pt")
+
+
+def test_the_dockerfile_copies_what_there_is(project):
+    """Docker itself is not needed: what can go wrong here is a path that moved."""
+    lines = (project / "docker" / "Dockerfile").read_text().splitlines()
+    assert "ARG BASE=python:3.12-slim" in lines, "an image of the default registry, by name"
+    for bundle in ("batseg_spine", "flare_pseudolabel"):
+        copied = [line.replace("${BUNDLE}", bundle).split()[1:-1] for line in lines if line.startswith("COPY ")]
+        paths = [path for line in copied for path in line if "${MODELS}" not in path]
+        assert {"custom", f"bundles/{bundle}/configs", "docker/predict.sh", "constraints.txt"} <= set(paths)
+        assert all((project / path).exists() for path in paths)
+    ignored = (project / "docker" / "Dockerfile.dockerignore").read_text().splitlines()
+    assert not any(re.match(r"(custom|docker|bundles/\*/(configs|models))", line) for line in ignored)

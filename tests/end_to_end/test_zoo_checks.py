@@ -1,0 +1,64 @@
+"""The model zoo's own ci/verify_bundle.py, unchanged and in full mode, on the unpacked releases.
+
+`make verify-zoo MODEL_ZOO=/path/to/model-zoo` with a checkout of github.com/Project-MONAI/model-zoo.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from custom.release import release
+from custom.release.metadata_schema import metadata_schema
+
+from ..release.conftest import copy_bundle, fresh_weights
+from .alone import begin, environment_without_project
+
+pytestmark = pytest.mark.slow
+
+BUNDLES = ("batseg_spine", "flare_pseudolabel")
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory) -> Path:
+    """A folder with the zoo's ci/ and an empty models/."""
+    checkout = os.environ.get("MODEL_ZOO")
+    if not checkout:
+        pytest.skip("MODEL_ZOO names no checkout of github.com/Project-MONAI/model-zoo")
+    work = tmp_path_factory.mktemp("zoo")
+    shutil.copytree(Path(checkout) / "ci", work / "ci")
+    (work / "models").mkdir()
+    shutil.copy(Path(checkout) / "models" / "model_info.json", work / "models")
+    return work
+
+
+@pytest.mark.parametrize("name", BUNDLES)
+def test_verify_bundle(project, zoo, tmp_path, name):
+    """As the zoo's CI prepares it: the schema in eval/, and here weights of a seed where none are shipped."""
+    copy_bundle(project, name, tmp_path / "bundles")
+    release(output=str(tmp_path / "dist"), source=str(tmp_path / "bundles"))
+    (archive,) = (tmp_path / "dist").glob("*.zip")
+    shutil.unpack_archive(archive, zoo / "models")
+    root = zoo / "models" / name
+    (root / "eval").mkdir()
+    (root / "eval" / "schema.json").write_text(json.dumps(metadata_schema()))
+    fresh_weights([project / "bundles" / name / "configs" / "inference.yaml"], root / "models" / "model.pt")
+    python = environment_without_project(tmp_path / "environment")
+    process = begin(python, ["ci/verify_bundle.py", "-b", name, "-p", "models", "-m", "full"], zoo)
+    output, errors = process.communicate(timeout=600)
+    sys.stdout.write(f"{output}\n{errors}\n")
+    assert process.returncode == 0, errors[-3000:]
+    for line in (
+        "directory is verified correctly.",
+        "version and changelog are verified correctly.",
+        "metadata format is verified correctly.",
+        "properties are verified correctly.",
+        "data shape is verified correctly.",
+        "export weights into TorchScript module successfully.",
+    ):
+        assert line in output

@@ -1,0 +1,52 @@
+"""Networks loaded from files in place of trained ones."""
+
+import pytest
+import torch
+
+from custom.errors import InputError
+from custom.export import ExportedNetwork, load_exported, load_tensorrt
+
+
+class Doubling(torch.nn.Module):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return 2 * image
+
+
+@pytest.fixture
+def files(tmp_path):
+    torch.jit.script(Doubling()).save(str(tmp_path / "model.ts"))
+    torch.export.save(torch.export.export(Doubling(), (torch.zeros(2, 1, 4, 4, 4),)), tmp_path / "model.pt2")
+    torch.onnx.export(Doubling(), (torch.zeros(2, 1, 4, 4, 4),), tmp_path / "model.onnx", verbose=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize("ending", ["ts", "pt2", "onnx"])
+def test_behaves_as_a_module_in_evaluation(files, ending):
+    network = load_exported(files / f"model.{ending}")
+    assert isinstance(network, ExportedNetwork)
+    assert network.state_dict() == {}
+    assert network.to("cpu").eval() is network
+    image = torch.rand(2, 1, 4, 4, 4)
+    assert torch.equal(network(image), 2 * image)
+
+
+@pytest.mark.parametrize("ending", ["ts", "pt2", "onnx"])
+def test_a_damaged_file_is_named_in_one_line(tmp_path, ending):
+    (tmp_path / f"model.{ending}").write_bytes(b"no network")
+    with pytest.raises(InputError) as caught:
+        load_exported(tmp_path / f"model.{ending}")
+    assert str(tmp_path / f"model.{ending}") in str(caught.value)
+    assert "export the network again" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_and_an_unknown_ending(tmp_path):
+    with pytest.raises(InputError, match=r"no exported network at .*model\.ts"):
+        load_exported(tmp_path / "model.ts")
+    with pytest.raises(InputError, match=r"model\.pt: the ending tells the format"):
+        load_exported(tmp_path / "model.pt")
+
+
+def test_tensorrt_wants_its_library(tmp_path):
+    with pytest.raises(InputError, match="TensorRT needs"):
+        load_tensorrt(tmp_path / "model_trt.ts", "cpu")

@@ -1,0 +1,302 @@
+"""Both bundles in a real MONAI Label server: labels, names, colours, sampling, scoring, training."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+import yaml
+from monai.bundle import ConfigParser
+from monai.bundle import run as run_bundle
+
+from custom.data.foreground_intensity import FLARE22_INTENSITY
+from custom.release import release, trained_bundle
+
+from .conftest import Server, copy_app, started
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("monai_label")]
+
+SPINE, FLARE, CHANGED = "batseg_hippocampus", "flare_pseudolabel", "flare_changed"
+TRAINED_ON, SEEN = 6, 3  # hippocampi of the first training; images that the server starts with
+QUICK = {
+    "filters": [8, 16, 32, 64],
+    "iterations_per_epoch": 10,
+    "batch_size": 2,
+    "num_workers": 0,
+    "cpu_bfloat16": False,
+    "validate_data": False,
+}
+LONG_EPOCH, SHORT_EPOCH = "iterations_per_epoch: 250\n", "iterations_per_epoch: 2\n"
+COLOURS = "from monailabel.datastore.utils.colors import GENERIC_ANATOMY_COLORS as c; import json; print(json.dumps(c))"
+
+
+@dataclass
+class Served:
+    """A running server, its folder of models, and the data around it."""
+
+    server: Server
+    models: Path
+    names: list[str]  # of the hippocampi in its data store
+    hippocampus: Path
+    ct: Path
+    overlays: list[str]
+
+
+def hippocampi(shared_data: Path) -> list[str]:
+    files = sorted((shared_data / "hippocampus" / "labelsTr").glob("h*.nii.gz"))
+    return [file.name.removesuffix(".nii.gz") for file in files]
+
+
+def few_cases(shared_data: Path, folder: Path) -> Path:
+    """A data set of a few hippocampi."""
+    for kind in ("imagesTr", "labelsTr"):
+        (folder / kind).mkdir(parents=True)
+        for name in hippocampi(shared_data)[:TRAINED_ON]:
+            (folder / kind / f"{name}.nii.gz").symlink_to(shared_data / "hippocampus" / kind / f"{name}.nii.gz")
+    return folder
+
+
+def add_trained_spine(project: Path, models: Path, data: Path, work: Path) -> list[str]:
+    """The spine bundle's method, trained on hippocampi for a moment, as a bundle of its own; returns its overlays."""
+    root = project / "bundles" / "batseg_spine"
+    (work / "quick.yaml").write_text(yaml.safe_dump(QUICK))
+    overlays = [str(root / "configs" / "hippocampus.yaml"), str(work / "quick.yaml")]
+    run_bundle(
+        config_file=[str(root / "configs" / "train.yaml"), *overlays],
+        meta_file=str(root / "configs" / "metadata.json"),
+        bundle_root=str(root),
+        dataset_dir=str(data),
+        ckpt_dir=str(work / "weights"),
+        output_dir=str(work / "output"),
+        epochs=1,
+    )
+    trained_bundle(str(root), str(models / SPINE), overlays, str(work / "weights" / "model.pt"))
+    return overlays
+
+
+def add_released_flare(project: Path, models: Path, work: Path) -> None:
+    """The FLARE bundle unpacked from its release, with weights of a seed and short epochs."""
+    release("flare_pseudolabel", str(work / "dist"), weights="flare_pseudolabel=none", source=str(project / "bundles"))
+    unpack(work / "dist", models / FLARE)
+    add_seeded_weights(models / FLARE, project / "bundles" / "flare_pseudolabel")
+    config = models / FLARE / "configs" / "train.yaml"
+    assert LONG_EPOCH in config.read_text()
+    config.write_text(config.read_text().replace(LONG_EPOCH, SHORT_EPOCH))
+
+
+def add_changed_release(project: Path, models: Path, work: Path) -> None:
+    """A later release of the FLARE bundle, whose code labels everything as class 7."""
+    root = work / "later" / "flare_pseudolabel"
+    ignored = shutil.ignore_patterns("data", "output", "*.pt")
+    shutil.copytree(project / "bundles" / "flare_pseudolabel", root, ignore=ignored)
+    metadata = root / "configs" / "metadata.json"
+    content = json.loads(metadata.read_text())
+    metadata.write_text(json.dumps(content | {"version": "99.0.0", "changelog": {"99.0.0": "all is class 7"}}))
+    release("all", str(work / "later_dist"), source=str(work / "later"))
+    unpack(work / "later_dist", models / CHANGED)
+    add_seeded_weights(models / CHANGED, project / "bundles" / "flare_pseudolabel")
+    code = models / CHANGED / "flare_pseudolabel_99_0_0" / "inferers" / "streamed_window.py"
+    assert "return result.volume" in code.read_text()
+    code.write_text(code.read_text().replace("return result.volume", "return result.volume.fill_(7)"))
+
+
+def unpack(dist: Path, target: Path) -> None:
+    (archive,) = dist.glob("*.zip")
+    with zipfile.ZipFile(archive) as content:
+        content.extractall(dist)
+    (dist / "flare_pseudolabel").rename(target)
+
+
+def add_seeded_weights(bundle: Path, source: Path) -> None:
+    """Weights of a seed and the intensities they are used with."""
+    parser = ConfigParser()
+    parser.read_config(str(source / "configs" / "inference.yaml"))
+    torch.manual_seed(0)
+    torch.save(parser.get_parsed_content("network_def").state_dict(), bundle / "models" / "model.pt")
+    (bundle / "models" / "intensity.json").write_text(json.dumps(FLARE22_INTENSITY))
+
+
+@pytest.fixture(scope="module")
+def served(environment, project, shared_data, tmp_path_factory) -> Iterator[Served]:
+    """One server with a trained bundle, a release, and a release of another version with other code."""
+    apps, work = tmp_path_factory.mktemp("apps"), tmp_path_factory.mktemp("work")
+    models = copy_app(environment, apps)
+    overlays = add_trained_spine(project, models, few_cases(shared_data, work / "data"), work)
+    add_released_flare(project, models, work)
+    add_changed_release(project, models, work)
+    studies = tmp_path_factory.mktemp("studies")
+    names = hippocampi(shared_data)[:SEEN]
+    for name in names:
+        shutil.copy(shared_data / "hippocampus" / "imagesTr" / f"{name}.nii.gz", studies)
+    conf = {
+        "models": f"{SPINE},{FLARE},{CHANGED}",
+        "zoo_source": "local",
+        "sam2": "false",
+        "epistemic_model": SPINE,
+        "epistemic_simulation_size": "2",
+    }
+    with started(environment, apps, studies, conf) as server:
+        yield Served(server, models, names, shared_data / "hippocampus", shared_data / "ct", overlays)
+
+
+def predicted_here(root: Path, overlays: list[str], weights: Path, scan: Path, output: Path) -> np.ndarray:
+    """The label map that the inference of a bundle of the project writes."""
+    run_bundle(
+        config_file=[str(root / "configs" / "inference.yaml"), *overlays],
+        meta_file=str(root / "configs" / "metadata.json"),
+        bundle_root=str(root),
+        dataset_dir=str(scan),
+        ckpt_dir=str(weights),
+        output_dir=str(output),
+    )
+    return np.asarray(nib.load(output / scan.name).dataobj)
+
+
+def label_of(file: Path, scan: Path) -> np.ndarray:
+    """The voxels of a label map, which must lie on its scan's grid."""
+    label, image = nib.load(file), nib.load(scan)
+    assert label.shape == image.shape
+    assert np.allclose(label.affine, image.affine, atol=1e-4)
+    assert label.get_data_dtype() == np.uint8
+    return np.asarray(label.dataobj)
+
+
+def test_labels_have_names_and_the_colours_of_anatomy(served, environment, project):
+    """MONAI Label and 3D Slicer colour a label by its name; the other names get a colour of their own in the viewer."""
+    models = served.server.get("/info/")["models"]
+    assert models[SPINE]["labels"] == {"anterior": 1, "posterior": 2}
+    metadata = json.loads((project / "bundles" / "flare_pseudolabel" / "configs" / "metadata.json").read_text())
+    channels = metadata["network_data_format"]["outputs"]["pred"]["channel_def"]
+    names = models[FLARE]["labels"]
+    assert names == {name: int(channel) for channel, name in channels.items() if channel != "0"}
+    assert models[FLARE]["type"] == "segmentation"
+    python = environment / "bin" / "python"
+    printed = subprocess.run([python, "-c", COLOURS], capture_output=True, check=True, text=True).stdout
+    table = json.loads(printed.splitlines()[-1])
+    assert sorted(set(names) - set(table)) == ["inferior vena cava", "tumour"], "anatomy that the table does not know"
+
+
+def test_a_trained_bundle_labels_a_hippocampus_as_the_project_does(served, project, tmp_path):
+    name = served.names[0]
+    scan = served.hippocampus / "imagesTr" / f"{name}.nii.gz"
+    label = label_of(served.server.infer(SPINE, name, tmp_path / "label.nii.gz"), scan)
+    weights = served.models / SPINE / "models"
+    here = predicted_here(project / "bundles" / "batseg_spine", served.overlays, weights, scan, tmp_path / "here")
+    assert len(np.unique(label)) > 1, "an empty label map would prove nothing"
+    assert np.array_equal(label, here)
+
+
+def test_the_answer_to_3d_slicer_lies_on_the_scan(served, tmp_path):
+    """Its module asks for .nrrd, in millimetres of the left-posterior-superior convention."""
+    name = served.names[1]
+    in_nifti = nib.load(served.server.infer(SPINE, name, tmp_path / "label.nii.gz"))
+    header, voxels = read_nrrd(served.server.infer(SPINE, name, tmp_path / "label.nrrd", result_extension=".nrrd"))
+    assert header["space"] == "left-posterior-superior"
+    assert np.array_equal(voxels.reshape(in_nifti.shape, order="F"), np.asarray(in_nifti.dataobj))
+    to_lps = np.diag([-1.0, -1, 1])
+    assert np.allclose(vectors(header["space directions"]).T, to_lps @ in_nifti.affine[:3, :3], atol=1e-4)
+    assert np.allclose(vectors(header["space origin"])[0], to_lps @ in_nifti.affine[:3, 3], atol=1e-4)
+
+
+def read_nrrd(file: Path) -> tuple[dict[str, str], np.ndarray]:
+    """Header and voxels, first axis fastest, of a label map of bytes."""
+    head, _, body = file.read_bytes().partition(b"\n\n")
+    header = dict(line.split(": ", 1) for line in head.decode().splitlines()[1:] if not line.startswith("#"))
+    return header, np.frombuffer(gzip.decompress(body) if header["encoding"] == "gzip" else body, np.uint8)
+
+
+def vectors(text: str) -> np.ndarray:
+    """The rows of `(1,0,0) (0,1,0) (0,0,1)`."""
+    return np.array([[float(number) for number in vector.strip("()").split(",")] for vector in text.split()])
+
+
+def test_a_release_labels_a_ct_as_the_project_does(served, project, tmp_path):
+    scan = served.ct / "abdomen.nii.gz"
+    served.server.add_image("abdomen", scan)
+    label = label_of(served.server.infer(FLARE, "abdomen", tmp_path / "label.nii.gz"), scan)
+    served.server.remove_image("abdomen")
+    weights = served.models / FLARE / "models"
+    here = predicted_here(project / "bundles" / "flare_pseudolabel", [], weights, scan, tmp_path / "here")
+    assert len(np.unique(label)) > 1
+    assert np.array_equal(label, here)
+
+
+def test_a_release_labels_a_whole_torso(served, tmp_path):
+    scan = served.ct / "torso.nii.gz"
+    served.server.add_image("torso", scan)
+    label = label_of(served.server.infer(FLARE, "torso", tmp_path / "label.nii.gz"), scan)
+    served.server.remove_image("torso")
+    assert 1 < len(np.unique(label)) <= 15
+
+
+def test_releases_of_two_versions_run_their_own_code(served, tmp_path):
+    """Python keeps the first package of a name that it imports."""
+    name = served.names[0]
+    scan = served.hippocampus / "imagesTr" / f"{name}.nii.gz"
+    assert np.all(label_of(served.server.infer(CHANGED, name, tmp_path / "changed.nii.gz"), scan) == 7)
+    label = label_of(served.server.infer(FLARE, name, tmp_path / "label.nii.gz"), scan)
+    assert not np.all(label == 7)
+
+
+def test_active_learning_gives_the_next_scan_to_label(served):
+    answer = json.loads(served.server.call("POST", "/activelearning/first", {}))
+    assert answer["id"] in served.names
+    assert Path(answer["path"]).name == f"{answer['id']}.nii.gz"
+
+
+def test_epistemic_scoring_scores_a_scan(served):
+    """It gives the network dropout and calls it in training mode."""
+    served.server.run("scoring", SPINE, max_samples=1)
+    found = [served.server.get(f"/datastore/image/info?image={name}") for name in served.names]
+    scores = [info["epistemic_entropy"] for info in found if "epistemic_entropy" in info]
+    assert len(scores) == 1
+    assert np.isfinite(scores[0])
+
+
+def test_a_training_as_3d_slicer_asks_for_it(served, tmp_path):
+    """With all options as the server offers them, also the empty run_id, which evaluates the whole of train.yaml."""
+    for name in served.names:
+        served.server.add_label(name, served.hippocampus / "labelsTr" / f"{name}.nii.gz")
+    offered = served.server.get("/info/")["trainers"][SPINE]["config"]
+    options = {key: value[0] if isinstance(value, list) else value for key, value in offered.items()}
+    assert options["run_id"] == ""
+    assert options["model_filename"] == "model.pt", "of several weights MONAI Label takes the shortest name"
+    trains_and_still_labels(served, SPINE, tmp_path, **{**options, "max_epochs": 1, "val_split": 0.34})
+    for name in served.names:
+        served.server.remove_label(name)
+    start, now = (weights(served, SPINE, name) for name in ("model_start.pt", "model.pt"))
+    assert any(not torch.equal(start[key], now[key]) for key in now), "the weights from before are kept"
+
+
+def test_a_training_without_validation(served, tmp_path):
+    """On a CT with 12 of the 14 classes."""
+    served.server.add_image("abdomen", served.ct / "abdomen.nii.gz")
+    served.server.add_label("abdomen", served.ct / "abdomen_label.nii.gz")
+    trains_and_still_labels(served, FLARE, tmp_path, max_epochs=1, val_split=0)
+    served.server.remove_image("abdomen")
+
+
+def weights(served: Served, model: str, name: str = "model.pt") -> dict[str, torch.Tensor]:
+    return torch.load(served.models / model / "models" / name, weights_only=True)
+
+
+def trains_and_still_labels(served: Served, model: str, folder: Path, **options) -> None:
+    """Train over REST; the weights are new, of the same network, and the next label map comes from them."""
+    before = weights(served, model)
+    served.server.run("train", model, **options)
+    after = weights(served, model)
+    assert {key: value.shape for key, value in before.items()} == {key: value.shape for key, value in after.items()}
+    assert any(not torch.equal(before[key], after[key]) for key in before)
+    assert all(bool(torch.isfinite(value).all()) for value in after.values())
+    scan = served.hippocampus / "imagesTr" / f"{served.names[0]}.nii.gz"
+    label_of(served.server.infer(model, served.names[0], folder / "after.nii.gz"), scan)

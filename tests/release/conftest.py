@@ -1,0 +1,75 @@
+"""Copies of the bundles that a test may change, and a web server."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+import torch
+from monai.bundle import ConfigParser
+
+SHIPPED = ("configs", "docs", "models", "LICENSE")
+STATED = {"origin": "fresh weights of a seed, trained on nothing", "mean_dice": 0.0}
+
+
+def copy_bundle(project: Path, name: str, folder: Path) -> Path:
+    """The bundle's tracked files in a folder of bundles."""
+    root = folder / name
+    ignored = shutil.ignore_patterns("*.pt", "resume")
+    for part in SHIPPED:
+        source = project / "bundles" / name / part
+        if source.is_dir():
+            shutil.copytree(source, root / part, ignore=ignored)
+        else:
+            shutil.copy(source, root / part)
+    return root
+
+
+def change_metadata(root: Path, **entries: object) -> None:
+    file = root / "configs" / "metadata.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | entries, indent=4))
+
+
+def fresh_weights(configs: list[Path], file: Path, seed: int = 0, **options: object) -> Path:
+    """Weights of the configs' network as a seed makes them."""
+    parser = ConfigParser()
+    parser.read_config([str(config) for config in configs])
+    parser.update(options)
+    torch.manual_seed(seed)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(parser.get_parsed_content("network_def").state_dict(), file)
+    return file
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves a folder without a word."""
+
+    def log_message(self, *_args) -> None:
+        pass
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of a web server on this machine over a folder."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(folder)))
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def copied(project, tmp_path) -> Callable[[str], Path]:
+    """Makes a copy of a bundle in a folder of bundles."""
+    return lambda name: copy_bundle(project, name, tmp_path / "bundles")

@@ -1,0 +1,55 @@
+"""What a release carries, and what stays at home."""
+
+import ast
+import re
+
+import pytest
+
+from custom.errors import InputError
+from custom.release.contents import CODE, bundle_contents, code_contents
+
+
+def test_data_output_weights_and_leftovers_stay_at_home(copied):
+    root = copied("batseg_spine")
+    carried = bundle_contents(root, "spine")
+    for path in (
+        "data/phantoms/imagesTr/a.nii.gz",
+        "output/log.csv",
+        "models/model.pt",
+        "models/hippocampus/model.pt",
+        "configs/.hidden.yaml",
+        "configs/train.yaml~",
+        "configs/.tmp_x_train.yaml",
+        "docs/.README.md.swp",
+        "eval/schema.json",
+        "notes.txt",
+    ):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text("junk")
+    assert bundle_contents(root, "spine") == carried
+    assert {"LICENSE", "configs/train.yaml", "docs/README.md", "models/README.md"} <= carried.keys()
+
+
+def test_code_is_whole_and_nothing_in_it_names_another_package():
+    code = code_contents("spine_1")
+    modules = {file.relative_to(CODE).as_posix() for file in CODE.rglob("*.py")}
+    kept = {path.removeprefix("spine_1/") for path in code if path.endswith(".py")}
+    assert kept == {path for path in modules if not path.startswith("release/")}
+    for path, content in code.items():
+        text = content.decode()
+        assert not re.search(r"\bcustom\.[a-z_]|-m custom\b", text), path
+        if path.endswith(".py"):
+            for node in ast.walk(ast.parse(text)):
+                if isinstance(node, ast.ImportFrom) and node.level == 0:
+                    assert node.module.split(".")[0] not in ("custom", "spine_1"), f"{path} imports by name"
+
+
+def test_configs_and_pages_name_the_carried_package(project):
+    for name in ("batseg_spine", "flare_pseudolabel"):
+        for path, content in bundle_contents(project / "bundles" / name, "spine_1").items():
+            assert not re.search(r"\bcustom\.[a-z_]|-m custom\b", content.decode()), path
+
+
+def test_a_folder_that_is_no_bundle(tmp_path):
+    with pytest.raises(InputError, match=r"no configs/metadata\.json: pass the folder of a bundle"):
+        bundle_contents(tmp_path, "spine")

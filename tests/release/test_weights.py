@@ -1,0 +1,58 @@
+"""Weights are released with what they score and where they come from, or not at all."""
+
+import pytest
+import torch
+
+from custom.errors import InputError
+from custom.release.weights import parse_weights, weights_contents
+
+from .conftest import STATED, fresh_weights
+
+FLARE = "flare_pseudolabel"
+
+
+def test_parse(tmp_path):
+    file = tmp_path / "a.pt"
+    file.touch()
+    bundles = ["one", "two"]
+    assert parse_weights("", bundles) == {}
+    assert parse_weights(f"one={file},two=none", bundles) == {"one": file, "two": None}
+    assert parse_weights(("two=none", f"one={file}"), bundles) == {"one": file, "two": None}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [("three=none", "NAME one of one, two"), ("one", "give NAME=FILE"), ("one=away.pt", "there is no file away.pt")],
+)
+def test_parse_refuses(given, said):
+    with pytest.raises(InputError, match=said):
+        parse_weights(given, ["one", "two"])
+
+
+@pytest.mark.parametrize("metrics", [{}, {"mean_dice": 0.9}, {"origin": "FLARE23"}, {"origin": " ", "mean_dice": 0.9}])
+def test_weights_without_score_or_origin_are_refused_in_one_line(project, tmp_path, metrics):
+    root = project / "bundles" / FLARE
+    said = r"metadata\.json: eval_metrics states no .* or pass --weights .*=none"
+    with pytest.raises(InputError, match=said) as error:
+        weights_contents(tmp_path / "model.pt", root, {"eval_metrics": metrics})
+    assert "\n" not in str(error.value)
+
+
+def test_weights_and_what_inference_reads_beside_them(copied, tmp_path):
+    root = copied(FLARE)
+    file = fresh_weights([root / "configs" / "inference.yaml"], tmp_path / "trained" / "model.pt")
+    assert list(weights_contents(file, root, {"eval_metrics": STATED})) == ["models/model.pt"]
+    (file.parent / "intensity.json").write_text("{}")
+    (file.parent / "model_best.pt").touch()
+    found = weights_contents(file, root, {"eval_metrics": STATED})
+    assert found == {"models/model.pt": file.read_bytes(), "models/intensity.json": b"{}"}
+    assert weights_contents(None, root, {}) == {}
+
+
+def test_weights_of_another_network_and_what_is_none(project, tmp_path):
+    file = tmp_path / "model.pt"
+    torch.save({"first": torch.zeros(1)}, file)
+    for _ in range(2):
+        with pytest.raises(InputError, match="does not hold the weights of flare_pseudolabel's network"):
+            weights_contents(file, project / "bundles" / FLARE, {"eval_metrics": STATED})
+        file.write_bytes(b"no weights")
