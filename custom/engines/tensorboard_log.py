@@ -64,12 +64,15 @@ class TensorBoardLog(TensorBoardStatsHandler):
                     if file.is_file():
                         events.add_picture(name, imread(file), step)
             events.flush()
-        except OSError as error:
+        except (OSError, SyntaxError) as error:  # the latter of a picture that was not written whole
             logger.warning("%s: not written (%s)", events.folder, error)
 
     def close(self) -> None:
         """End the file of events."""
-        self.events.close()
+        try:
+            self.events.close()
+        except OSError as error:
+            logger.warning("%s: not written (%s)", self.events.folder, error)
 
 
 class ContinuedEvents:
@@ -102,9 +105,9 @@ class ContinuedEvents:
 
     def close(self) -> None:
         """End the file; the next value begins another."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
 
     def _open(self, step: int) -> Any:
         if self._writer is None:

@@ -33,7 +33,7 @@ def export(
     output: str | Path,
     checkpoint: str | Path | None = None,
     overlays: str | Sequence[str] = (),
-    **settings: Any,
+    settings: Mapping[str, Any] | None = None,
 ) -> str:
     """Write a trained network as a file that runs without this project.
 
@@ -48,7 +48,7 @@ def export(
         output: the file; its ending, .ts, .pt2 or .onnx, chooses the format.
         checkpoint: the weights; by default where the training with these overlays leaves them.
         overlays: configs of the bundle (hippocampus), or files, that the network was trained with, with "," between.
-        settings: values of inference.yaml's first block, as in training.
+        settings: values of inference.yaml's first block, as in training, such as "{'filters': [16, 32, 64]}".
 
     Returns:
         The file's path.
@@ -60,7 +60,8 @@ def export(
     root, file = Path(bundle).expanduser(), Path(output).expanduser()
     kind = format_of(file)
     configs = config_files(root, overlays)
-    parser = read_configs(configs, {"bundle_root": str(root), **settings})
+    changed = dict(settings or {})
+    parser = read_configs(configs, {"bundle_root": str(root), **changed})
     weights = Path(checkpoint or parser.get_parsed_content("checkpoint")).expanduser()
     network = parser.get_parsed_content(NETWORK)
     LoadWeights(str(weights), network)(None)
@@ -68,7 +69,7 @@ def export(
     make_writable(str(file.parent))
     # under its own name, which a TorchScript archive keeps inside
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=TEMPORARY_PREFIX) as folder:
-        carried = [*configs, write_settings(Path(folder), settings, facts)]
+        carried = [*configs, write_settings(Path(folder), changed, facts)]
         temporary = Path(folder) / file.name
         if kind == TORCH_EXPORT:
             write_program(network, parser, carried, temporary)

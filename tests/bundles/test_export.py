@@ -68,7 +68,7 @@ def test_inference_with_the_exported_network_gives_the_same_label_maps(trained_b
 
 @pytest.mark.parametrize("ending", ["ts", "pt2"])
 def test_pytorch_alone_loads_the_network_and_its_configs(trained_bundle, tmp_path, ending):
-    file = exported(trained_bundle, tmp_path / f"model.{ending}", spacing=[1.5, 1.0, 1.0])
+    file = exported(trained_bundle, tmp_path / f"model.{ending}", settings={"spacing": [1.5, 1.0, 1.0]})
     network = trained_bundle.parser("inference").get_parsed_content("network_def")
     network.load_state_dict(weights(trained_bundle.work / "models"))
     image = torch.randn(3, 1, 8, 12, 16, generator=torch.Generator().manual_seed(0))
@@ -107,7 +107,7 @@ def test_an_onnx_file_carries_its_configs_and_takes_other_sizes(trained, tmp_pat
         ({"output": "model.pth"}, "model.pth: the ending tells the format; use one of .ts (torchscript)"),
         ({"bundle": "/nowhere"}, "/nowhere/configs/metadata.json does not exist: pass the folder of a bundle"),
         ({"overlays": "tinny"}, "tinny.yaml does not exist: pass the folder of a bundle and names of its configs"),
-        ({"speed": 3}, "the inference config has no setting 'speed'"),
+        ({"settings": {"speed": 3}}, "the inference config has no setting 'speed'"),
         ({"checkpoint": "/nowhere.pt"}, "no trained weights at /nowhere.pt"),
         ({"overlays": ""}, "model.pt does not fit the network"),
     ],
@@ -125,7 +125,9 @@ def test_what_users_get_wrong_is_told_in_one_line_and_leaves_nothing(trained, tm
 
 
 def test_the_weights_of_the_training_are_the_default(trained, tmp_path):
-    file = exported(trained, tmp_path / "model.ts", checkpoint=None, ckpt_dir=str(trained.work / "models"))
+    file = exported(
+        trained, tmp_path / "model.ts", checkpoint=None, settings={"ckpt_dir": str(trained.work / "models")}
+    )
     first = next(iter(torch.jit.load(file).state_dict().values()))
     assert torch.equal(first, next(iter(weights(trained.work / "models").values())))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import random
+import resource
 
 import numpy as np
 import pytest
@@ -99,6 +100,27 @@ def test_a_folder_that_cannot_be_written_costs_a_warning(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         train(TensorBoardLog(tmp_path / "file" / "tb"), [{"loss": 1.0}, {"loss": 1.0}])
     assert f"{tmp_path / 'file' / 'tb'}: not written" in caplog.text
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_disk_that_fills_up_costs_warnings(tmp_path, caplog):
+    """The limit on the size of files fails as a full disk does: in the middle of writing."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with caplog.at_level(logging.WARNING):
+            train(TensorBoardLog(tmp_path / "tb"), [{f"loss/{n}": 1.0 for n in range(100)}] * 5)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "tb: not written" in caplog.text
+
+
+def test_a_damaged_picture_costs_a_warning(tmp_path, caplog):
+    (tmp_path / "cases.png").write_bytes(b"")
+    with caplog.at_level(logging.WARNING):
+        train(TensorBoardLog(tmp_path / "tb", {"cases": tmp_path / "cases.png"}), [{"validation/dice": 0.5}])
+    assert "not written" in caplog.text
+    assert curve(tmp_path / "tb", "validation/dice") == [(1, 0.5)]
 
 
 @pytest.mark.parametrize("installed", [True, False])

@@ -71,6 +71,7 @@ def test_equal_to_eager(prepared, ending):
     assert expected.std() > 0.1, "weights that answer something"
     assert result.shape == expected.shape
     assert result.dtype == torch.float32
-    # seeded weights give logits up to 50, which float32 itself has off by 0.8e-4: a hundred-thousandth is let pass
-    torch.testing.assert_close(result, expected, atol=TOLERANCE, rtol=TOLERANCE / 10)
+    # seeded weights of the big network give logits up to 50, which float32 itself has off by 0.8e-4
+    largest = float(expected.abs().max())
+    torch.testing.assert_close(result, expected, atol=TOLERANCE * max(1.0, largest / 25), rtol=0)
     torch.testing.assert_close(result.softmax(dim=1), expected.softmax(dim=1), atol=TOLERANCE, rtol=0)
