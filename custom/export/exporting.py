@@ -25,6 +25,7 @@ from .onnx_metadata import add_onnx_metadata
 logger = logging.getLogger(__name__)
 
 NETWORK = "network_def"
+INTENSITY_FILE = "intensity.json"
 FACTS = ("class_names", "spacing", "patch_size")
 
 
@@ -40,8 +41,8 @@ def export(
     TorchScript (.ts) needs PyTorch only, also from C++; torch.export (.pt2) is PyTorch's successor to it; ONNX (.onnx)
     runs in onnxruntime and many others. All take batches and images of any size that the network can halve evenly. Each
     file carries the metadata, the inference config with its overlays, and what its user must know (export.json):
-    classes, spacing, patch, and of which numbers an image's sizes must be multiples. Scans must be prepared as the
-    inference config says.
+    classes, spacing, patch, statistics for CT, and of which numbers an image's sizes must be multiples. Scans must be
+    prepared as the inference config says.
 
     Args:
         bundle: folder of the bundle.
@@ -60,12 +61,12 @@ def export(
     root, file = Path(bundle).expanduser(), Path(output).expanduser()
     kind = format_of(file)
     configs = config_files(root, overlays)
-    changed = dict(settings or {})
+    changed = settings_of(settings)
     parser = read_configs(configs, {"bundle_root": str(root), **changed})
     weights = Path(checkpoint or parser.get_parsed_content("checkpoint")).expanduser()
     network = parser.get_parsed_content(NETWORK)
     LoadWeights(str(weights), network)(None)
-    facts = {"format": kind, **export_facts(parser)}
+    facts = {"format": kind, **export_facts(parser, weights)}
     make_writable(str(file.parent))
     # under its own name, which a TorchScript archive keeps inside
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=TEMPORARY_PREFIX) as folder:
@@ -112,9 +113,26 @@ def read_configs(configs: Sequence[Path], settings: Mapping[str, Any]) -> Config
     return parser
 
 
-def export_facts(parser: ConfigParser) -> dict[str, Any]:
-    """What a user of the file must know, without evaluating the config."""
+def settings_of(settings: Any) -> dict[str, Any]:
+    """The settings as given on the command line.
+
+    Raises:
+        InputError: they are no mapping.
+    """
+    if not isinstance(settings, Mapping | None):
+        raise InputError(f"settings is {settings!r}; pass a mapping, such as \"{{'filters': [16, 32, 64]}}\"")
+    return dict(settings or {})
+
+
+def export_facts(parser: ConfigParser, weights: Path) -> dict[str, Any]:
+    """What a user of the file must know, without evaluating the config.
+
+    Also the statistics that CT is normalised with, where the training left them beside the weights.
+    """
     known = {name: parser.get_parsed_content(name) for name in FACTS}
+    intensity = weights.with_name(INTENSITY_FILE)
+    if intensity.is_file():
+        known["intensity"] = json.loads(intensity.read_text(encoding="utf-8"))
     return {
         "version": parser["_meta_"]["version"],
         **known,

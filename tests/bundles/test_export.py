@@ -85,6 +85,9 @@ def test_pytorch_alone_loads_the_network_and_its_configs(trained_bundle, tmp_pat
     assert files["export.json"]["spacing"] == files["export.json"]["export"]["spacing"] == [1.5, 1.0, 1.0]
     assert files["export.json"]["export"]["class_names"] == ["dark", "bright"]
     assert files["export.json"]["export"]["sizes_are_multiples_of"] == [4, 4, 4]
+    statistics = trained_bundle.work / "models" / "intensity.json"
+    carried = files["export.json"]["export"].get("intensity")
+    assert carried == (json.loads(statistics.read_text()) if statistics.exists() else None)
 
 
 def test_monai_reads_the_configs_in_a_torchscript_archive(trained, tmp_path):
@@ -107,6 +110,7 @@ def test_an_onnx_file_carries_its_configs_and_takes_other_sizes(trained, tmp_pat
         ({"output": "model.pth"}, "model.pth: the ending tells the format; use one of .ts (torchscript)"),
         ({"bundle": "/nowhere"}, "/nowhere/configs/metadata.json does not exist: pass the folder of a bundle"),
         ({"overlays": "tinny"}, "tinny.yaml does not exist: pass the folder of a bundle and names of its configs"),
+        ({"settings": "filters"}, "settings is 'filters'; pass a mapping, such as"),
         ({"settings": {"speed": 3}}, "the inference config has no setting 'speed'"),
         ({"checkpoint": "/nowhere.pt"}, "no trained weights at /nowhere.pt"),
         ({"overlays": ""}, "model.pt does not fit the network"),
