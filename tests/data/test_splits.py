@@ -238,5 +238,5 @@ def test_hippocampus_parts_into_160_and_40(shared_data, tmp_path):
 def test_folders_of_real_scans(shared_data):
     assert len(inference_cases(shared_data / "spine", "out", validate=False)) == 7
     assert inference_cases(shared_data / "ct" / "abdomen.nii.gz", "out") == [
-        {"image": f"{shared_data}/ct/abdomen.nii.gz"}
+        {"image": f"{shared_data.resolve()}/ct/abdomen.nii.gz"}
     ]
