@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from datetime import timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import ignite.distributed as idist
 import torch
 import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
 
 
 def default_device() -> torch.device:
@@ -62,9 +64,18 @@ def join_processes_if_any() -> None:
 
 
 def leave_processes() -> None:
-    """Leave the process group, if there is one."""
-    if dist.is_initialized():
-        dist.destroy_process_group()
+    """Leave the process group, if there is one, for good: networks that trained in it do not train on.
+
+    gloo's threads let go of the last tensors when they come to it; one that does so while Python ends aborts the
+    process ("terminate called without an active exception", pytorch/pytorch#179291). They end with the last holder of
+    the group, and PyTorch's networks hold it too.
+    """
+    if not dist.is_initialized():
+        return
+    dist.destroy_process_group()
+    for network in [thing for thing in gc.get_objects() if type(thing) is DistributedDataParallel]:
+        network.process_group = network.reducer = network.logger = None
+    gc.collect()
 
 
 def world_size() -> int:

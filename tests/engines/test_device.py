@@ -1,6 +1,10 @@
 """Where and how a run computes."""
 
+import os
+import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import torch
@@ -72,3 +76,31 @@ def test_processes_of_torchrun_join_and_wait_for_days(monkeypatch):
     monkeypatch.setattr(dist, "is_initialized", lambda: True)
     join_processes_if_any()
     assert len(joined) == 1, "those joined already stay"
+
+
+ONE_OF_ONE = """
+import glob, os, torch
+from custom.engines import join_processes, leave_processes
+os.environ.update(RANK="0", WORLD_SIZE="1", MASTER_ADDR="127.0.0.1", MASTER_PORT="0")
+def threads():
+    return [name for name in map(lambda path: open(path).read(), glob.glob("/proc/self/task/*/comm")) if "gloo" in name]
+join_processes()
+network = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(3, 3))
+network(torch.rand(2, 3)).sum().backward()
+before = len(threads())
+leave_processes()
+print(before, len(threads()), network.module.weight.shape)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads as Linux lists them")
+def test_no_thread_of_the_group_outlives_it():
+    """One that does may abort the process when Python ends, though the network is still there."""
+    command = [sys.executable, "-c", ONE_OF_ONE]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    before, after, weights = result.stdout.split(maxsplit=2)
+    assert int(before) > 0
+    assert int(after) == 0
+    assert weights == "torch.Size([3, 3])\n"
