@@ -74,7 +74,8 @@ def leave_processes() -> None:
         return
     dist.destroy_process_group()
     for network in [thing for thing in gc.get_objects() if type(thing) is DistributedDataParallel]:
-        network.process_group = network.reducer = network.logger = None
+        for holder in ("process_group", "reducer", "logger"):
+            setattr(network, holder, None)
     gc.collect()
 
 
