@@ -24,7 +24,7 @@ from .case_check import unusable_cases
 from .disk_trouble import telling_disk_trouble
 from .processes import is_first, on_first
 from .recipe import PlannedStage, describe_plan, parse_recipe, plan_stages, select_stages
-from .run_lock import run_lock
+from .run_lock import is_in_use, run_lock
 from .stage_inputs import changes, config_checksums, shortened, stage_inputs
 from .stage_run import PipelineSettings, StageRun, model_stages
 from .work_folder import WorkFolder, read_json
@@ -124,8 +124,13 @@ class PseudoLabelPipeline:
         logger.info("%s", "\n".join(["plan (nothing is run)", head, *plan]))
 
     def print_status(self) -> None:
-        """Log the state of every stage."""
-        logger.info("%s", "\n" + status_table(self.records()))
+        """Log the state of every stage; a record still says "running" where its run was killed."""
+        records = self.records()
+        if not is_in_use(self.work.path):
+            for record in records:
+                if record["state"] == "running":
+                    record["state"] = "interrupted"
+        logger.info("%s", "\n" + status_table(records))
         aside = self.work.set_aside()
         if aside:
             logger.info("%d cases set aside: %s", len(aside), self.work.set_aside_file)

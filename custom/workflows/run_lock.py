@@ -39,6 +39,21 @@ def run_lock(folder: str | Path) -> Iterator[None]:
             os.close(handle)
 
 
+def is_in_use(folder: str | Path) -> bool:
+    """Whether a run holds `folder`/lock; nothing is written."""
+    try:
+        handle = os.open(Path(folder) / "lock", os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
 def _lock(handle: int, path: Path) -> None:
     folder = path.parent
     try:

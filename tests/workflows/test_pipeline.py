@@ -303,7 +303,7 @@ def test_scan_on_which_inference_fails_is_set_aside(fresh, unchecked):
     assert states(pipeline) == before
 
 
-def test_inference_that_fails_on_every_scan_stops_the_run(fresh, unchecked):
+def test_inference_that_fails_on_every_scan_stops_the_run(fresh, unchecked, capsys):
     pipeline = fresh({"dataset1": 2, "dataset4": 5}, recipe=PSEUDO)
     for file in (pipeline.manifest.parent / "images").glob("case_0[2-6].nii.gz"):
         file.write_bytes(file.read_bytes()[:-200])
@@ -311,6 +311,12 @@ def test_inference_that_fails_on_every_scan_stops_the_run(fresh, unchecked):
     assert "3 cases in a row could not be labelled" in line
     assert "case_04.nii.gz" in line
     assert record(pipeline, "2_all")["state"] == "running"
+    capsys.readouterr()
+    pipeline.run(status=True)
+    assert " interrupted " in capsys.readouterr().out
+    with run_lock(pipeline.work):
+        pipeline.run(status=True)
+    assert " running " in capsys.readouterr().out
 
 
 def test_no_validation_cases(fresh, capsys):

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from custom.errors import InputError
-from custom.workflows.run_lock import run_lock
+from custom.workflows.run_lock import is_in_use, run_lock
 
 PATIENCE = 30  # seconds
 
@@ -47,6 +47,16 @@ def another_run(folder: Path, with_worker: bool = False):
     finally:
         child.kill()
         child.join()
+
+
+def test_a_look_tells_whether_a_run_holds_it_and_writes_nothing(tmp_path):
+    assert not is_in_use(tmp_path)
+    assert not list(tmp_path.iterdir())
+    with another_run(tmp_path):
+        assert is_in_use(tmp_path)
+    assert not is_in_use(tmp_path)
+    with run_lock(tmp_path):
+        assert is_in_use(tmp_path)
 
 
 def test_a_second_run_is_refused_and_told_who_is_there(tmp_path):
