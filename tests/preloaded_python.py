@@ -1,0 +1,132 @@
+"""A `python` for tests of commands that has imported MONAI already: each start saves seconds, of a hundred starts.
+
+`python` in the folder that `preloaded_python` yields hands arguments, folder, environment and streams to a server that has
+the libraries loaded and forks; the fork runs them as Python does. Whatever is not `-m MODULE` runs in the real one.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+LOADED = ("monai.bundle", "fire", "matplotlib.pyplot", "custom.__main__")
+STREAMS = (0, 1, 2)
+REQUEST_BYTES = 1 << 20
+
+CLIENT = """#!{python} -IS
+import json, os, socket, sys
+if sys.argv[1:2] != ["-m"]:
+    os.execv({python!r}, [{python!r}, *sys.argv[1:]])
+request = json.dumps([sys.argv[2:], os.getcwd(), dict(os.environ)]).encode()
+with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, len(request) + 4096)
+    server.connect({address!r})
+    socket.send_fds(server, [request], [0, 1, 2])
+    answer = server.recv(16)
+sys.exit(int(answer or b"1"))
+"""
+
+
+@contextmanager
+def preloaded_python(folder: Path) -> Iterator[Path]:
+    """Yields a folder for the head of PATH, with `python` in it.
+
+    Args:
+        folder: an empty folder, of a short name: addresses of sockets have 107 bytes.
+    """
+    address = str(folder / "server")
+    program = folder / "bin" / "python"
+    program.parent.mkdir()
+    program.write_text(CLIENT.format(python=sys.executable, address=address))
+    program.chmod(0o755)
+    server = subprocess.Popen([sys.executable, "-m", "tests.preloaded_python", address], stdout=subprocess.PIPE)
+    try:
+        assert server.stdout is not None
+        assert server.stdout.readline(), "the server listens"
+        yield program.parent
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
+
+
+def serve(address: str) -> tuple[list[str], str, dict[str, str]]:
+    """Fork for every request and wait for it in a second fork; returns in the one that is to run it."""
+    for name in LOADED:
+        importlib.import_module(name)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the forks that wait are not waited for
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
+        server.bind(address)
+        server.listen()
+        print("listening", flush=True)
+        while True:
+            client, _ = server.accept()
+            with client:
+                if os.fork():
+                    continue
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                request, streams, *_ = socket.recv_fds(client, REQUEST_BYTES, len(STREAMS))
+                child = os.fork()
+                if child:
+                    for stream in streams:
+                        os.close(stream)
+                    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+                    client.sendall(str(status if status >= 0 else 128 - status).encode())
+                    os._exit(0)
+            for stream, number in zip(streams, STREAMS, strict=True):
+                os.dup2(stream, number)
+                os.close(stream)
+            arguments, folder, environment = json.loads(request)
+            return arguments, folder, environment
+
+
+def run(arguments: list[str], folder: str, environment: dict[str, str]) -> None:
+    """What `python -m` does with the arguments that follow."""
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.path[:0] = [folder, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
+    sys.argv[:] = arguments
+    runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
+
+
+def status_of(exit_: SystemExit) -> int:
+    """The exit status that Python makes of it."""
+    if exit_.code is None or isinstance(exit_.code, int):
+        return exit_.code or 0
+    print(exit_.code, file=sys.stderr)
+    return 1
+
+
+def main() -> None:
+    """Ends without Python's own end: a library that was loaded would wait for a thread that did not come along."""
+    status = 1
+    try:
+        request = serve(sys.argv[1])
+        try:
+            run(*request)
+            status = 0
+        except SystemExit as exit_:
+            status = status_of(exit_)
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            if not stream.closed:
+                stream.flush()
+    finally:
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    main()
