@@ -1,7 +1,7 @@
 """A `python` for tests of commands that has imported MONAI already: each start saves seconds, of a hundred starts.
 
-`python` in the folder that `preloaded_python` yields hands arguments, folder, environment and streams to a server that has
-the libraries loaded and forks; the fork runs them as Python does. Whatever is not `-m MODULE` runs in the real one.
+The `python` in the folder that `preloaded_python` yields hands its arguments, folder, environment and streams to a server
+with the libraries loaded, which forks; the fork runs them as Python does. All but `-m MODULE` runs in the real one.
 """
 
 from __future__ import annotations
