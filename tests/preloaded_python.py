@@ -1,6 +1,6 @@
 """A `python` for tests of commands that has imported MONAI already: each start saves seconds, of a hundred starts.
 
-The `python` in the folder that `preloaded_python` yields hands its arguments, folder, environment and streams to a server
+The `python` in the folder that `preloaded_python` yields hands arguments, folder, environment and streams to a server
 with the libraries loaded, which forks; the fork runs them as Python does. All but `-m MODULE` runs in the real one.
 """
 

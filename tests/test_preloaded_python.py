@@ -27,7 +27,7 @@ def test_output_status_and_surroundings_are_the_same(quick_python, tmp_path, end
     (tmp_path / "program.py").write_text(PROGRAM.format(end=end))
     results = [
         subprocess.run(
-            ["bash", "-c", f"cat | {python} -m program 'one two' three; exit $?"],
+            ["bash", "-c", f"{python} -m program 'one two' three; exit $?"],
             input="words",
             env={"COLOUR": "blue"},
             cwd=tmp_path,
