@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,16 +16,15 @@ TEMPORARY_PREFIX = ".tmp_"
 def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary path in the folder of `path` (same suffixes); it becomes `path` when the block ends without error.
 
-    Folders are made as needed. On an error the temporary file is removed and `path` is as it was.
+    Folders are made as needed. Who may read the file is as the system's umask says for any new file: label maps are
+    patients' data. On an error the temporary file is removed and `path` is as it was.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=TEMPORARY_PREFIX, suffix=f"_{target.name}")
-    os.close(handle)
-    temporary = Path(name)
+    temporary = target.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}_{target.name}")
+    temporary.touch(exist_ok=False)
     try:
         yield temporary
-        temporary.chmod(0o644)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)

@@ -17,6 +17,7 @@ done
 mkdir -p "$outputs"
 inputs=$(cd "$inputs" && pwd)
 outputs=$(cd "$outputs" && pwd)
+bundle=$(cd "$bundle" && pwd)
 
 configs="'configs/inference.yaml'"
 for overlay in ${OVERLAYS:-}; do

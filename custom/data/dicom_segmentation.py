@@ -15,9 +15,11 @@ from monai.utils import ImageMetaKey, convert_data_type
 
 from .. import __version__
 from ..atomic_write import replacing
+from ..errors import InputError
 from .dicom_series import series_of, sorted_slices
 from .image_formats import ending_of
 from .needed_package import needed_package
+from .unwritable import telling_unwritable
 
 logger = logging.getLogger(__name__)
 
@@ -52,11 +54,12 @@ class DicomSegmentationWriter(ImageWriter):
             return
         try:
             segmentation = dicom_segmentation(self.scan, self.labels, self.class_names)
+            with telling_unwritable(filename), replacing(str(filename)) as temporary:
+                segmentation.save_as(temporary)
+        except InputError:
+            raise
         except (AttributeError, ValueError, TypeError, KeyError) as error:  # highdicom, of headers that lack something
             logger.warning("%s: no DICOM-SEG can refer to it (%s)", self.scan, " ".join(str(error).split()))
-            return
-        with replacing(str(filename)) as temporary:
-            segmentation.save_as(temporary)
 
 
 def dicom_segmentation_writer(class_names: Sequence[str]) -> Callable[..., DicomSegmentationWriter]:
@@ -91,6 +94,7 @@ def dicom_segmentation(scan: str | Path, labels: np.ndarray, class_names: Sequen
     series = series_of(scan)
     slices = sorted_slices(series)
     source = [pydicom.dcmread(piece.file, stop_before_pixels=True, force=True) for piece in slices]
+    about = source[0].get("SeriesDescription") or series.folder.name  # SimpleITK's text does not know character sets
     return highdicom.seg.Segmentation(
         source_images=source,
         pixel_array=np.ascontiguousarray(labels.T.astype(np.uint8)),
@@ -98,7 +102,7 @@ def dicom_segmentation(scan: str | Path, labels: np.ndarray, class_names: Sequen
         segment_descriptions=[_segment(highdicom, number, name) for number, name in enumerate(class_names, 1)],
         series_instance_uid=highdicom.UID(),
         series_number=SERIES_NUMBER_OFFSET + int(series.number or 0),
-        series_description=f"Segmentation of {series.description or series.folder.name}"[:64],
+        series_description=f"Segmentation of {about}"[:64],
         sop_instance_uid=highdicom.UID(),
         instance_number=1,
         manufacturer=PROJECT,

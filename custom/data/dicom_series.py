@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -52,7 +52,10 @@ class Slice:
 
 @dataclass(frozen=True)
 class Series:
-    """The files of one series in one folder, by name; `alone`: the folder holds no other series."""
+    """The files of one series in one folder, by name.
+
+    `alone`: the folder holds no other series. `damaged`: files that cannot be read and may be slices of this one.
+    """
 
     uid: str
     folder: Path
@@ -60,6 +63,7 @@ class Series:
     description: str
     alone: bool
     slices: tuple[Slice, ...]
+    damaged: tuple[str, ...] = ()
 
     @property
     def scan(self) -> str:
@@ -72,15 +76,33 @@ class Series:
 
 
 def series_below(root: Path) -> list[Series]:
-    """Every series in a folder and in its sub-folders, sorted by path; what is hidden is left out."""
-    folders: dict[Path, str] = {}  # real path -> as found: links may lead in a circle
-    for folder, names, _ in os.walk(root, followlinks=True):
-        folders[Path(folder).resolve()] = folder
-        visible = sorted(name for name in names if not name.startswith("."))
-        names[:] = [name for name in visible if Path(folder, name).resolve() not in folders]
+    """Every series in a folder and in its sub-folders, sorted by path; what is hidden is left out.
+
+    A series of which each folder holds a part is left out with one warning line: no part is the scan.
+
+    Raises:
+        InputError: there is DICOM, but SimpleITK is missing, or no series is whole.
+    """
     hidden = os.environ.get("RANK", "0") != "0"
-    shown = tqdm(folders.values(), desc="looking for DICOM", unit="folder", delay=2, leave=False, disable=hidden)
-    return [series for folder in shown for series in series_in(folder)]
+    folders = list(folders_below(root))
+    shown = tqdm(folders, desc="looking for DICOM", unit="folder", delay=2, leave=False, disable=hidden)
+    found = [series for folder in shown for series in series_in(folder)]
+    parted = _parted(found)
+    if parted and all(series.uid in parted for series in found):
+        raise InputError(next(iter(parted.values())))
+    for line in parted.values():
+        logger.warning("left out: %s", line)
+    return [series for series in found if series.uid not in parted]
+
+
+def folders_below(root: Path) -> Iterator[Path]:
+    """A folder and all its sub-folders that are not hidden, sorted; each once, as links may lead in a circle."""
+    known: set[Path] = set()
+    for folder, names, _ in os.walk(root, followlinks=True):
+        known.add(Path(folder).resolve())
+        visible = sorted(name for name in names if not name.startswith("."))
+        names[:] = [name for name in visible if Path(folder, name).resolve() not in known]
+        yield Path(folder)
 
 
 def series_in(folder: str | Path) -> tuple[Series, ...]:
@@ -112,8 +134,9 @@ def series_of(scan: str | Path) -> Series:
 
 
 def is_dicom(file: Path) -> bool:
-    """Whether a file says it is DICOM, or may be by its name."""
-    return _begin(file, 132)[128:] == MAGIC or file.name.lower().endswith(OLD_ENDINGS)
+    """Whether a file says it is DICOM, or may be: by its name, or because it cannot be opened."""
+    begin = _begin(file, 132)
+    return begin is None or begin[128:] == MAGIC or file.name.lower().endswith(OLD_ENDINGS)
 
 
 def read_series(scan: str | Path) -> tuple[np.ndarray, np.ndarray]:
@@ -129,7 +152,9 @@ def read_series(scan: str | Path) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = slices[0].shape
     voxels = np.empty((len(slices), rows, columns), np.float32)
     for plane, piece in zip(voxels, slices, strict=True):
-        plane[:] = sitk.GetArrayFromImage(read_with(sitk, piece.file, sitk.sitkFloat32)).reshape(rows, columns)
+        plane[:] = sitk.GetArrayFromImage(read_with(sitk, piece.file, outputPixelType=sitk.sitkFloat32)).reshape(
+            rows, columns
+        )
     return voxels.T, stack_affine(slices)
 
 
@@ -166,50 +191,92 @@ def _series_in(folder: Path, _changed: int) -> tuple[Series, ...]:
         files = sorted(Path(entry.path) for entry in entries if entry.is_file() and not entry.name.startswith("."))
     files = [file for file in files if not ending_of(file) and is_dicom(file)]
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        headers = zip(files, pool.map(_header, files), strict=True)
-        images = [(file, header) for file, header in headers if header.get(SERIES_UID)]
+        headers = dict(zip(files, pool.map(_header, files), strict=True))
     members: dict[str, list[tuple[Path, Header]]] = {}
-    for file, header in images:
-        if header.get(MODALITY) not in NO_SCANS:
+    for file, header in headers.items():
+        if header and header.get(SERIES_UID) and header.get(MODALITY) not in NO_SCANS:
             members.setdefault(header[SERIES_UID], []).append((file, header))
+    damaged = _damaged_of([file for file, header in headers.items() if header is None], list(members))
     return tuple(
         Series(
             uid=uid,
             folder=folder,
             number=found[0][1].get(SERIES_NUMBER, ""),
-            description=found[0][1].get(SERIES_DESCRIPTION, ""),
+            description=_printable(found[0][1].get(SERIES_DESCRIPTION, "")),
             alone=len(members) == 1,
             slices=tuple(_slice(file, header) for file, header in found),
+            damaged=tuple(damaged[uid]),
         )
         for uid, found in members.items()
     )
 
 
-def _begin(file: Path, size: int) -> bytes:
+def _parted(found: Sequence[Series]) -> dict[str, str]:
+    """Series of which each folder holds a part: UID -> a line; of others in several folders a line is logged.
+
+    Together the parts make one even stack. Time points, copies and stacks of several directions do not: these are
+    scans of their own.
+    """
+    lines = {}
+    by_uid: dict[str, list[Series]] = {}
+    for series in found:
+        by_uid.setdefault(series.uid, []).append(series)
+    for uid, parts in by_uid.items():
+        if len(parts) == 1:
+            continue
+        one, other = parts[:2]
+        try:
+            sorted_slices(replace(one, slices=tuple(piece for part in parts for piece in part.slices), damaged=()))
+        except InputError:
+            logger.warning("%s and %s are of one DICOM series: each is labelled by itself", one, other)
+            continue
+        lines[uid] = f"{one}: its series goes on in {other.folder}; put the slices of all {len(parts)} folders into one"
+    return lines
+
+
+def _damaged_of(files: Sequence[Path], uids: Sequence[str]) -> dict[str, list[str]]:
+    """Series -> damaged files that name it near their begin, or that name none of the folder's series."""
+    damaged: dict[str, list[str]] = {uid: [] for uid in uids}
+    for file in files:
+        begin = _begin(file, 1 << 16) or b""
+        for uid in [uid for uid in uids if uid.encode() in begin] or uids:
+            damaged[uid].append(str(file))
+        if not uids and _storage_class(file) in VOLUMES:
+            logger.warning("left out: %s: is a damaged DICOM file; export it again", file)
+    return damaged
+
+
+def _begin(file: Path, size: int) -> bytes | None:
+    """The first bytes of a file, None where it cannot be read."""
     try:
         with file.open("rb") as stream:
             return stream.read(size)
     except OSError:
-        return b""
+        return None
 
 
-def _header(file: Path) -> Header:
-    """The tags of an image, as text; none of what is no image, with a warning where it should be one."""
+def _header(file: Path) -> Header | None:
+    """The tags of an image, as text; none of what is no image, None of what is or may be a damaged slice."""
+    if _begin(file, 1) is None:
+        return None
     reader = simple_itk(file).ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
     reader.SetFileName(str(file))
     try:
         reader.ReadImageInformation()
     except RuntimeError:
-        if _storage_class(file) in VOLUMES:
-            logger.warning("left out: %s: is a damaged DICOM file; export it again", file)
-        return {}
+        return None if _storage_class(file) in ("", *VOLUMES) else {}
     return {tag: reader.GetMetaData(tag).strip() for tag in reader.GetMetaDataKeys()}
+
+
+def _printable(text: str) -> str:
+    """Text without the bytes that SimpleITK leaves of any character set but UTF-8."""
+    return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _storage_class(file: Path) -> str:
     """The identifier of a file's kind of content, "" where its begin does not tell."""
-    _, _, value = _begin(file, 512).partition(CLASS_TAG)
+    _, _, value = (_begin(file, 512) or b"").partition(CLASS_TAG)
     length = int.from_bytes(value[:2], "little")
     return value[2 : 2 + length].decode("ascii", "ignore").rstrip("\0 ")
 
@@ -241,6 +308,11 @@ def _position(piece: Slice) -> np.ndarray:
 
 def _refuse_no_stack(series: Series) -> None:
     """Refuse slices that are no images, or not of one size, spacing and direction."""
+    if series.damaged:
+        raise InputError(
+            f"{series.damaged[0]}: cannot be read and may be a slice of {series}; export the series again, "
+            "or move the file away if it is none"
+        )
     first = series.slices[0]
     for piece in series.slices:
         if piece.frames > 1:

@@ -8,9 +8,9 @@ import json
 import logging
 import os
 import re
+import secrets
 import shutil
 import socket
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +31,7 @@ from .layouts import case_name, image_files
 
 logger = logging.getLogger(__name__)
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # of what is stored, and of how scans are read
 TEMPORARY_PREFIX = ".tmp-"
 TEMPORARY_NAME = re.compile(r"\.tmp-(?P<process>\d+)-[^-]*-(?P<machine>.*)")
 LEFTOVER_SECONDS = 3600  # a folder is temporary while one prepared case is written, which takes seconds
@@ -256,7 +256,6 @@ def _write(entry: Path, arrays: Mapping[str, np.ndarray]) -> None:
     with _temporary_folder(entry.parent) as temporary:
         for name, array in arrays.items():
             np.save(temporary / f"{name}.npy", array, allow_pickle=False)
-        temporary.chmod(0o755)
         try:
             temporary.rename(entry)
         except OSError:
@@ -273,11 +272,12 @@ def _discard(entry: Path) -> None:
 @contextmanager
 def _temporary_folder(folder: Path) -> Iterator[Path]:
     """A new folder whose name tells the process and the machine it belongs to; what is left of it is removed."""
-    name = tempfile.mkdtemp(dir=folder, prefix=f"{TEMPORARY_PREFIX}{os.getpid()}-", suffix=f"-{socket.gethostname()}")
+    temporary = folder / f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(4)}-{socket.gethostname()}"
+    temporary.mkdir()  # who may read it is as the umask says, unlike with tempfile: it becomes the case's folder
     try:
-        yield Path(name)
+        yield temporary
     finally:
-        shutil.rmtree(name, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _remove_leftovers(folder: Path) -> None:

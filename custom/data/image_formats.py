@@ -32,6 +32,14 @@ def scan_name(file: str | Path) -> str:
 
 
 def label_ending(scan: str | Path) -> str:
-    """The ending of a scan's label map: its own, .mha for .mhd, .nrrd for .nhdr, .nii.gz for a DICOM series."""
-    ending = ending_of(scan)
-    return ONE_FILE_ENDINGS.get(ending.lower(), ending) or NIFTI_ENDINGS[0]
+    """The ending of a scan's label map: its own, .mha for .mhd, .nrrd for .nhdr, .nii.gz for a DICOM series.
+
+    In lower case: ITK writes nothing else.
+    """
+    ending = ending_of(scan).lower()
+    return ONE_FILE_ENDINGS.get(ending, ending) or NIFTI_ENDINGS[0]
+
+
+def has_mixed_case(file: str | Path) -> bool:
+    """Whether a file's ending is one that nibabel looks for under another name, such as .Nii.gz."""
+    return is_nifti(file) and any(part not in (part.lower(), part.upper()) for part in ending_of(file).split("."))

@@ -13,7 +13,10 @@ from typing import Any
 import numpy as np
 from monai.data.utils import orientation_ras_lps
 
+from .image_formats import ending_of
 from .needed_package import needed_package
+
+IMAGE_IO = {".mha": "MetaImageIO", ".mhd": "MetaImageIO", ".nrrd": "NrrdImageIO", ".nhdr": "NrrdImageIO"}
 
 
 def read_itk_image(file: str | Path) -> tuple[np.ndarray, np.ndarray]:
@@ -26,7 +29,7 @@ def read_itk_image(file: str | Path) -> tuple[np.ndarray, np.ndarray]:
         OSError: the file cannot be read, with ITK's reason in one line.
     """
     sitk = simple_itk(file)
-    image = read_with(sitk, str(file))
+    image = read_with(sitk, str(file), imageIO=IMAGE_IO[ending_of(file).lower()])  # ITK knows .mha, not .MHA
     voxels = sitk.GetArrayFromImage(image)  # (z, y, x, channels)
     if image.GetNumberOfComponentsPerPixel() > 1:
         return np.moveaxis(voxels.T, 0, -1), np.eye(4)
@@ -59,14 +62,14 @@ def simple_itk(file: str | Path) -> Any:
     return needed_package("SimpleITK", "SimpleITK", f"{file}: this format")
 
 
-def read_with(sitk: Any, file: str, pixel_type: int | None = None) -> Any:
+def read_with(sitk: Any, file: str, **options: Any) -> Any:
     """`sitk.ReadImage`, whose errors, of several lines, name the place in ITK's source before the reason.
 
     Raises:
         OSError: the file cannot be read.
     """
     try:
-        return sitk.ReadImage(file) if pixel_type is None else sitk.ReadImage(file, pixel_type)
+        return sitk.ReadImage(file, **options)
     except RuntimeError as error:
         reason = re.sub(r"\(0x[0-9a-f]+\)", "", str(error).split("ERROR:")[-1])  # without an object's address
         raise OSError(" ".join(reason.split())) from error

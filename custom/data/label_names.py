@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,84 +13,85 @@ from monai.utils import ImageMetaKey
 from ..errors import InputError
 from .dicom_series import Series, series_of
 from .image_formats import ending_of, label_ending, scan_name
-from .layouts import CHANNEL_NUMBER, image_files, test_images
+from .layouts import CHANNEL_NUMBER, image_files, scan_folder
+from .scan_reader import CHANNEL_FILES
+
+LONGEST = 160  # bytes of a series' name before its identifier: a file name has 255
+IDENTIFIER_DIGITS = 8
 
 
-def label_name(scan: str | Path) -> str:
+def label_name(scan: str | Path, channel_files: int = 1) -> str:
     """Name, without ending, of the label map of a scan in files (its first channel's).
 
-    The scan's own name; of nnU-Net's CASE_0000, in a data set's imagesTr or imagesTs or beside CASE_0001, the case's.
+    The scan's own name; the case's of nnU-Net's CASE_0000 with further channels, or in a data set's imagesTr or
+    imagesTs.
     """
     file = Path(scan)
     name = scan_name(file)
     match = CHANNEL_NUMBER.fullmatch(name)
     if not match or int(match["channel"]) != 0:
         return name
-    ending = file.name[len(name) :]
-    if file.with_name(f"{match['case']}_0001{ending}").exists():
+    if channel_files > 1:
         return match["case"]
     in_data_set = file.parent.name in ("imagesTr", "imagesTs")
     labels = file.parent.with_name(file.parent.name.replace("images", "labels"))
     return match["case"] if in_data_set and not (labels / file.name).exists() else name
 
 
-def label_names(scans: Iterable[str]) -> dict[str, str]:
-    """Scan -> file name of its label map, for all scans of one run.
+def series_name(series: Series, searched: Path | None = None) -> str:
+    """Name, without ending, of the label map of a DICOM series.
 
-    A file's label map keeps its name and ending (see `label_ending`). That of a DICOM series is called after its
-    folder, with number and description of the series behind it where the folder holds several, and with as many
-    folders before it as it takes to tell it from any other scan.
+    Its folders below `searched`, or `searched` itself where it lies there; of several series in one folder also number
+    and description, as far as they have them, and eight digits that stand for the SeriesInstanceUID.
+    """
+    about = _folders(series.folder, searched)
+    if series.alone:
+        return _shortened("_".join(about))
+    described = [*about, _plain(series.number), _plain(series.description)]
+    identifier = hashlib.sha256(series.uid.encode()).hexdigest()[:IDENTIFIER_DIGITS]
+    return f"{_shortened('_'.join(part for part in described if part))}_{identifier}"
+
+
+def label_names(cases: Sequence[dict[str, Any]], dataset_dir: str | Path) -> dict[str, str]:
+    """First file of each case (see `layouts.test_images`) -> file name of its label map.
 
     Raises:
         InputError: two label maps would have one name.
     """
-    scans = list(scans)
-    series = {scan: series_of(scan) for scan in scans if not ending_of(scan)}
-    names = {scan: f"{label_name(scan)}{label_ending(scan)}" for scan in scans if scan not in series}
-    taken = [scan_name(file) for file in names.values()]
-    names |= {scan: f"{name}{label_ending(scan)}" for scan, name in _series_names(series, taken).items()}
+    searched = scan_folder(dataset_dir)
+    names: dict[str, str] = {}
     owners: dict[str, str] = {}
-    for scan, file in names.items():
+    for files in map(image_files, cases):
+        scan, file = files[0], _label_file(files[0], len(files), searched)
         name = scan_name(file)  # confidence maps and records have another ending
         if name in owners:
-            raise InputError(f"{scan} and {owners[name]} would both be labelled as {name}; rename one of them")
-        owners[name] = scan
+            raise InputError(f"{scan} and {owners[name]} would both be labelled as {name}; rename or remove one")
+        names[scan], owners[name] = file, scan
     return names
 
 
 def label_file(meta: Mapping[str, Any], _saver: Any = None) -> dict[str, str]:
     """The name of one scan's label map in the form MONAI's `SaveImaged(output_name_formatter=...)` takes."""
-    return {"subject": _label_file(meta[ImageMetaKey.FILENAME_OR_OBJ])}
+    return {"subject": _label_file_of(meta, None)}
 
 
 class LabelNames:
-    """Names of the label maps of all scans in a folder, for `SaveImaged(output_name_formatter=...)`.
+    """Names of the label maps of the scans in a folder, for `SaveImaged(output_name_formatter=...)`.
 
     Args:
-        dataset_dir: a folder of scans, one scan, or a data set, as for `inference_cases`; read at the first use. A scan
-            that is not there is named by itself.
+        dataset_dir: a folder of scans, one scan, or a data set, as for `inference_cases`.
         suffix: put behind the name.
         ending: put in place of the label map's.
     """
 
     def __init__(self, dataset_dir: str | Path, suffix: str = "", ending: str = "") -> None:
-        self.dataset_dir = dataset_dir
+        self.searched = scan_folder(dataset_dir)
         self.suffix = suffix
         self.ending = ending
 
-    @cached_property
-    def names(self) -> dict[str, str]:
-        """Scan -> file name of its label map; none where `dataset_dir` is not where the scans are from."""
-        try:
-            return label_names(image_files(case)[0] for case in test_images(self.dataset_dir))
-        except InputError:
-            return {}
-
     def __call__(self, meta: Mapping[str, Any], _saver: Any = None) -> dict[str, str]:
         """The name in the form `SaveImaged(output_name_formatter=...)` takes."""
-        scan = str(meta[ImageMetaKey.FILENAME_OR_OBJ])
-        file = self.names.get(scan) or _label_file(scan)
-        return with_suffix({"subject": file}, self.suffix, self.ending)
+        return with_suffix({"subject": _label_file_of(meta, self.searched)}, self.suffix, self.ending)
 
 
 class CaseNames:
@@ -117,33 +117,24 @@ def with_suffix(name: Mapping[str, str], suffix: str, ending: str = "") -> dict[
     return {"subject": scan_name(file) + suffix + (ending or ending_of(file))}
 
 
-def _label_file(scan: str) -> str:
-    return next(iter(label_names([scan]).values()))
+def _label_file_of(meta: Mapping[str, Any], searched: Path | None) -> str:
+    return _label_file(str(meta[ImageMetaKey.FILENAME_OR_OBJ]), int(meta.get(CHANNEL_FILES, 1)), searched)
 
 
-def _series_names(series: Mapping[str, Series], taken: Sequence[str]) -> dict[str, str]:
-    """Scan -> name; the parts of a name are folders, the last with what tells it from the others in that folder."""
-    parts = {scan: [*one.folder.parts[1:-1], _name_in_folder(one)] for scan, one in series.items()}
-    twice = Counter(tuple(path) for path in parts.values())
-    for scan, path in parts.items():
-        if twice[tuple(path)] > 1:
-            path[-1] += f"_{series[scan].uid[-8:]}"
-    others = [*parts.values(), *([name] for name in taken)]
-    return {scan: _shortest(path, others) for scan, path in parts.items()}
+def _label_file(scan: str, channel_files: int, searched: Path | None) -> str:
+    name = label_name(scan, channel_files) if ending_of(scan) else series_name(series_of(scan), searched)
+    return name + label_ending(scan)
 
 
-def _name_in_folder(series: Series) -> str:
-    folder = series.folder.name or "series"
-    about = [] if series.alone else [_plain(series.number), _plain(series.description)]
-    return "_".join([folder, *(part for part in about if part)])
+def _folders(folder: Path, searched: Path | None) -> Sequence[str]:
+    """The folders below `searched` on the way to a folder, or the last one's name."""
+    if searched is not None and folder.is_relative_to(searched) and folder != searched:
+        return folder.relative_to(searched).parts
+    return [folder.resolve().name]  # imagesTs may be a link
 
 
-def _shortest(path: Sequence[str], paths: Sequence[Sequence[str]]) -> str:
-    """As many last parts of a path as no other of `paths` ends in."""
-    for length in range(1, len(path) + 1):
-        if sum(list(other[-length:]) == list(path[-length:]) for other in paths) == 1:
-            return "_".join(path[-length:])
-    return "_".join(path)
+def _shortened(text: str) -> str:
+    return text.encode(errors="surrogateescape")[:LONGEST].decode(errors="ignore")
 
 
 def _plain(text: str) -> str:

@@ -11,12 +11,11 @@ from monai.data import FolderLayoutBase
 from monai.utils import convert_data_type, get_equivalent_dtype
 
 from ..atomic_write import replacing
+from ..stored_affine import file_affine
 from .atomic_nifti import AtomicNibabelWriter
 from .image_formats import is_itk
 from .itk_image import write_itk_image
-from .scan_reader import STORED_AFFINE
-
-SAME_GRID = 1e-3  # mm, per voxel: the rounding of a header is less
+from .unwritable import telling_unwritable
 
 
 class LabelWriter(AtomicNibabelWriter):
@@ -31,18 +30,21 @@ class LabelWriter(AtomicNibabelWriter):
     def set_metadata(self, meta_dict: Any, *args: Any, **kwargs: Any) -> None:
         """Take the geometry: the very affine of the scan's file where the label map lies on its grid."""
         super().set_metadata(meta_dict, *args, **kwargs)
-        stored = (meta_dict or {}).get(STORED_AFFINE)
-        if stored is not None and np.allclose(self.affine, stored, rtol=0, atol=SAME_GRID):
-            self.affine = stored
+        self.affine = file_affine(self.affine, meta_dict)
 
     def write(self, filename: PathLike, verbose: bool = False, **kwargs: Any) -> None:
-        """Write to a file beside `filename`, then move it there."""
-        if not is_itk(str(filename)):
-            super().write(filename, verbose=verbose, **kwargs)
-            return
-        voxels, affine = (convert_data_type(value, np.ndarray)[0] for value in (self.data_obj, self.affine))
-        with replacing(str(filename)) as temporary:
-            write_itk_image(temporary, voxels.astype(get_equivalent_dtype(self.output_dtype, np.ndarray)), affine)
+        """Write to a file beside `filename`, then move it there.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        with telling_unwritable(filename):
+            if not is_itk(str(filename)):
+                super().write(filename, verbose=verbose, **kwargs)
+                return
+            voxels, affine = (convert_data_type(value, np.ndarray)[0] for value in (self.data_obj, self.affine))
+            with replacing(str(filename)) as temporary:
+                write_itk_image(temporary, voxels.astype(get_equivalent_dtype(self.output_dtype, np.ndarray)), affine)
 
 
 class LabelFolder(FolderLayoutBase):

@@ -11,6 +11,7 @@ from ..atomic_write import write_json
 from ..errors import InputError
 from .cohort import Cohort, CohortCase, read_cohort
 from .inspection import inspect_cases, raise_on_problems
+from .shear import with_shear_problems
 from .splits import split_cases
 
 SECTIONS = ("training", "validation")
@@ -32,7 +33,8 @@ def labelled_cases(
         section: "training" or "validation".
         class_names: the classes; a manifest must have the same in the same order.
         facts_file: JSON in which the findings of the data check are kept.
-        validate: read every file first and refuse data with problems.
+        validate: read every file first and refuse data with problems, in validation sheared axes among them: label maps
+            return to the scans' grids axis by axis.
         num_channels: channels of the network's image; scans of a manifest have one.
         folds: `fold`, `num_folds`, `folds_file` of `splits.split_cases`, for a folder.
 
@@ -43,23 +45,25 @@ def labelled_cases(
         raise InputError(f"section is {section!r}; it must be one of {', '.join(SECTIONS)}")
     num_classes = len(class_names) + 1
     if Path(dataset).suffix != ".json":
-        return split_cases(
-            dataset,
-            section,
-            num_classes,
-            facts_file=facts_file,
-            validate=validate,
-            num_channels=num_channels,
-            **folds,
-        )
+        options = {**folds, "facts_file": facts_file, "validate": validate, "num_channels": num_channels}
+        cases = split_cases(dataset, section, num_classes, **options)
+    else:
+        cases = _cases_of_cohort(dataset, section, class_names)
+        if validate:
+            raise_on_problems(inspect_cases(cases, num_classes, facts_file))
+    if validate and section == "validation":
+        facts = inspect_cases(cases, num_classes, facts_file)  # which remembers them
+        raise_on_problems([with_shear_problems(fact) for fact in facts])
+    return cases
+
+
+def _cases_of_cohort(dataset: str | Path, section: str, class_names: Sequence[str]) -> list[dict[str, Any]]:
     cohort = read_cohort(dataset)
     check_class_names(cohort, class_names, dataset)
     chosen = cohort.training if section == "training" else cohort.validation
     cases = [case_entry(case) for case in chosen if case.label is not None]
     if section == "training" and not cases:
         raise InputError(f"{dataset} lists no training case with a label; annotate some, or pass another manifest")
-    if validate:
-        raise_on_problems(inspect_cases(cases, num_classes, facts_file))
     return cases
 
 

@@ -6,14 +6,17 @@ Training data are NIfTI; scans to predict are of any format.
 from __future__ import annotations
 
 import json
+import logging
 import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from .dicom_series import is_dicom, series_below, series_of
-from .image_formats import NIFTI_ENDINGS, SCAN_ENDINGS, scan_name
+from .dicom_series import Series, folders_below, is_dicom, series_below, series_of
+from .image_formats import NIFTI_ENDINGS, SCAN_ENDINGS, ending_of, has_mixed_case, scan_name
+
+logger = logging.getLogger(__name__)
 
 CHANNEL_NUMBER = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")
 
@@ -51,13 +54,31 @@ def test_images(dataset_dir: str | Path) -> list[dict[str, Any]]:
     root = _existing(dataset_dir)
     if root.is_file():
         return [{"image": _single_scan(root)}]
-    for name in ("imagesTs", "imagesTr"):
-        if (root / name).is_dir():
-            return _grouped_images(root / name, _layout_channels(root))
+    folder = scan_folder(root)
+    if folder != root:
+        return _grouped_images(folder, _layout_channels(root))
     listed = read_listing(root).get("training")
     if listed:
         return [{"image": case["image"]} for case in _sorted_by_name(root, _listed_cases(root, listed))]
     return _grouped_images(root, _layout_channels(root.parent) if root.name.startswith("images") else None)
+
+
+def scan_folder(dataset_dir: str | Path) -> Path:
+    """Where `test_images` looks for scans: a data set's imagesTs or imagesTr, else `dataset_dir` itself."""
+    root = _resolved(dataset_dir)
+    folders = (root / name for name in ("imagesTs", "imagesTr"))
+    return next((folder for folder in folders if folder.is_dir()), root)
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Files of scans, DICOM apart, in the sub-folders of a folder, where `test_images` looks for DICOM alone."""
+    return [
+        file
+        for below in folders_below(folder)
+        if below != folder
+        for file in _files(below)
+        if file.name.lower().endswith(SCAN_ENDINGS)
+    ]
 
 
 def case_name(case: dict[str, Any]) -> str:
@@ -96,10 +117,14 @@ def read_listing(root: Path) -> dict[str, Any]:
     return content
 
 
-def _existing(dataset_dir: str | Path) -> Path:
+def _resolved(dataset_dir: str | Path) -> Path:
     """`dataset_dir` as an absolute path; only the folder is resolved, so that linked scans keep their names."""
     path = Path(dataset_dir).expanduser()
-    path = path.parent.resolve() / path.name if path.is_file() else path.resolve()
+    return path.parent.resolve() / path.name if path.is_file() else path.resolve()
+
+
+def _existing(dataset_dir: str | Path) -> Path:
+    path = _resolved(dataset_dir)
     if not path.exists():
         raise InputError(f"{path} does not exist; pass the data's folder as dataset_dir")
     return path
@@ -108,7 +133,7 @@ def _existing(dataset_dir: str | Path) -> Path:
 def _single_scan(file: Path) -> str:
     """The path that stands for the scan a file is or belongs to."""
     if file.name.lower().endswith(SCAN_ENDINGS):
-        return str(file)
+        return str(_readable_name(file))
     if is_dicom(file):
         return series_of(file).scan
     raise InputError(
@@ -218,7 +243,7 @@ def _scans(folder: Path, endings: tuple[str, ...] = NIFTI_ENDINGS) -> dict[str, 
     """Name -> file of every scan in a folder; there is one at least."""
     scans = _scan_files(folder, endings)
     if not scans:
-        raise InputError(f"{folder} holds no {_scans_text(endings)}; {_no_scans_hint(folder)}")
+        raise _no_scans(folder, endings)
     return scans
 
 
@@ -230,12 +255,27 @@ def _scan_files(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
             raise InputError(
                 f"{file} and {scans[scan_name(file)].name} are one case twice; remove or rename one of them"
             )
-        scans[scan_name(file)] = file
+        scans[scan_name(file)] = _readable_name(file)
     return scans
+
+
+def _readable_name(file: Path) -> Path:
+    """The file; refused where no library finds it under its name."""
+    if has_mixed_case(file):
+        raise InputError(f"{file}: its ending mixes upper and lower case; rename it to {_with_lower_ending(file)}")
+    return file
+
+
+def _with_lower_ending(file: Path) -> str:
+    return scan_name(file) + ending_of(file).lower()
 
 
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not path.name.startswith(".") and not path.is_dir())
+
+
+def _no_scans(folder: Path, endings: tuple[str, ...]) -> InputError:
+    return InputError(f"{folder} holds no {_scans_text(endings)}; {_no_scans_hint(folder)}")
 
 
 def _scans_text(endings: tuple[str, ...]) -> str:
@@ -292,18 +332,31 @@ def _layout_channels(root: Path) -> int | None:
 
 
 def _grouped_images(folder: Path, count: int | None) -> list[dict[str, Any]]:
-    """The scans of a folder, `count` channel files to a case; None leaves it to the names."""
-    series = [{"image": series.scan} for series in series_below(folder)]
-    scans = _scan_files(folder, SCAN_ENDINGS) if series else _scans(folder, SCAN_ENDINGS)
+    """The scans of a folder, `count` channel files to a case; None leaves it to the names. DICOM has one channel."""
+    scans = _scan_files(folder, SCAN_ENDINGS)
+    series = [{"image": series.scan} for series in _series_below(folder, bool(scans))]
+    if not scans and not series:
+        raise _no_scans(folder, SCAN_ENDINGS)
     cases = _channels_by_case(scans)
     if count is None:
         count = _common_channels(scans, cases)
-    if count == 1 or series:
+    if count == 1:
         return sorted([{"image": str(file)} for file in scans.values()] + series, key=lambda case: case["image"])
     for name, file in scans.items():
         if not CHANNEL_NUMBER.fullmatch(name):
             raise InputError(f"{file}: its data set has {count} channels, so files must be named CASE_0000; rename it")
-    return [_image_entry(_all_channels(folder, name, cases[name], count)) for name in sorted(cases)]
+    return [_image_entry(_all_channels(folder, name, cases[name], count)) for name in sorted(cases)] + series
+
+
+def _series_below(folder: Path, has_others: bool) -> list[Series]:
+    """The DICOM series; beside other scans one warning line in place of what refuses them."""
+    try:
+        return series_below(folder)
+    except InputError as error:
+        if not has_others:
+            raise
+        logger.warning("left out: %s", error)
+        return []
 
 
 def _common_channels(scans: dict[str, Path], cases: dict[str, dict[int, Path]]) -> int:

@@ -11,12 +11,13 @@ from monai.data import ImageReader, NibabelReader
 from monai.utils import MetaKeys, SpaceKeys, ensure_tuple
 
 from ..errors import InputError
+from ..stored_affine import STORED_AFFINE
 from .dicom_series import read_series
 from .header_rounding import without_header_rounding
 from .image_formats import is_itk, is_nifti
 from .itk_image import read_itk_image
 
-STORED_AFFINE = "stored_affine"  # key of the metadata: the file's own affine, for its label map
+CHANNEL_FILES = "channel_files"  # key of the metadata: how many files hold the scan, one for each channel
 
 
 class ScanReader(ImageReader):
@@ -53,7 +54,7 @@ class ScanReader(ImageReader):
         stored = np.asarray(meta[MetaKeys.AFFINE])
         affine = without_header_rounding(stored)
         geometry = {MetaKeys.AFFINE: affine, MetaKeys.ORIGINAL_AFFINE: affine.copy(), STORED_AFFINE: stored}
-        return voxels, {**meta, **geometry}
+        return voxels, {**meta, **geometry, CHANNEL_FILES: len(img)}
 
 
 def read_scan(file: str) -> tuple[np.ndarray, np.ndarray]:

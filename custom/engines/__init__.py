@@ -16,6 +16,7 @@ from .device import (
 from .gradient_clipping import GradientClipping
 from .gradient_norms import GradientNorms
 from .load_weights import LoadWeights
+from .loading_processes import loading_context
 from .metrics_report import MetricsReport
 from .mlflow_record import MLflowRecord
 from .polynomial_decay import polynomial_decay
@@ -49,6 +50,7 @@ __all__ = [
     "join_processes",
     "join_processes_if_any",
     "leave_processes",
+    "loading_context",
     "make_writable",
     "polynomial_decay",
     "prepare_training_batch",

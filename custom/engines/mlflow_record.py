@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,9 @@ from monai.utils import CommonKeys, optional_import
 from ..reports.training_curves import VALIDATION
 from .training_log import validation_columns
 
+logger = logging.getLogger(__name__)
 entities, _ = optional_import("mlflow.entities")
+MlflowException, _ = optional_import("mlflow.exceptions", name="MlflowException")
 
 OUTPUT_DIR, KIND = "output_dir", "kind"  # tags by which a run is found again
 LONGEST_VALUE = 500  # characters of a parameter; MLflow allows some thousands, depending on the store
@@ -36,6 +41,9 @@ class MLflowRecord:
 
     A training that resumes goes on in the run of the training before it with the same output folder; anything else is a
     run of its own. Without MONAI's handler on the engine nothing is done; with several processes only the first has it.
+
+    A store that fails, full or locked or not to be reached, costs a warning and what it did not take, not the run: also
+    of MONAI's handler, which would end it. After a failure it is tried again when the next epoch ends.
 
     Args:
         kind: what is run, such as "training": the name of the run, with the time.
@@ -63,6 +71,7 @@ class MLflowRecord:
         self.class_names = list(class_names)
         self.tracker: MLFlowHandler | None = None
         self.run_id = ""
+        self.recording = False
 
     def attach(self, engine: Engine) -> None:
         """Follow `engine`; attach it last: the run is chosen before MONAI's handler, which comes after, starts."""
@@ -77,12 +86,37 @@ class MLflowRecord:
             return
         # its own way takes the loss from decollated items, and mixes its steps with those of the epochs' mean
         self.tracker.output_transform, self.tracker.tag_name = loss_of, ITERATION_LOSS
-        run = self.choose_run(self.tracker, resumes=engine.state.epoch > 0)
-        self.run_id = run.info.run_id
-        for tracker in (self.tracker, tracker_of(self.evaluator)):
-            if tracker is not None:
-                tracker.cur_run = run
-        self.log_parameters(self.tracker, known=run.data.params)
+        trackers = {one: tracker_of(one) for one in (engine, self.evaluator)}
+        for one, tracker in trackers.items():
+            if one is not None and tracker is not None:
+                replace_handlers(one, tracker, self.guarded)
+        self.recording = True
+        with self.warning():
+            run = self.choose_run(self.tracker, resumes=engine.state.epoch > 0)
+            self.run_id = run.info.run_id
+            for tracker in trackers.values():
+                if tracker is not None:
+                    tracker.cur_run = run
+            self.log_parameters(self.tracker, known=run.data.params)
+
+    @contextmanager
+    def warning(self) -> Iterator[None]:
+        """Do what a store may fail at; where it does, no more is recorded until the next epoch ends."""
+        try:
+            yield
+        except (OSError, MlflowException) as error:
+            self.recording = False
+            logger.warning("not recorded by MLflow: %s", " ".join(str(error).split())[:LONGEST_VALUE])
+
+    def guarded(self, handler: Callable[..., None]) -> Callable[..., None]:
+        """A handler of MONAI's that does nothing while the store fails."""
+        return partial(self.handle, handler)
+
+    def handle(self, handler: Callable[..., None], *engine: Engine) -> None:
+        """Call one of MONAI's handlers, unless the store has failed since the last epoch."""
+        if self.recording:
+            with self.warning():
+                handler(*engine)
 
     def choose_run(self, tracker: MLFlowHandler, resumes: bool) -> Any:
         """The last run of this kind with this output folder where it is gone on with, else a new one."""
@@ -113,7 +147,7 @@ class MLflowRecord:
 
     def epoch_completed(self, engine: Any) -> None:
         """Log the numbers of the epoch, and the files if it was validated."""
-        if self.tracker is None:
+        if self.tracker is None or not self.run_id:
             return
         details = getattr(engine.state, "metric_details", {})
         numbers = getattr(engine.state, "epoch_log", None) or validation_columns(
@@ -123,18 +157,22 @@ class MLflowRecord:
         metrics = [
             entities.Metric(allowed_name(name), value, now, engine.state.epoch) for name, value in numbers.items()
         ]
-        self.tracker.client.log_batch(self.run_id, metrics=metrics)
-        if any(name.startswith(VALIDATION) for name in numbers):
-            self.log_files(self.tracker)
+        self.recording = True
+        with self.warning():
+            self.tracker.client.log_batch(self.run_id, metrics=metrics)
+            if any(name.startswith(VALIDATION) for name in numbers):
+                self.log_files(self.tracker)
 
     def completed(self, _: Engine) -> None:
         """Log the files as they are in the end, and end the run where MONAI's handler does not."""
-        if self.tracker is None:
+        if self.tracker is None or not self.run_id:
             return
-        self.log_files(self.tracker)
-        self.log_config(self.tracker)
-        if not self.tracker.close_on_complete:
-            self.tracker.close()
+        self.recording = True
+        with self.warning():
+            self.log_files(self.tracker)
+            self.log_config(self.tracker)
+            if not self.tracker.close_on_complete:
+                self.tracker.close()
 
     def log_files(self, tracker: MLFlowHandler) -> None:
         """Log the tables and pictures that there are."""
@@ -155,6 +193,14 @@ def tracker_of(engine: Engine | None) -> MLFlowHandler | None:
     registered = [] if engine is None else engine._event_handlers[Events.STARTED]
     owners = (getattr(handler, "__self__", None) for handler, *_ in registered)
     return next((owner for owner in owners if isinstance(owner, MLFlowHandler)), None)
+
+
+def replace_handlers(engine: Engine, owner: Any, replacement: Callable[[Callable], Callable]) -> None:
+    """Put others in the place of the handlers of an object on an engine, also of those about to be called."""
+    for handlers in engine._event_handlers.values():
+        for place, (handler, arguments, options) in enumerate(handlers):
+            if getattr(handler, "__self__", None) is owner:
+                handlers[place] = (replacement(handler), arguments, options)
 
 
 def loss_of(output: Any) -> torch.Tensor:

@@ -8,11 +8,11 @@ from pathlib import Path
 from ..errors import InputError
 
 
-def make_writable(*folders: str) -> None:
+def make_writable(*folders: str, remedy: str = "pass another --output_dir or --ckpt_dir") -> None:
     """Create the folders and prove that files can be written into them.
 
     Raises:
-        InputError: naming the folder and the reason.
+        InputError: naming the folder, the reason and the remedy.
     """
     for folder in folders:
         try:
@@ -20,6 +20,4 @@ def make_writable(*folders: str) -> None:
             with tempfile.TemporaryFile(dir=folder):
                 pass
         except OSError as error:
-            raise InputError(
-                f"{folder} cannot be written ({error.strerror}): pass another --output_dir or --ckpt_dir"
-            ) from error
+            raise InputError(f"{folder} cannot be written ({error.strerror}): {remedy}") from error

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from monai.utils import convert_to_tensor, optional_import
+from monai.utils import convert_to_tensor
 from torch import nn
 from torch.export.passes import move_to_device_pass
 
-from ..errors import InputError
-from .formats import TORCH_EXPORT, TORCHSCRIPT, format_of
+from .carried_facts import refuse_other_network
+from .formats import ONNX, TORCH_EXPORT, TORCHSCRIPT, readable_format
+from .onnx_session import CPU, onnx_session
+from .program_archive import refuse_pickled_objects
 
-onnxruntime, has_onnxruntime = optional_import("onnxruntime")
 Predictor = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -34,24 +35,28 @@ class ExportedNetwork(nn.Module):
         return self.predict[0](convert_to_tensor(image, track_meta=False))
 
 
-def load_exported(file: str | Path, device: str | torch.device = "cpu") -> ExportedNetwork:
+def load_exported(
+    file: str | Path, device: str | torch.device = "cpu", expected: Mapping[str, Any] | None = None
+) -> ExportedNetwork:
     """The network in a .ts, .pt2 or .onnx file, on a device.
 
+    The first two are programs of PyTorch: load only those of people whom you would let run code on your machine. An
+    ONNX file is arithmetic alone.
+
+    Args:
+        file: what `export` or one of MONAI's commands wrote; its ending tells the format.
+        device: where it computes.
+        expected: what the file must say of its network: facts (`class_names`, `spacing`) -> values.
+
     Raises:
-        InputError: there is no such file, it cannot be read, or onnxruntime is missing.
+        InputError: there is no such file, it cannot be read, is of another network, or onnxruntime is missing.
     """
     path, place = Path(file), torch.device(device)
-    kind = format_of(path)
-    if not path.is_file():
-        raise InputError(f"no exported network at {path}: write it with `export` first, or pass another --exported")
-    load = {TORCHSCRIPT: load_torchscript, TORCH_EXPORT: load_program}.get(kind, load_onnx)
-    try:
+    with readable_format(path) as kind:
+        if expected:
+            refuse_other_network(path, expected)
+        load = {TORCHSCRIPT: load_torchscript, TORCH_EXPORT: load_program, ONNX: load_onnx}[kind]
         return ExportedNetwork(load(path, place))
-    except InputError:
-        raise
-    except Exception as error:  # each format has errors of its own
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise InputError(f"{path} cannot be read as {kind} ({reason}): export the network again") from error
 
 
 def load_torchscript(file: Path, device: torch.device) -> Predictor:
@@ -62,6 +67,7 @@ def load_torchscript(file: Path, device: torch.device) -> Predictor:
 
 def load_program(file: Path, device: torch.device) -> Predictor:
     """A program of torch.export."""
+    refuse_pickled_objects(file)
     program = torch.export.load(file)
     if device.type != "cpu":
         program = move_to_device_pass(program, device)
@@ -71,11 +77,7 @@ def load_program(file: Path, device: torch.device) -> Predictor:
 
 def load_onnx(file: Path, device: torch.device) -> Predictor:
     """An ONNX file in onnxruntime, on the GPU where the device is one and onnxruntime's build for it is installed."""
-    if not has_onnxruntime:
-        raise InputError(f"{file} needs onnxruntime: pip install onnxruntime (on a GPU onnxruntime-gpu)")
-    wanted = ["CUDAExecutionProvider"] if device.type == "cuda" else []
-    providers = [one for one in (*wanted, "CPUExecutionProvider") if one in onnxruntime.get_available_providers()]
-    session = onnxruntime.InferenceSession(str(file), providers=providers)
+    session = onnx_session(file, [*(["CUDAExecutionProvider"] if device.type == "cuda" else []), CPU])
     name = session.get_inputs()[0].name
 
     def predict(image: torch.Tensor) -> torch.Tensor:

@@ -14,26 +14,36 @@ from monai.bundle import ConfigParser, ckpt_export, onnx_export
 from torch import nn
 
 from ..atomic_write import TEMPORARY_PREFIX
-from ..engines.load_weights import LoadWeights
+from ..bundle_configs import (
+    NETWORK,
+    OTHER_TRAINING,
+    config_file,
+    known_settings,
+    made_entry,
+    overlay_files,
+    refuse_other_training,
+)
+from ..engines.fitting_weights import load_fitting_weights
 from ..engines.writable import make_writable
 from ..errors import InputError
 from .accurate_instance_norm import TRANSLATIONS, has_onnxscript
+from .carried_facts import CARRIED, FACTS, INTENSITY
 from .dynamic_sizes import dynamic_sizes, least_sizes, multiples
 from .formats import TORCH_EXPORT, TORCHSCRIPT, format_of
 from .onnx_metadata import add_onnx_metadata
 
 logger = logging.getLogger(__name__)
 
-NETWORK = "network_def"
 INTENSITY_FILE = "intensity.json"
-FACTS = ("class_names", "spacing", "patch_size")
+STATED = ("class_names", "spacing", "patch_size", "num_channels")
+NORMALISATION = "normalisation"  # a setting of some bundles
 
 
 def export(
     bundle: str | Path,
     output: str | Path,
-    checkpoint: str | Path | None = None,
-    overlays: str | Sequence[str] = (),
+    overlays: str | Sequence[str] = "",
+    weights: str | Path = "",
     settings: Mapping[str, Any] | None = None,
 ) -> str:
     """Write a trained network as a file that runs without this project.
@@ -42,32 +52,35 @@ def export(
     runs in onnxruntime and many others. All take batches and images of any size that the network can halve evenly. Each
     file carries the metadata, the inference config with its overlays, and what its user must know (export.json):
     classes, spacing, patch, statistics for CT, and of which numbers an image's sizes must be multiples. Scans must be
-    prepared as the inference config says.
+    prepared as the inference config says. Files of others: .ts and .pt2 are programs, which can do whatever you can, an
+    .onnx file is arithmetic alone.
 
     Args:
         bundle: folder of the bundle.
         output: the file; its ending, .ts, .pt2 or .onnx, chooses the format.
-        checkpoint: the weights; by default where the training with these overlays leaves them.
         overlays: configs of the bundle (hippocampus), or files, that the network was trained with, with "," between.
+        weights: the trained model.pt; by default the one where a training with these overlays leaves it.
         settings: values of inference.yaml's first block, as in training, such as "{'filters': [16, 32, 64]}".
 
     Returns:
         The file's path.
 
     Raises:
-        InputError: there is no such bundle, config, setting or checkpoint, the weights do not fit, or the folder of the
-            file cannot be written.
+        InputError: there is no such bundle, config, setting or file of weights, the weights do not fit, or the folder
+            of the file cannot be written.
     """
-    root, file = Path(bundle).expanduser(), Path(output).expanduser()
+    root, file = Path(str(bundle)).expanduser(), Path(str(output)).expanduser()
     kind = format_of(file)
-    configs = config_files(root, overlays)
-    changed = settings_of(settings)
-    parser = read_configs(configs, {"bundle_root": str(root), **changed})
-    weights = Path(checkpoint or parser.get_parsed_content("checkpoint")).expanduser()
-    network = parser.get_parsed_content(NETWORK)
-    LoadWeights(str(weights), network)(None)
-    facts = {"format": kind, **export_facts(parser, weights)}
-    make_writable(str(file.parent))
+    configs = [config_file(root, name) for name in ("metadata.json", "inference.yaml")] + overlay_files(root, overlays)
+    parser = read_configs(configs)
+    changed = known_settings(settings, parser.get())
+    parser.update({"bundle_root": str(root), **changed})
+    model = Path(str(weights or parser.get_parsed_content("checkpoint"))).expanduser()
+    network = made_entry(parser, NETWORK, root)
+    load_fitting_weights(model, network, OTHER_TRAINING)
+    refuse_other_training(model, parser)
+    facts = {"format": kind, **export_facts(parser, model)}
+    make_writable(str(file.parent), remedy="pass another --output")
     # under its own name, which a TorchScript archive keeps inside
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=TEMPORARY_PREFIX) as folder:
         carried = [*configs, write_settings(Path(folder), changed, facts)]
@@ -75,53 +88,18 @@ def export(
         if kind == TORCH_EXPORT:
             write_program(network, parser, carried, temporary)
         else:
-            write_with_monai(kind, weights, parser, carried, temporary)
+            write_with_monai(kind, model, parser, carried, temporary)
         temporary.replace(file)
-    logger.info("%s: %s of %s", file, kind, weights)
+    logger.info("%s: %s of %s", file, kind, model)
     return str(file)
 
 
-def config_files(root: Path, overlays: str | Sequence[str]) -> list[Path]:
-    """metadata.json, inference.yaml and the overlays: names of the bundle's configs, or files.
-
-    Raises:
-        InputError: naming the file that is missing.
-    """
-    names = overlays.split(",") if isinstance(overlays, str) else overlays
-    files = [root / "configs" / "metadata.json", root / "configs" / "inference.yaml"]
-    for name in (name.strip() for name in names if name.strip()):
-        files.append(Path(name) if Path(name).is_file() else root / "configs" / f"{name.removesuffix('.yaml')}.yaml")
-    for file in files:
-        if not file.is_file():
-            raise InputError(f"{file} does not exist: pass the folder of a bundle and names of its configs")
-    return files
-
-
-def read_configs(configs: Sequence[Path], settings: Mapping[str, Any]) -> ConfigParser:
-    """The parser of the configs, the first of which is the metadata, with settings.
-
-    Raises:
-        InputError: the configs have no such setting.
-    """
+def read_configs(configs: Sequence[Path]) -> ConfigParser:
+    """The parser of the configs, the first of which is the metadata."""
     parser = ConfigParser()
     parser.read_meta(str(configs[0]))
     parser.read_config([str(file) for file in configs[1:]])
-    for name in settings:
-        if name.split("#")[0].split("::")[0] not in parser:
-            raise InputError(f"the inference config has no setting {name!r}; correct its name")
-    parser.update(dict(settings))
     return parser
-
-
-def settings_of(settings: Any) -> dict[str, Any]:
-    """The settings as given on the command line.
-
-    Raises:
-        InputError: they are no mapping.
-    """
-    if not isinstance(settings, Mapping | None):
-        raise InputError(f"settings is {settings!r}; pass a mapping, such as \"{{'filters': [16, 32, 64]}}\"")
-    return dict(settings or {})
 
 
 def export_facts(parser: ConfigParser, weights: Path) -> dict[str, Any]:
@@ -129,16 +107,18 @@ def export_facts(parser: ConfigParser, weights: Path) -> dict[str, Any]:
 
     Also the statistics that CT is normalised with, where the training left them beside the weights.
     """
-    known = {name: parser.get_parsed_content(name) for name in FACTS}
+    known = {name: parser.get_parsed_content(name) for name in STATED}
+    known["axes"] = axes_of(parser)
+    if NORMALISATION in parser:
+        known[NORMALISATION] = parser.get_parsed_content(NORMALISATION)
     intensity = weights.with_name(INTENSITY_FILE)
     if intensity.is_file():
-        known["intensity"] = json.loads(intensity.read_text(encoding="utf-8"))
+        known[INTENSITY] = json.loads(intensity.read_text(encoding="utf-8"))
     return {
         "version": parser["_meta_"]["version"],
         **known,
         "input": "image (batch, channels, *sizes), float32",
         "output": "pred (batch, background and classes, *sizes), logits",
-        "num_channels": parser.get_parsed_content("num_channels"),
         "sizes_are_multiples_of": multiples(parser.get_parsed_content("strides")),
         "sizes_are_at_least": least_sizes(
             parser.get_parsed_content("strides"), parser.get_parsed_content("patch_size")
@@ -146,10 +126,16 @@ def export_facts(parser: ConfigParser, weights: Path) -> dict[str, Any]:
     }
 
 
+def axes_of(parser: ConfigParser) -> str | None:
+    """The directions of the network's axes, such as RAS, that the preprocessing turns images to."""
+    transforms = parser["preprocessing"]["transforms"]
+    return next((str(one["axcodes"]) for one in transforms if "axcodes" in one), None)
+
+
 def write_settings(folder: Path, settings: Mapping[str, Any], facts: Mapping[str, Any]) -> Path:
     """export.json: an overlay of the settings, with the facts under `export`."""
-    file = folder / "export.json"
-    file.write_text(json.dumps({**settings, "export": facts}, indent=2), encoding="utf-8")
+    file = folder / CARRIED
+    file.write_text(json.dumps({**settings, FACTS: facts}, indent=2), encoding="utf-8")
     return file
 
 

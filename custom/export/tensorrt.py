@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -11,8 +13,10 @@ from ..errors import InputError
 from .exported_network import ExportedNetwork, load_exported
 
 
-def load_tensorrt(file: str | Path, device: str | torch.device = "cuda") -> ExportedNetwork:
-    """The network that `python -m monai.bundle trt_export` wrote.
+def load_tensorrt(
+    file: str | Path, device: str | torch.device = "cuda", expected: Mapping[str, Any] | None = None
+) -> ExportedNetwork:
+    """The network that `python -m monai.bundle trt_export` wrote; arguments as of `load_exported`.
 
     Raises:
         InputError: torch_tensorrt is missing, the device is no NVIDIA GPU, or the file cannot be used.
@@ -26,4 +30,4 @@ def load_tensorrt(file: str | Path, device: str | torch.device = "cuda") -> Expo
         ) from error
     if torch.device(device).type != "cuda":
         raise InputError(f"TensorRT needs an NVIDIA GPU, not device {device}: leave out configs/inference_trt.yaml")
-    return load_exported(file, device)
+    return load_exported(file, device, expected)

@@ -16,6 +16,7 @@ from monai.utils import MetricReduction, convert_to_numpy
 from scipy import ndimage
 
 from ..errors import InputError
+from ..stored_affine import file_spacing
 from .reduction import mean_over_classes
 from .surface_dice import normalised_surface_dice
 
@@ -226,7 +227,7 @@ def _grid(truth: torch.Tensor) -> tuple[list[float], int]:
     """Voxel size in mm and axial axis of a map (X, Y, Z)."""
     if not isinstance(truth, MetaTensor):
         return [1.0, 1.0, 1.0], 2
-    return truth.pixdim.tolist(), axial_axis_of(truth.affine)
+    return file_spacing(truth), axial_axis_of(truth.affine)
 
 
 def _label_maps(prediction: NdarrayOrTensor, truth: NdarrayOrTensor, classes: int) -> tuple[np.ndarray, np.ndarray]:

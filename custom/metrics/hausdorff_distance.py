@@ -15,6 +15,7 @@ from monai.metrics.utils import do_metric_reduction, get_edge_surface_distance
 from monai.utils import MetricReduction, convert_to_numpy
 
 from ..errors import InputError
+from ..stored_affine import file_spacing
 from .reduction import mean_over_classes
 
 CONVENTIONS = {
@@ -148,7 +149,7 @@ def _spacing_per_axis(spacing: float | Sequence[float] | None, axes: int) -> tup
 
 def _voxel_size(truth: torch.Tensor) -> list[float] | None:
     """Voxel size of a (classes, *spatial) tensor that knows it; 2D images keep 3D affines, hence the cut."""
-    return truth.pixdim.tolist()[: truth.ndim - 1] if isinstance(truth, MetaTensor) else None
+    return file_spacing(truth)[: truth.ndim - 1] if isinstance(truth, MetaTensor) else None
 
 
 def _directed_surface_distances(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from copy import deepcopy
 from functools import cache, cached_property
@@ -11,8 +10,9 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
-from ..errors import InputError
-from .code_name import PROJECT, package_name
+from ..bundle_configs import config_file
+from .bundle_code import code_folder
+from .metadata import read_metadata
 
 
 class BundleFolder:
@@ -27,10 +27,9 @@ class BundleFolder:
     """
 
     def __init__(self, root: str | Path, scratch: str | Path) -> None:
+        config_file(Path(root), "metadata.json")
         self.root = Path(root).resolve()
         self.scratch = Path(scratch)
-        if not (self.root / "configs" / "metadata.json").is_file():
-            raise InputError(f"{root} has no configs/metadata.json: pass the folder of a bundle")
         if str(self.root) not in sys.path:  # its own code, of a release
             sys.path.insert(0, str(self.root))
 
@@ -42,25 +41,26 @@ class BundleFolder:
     @property
     def metadata_file(self) -> Path:
         """configs/metadata.json."""
-        return self.root / "configs" / "metadata.json"
+        return config_file(self.root, "metadata.json")
 
     @cached_property
     def metadata(self) -> dict[str, Any]:
         """Content of configs/metadata.json.
 
         Raises:
-            InputError: it is no JSON.
+            InputError: it is no JSON object.
         """
-        try:
-            return json.loads(self.metadata_file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(f"{self.metadata_file} is no JSON ({error}): correct it") from error
+        return read_metadata(self.root)
+
+    @cached_property
+    def code(self) -> Path:
+        """Folder of the package with its code: of a release the one beside its configs, else the project's."""
+        return code_folder(self.root)
 
     @property
     def package(self) -> str:
-        """Name of the package with its code: the release's own, else the project's."""
-        own = package_name(self.name, str(self.metadata.get("version")))
-        return own if (self.root / own).is_dir() else PROJECT
+        """That package's name."""
+        return self.code.name
 
     @property
     def page(self) -> str:

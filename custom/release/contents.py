@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import InputError
+from ..bundle_configs import metadata_file
+from .bundle_code import CODE, code_folder
 from .code_name import renamed
 
-CODE = Path(__file__).resolve().parents[1]
 # what is not listed stays at home: data, output, weights of trainings, notes, editors' backups
 BUNDLE_FILES = (
     "LICENSE",
@@ -25,15 +25,15 @@ TEXTS = (".conf", ".json", ".md", ".py", ".txt", ".yaml")
 
 
 def bundle_contents(root: Path, package: str) -> dict[str, bytes]:
-    """Path in the bundle -> content of the bundle's own files, the project's package in them called `package`.
+    """Path in the bundle -> content of the bundle's own files, the package of its code in them called `package`.
 
     Raises:
         InputError: `root` is no bundle's folder.
     """
-    if not (root / "configs" / "metadata.json").is_file():
-        raise InputError(f"{root} has no configs/metadata.json: pass the folder of a bundle")
+    metadata_file(root)
+    own = code_folder(root).name
     files = [file for pattern in BUNDLE_FILES for file in root.glob(pattern) if is_written(file.relative_to(root))]
-    return {file.relative_to(root).as_posix(): content(file, package) for file in files}
+    return {file.relative_to(root).as_posix(): content(file, package, own) for file in files}
 
 
 def code_contents(package: str, code: Path = CODE) -> dict[str, bytes]:
@@ -43,13 +43,13 @@ def code_contents(package: str, code: Path = CODE) -> dict[str, bytes]:
 
     Args:
         package: its name in the release.
-        code: folder of the package's files.
+        code: folder of the package's files, called as the package is.
     """
     found = {}
     for file in code.rglob("*"):
         path = file.relative_to(code)
         if file.suffix in CODE_SUFFIXES and is_written(path) and path.parts[0] != MAKES_RELEASES:
-            found[f"{package}/{path.as_posix()}"] = content(file, package)
+            found[f"{package}/{path.as_posix()}"] = content(file, package, code.name)
     return found
 
 
@@ -58,7 +58,7 @@ def is_written(path: Path) -> bool:
     return not any(part.startswith((".", "__pycache__")) for part in path.parts)
 
 
-def content(file: Path, package: str) -> bytes:
-    """The bytes of a file, of text with the package renamed."""
+def content(file: Path, package: str, own: str) -> bytes:
+    """The bytes of a file, of text with the package `own` called `package`."""
     data = file.read_bytes()
-    return renamed(data.decode("utf-8"), package).encode("utf-8") if file.suffix in TEXTS else data
+    return renamed(data.decode("utf-8"), package, own).encode("utf-8") if file.suffix in TEXTS else data

@@ -12,7 +12,6 @@ from pathlib import Path
 import yaml
 
 LARGE = 25_000_000  # bytes; the model zoo's limit
-LARGE_FILES = "large_files.yml"
 HASH_TYPE = "sha256"
 
 

@@ -1,7 +1,8 @@
 """The network alone as a JSON config, for `monai.bundle.load(NAME, workflow_type="infer")`.
 
 `load` looks for a config that is called as its workflow type and ends in .json, and without one returns bare tensors.
-It also runs the config's `initialize`: with all of inference.yaml, folders would appear wherever a network is loaded.
+For the code, the bundle's folder must be on `sys.path`. It also runs the config's `initialize`: with all of
+inference.yaml, folders would appear wherever a network is loaded.
 """
 
 from __future__ import annotations
@@ -11,20 +12,24 @@ from pathlib import Path
 
 from monai.bundle import ConfigParser
 
+from ..bundle_configs import NETWORK, made_entry
+from .bundle_code import code_folder
 from .code_name import renamed
 
-NETWORK = "network_def"
 PATH = "configs/infer.json"
 
 
-def network_config(root: Path, package: str) -> bytes:
-    """Content of configs/infer.json: `network_def` of inference.yaml with every reference replaced by its value.
+def network_config(inference: ConfigParser, root: Path, package: str) -> bytes:
+    """Content of configs/infer.json: `network_def` of an inference config with every reference replaced by its value.
 
     Args:
-        root: the bundle's folder.
+        inference: parser of the bundle's inference config, with whatever is laid over it.
+        root: the bundle's folder, whose code must be importable.
         package: name of the code in the release.
+
+    Raises:
+        InputError: a reference cannot be resolved.
     """
-    parser = ConfigParser()
-    parser.read_config(str(root / "configs" / "inference.yaml"))
-    entries = {key: parser.get_parsed_content(f"{NETWORK}#{key}") for key in parser[NETWORK]}
-    return renamed(json.dumps({NETWORK: entries}, indent=4) + "\n", package).encode("utf-8")
+    entries = {key: made_entry(inference, f"{NETWORK}#{key}", root) for key in inference[NETWORK]}
+    text = json.dumps({NETWORK: entries}, indent=4) + "\n"
+    return renamed(text, package, code_folder(root).name).encode("utf-8")

@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
-import re
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..atomic_write import TEMPORARY_PREFIX, replacing, write_json
+from monai.bundle import ConfigParser
+
+from ..atomic_write import replacing, write_json
+from ..bundle_configs import config_file
+from ..engines.large_files import LARGE_FILES
+from ..engines.writable import make_writable
 from ..errors import InputError
+from ..option_list import option_list
 from .archive import write_archive
+from .bundle_code import code_folder, importable
 from .code_name import package_name
 from .contents import bundle_contents, code_contents
-from .large_files import LARGE, LARGE_FILES, large_files_list, upload_name
+from .folder import write_folder
+from .large_files import LARGE, large_files_list, upload_name
+from .metadata import released_metadata
 from .model_card import model_card
+from .model_info import MODEL_INFO, read_model_info
 from .network_config import PATH, network_config
 from .personal_paths import personal_paths
+from .weight_claims import warn_of_claims
 from .weights import MODEL, parse_weights, weights_contents
 
 logger = logging.getLogger(__name__)
 
 BUNDLES = Path("bundles")
-MODEL_INFO = "model_info.json"
 HUB = "huggingface"
-VERSION = re.compile(r"\d+\.\d+\.\d+(?:[a-z0-9.]*)")
 
 
 class Release(NamedTuple):
@@ -69,19 +75,25 @@ def release(
         output: folder to write to; other files in it stay.
         url: address of the folder the files will be uploaded to.
         weights: NAME=FILE, or NAME=none to release a bundle without its models/model.pt; several separated by commas.
-        source: folder of the bundles.
+        source: folder of the bundles; they may carry their code, as unpacked releases and trained bundles do.
 
     Raises:
-        InputError: a bundle, its version, its weights or a path in its files cannot be released.
+        InputError: a bundle, its version, its weights or a path in its files cannot be released, or `output` cannot be
+            written.
     """
-    roots = bundle_folders(bundles, Path(source))
+    folder = Path(str(output)).expanduser()
+    listed = folder / MODEL_INFO
+    entries = read_model_info(listed) if listed.is_file() else {}
+    roots = bundle_folders(bundles, Path(str(source)).expanduser())
     chosen = parse_weights(weights, [root.name for root in roots])
     releases = []
     for root in roots:
         own = root / MODEL
-        releases.append(collect(root, chosen.get(root.name, own if own.is_file() else None), url))
-    archives = {made.name: write_release(made, Path(output)) for made in releases}
-    write_model_info(Path(output) / MODEL_INFO, archives, url)
+        with importable(root):
+            releases.append(collect(root, chosen.get(root.name, own if own.is_file() else None), str(url)))
+    make_writable(str(folder), str(folder / HUB), remedy="pass another --output")
+    archives = {made.name: write_release(made, folder) for made in releases}
+    write_model_info(listed, entries, archives, str(url))
 
 
 def bundle_folders(bundles: str | Sequence[str], source: Path) -> list[Path]:
@@ -93,9 +105,9 @@ def bundle_folders(bundles: str | Sequence[str], source: Path) -> list[Path]:
     known = sorted(file.parents[1] for file in source.glob("*/configs/metadata.json"))
     if not known:
         raise InputError(f"{source} holds no bundles: run this in the project's folder, or pass --source FOLDER")
-    if bundles == "all":
+    names = option_list(bundles)
+    if names == ["all"]:
         return known
-    names = bundles.split(",") if isinstance(bundles, str) else [str(name) for name in bundles]
     for name in names:
         if source / name not in known:
             raise InputError(f"--bundles {name}: one of {', '.join(root.name for root in known)}, or all")
@@ -103,17 +115,19 @@ def bundle_folders(bundles: str | Sequence[str], source: Path) -> list[Path]:
 
 
 def collect(root: Path, weights: Path | None, url: str) -> Release:
-    """Everything that a release of a bundle holds.
+    """Everything that a release of a bundle holds; its code must be importable.
 
     Raises:
         InputError: see `release`.
     """
-    metadata = read_metadata(root)
+    metadata = released_metadata(root)
     version = str(metadata["version"])
     package = package_name(root.name, version)
-    files = bundle_contents(root, package) | code_contents(package)
-    files[PATH] = network_config(root, package)
-    carried = weights_contents(weights, root, metadata)
+    inference = ConfigParser(ConfigParser.load_config_file(str(config_file(root, "inference.yaml"))))
+    files = bundle_contents(root, package) | code_contents(package, code_folder(root))
+    files[PATH] = network_config(inference, root, package)
+    carried = weights_contents(weights, root, metadata, inference)
+    warn_of_claims(root.name, files if carried else {})
     large = {path: content for path, content in carried.items() if len(content) > LARGE}
     small = files | {path: content for path, content in carried.items() if path not in large}
     found = personal_paths(small, root)
@@ -125,25 +139,6 @@ def collect(root: Path, weights: Path | None, url: str) -> Release:
             raise InputError(f"{root.name}: {', '.join(large)} is above 25 MB: pass --url, where it will be downloaded")
         made.small[LARGE_FILES] = large_files_list(made.name, large, url)
     return made
-
-
-def read_metadata(root: Path) -> dict[str, Any]:
-    """The bundle's metadata.
-
-    Raises:
-        InputError: they cannot be read, or have no version that the changelog explains.
-    """
-    file = root / "configs" / "metadata.json"
-    try:
-        metadata = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} cannot be read as JSON ({error}): correct it") from error
-    version = metadata.get("version")
-    if not VERSION.fullmatch(str(version)):
-        raise InputError(f"{file}: version is {version!r}: write it as 0.1.0")
-    if version not in metadata.get("changelog", {}):
-        raise InputError(f"{file}: the changelog has no entry {version}: write what this version brings")
-    return metadata
 
 
 def write_release(made: Release, output: Path) -> Path:
@@ -164,9 +159,9 @@ def write_release(made: Release, output: Path) -> Path:
     return archive
 
 
-def write_model_info(file: Path, archives: Mapping[str, Path], url: str) -> None:
-    """Add or replace the entries of some releases, name -> archive."""
-    entries = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+def write_model_info(file: Path, known: Mapping[str, Any], archives: Mapping[str, Path], url: str) -> None:
+    """Write the known entries with those of some releases, name -> archive, added or replaced."""
+    entries = dict(known)
     for name, archive in archives.items():
         source = f"{url.rstrip('/')}/{archive.name}" if url else archive.name
         checksum = sha1(archive)
@@ -179,17 +174,9 @@ def write_model_info(file: Path, archives: Mapping[str, Path], url: str) -> None
 
 def write_hub_folder(made: Release, hub: Path) -> None:
     """The bundle as a folder, with its model card and with the large files in place; replaces an earlier one whole."""
-    files = hub_contents(made)
-    target, temporary = hub / made.bundle, hub / f"{TEMPORARY_PREFIX}{made.bundle}"
-    shutil.rmtree(temporary, ignore_errors=True)
-    for path, content in files.items():
-        file = temporary / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
-    shutil.rmtree(target, ignore_errors=True)
-    temporary.replace(target)
-    size = sum(map(len, files.values()))
-    logger.info("%s/  %d files, %s", target, len(files), megabytes(size))
+    files, target = hub_contents(made), hub / made.bundle
+    write_folder(target, files, replace=True)
+    logger.info("%s/  %d files, %s", target, len(files), megabytes(sum(map(len, files.values()))))
 
 
 def hub_contents(made: Release) -> Mapping[str, bytes]:

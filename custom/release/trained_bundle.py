@@ -1,30 +1,42 @@
 """The command that makes a bundle of its own out of a training, with the overlays it was trained with merged in.
 
-MONAI Label, MONAI Deploy and `monai.bundle.load` read configs/train.yaml and configs/inference.yaml, and no overlays.
+MONAI Label reads configs/train.yaml and configs/inference.yaml, `monai.bundle.load` configs/infer.json, and a release
+carries weights of inference.yaml's network: none of them takes overlays.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import pickle
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from monai.bundle import ConfigParser
 
-from ..atomic_write import TEMPORARY_PREFIX
+from ..bundle_configs import (
+    NETWORK,
+    OTHER_TRAINING,
+    config_file,
+    entry_of,
+    known_settings,
+    made_entry,
+    overlay_files,
+    refuse_other_training,
+)
 from ..data.channel_names import channel_name
-from ..engines.training_checkpoint import SETTINGS_FILE
+from ..engines.fitting_weights import load_fitting_weights
+from ..engines.writable import make_writable
 from ..errors import InputError
-from .code_name import package_name, renamed
+from .bundle_code import code_folder, importable
+from .code_name import PROJECT, package_name, renamed
 from .contents import bundle_contents, code_contents
-from .releasing import read_metadata
-from .weights import BESIDE, MODEL
+from .folder import write_folder
+from .metadata import released_metadata
+from .network_config import PATH, network_config
+from .trained_page import trained_pages
+from .weights import MODEL, weight_files
 
 logger = logging.getLogger(__name__)
 
@@ -32,44 +44,59 @@ MERGED = ("train", "inference")  # configs that stand alone
 LAID_OVER = ("evaluate", "multi_gpu_train", "inference_exported", "inference_trt")  # what a run lays over those
 TAGS = ("data_tag", "method_tag")  # sub-folders of models/ and output/, of which this bundle needs none
 START = "models/model_start.pt"  # the weights once more: a training in MONAI Label replaces model.pt
-SETTINGS = ("class_names", "spacing", "patch_size", "normalisation")  # of a training, that inference must share
 
 
 def trained_bundle(
-    bundle: str, output: str, overlays: str | Sequence[str] = "", weights: str = "", modality: str = ""
+    bundle: str,
+    output: str,
+    overlays: str | Sequence[str] = "",
+    weights: str = "",
+    settings: Mapping[str, Any] | None = None,
+    modality: str = "",
 ) -> None:
     """Write a folder that trains and infers with trained weights alone, without overlays and without this project.
 
-    MONAI Label serves it from the `model` folder of its monaibundle app, under the folder's name. It holds the
-    bundle's configs with the overlays merged in, metadata with the trained classes and patch, its own copy of the code,
-    and under models/ the weights twice: model.pt, which trainings in the folder replace, and model_start.pt.
+    MONAI Label serves it from the `model` folder of its monaibundle app, under the folder's name, and
+    `monai.bundle.load(NAME, workflow_type="infer")` returns its network. It holds the bundle's configs with the
+    overlays merged in, metadata with the trained classes and patch, its own copy of the code, and under models/ the
+    weights twice: model.pt, which trainings in the folder replace, and model_start.pt.
 
     Args:
-        bundle: folder of the bundle that was trained, e.g. bundles/batseg_spine.
+        bundle: folder of the bundle that was trained, e.g. bundles/batseg_spine, or an unpacked release.
         output: the folder to write, which must not exist; its name becomes the bundle's.
-        overlays: those of the training, separated by commas: names in the bundle's configs/ (hippocampus) or files.
+        overlays: configs of the bundle (hippocampus), or files, that the network was trained with, with "," between.
         weights: the trained model.pt; by default the one where a training with these overlays leaves it.
+        settings: other values of the training's configs, such as "{'filters': [16, 32, 64]}"; they are merged in, too.
         modality: of the images where it is not the bundle's, e.g. CT; stated in the metadata.
 
     Raises:
         InputError: a folder or file is not what it should be, or the weights are of another network or other settings.
     """
-    root, target = Path(bundle), Path(output)
-    if target.exists():
+    root, target = Path(str(bundle)).expanduser(), Path(str(output)).expanduser()
+    if target.exists() or target.is_symlink():
         raise InputError(f"--output {target} exists: remove it or pass another folder")
-    metadata = read_metadata(root)
+    metadata = released_metadata(root)
     package = package_name(target.name, str(metadata["version"]))
-    files = bundle_files(root, package) | code_contents(package)
+    code = code_folder(root)
     above = overlay_files(root, overlays)
-    merged = {name: merged_config(root / "configs" / f"{name}.yaml", above) for name in MERGED}
-    model = Path(weights) if weights else default_weights(root, merged["inference"])
+    merged = merged_configs(root, above, settings)
     inference = ConfigParser(merged["inference"])
-    refuse_other_weights(model, inference)
+    model = Path(str(weights)).expanduser() if weights else default_weights(root, merged["inference"])
+    files = bundle_files(root, package) | code_contents(package, code)
+    with importable(root):
+        load_fitting_weights(model, made_entry(inference, NETWORK, root), OTHER_TRAINING)
+        refuse_other_training(model, inference)
+        files[PATH] = network_config(inference, root, package)
+        metadata = trained_metadata(metadata, inference, target.name, str(modality))
+    sources = [*(file.name for file in above), *(["settings"] if settings else [])]
     for name, config in merged.items():
-        files[f"configs/{name}.yaml"] = config_text(config, [f"{name}.yaml", *(file.name for file in above)], package)
-    metadata = trained_metadata(metadata, inference, target.name, modality)
+        text = heading([f"{name}.yaml", *sources]) + renamed(config_text(config), package, code.name)
+        files[f"configs/{name}.yaml"] = text.encode("utf-8")
     files["configs/metadata.json"] = (json.dumps(metadata, indent=4) + "\n").encode("utf-8")
     files |= weight_files(model)
+    files[START] = files[MODEL]
+    files |= trained_pages(files, merged["train"], root.resolve().name, package)
+    make_writable(str(target.parent), remedy="pass another --output")
     write_folder(target, files)
     logger.info("%s: %s for %s", target, model, ", ".join(inference.get_parsed_content("class_names")))
 
@@ -81,26 +108,25 @@ def bundle_files(root: Path, package: str) -> dict[str, bytes]:
     return {path: content for path, content in files.items() if path in kept or not path.endswith(".yaml")}
 
 
-def overlay_files(root: Path, overlays: str | Sequence[str]) -> list[Path]:
-    """The files of overlays given as a file or as a name in the bundle's configs/.
+def merged_configs(root: Path, overlays: Sequence[Path], settings: Any) -> dict[str, dict[str, Any]]:
+    """The configs that stand alone, with overlays laid over each as MONAI's `run` does, and with its settings.
+
+    What an overlay sets for the other config only, such as an optimizer, stays out: tools make every entry they find.
 
     Raises:
-        InputError: there is no such file.
+        InputError: one is missing, or the settings are none of theirs.
     """
-    given = overlays.split(",") if isinstance(overlays, str) else [str(overlay) for overlay in overlays]
-    found = []
-    for name in filter(None, given):
-        places = [Path(name), root / "configs" / f"{name}.yaml"]
-        file = next((place for place in places if place.is_file()), None)
-        if file is None:
-            raise InputError(f"--overlays {name}: there is neither a file {places[0]} nor {places[1]}")
-        found.append(file)
-    return found
-
-
-def merged_config(config: Path, overlays: Sequence[Path]) -> dict[str, Any]:
-    """A config with overlays laid over it, as MONAI's `run` merges them."""
-    return dict(ConfigParser.load_config_files([str(config), *map(str, overlays)]))
+    files = {name: [config_file(root, f"{name}.yaml"), *overlays] for name in MERGED}
+    own = {name: set(ConfigParser.load_config_file(str(files[name][0]))) for name in MERGED}
+    parsers = {name: ConfigParser(ConfigParser.load_config_files(list(map(str, files[name])))) for name in MERGED}
+    known = known_settings(settings, *(parser.get() for parser in parsers.values()))
+    for parser in parsers.values():
+        parser.update({name: value for name, value in known.items() if entry_of(name) in parser})
+    foreign = {name: set().union(*own.values()) - own[name] for name in MERGED}
+    return {
+        name: {key: value for key, value in parser.get().items() if key not in foreign[name]}
+        for name, parser in parsers.items()
+    }
 
 
 def default_weights(root: Path, inference: Mapping[str, Any]) -> Path:
@@ -108,32 +134,15 @@ def default_weights(root: Path, inference: Mapping[str, Any]) -> Path:
     return root.joinpath("models", *(str(inference[tag]) for tag in TAGS), Path(MODEL).name)
 
 
-def refuse_other_weights(file: Path, inference: ConfigParser) -> None:
-    """Raise an `InputError` unless the weights fit the network and were trained with the settings of a config."""
-    if not file.is_file():
-        raise InputError(f"there are no weights at {file}: pass the --overlays of the training, or --weights FILE")
-    settings = file.with_name(SETTINGS_FILE)
-    trained = json.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {}
-    for key in set(SETTINGS) & set(trained) & set(inference.get()):
-        value = inference.get_parsed_content(key)
-        if trained[key] != value:
-            raise InputError(
-                f"{file} was trained with {key} {trained[key]}, not {value}: pass the --overlays of that training, "
-                f"or a YAML file with `{key}: {trained[key]}`"
-            )
-    try:
-        tensors = torch.load(file, map_location="cpu", weights_only=True)
-        inference.get_parsed_content("network_def").load_state_dict(tensors)
-    except (RuntimeError, EOFError, AttributeError, TypeError, pickle.UnpicklingError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{file} does not fit the network ({reason}): pass the --overlays of the training") from error
+def heading(sources: Sequence[str]) -> str:
+    """Where a merged config comes from."""
+    return f"# {', then '.join(sources)}, merged by `python -m {PROJECT} trained_bundle`, where the comments are.\n\n"
 
 
-def config_text(config: Mapping[str, Any], sources: Sequence[str], package: str) -> bytes:
-    """A merged config as YAML, with the project's package called `package`."""
-    heading = f"# {', then '.join(sources)}, merged by `python -m custom trained_bundle`, where the comments are.\n\n"
-    body = yaml.safe_dump(dict(config) | dict.fromkeys(TAGS, ""), sort_keys=False, default_flow_style=None, width=120)
-    return (heading + renamed(body, package)).encode("utf-8")
+def config_text(config: Mapping[str, Any]) -> str:
+    """A merged config as YAML."""
+    plain = dict(config) | dict.fromkeys(TAGS, "")
+    return yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=120)
 
 
 def trained_metadata(
@@ -156,21 +165,3 @@ def trained_metadata(
     prediction |= {"num_channels": len(classes), "channel_def": {str(key): label for key, label in enumerate(classes)}}
     image["spatial_shape"] = prediction["spatial_shape"] = inference.get_parsed_content("patch_size")
     return changed | {"name": name, "eval_metrics": {}}
-
-
-def weight_files(model: Path) -> dict[str, bytes]:
-    """Path in the bundle -> content of the weights and of what belongs to them."""
-    beside = [file for file in map(model.with_name, BESIDE) if file.is_file()]
-    content = model.read_bytes()
-    return {MODEL: content, START: content} | {f"models/{file.name}": file.read_bytes() for file in beside}
-
-
-def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
-    """Write path -> content below a folder, which appears whole or not at all."""
-    temporary = target.with_name(TEMPORARY_PREFIX + target.name)
-    shutil.rmtree(temporary, ignore_errors=True)
-    for path, content in files.items():
-        file = temporary / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
-    temporary.replace(target)

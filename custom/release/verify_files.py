@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from ..engines.large_files import LARGE_FILES
 from ..errors import InputError
 from .bundle_folder import BundleFolder
-from .contents import bundle_contents
+from .contents import bundle_contents, code_contents
 from .personal_paths import personal_paths
+from .weights import BESIDE, MODEL
 
 NECESSARY = (
     *("LICENSE", "configs/metadata.json", "configs/logging.conf", "configs/train.yaml", "configs/inference.yaml"),
@@ -22,7 +24,10 @@ def check_files(bundle: BundleFolder) -> None:
 
 
 def check_personal_paths(bundle: BundleFolder) -> None:
-    """No file that would be released holds a path of somebody's machine."""
-    found = personal_paths(bundle_contents(bundle.root, bundle.package), bundle.root)
+    """No file that is released, code and what lies beside the weights included, holds a path of somebody's machine."""
+    others = [bundle.root / LARGE_FILES, *((bundle.root / MODEL).with_name(name) for name in BESIDE)]
+    files = bundle_contents(bundle.root, bundle.package) | code_contents(bundle.package, bundle.code)
+    files |= {file.relative_to(bundle.root).as_posix(): file.read_bytes() for file in others if file.is_file()}
+    found = personal_paths(files, bundle.root)
     if found:
         raise InputError(f"{found[0]} is a path of somebody's machine; write a placeholder such as /path/to/dataset")

@@ -8,8 +8,8 @@ from ..data.channel_names import channel_name
 from ..data.needed_package import needed_package
 from ..errors import InputError
 from .bundle_folder import BundleFolder
+from .metadata import released_metadata
 from .metadata_schema import metadata_schema
-from .releasing import read_metadata
 
 
 def check_schema(bundle: BundleFolder) -> None:
@@ -23,7 +23,7 @@ def check_schema(bundle: BundleFolder) -> None:
 
 def check_version(bundle: BundleFolder) -> None:
     """The version is one, and the changelog explains it."""
-    read_metadata(bundle.root)
+    released_metadata(bundle.root)
 
 
 def check_agreement(bundle: BundleFolder) -> None:

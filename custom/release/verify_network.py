@@ -16,6 +16,7 @@ from .weights import MODEL
 NETWORK = "network_def"
 TOLERANCE = 1e-4
 SEED = 0
+DATA_DEPENDENT = "look for code in the network's forward that depends on data"
 
 
 def check_input_and_output(bundle: BundleFolder) -> None:
@@ -43,7 +44,7 @@ def check_torchscript(bundle: BundleFolder) -> None:
     image = random_image(bundle)
     with torch.no_grad():
         answer = torch.jit.load(file)(image)
-    refuse_difference("TorchScript", answer, eager_answer(bundle, image))
+    refuse_difference("the TorchScript export", answer, eager_answer(bundle, image))
 
 
 def check_onnx(bundle: BundleFolder) -> None:
@@ -62,7 +63,7 @@ def check_onnx(bundle: BundleFolder) -> None:
     )
     session = runtime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     answer = session.run(None, {session.get_inputs()[0].name: image.numpy()})[0]
-    refuse_difference("ONNX", torch.from_numpy(np.asarray(answer)), eager_answer(bundle, image))
+    refuse_difference("the ONNX export", torch.from_numpy(np.asarray(answer)), eager_answer(bundle, image))
 
 
 def weights_file(bundle: BundleFolder) -> Path:
@@ -83,7 +84,7 @@ def network(bundle: BundleFolder) -> torch.nn.Module:
 def eager_answer(bundle: BundleFolder, image: torch.Tensor) -> torch.Tensor:
     """What the network itself answers."""
     own = network(bundle)
-    own.load_state_dict(torch.load(weights_file(bundle), weights_only=True))
+    own.load_state_dict(torch.load(weights_file(bundle), map_location="cpu", weights_only=True))
     with torch.no_grad():
         return own(image)
 
@@ -101,13 +102,10 @@ def random_image(bundle: BundleFolder) -> torch.Tensor:
     return torch.randn(1, stated["num_channels"], *shape, generator=generator)
 
 
-def refuse_difference(kind: str, answer: torch.Tensor, expected: torch.Tensor) -> None:
-    """Raise an `InputError` where an export answers otherwise than the network."""
+def refuse_difference(what: str, answer: torch.Tensor, expected: torch.Tensor, remedy: str = DATA_DEPENDENT) -> None:
+    """Raise an `InputError` where something exported answers otherwise than the network."""
     if answer.shape != expected.shape:
-        raise InputError(f"the {kind} export answers with shape {tuple(answer.shape)}, not {tuple(expected.shape)}")
+        raise InputError(f"{what} answers with shape {tuple(answer.shape)}, not {tuple(expected.shape)}; {remedy}")
     difference = float((answer - expected).abs().max())
     if not difference <= TOLERANCE:
-        raise InputError(
-            f"the {kind} export differs from the network by {difference:.1e}, allowed are {TOLERANCE:.0e}; "
-            "look for code in the network's forward that depends on data"
-        )
+        raise InputError(f"{what} differs from the network by {difference:.1e}, allowed are {TOLERANCE:.0e}; {remedy}")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 import sys
 from importlib.metadata import packages_distributions
-from importlib.util import find_spec
-from pathlib import Path
 
 from ..errors import InputError
 from .bundle_folder import BundleFolder
@@ -28,9 +26,8 @@ def check_packages(bundle: BundleFolder) -> None:
 
 def imported_modules(bundle: BundleFolder) -> list[str]:
     """Top-level modules, other than Python's own, that the code imports as soon as it is imported itself."""
-    spec = find_spec(bundle.package)
-    folder = Path(str(spec.origin)).parent if spec else bundle.root
-    sources = [text.decode("utf-8") for path, text in code_contents("code", folder).items() if path.endswith(".py")]
+    files = code_contents("code", bundle.code)
+    sources = [text.decode("utf-8") for path, text in files.items() if path.endswith(".py")]
     return sorted({name for source in sources for name in at_once(source)} - set(sys.stdlib_module_names))
 
 

@@ -18,6 +18,7 @@ import yaml
 from ..errors import InputError
 from .boxes import write_box_cohort
 from .bundle_folder import BundleFolder
+from .code_name import PROJECT
 from .documented import PLACEHOLDER, blocks, commands, config_names, missing_package, with_overlays, with_paths
 from .small_run import EXPORTED, boxes, class_names, small_values
 from .verify_configs import reason
@@ -76,7 +77,8 @@ def small_overlay(bundle: BundleFolder, names: tuple[str, ...]) -> Path:
 def copy_of(bundle: BundleFolder) -> Path:
     """The bundle as it is shipped, without weights, in the scratch folder: its commands write beside its configs."""
     copy = bundle.scratch / "copy" / bundle.name
-    for part in (*SHIPPED, *([bundle.package] if (bundle.root / bundle.package).is_dir() else [])):
+    own = [] if bundle.package == PROJECT else [bundle.package]
+    for part in (*SHIPPED, *own):
         shutil.copytree(bundle.root / part, copy / part, dirs_exist_ok=True)
     (copy / "models").mkdir(exist_ok=True)
     return copy

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from ..errors import InputError
+from ..option_list import option_list
 from .bundle_folder import BundleFolder
+from .bytecode import forget_code, without_bytecode
+from .code_name import PROJECT
+from .model_info import read_model_info
 from .quiet import quiet
 from .releasing import BUNDLES, bundle_folders
 from .verify_configs import check_entries, check_inference_properties, check_train_properties, reason
@@ -17,11 +22,13 @@ from .verify_files import check_files, check_personal_paths
 from .verify_metadata import check_agreement, check_schema, check_version
 from .verify_network import check_input_and_output, check_onnx, check_torchscript
 from .verify_packages import check_packages
+from .verify_published import check_published
 from .verify_runs import check_runs
+from .verify_weights import check_weights
 
 logger = logging.getLogger(__name__)
 
-PASSED, FAILED = "ok", "FAILED"
+PASSED, NOTE, FAILED = "ok", "note", "FAILED"
 Check = Callable[[BundleFolder], str | None]  # raises where something is wrong; may return a remark
 CHECKS: dict[str, Check] = {
     "files": check_files,
@@ -36,46 +43,60 @@ CHECKS: dict[str, Check] = {
     "properties for inference": check_inference_properties,
     "every config entry": check_entries,
     "documented commands run": check_runs,
+    "weights": check_weights,
     "network input and output": check_input_and_output,
     "TorchScript export": check_torchscript,
     "ONNX export": check_onnx,
 }
 
 
-def verify(bundle: str | Sequence[str] = "all", source: str = str(BUNDLES)) -> None:
+def verify(bundle: str | Sequence[str] = "all", source: str = str(BUNDLES), model_info: str = "") -> None:
     """Check bundles as MONAI's model zoo does, and more; one line for each check, exit status 1 where one fails.
 
     Files, version, changelog and metadata, sections and commands of the page, personal paths, every entry of every
-    config, MONAI's properties, input and output of the network, TorchScript and ONNX exports. Configs are run small and
-    on generated boxes; nothing is written into the bundle.
+    config, MONAI's properties, weights, input and output of the network, TorchScript and ONNX exports. Configs are run
+    small and on generated boxes; nothing is written into the bundle. A line says ok, FAILED, or note: nothing is wrong,
+    but something could not be checked, such as weights that are not here.
+
+    It runs the bundle's configs and code: check only bundles you trust.
 
     Args:
         bundle: folders of bundles, separated by commas, e.g. an unpacked release; "all": those in `source`.
         source: folder of the bundles.
+        model_info: a model_info.json; a version that it lists must have the files that it was released with.
 
     Raises:
         InputError: a folder is no bundle, or a check failed.
     """
-    roots = bundle_folders("all", Path(source)) if bundle == "all" else folders(bundle)
-    failed = [title for root in roots for title in failed_checks(root)]
+    checks = checks_with(model_info)
+    names = option_list(bundle)
+    roots = bundle_folders("all", Path(str(source))) if names == ["all"] else [Path(name) for name in names]
+    with without_bytecode():
+        failed = [title for root in roots for title in failed_checks(root, checks)]
     if failed:
-        raise InputError(f"{len(failed)} of {len(CHECKS) * len(roots)} checks failed: see the lines above")
+        raise InputError(f"{len(failed)} of {len(checks) * len(roots)} checks failed: see the lines above")
 
 
-def folders(given: str | Sequence[str]) -> list[Path]:
-    """The folders named on the command line."""
-    return [Path(part) for part in (given.split(",") if isinstance(given, str) else given)]
+def checks_with(model_info: str) -> dict[str, Check]:
+    """The checks, with the one of published versions where a file lists them."""
+    if not model_info:
+        return CHECKS
+    file = Path(str(model_info)).expanduser()
+    read_model_info(file)  # a wrong file is no fault of a bundle
+    return {**CHECKS, "published versions": partial(check_published, file)}
 
 
-def failed_checks(root: Path) -> list[str]:
+def failed_checks(root: Path, checks: Mapping[str, Check]) -> list[str]:
     """Run every check on a bundle and say what came of each; returns the titles of those that failed."""
     failed = []
     with tempfile.TemporaryDirectory() as scratch:
         bundle = BundleFolder(root, scratch)
-        for title, check in CHECKS.items():
+        for title, check in checks.items():
             verdict = verdict_of(check, bundle)
             logger.info("%s: %s: %s", bundle.name, title, verdict)
-            failed += [] if verdict.startswith(PASSED) else [title]
+            failed += [title] if verdict.startswith(FAILED) else []
+    if bundle.package != PROJECT:
+        forget_code(bundle.root, bundle.package)
     return failed
 
 
@@ -86,4 +107,4 @@ def verdict_of(check: Check, bundle: BundleFolder) -> str:
             remark = check(bundle)
     except Exception as error:  # MONAI's checks raise anything
         return f"{FAILED}: {reason(error)}"
-    return f"{PASSED} ({remark})" if remark else PASSED
+    return f"{NOTE}: {remark}" if remark else PASSED

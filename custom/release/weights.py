@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from monai.bundle import ConfigParser
 
+from ..bundle_configs import NETWORK, made_entry, metadata_file
+from ..engines.fitting_weights import load_fitting_weights
 from ..errors import InputError
+from ..option_list import option_list
 
 MODEL = "models/model.pt"
 NONE = "none"
@@ -25,9 +26,8 @@ def parse_weights(weights: str | Sequence[str], bundles: Sequence[str]) -> dict[
     Raises:
         InputError: something else was given, or a bundle that is not released, or a file that is not there.
     """
-    given = [weights] if isinstance(weights, str) else list(weights)
     found: dict[str, Path | None] = {}
-    for entry in [part for text in given for part in str(text).split(",") if part]:
+    for entry in option_list(weights):
         name, _, file = entry.partition("=")
         if name not in bundles or not file:
             raise InputError(f"--weights {entry}: give NAME=FILE or NAME={NONE} with NAME one of {', '.join(bundles)}")
@@ -37,13 +37,16 @@ def parse_weights(weights: str | Sequence[str], bundles: Sequence[str]) -> dict[
     return found
 
 
-def weights_contents(file: Path | None, root: Path, metadata: Mapping[str, Any]) -> dict[str, bytes]:
+def weights_contents(
+    file: Path | None, root: Path, metadata: Mapping[str, Any], inference: ConfigParser
+) -> dict[str, bytes]:
     """Path in the bundle -> content of the weights and of what inference reads beside them; nothing for None.
 
     Args:
         file: the weights.
-        root: the bundle's folder.
+        root: the bundle's folder, whose code must be importable.
         metadata: the bundle's.
+        inference: parser of its inference.yaml.
 
     Raises:
         InputError: the metadata state no scores and origin, or the weights do not fit the network of inference.yaml.
@@ -53,21 +56,15 @@ def weights_contents(file: Path | None, root: Path, metadata: Mapping[str, Any])
     metrics = metadata.get("eval_metrics") or {}
     if not str(metrics.get(ORIGIN, "")).strip() or len(metrics) < 2:
         raise InputError(
-            f"{root / 'configs' / 'metadata.json'}: eval_metrics states no measured score with its `{ORIGIN}` (data "
+            f"{metadata_file(root)}: eval_metrics states no measured score with its `{ORIGIN}` (data "
             f"and training of the weights) for {file}: state both, or pass --weights {root.name}={NONE}"
         )
-    refuse_other_network(file, root)
-    beside = [file.with_name(name) for name in BESIDE]
-    return {MODEL: file.read_bytes()} | {f"models/{one.name}": one.read_bytes() for one in beside if one.is_file()}
+    remedy = "a training with overlays or settings is released as a bundle of its own, made by trained_bundle"
+    load_fitting_weights(file, made_entry(inference, NETWORK, root), remedy)
+    return weight_files(file)
 
 
-def refuse_other_network(file: Path, root: Path) -> None:
-    """Raise an `InputError` unless the file is a flat dictionary of tensors that fits network_def of inference.yaml."""
-    parser = ConfigParser()
-    parser.read_config(str(root / "configs" / "inference.yaml"))
-    try:
-        tensors = torch.load(file, map_location="cpu", weights_only=True)
-        parser.get_parsed_content("network_def").load_state_dict(tensors)
-    except (RuntimeError, EOFError, AttributeError, TypeError, pickle.UnpicklingError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{file} does not hold the weights of {root.name}'s network: {reason}") from error
+def weight_files(file: Path) -> dict[str, bytes]:
+    """Path in the bundle -> content of the weights, and of what inference reads beside them where it is there."""
+    beside = [one for one in map(file.with_name, BESIDE) if one.is_file()]
+    return {MODEL: file.read_bytes()} | {f"models/{one.name}": one.read_bytes() for one in beside}

@@ -121,7 +121,7 @@ def native_grid(
     if sorted(axes) != [0, 1, 2] or (oblique @ (np.asarray(native_size) - 1)).max() > MAX_SHIFT:
         raise InputError(
             f"{name}: the axes of the network's grid {_in_one_line(affine)} are not parallel to those of the scan "
-            f"{_in_one_line(native_affine)}: use an affine without shear, or return_grid 'network' and Invertd"
+            f"{_in_one_line(native_affine)} (gantry tilt?); resample it onto a grid with right angles"
         )
     return NativeGrid(
         [

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from ..data.cohort import Cohort, CohortCase
 from ..data.inspection import CaseFacts, inspect_cases
 from ..data.labelled_cases import case_entry
-
-RIGHT_ANGLE = 2e-4  # cosine: a tenth of a voxel over 500 voxels
+from ..data.shear import shear_problems
 
 
 def unusable_cases(cohort: Cohort, facts_file: str | Path) -> dict[str, str]:
@@ -19,7 +16,7 @@ def unusable_cases(cohort: Cohort, facts_file: str | Path) -> dict[str, str]:
     facts = inspect_cases(entries, cohort.num_classes, facts_file, description="checking cases")
     found = {}
     for case, fact in zip(cohort.cases, facts, strict=True):
-        problems = [*fact.problems, *unannotated_values(case, fact, cohort), *shear(case, fact)]
+        problems = [*fact.problems, *unannotated_values(case, fact, cohort), *shear_problems(fact)]
         if problems:
             found[case.name] = "; also ".join(problems)
     return found
@@ -32,14 +29,3 @@ def unannotated_values(case: CohortCase, fact: CaseFacts, cohort: Cohort) -> lis
         return []
     names = ", ".join(cohort.class_names(extra))
     return [f"{case.label}: holds {names}, which the manifest does not list as annotated; correct either of them"]
-
-
-def shear(case: CohortCase, fact: CaseFacts) -> list[str]:
-    """A problem where the axes of a scan are not at right angles: label maps cannot return to its grid axis by axis."""
-    if not fact.affine:
-        return []
-    axes = np.asarray(fact.affine)[:3, :3]
-    cosines = np.abs(np.triu((axes / np.linalg.norm(axes, axis=0)).T @ (axes / np.linalg.norm(axes, axis=0)), k=1))
-    if cosines.max() <= RIGHT_ANGLE:
-        return []
-    return [f"{case.image}: its axes are sheared (gantry tilt); resample it onto a grid with right angles"]

@@ -108,6 +108,7 @@ def prediction_overrides(
     """Ids of inference.yaml for predictions of listed cases with a stage's model, named by case."""
     names = {str(case.image): case.name for case in cases}
     return {
+        "dataset_dir": str(cases_file),
         "dataset#data": f"$data.read_case_list({str(cases_file)!r})",
         "output_dir": str(folder),
         "ckpt_dir": str(model.models),

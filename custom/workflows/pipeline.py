@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigParser
+from monai.utils import path_to_sqlite_uri
 
 from ..atomic_write import write_json
 from ..data.checksums import file_checksums, sha256
 from ..data.cohort import default_group_rules, group_cases, read_cohort
 from ..data.foreground_intensity import foreground_intensity
 from ..data.labelled_cases import case_entry
+from ..data.needed_package import needed_package
 from ..errors import InputError
 from ..flags import is_on
 from ..reports.pipeline_report import status_table, write_pipeline_report
@@ -55,6 +57,8 @@ class PseudoLabelPipeline:
         on_change: "refuse" to go on where settings or data of begun stages changed, or "redo" these stages.
         keep_cache: keep the prepared cases of finished stages.
         window: intensities that the contact sheet shows black and white; None: each slice's own.
+        tracking: record the trainings and predictions of the stages with MLflow.
+        tracking_uri: the store they are recorded in; empty: mlruns.db in the work folder.
     """
 
     def __init__(
@@ -75,6 +79,8 @@ class PseudoLabelPipeline:
         on_change: str = REFUSE,
         keep_cache: bool | str = False,
         window: Sequence[float] | None = (-160, 240),
+        tracking: bool = False,
+        tracking_uri: str = "",
     ) -> None:
         if on_change not in (REFUSE, REDO):
             raise InputError(f"on_change is {on_change!r}; pass {REFUSE} or {REDO}")
@@ -88,6 +94,7 @@ class PseudoLabelPipeline:
             machine=dict(machine or {}),
             keep_cache=is_on(keep_cache),
             window=None if window is None else (float(window[0]), float(window[1])),
+            tracking=tracking_options(self.work, tracking_uri) if tracking and is_first() else {},
         )
         self.dry_run = is_on(dry_run)
         self.status = is_on(status)
@@ -264,6 +271,16 @@ class PseudoLabelPipeline:
             data=f"{self.cohort.name}: {counts}; {len(self.cohort.validation)} validation cases",
         )
         logger.info("%s", "\n" + status_table(records))
+
+
+def tracking_options(work: WorkFolder, uri: str) -> dict[str, Any]:
+    """What makes the runs of a stage record themselves in one store: further options of `run_config`.
+
+    Raises:
+        InputError: mlflow is not installed, which a stage would tell after hours of work.
+    """
+    needed_package("mlflow", "mlflow", "--tracking mlflow")
+    return {"tracking": "mlflow", "tracking_uri": uri or path_to_sqlite_uri(work.path / "mlruns.db")}
 
 
 def digest(inputs: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PipelineSettings:
-    """What all stages share; see `PseudoLabelPipeline`."""
+    """What all stages share; see `PseudoLabelPipeline`.
+
+    `tracking`: what makes their runs record themselves, nothing where they do not.
+    """
 
     bundle_root: Path
     overlays: tuple[str, ...]
@@ -38,6 +41,7 @@ class PipelineSettings:
     machine: Mapping[str, Any]
     keep_cache: bool
     window: tuple[float, float] | None
+    tracking: Mapping[str, Any] = field(default_factory=dict)
 
     def configs(self, base: str, stage: Stage) -> list[str]:
         """The configs a stage lays over train.yaml or inference.yaml."""
@@ -162,6 +166,8 @@ class StageRun:
             "class_names": list(self.cohort.classes),
             "run_name": f"of {fill.group} with {source.name}",
             "confidence": self.stage.confidence > 0,
+            **self.settings.tracking,
+            "save_execute_config": False,  # of tracking: JSON has no way to write the formatters below
             **prediction_overrides(
                 case_list, cases, self.folder.pseudo_labels(fill.group), self.work.stage(source.name), facts
             ),
@@ -203,6 +209,7 @@ class StageRun:
             "data_name": f"{self.cohort.name}, validation cases",
             "run_name": self.stage.name,
             "unannotated": self.stage.unannotated,
+            **self.settings.tracking,
             "output_dir": str(folder.output),
             "ckpt_dir": str(folder.models),
             "cache_dir": str(folder.cache),

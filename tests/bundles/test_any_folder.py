@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 
 import highdicom
 import nibabel as nib
@@ -40,7 +41,7 @@ def save_weights(bundle, network):
     torch.manual_seed(0)
     weights = {name: torch.randn_like(value) for name, value in network.state_dict().items()}
     models = bundle.work / "models"
-    models.mkdir()
+    models.mkdir(exist_ok=True)
     torch.save(weights, models / "model.pt")
     (models / "intensity.json").write_text(json.dumps({"lower": -300.0, "upper": 1300.0, "mean": 500.0, "sd": 577.0}))
 
@@ -50,10 +51,15 @@ def voxels(seed=0, shape=SHAPE):
 
 
 def label(bundle, folder, **options):
-    """Run inference; file name -> labels and affine."""
+    """Run inference; file name, without the identifier of a series -> labels and affine."""
     output = bundle.work / f"labels_{folder.name}"
     bundle.run("inference", dataset_dir=str(folder), output_dir=str(output), **options)
-    return {file.name: read_scan_file(file) for file in sorted(output.iterdir()) if file.suffix != ".dcm"}
+    files = (file for file in sorted(output.iterdir()) if file.suffix != ".dcm")
+    return {without_identifier(file.name): read_scan_file(file) for file in files}
+
+
+def without_identifier(name):
+    return re.sub(r"_[0-9a-f]{8}(?=\.)", "", name)
 
 
 def reoriented(volume, affine, codes):
@@ -71,7 +77,7 @@ def canonical(volume, affine):
 
 def test_every_format_in_one_folder(random_bundle):
     """The same scan in each format has the same labels, on its grid, under its name; other files are ignored."""
-    folder = random_bundle.work / "scans"
+    folder = random_bundle.work / "mixed" / "scans"
     affine = turned("LPS", DEGREES, SPACING)
     for name in ("a.nii.gz", "b.nii", "c.mha", "d.mhd", "e.nrrd", "f.nhdr"):
         write_scan(folder / name, 2 * voxels(), affine)
@@ -87,7 +93,7 @@ def test_every_format_in_one_folder(random_bundle):
         "d.mha",
         "e.nrrd",
         "f.nrrd",
-        "g.nii.gz",
+        "patient_g.nii.gz",
         "scans_3.nii.gz",
         "scans_4_T1_fs.nii.gz",
     ]
@@ -106,12 +112,9 @@ def test_a_dicom_segmentation_beside_the_label_map(random_bundle):
     write_scan(folder / "a.nii.gz", voxels(), affine)
     write_series(folder / "b", voxels(), affine)
     found = label(random_bundle, folder, dicom_seg="true")
-    assert sorted(file.name for file in (random_bundle.work / "labels_scans").iterdir()) == [
-        "a.nii.gz",
-        "b.dcm",
-        "b.nii.gz",
-    ]
-    segmentation = highdicom.seg.segread(random_bundle.work / "labels_scans" / "b.dcm")
+    files = sorted((random_bundle.work / "labels_scans").iterdir())
+    assert [file.name for file in files] == ["a.nii.gz", "b.dcm", "b.nii.gz"]
+    segmentation = highdicom.seg.segread(files[1])
     volume = segmentation.get_volume(combine_segments=True, allow_missing_positions=True)
     to_voxels = np.linalg.inv(LPS @ affine) @ volume.affine
     places = np.round(to_voxels[:3, :3] @ np.argwhere(volume.array).T + to_voxels[:3, 3:]).astype(int)
@@ -167,7 +170,8 @@ def test_slices_in_any_direction(random_bundle):
     reference, _ = found.pop("canonical.nii.gz")
     assert len(found) == 5
     for name, (labels, label_affine) in found.items():
-        assert np.allclose(label_affine, reoriented(volume, affine, name[:3])[1], rtol=0, atol=1e-6), name
+        codes = name.split(".")[0]
+        assert np.allclose(label_affine, reoriented(volume, affine, codes)[1], rtol=0, atol=1e-6), name
         assert np.array_equal(canonical(labels, label_affine), reference), name
 
 
@@ -183,9 +187,52 @@ def test_an_interrupted_run_goes_on(random_bundle, overwrite):
         (output / name).unlink()
     before = {file: file.stat().st_mtime_ns for file in output.iterdir()}
     label(random_bundle, folder, overwrite=overwrite)
-    assert sorted(file.name for file in output.iterdir()) == ["a.nii.gz", "b.mha", "c.nrrd", "d.mha", "e.nii.gz"]
+    names = sorted(file.name for file in output.iterdir())
+    assert names == ["a.nii.gz", "b.mha", "c.nrrd", "d.mha", "e.nii.gz"]
     changed = [file for file, time in before.items() if file.stat().st_mtime_ns != time]
     assert len(changed) == (3 if overwrite == "true" else 0)
+
+
+def test_endings_in_upper_case(random_bundle):
+    """Libraries differ in what they take these for; label maps have lower case."""
+    folder = random_bundle.work / "scans"
+    for name in ("a.nii.gz", "b.mha", "c.mhd", "d.nrrd"):
+        write_scan(folder / name, voxels(), turned("LPS", DEGREES, SPACING))
+    for name, other in (("a.nii.gz", "A.NII.GZ"), ("b.mha", "B.Mha"), ("c.mhd", "C.MHD"), ("d.nrrd", "D.NRRD")):
+        (folder / name).rename(folder / other)
+    found = label(random_bundle, folder)
+    assert list(found) == ["A.nii.gz", "B.mha", "C.mha", "D.nrrd"]
+    for labels, affine in found.values():
+        assert np.array_equal(labels, found["A.nii.gz"][0])
+        assert np.allclose(affine, turned("LPS", DEGREES, SPACING), rtol=0, atol=1e-6)
+
+
+def test_numbered_scans_and_channels(random_bundle):
+    """Scans that are numbered from 0 keep their names; in a data set the number is a channel's."""
+    folder = random_bundle.work / "scans"
+    names = [f"s_{number:04d}.nii.gz" for number in range(3)]
+    for name in names:
+        write_scan(folder / name, voxels(), np.eye(4))
+    assert list(label(random_bundle, folder)) == names
+    data_set = random_bundle.work / "set"
+    data_set.mkdir()
+    (folder / names[1]).unlink()
+    (folder / names[2]).unlink()
+    (data_set / "imagesTs").symlink_to(folder)
+    assert list(label(random_bundle, data_set)) == ["s.nii.gz"]
+
+
+def test_scans_of_two_channel_files(random_bundle):
+    folder = random_bundle.work / "scans"
+    for name in ("a_0000", "a_0001", "b_0000", "b_0001"):
+        write_scan(folder / f"{name}.nii.gz", voxels(int(name[-1])), turned("LPS", DEGREES, SPACING))
+    save_weights(random_bundle, torch.nn.Conv3d(2, 3, 5, padding=2))
+    overlay = yaml.safe_load(random_bundle.overlay.read_text())
+    overlay["network_def"]["in_channels"] = 2
+    random_bundle.overlay.write_text(yaml.safe_dump(overlay))
+    found = label(random_bundle, folder, num_channels=2)
+    assert list(found) == ["a.nii.gz", "b.nii.gz"]
+    assert np.array_equal(found["a.nii.gz"][0], found["b.nii.gz"][0])
 
 
 def test_refused(random_bundle):

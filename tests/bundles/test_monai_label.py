@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from monai.bundle import ConfigParser
 from monai.bundle import run as run_bundle
 from monai.transforms import LoadImaged, SaveImaged
+
+from custom.engines import default_device
 
 from .conftest import Bundle, equal, weights
 
@@ -85,8 +89,9 @@ def items(dataset: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize(("run_id", "held_out"), [("run", 2), ("", 2), ("", 0)])
-def test_a_training_from_image_and_label_alone(trained_bundle, tmp_path, run_id, held_out):
+def test_a_training_from_image_and_label_alone(trained_bundle, tmp_path, monkeypatch, run_id, held_out):
     """An empty run_id, which 3D Slicer sends, evaluates every entry of train.yaml; there is no data set behind it."""
+    monkeypatch.setenv("PYTHONPATH", "")  # see displayable_configs
     models = tmp_path / "models"
     shutil.copytree(trained_bundle.work / "models", models)
     before = weights(models)
@@ -115,3 +120,28 @@ def test_a_training_from_image_and_label_alone(trained_bundle, tmp_path, run_id,
     assert not equal(before, after)
     shortest = min((file.name for file in models.glob("*.pt")), key=len)
     assert shortest == "model.pt", "which MONAI Label loads"
+
+
+def test_processes_that_a_training_starts_find_the_code(trained_bundle, monkeypatch):
+    """MONAI Label starts torchrun without the bundle's folder; before, it asks train.yaml for options to display.
+
+    It does so whenever a viewer asks for the options, in one process.
+    """
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["/elsewhere", ""]))
+    for _ in range(2):
+        parser = ConfigParser()
+        parser.read_config(str(trained_bundle.root / "configs" / "train.yaml"))
+        parser.config.update({"bundle_root": str(trained_bundle.root)})
+        assert parser.get("displayable_configs"), "else it is not asked for"
+        assert parser.get_parsed_content("displayable_configs", instantiate=True) == {}
+    assert os.environ["PYTHONPATH"].split(os.pathsep) == ["/elsewhere", str(trained_bundle.root)]
+
+
+def test_each_of_several_processes_has_its_own_device(trained_bundle, tmp_path):
+    """MONAI Label writes one device for all into the config that multi_gpu_train.yaml is laid over."""
+    given = tmp_path / "given.yaml"
+    given.write_text("device: meta\n")
+    train, over = trained_bundle.files("train", "multi_gpu_train")[:2]
+    parser = ConfigParser()
+    parser.read_config([train, str(given), over])
+    assert parser.get_parsed_content("device") == default_device()

@@ -59,6 +59,13 @@ def test_every_voxel_on_its_own_slice(series, tmp_path):
     assert segmentation.SeriesNumber == 1007
 
 
+def test_description_in_another_character_set(tmp_path):
+    about = {"description": "Sch\xe4del", "SpecificCharacterSet": "ISO_IR 100"}
+    write_series(tmp_path / "ct", np.zeros(SHAPE, np.int16), AFFINE, **about)
+    (file,) = save(tmp_path / "ct", labels(), tmp_path / "out")
+    assert highdicom.seg.segread(file).SeriesDescription == "Segmentation of Sch\xe4del"
+
+
 def test_belongs_to_the_patient_study_and_frame_of_the_series(series, tmp_path):
     (file,) = save(series, labels(), tmp_path / "out")
     segmentation, source = pydicom.dcmread(file), pydicom.dcmread(next(series.iterdir()))

@@ -1,6 +1,7 @@
 """DICOM series: which there are, in which order their slices lie, and where."""
 
 import logging
+import os
 
 import numpy as np
 import pydicom
@@ -135,11 +136,66 @@ class TestFinding:
     def test_a_damaged_slice_is_named(self, tmp_path, caplog):
         files = write_series(tmp_path, voxels(), AFFINE)
         files[2].write_bytes(files[2].read_bytes()[:600])
+        text = f"{files[2]}: cannot be read and may be a slice of {tmp_path}; export the series again, or move "
+        assert refusal(tmp_path).startswith(text)
+        for file in files:
+            file.write_bytes(file.read_bytes()[:600])
+        files[0].rename(files[0].with_suffix(".old"))  # the folder changes
         with caplog.at_level(logging.WARNING):
-            (one,) = series_below(tmp_path)
-        assert len(one.slices) == SHAPE[2] - 1
+            assert series_below(tmp_path) == []
+        lines = [r.getMessage() for r in caplog.records]
+        assert len(lines) == SHAPE[2]
+        assert f"left out: {files[2]}: is a damaged DICOM file; export it again" in lines
+
+    @pytest.mark.parametrize("size", [0, 200, 700])
+    def test_a_damaged_slice_at_the_end_of_the_stack(self, tmp_path, size):
+        """The slices that are left make an even stack, which is not the scan."""
+        files = write_series(tmp_path, voxels(), AFFINE)
+        top = max(files, key=lambda file: pydicom.dcmread(file).ImagePositionPatient[2])
+        top.write_bytes(top.read_bytes()[:size])
+        assert f"{top}: cannot be read and may be a slice of" in refusal(tmp_path)
+
+    def test_a_damaged_slice_spoils_its_own_series_alone(self, tmp_path):
+        first = write_series(tmp_path, voxels(0), AFFINE, names="a{}.dcm")
+        write_series(tmp_path, voxels(1), AFFINE, names="b{}.dcm")
+        begin = first[2].read_bytes()[:900]
+        first[2].write_bytes(begin)
+        assert series_of(first[0]).uid.encode() in begin
+        assert "cannot be read and may be a slice of" in refusal(first[0])
+        assert np.array_equal(read_series(tmp_path / "b0.dcm")[0], voxels(1))
+        first[2].unlink()
+        (tmp_path / "c.dcm").touch()  # of either series
+        for name in ("a0.dcm", "b0.dcm"):
+            assert "cannot be read and may be a slice of" in refusal(tmp_path / name)
+
+    @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="a file that root may not read")
+    def test_a_slice_without_permission(self, tmp_path):
+        files = write_series(tmp_path, voxels(), AFFINE, names="IM{}")
+        files[0].chmod(0)
+        assert f"{files[0]}: cannot be read and may be a slice of" in refusal(tmp_path)
+
+    def test_a_series_in_parts_is_left_out(self, tmp_path, caplog):
+        """Some exports begin a new folder after so many files."""
+        uid = generate_uid()
+        write_series(tmp_path / "a" / "001", voxels(), AFFINE, uid=uid, skip=(0, 1, 2))
+        write_series(tmp_path / "a" / "002", voxels(), AFFINE, uid=uid, skip=(3, 4, 5, 6))
+        line = f"{tmp_path}/a/001: its series goes on in {tmp_path}/a/002; put the slices of all 2 folders into one"
+        with pytest.raises(InputError) as error:
+            series_below(tmp_path)
+        assert str(error.value) == line
+        write_series(tmp_path / "b", voxels(), AFFINE)
+        with caplog.at_level(logging.WARNING):
+            assert [one.scan for one in series_below(tmp_path)] == [str(tmp_path / "b")]
+        assert [r.getMessage() for r in caplog.records] == [f"left out: {line}"]
+
+    def test_time_points_in_folders_are_scans(self, tmp_path, caplog):
+        uid = generate_uid()
+        for name in ("early", "late"):
+            write_series(tmp_path / name, voxels(), AFFINE, uid=uid)
+        with caplog.at_level(logging.WARNING):
+            assert len(series_below(tmp_path)) == 2
         assert [r.getMessage() for r in caplog.records] == [
-            f"left out: {files[2]}: is a damaged DICOM file; export it again"
+            f"{tmp_path}/early and {tmp_path}/late are of one DICOM series: each is labelled by itself"
         ]
 
     def test_files_from_before_the_magic_word(self, tmp_path):

@@ -230,6 +230,27 @@ def test_changed_settings_files_and_entries_are_prepared_anew(tmp_path, data):
     assert prepared([{**data[0], "image": str(elsewhere)}], tmp_path) == ["copy.nii.gz"]
 
 
+def test_cases_that_an_earlier_version_read_otherwise_are_prepared_anew(tmp_path, data, monkeypatch):
+    now = disk_cache.FORMAT_VERSION
+    assert now > 1, "1 read scans at an angle onto another grid than inference"
+    monkeypatch.setattr(disk_cache, "FORMAT_VERSION", now - 1)
+    assert len(prepared(data, tmp_path)) == 3
+    monkeypatch.setattr(disk_cache, "FORMAT_VERSION", now)
+    assert len(prepared(data, tmp_path)) == 3
+    assert prepared(data, tmp_path) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX has a umask")
+def test_who_may_read_prepared_cases_is_as_the_umask_says(tmp_path, data):
+    before = os.umask(0o077)
+    try:
+        cache(data[:1], tmp_path)
+    finally:
+        os.umask(before)
+    (entry,) = (tmp_path / "cache").iterdir()
+    assert {path.stat().st_mode & 0o077 for path in (entry, *entry.iterdir())} == {0}
+
+
 def test_folders_are_called_by_their_case(tmp_path, data):
     stored = cache(data, tmp_path)
     assert re.fullmatch("case_0-[0-9a-f]{16}", stored.entries[0].name)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from custom.data.image_formats import ending_of, is_itk, is_nifti, label_ending, scan_name
+from custom.data.image_formats import ending_of, has_mixed_case, is_itk, is_nifti, label_ending, scan_name
 
 
 @pytest.mark.parametrize(
@@ -10,7 +10,9 @@ from custom.data.image_formats import ending_of, is_itk, is_nifti, label_ending,
     [
         ("/x/a.nii.gz", "a", ".nii.gz", ".nii.gz"),
         ("a.b.nii", "a.b", ".nii", ".nii"),
-        ("A.NII.GZ", "A", ".NII.GZ", ".NII.GZ"),
+        ("A.NII.GZ", "A", ".NII.GZ", ".nii.gz"),
+        ("A.MHA", "A", ".MHA", ".mha"),
+        ("A.Mhd", "A", ".Mhd", ".mha"),
         ("a.mha", "a", ".mha", ".mha"),
         ("a.mhd", "a", ".mhd", ".mha"),
         ("a.seg.nrrd", "a.seg", ".nrrd", ".nrrd"),
@@ -26,3 +28,9 @@ def test_names_and_endings(file, name, ending, label):
     assert label_ending(file) == label
     assert is_nifti(file) == (".nii" in file.lower())
     assert is_itk(file) == (ending.lower() in (".mha", ".mhd", ".nrrd", ".nhdr"))
+
+
+def test_names_that_nibabel_does_not_find():
+    assert [name for name in ("a.nii", "a.NII.GZ", "a.nii.GZ", "A.Mha", "A.b") if has_mixed_case(name)] == []
+    assert has_mixed_case("a.Nii.gz")
+    assert has_mixed_case("/X/a.nII")

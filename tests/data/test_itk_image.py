@@ -26,6 +26,17 @@ def test_reads_what_itk_wrote(tmp_path, ending, dtype):
     assert np.allclose(affine, AFFINE, rtol=0, atol=1e-14)
 
 
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_upper_and_mixed_case(tmp_path, ending):
+    """ITK itself takes .mha alone for MetaImage."""
+    file = write_scan(tmp_path / f"a.{ending}", voxels(), AFFINE)
+    for other in (ending.upper(), ending.capitalize()):
+        found, affine = read_itk_image(file.rename(tmp_path / f"b.{other}"))
+        assert np.array_equal(found, voxels())
+        assert np.allclose(affine, AFFINE, rtol=0, atol=1e-14)
+        file = tmp_path / f"b.{other}"
+
+
 @pytest.mark.parametrize("ending", ["mha", "nrrd"])
 def test_itk_reads_what_is_written(tmp_path, ending):
     write_itk_image(tmp_path / f"a.{ending}", voxels(np.uint8), AFFINE)

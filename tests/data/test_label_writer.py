@@ -1,13 +1,17 @@
 """Label maps in every format, whole, on the scan's grid."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
 from monai.data import MetaTensor
-from monai.transforms import SaveImage
+from monai.transforms import Compose, SaveImaged
 
 from custom.data import LabelFolder, LabelWriter
+from custom.errors import InputError, find_input_error, input_error_message
+from custom.workflows.disk_trouble import disk_trouble
 
 from .scan_files import read_scan_file, turned
 
@@ -16,14 +20,17 @@ ENDINGS = ("nii.gz", "nii", "mha", "nrrd")
 
 
 def save(folder, name, labels):
-    SaveImage(
+    saver = SaveImaged(
+        "pred",
         folder_layout=LabelFolder(folder),
         resample=False,
         output_dtype=torch.uint8,
         writer=LabelWriter,
         output_name_formatter=lambda *_: {"subject": name},
         print_log=False,
-    )(MetaTensor(torch.as_tensor(labels)[None], affine=AFFINE, meta={"filename_or_obj": "scan"}))
+    )
+    pred = MetaTensor(torch.as_tensor(labels)[None], affine=AFFINE, meta={"filename_or_obj": "scan"})
+    Compose([saver])({"pred": pred})
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -48,10 +55,44 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch, ending)
     def interrupted(_image, path, **_):
         with open(path, "w") as half:  # noqa: PTH123 - as ITK does
             half.write("half")
-        raise RuntimeError("no space left on device")
+        raise KeyboardInterrupt
 
     monkeypatch.setattr(sitk, "WriteImage", interrupted)
-    with pytest.raises(RuntimeError, match="no space left"):
+    with pytest.raises(KeyboardInterrupt):
         save(tmp_path, file.name, np.zeros((4, 5, 6)))
     assert file.read_text() == "old"
     assert list(tmp_path.iterdir()) == [file]
+
+
+@contextmanager
+def no_file_above(size):
+    """Let the system refuse larger files, as a quota does."""
+    resource = pytest.importorskip("resource", reason="only POSIX limits the size of files")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_file_that_the_system_refuses_is_one_line(tmp_path, ending):
+    """Through MONAI's transforms, which keep but the text of what a writer raises."""
+    file = tmp_path / f"a.{ending}"
+    noise = np.random.default_rng(0).integers(0, 4, (60, 60, 60))
+    with pytest.raises(Exception) as error, no_file_above(20000):
+        save(tmp_path, file.name, noise)
+    line = input_error_message(find_input_error(error.value))
+    reason = "failed to write to file" if ending == "nrrd" else "File too large"
+    assert line.startswith(f"{file} cannot be written (")
+    assert line.endswith(f"{reason}): free space or pass another --output_dir")
+    assert "\n" not in line
+    assert disk_trouble(error.value) == line.partition(": free")[0], "which no case is blamed for"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_a_file_is_one_line(tmp_path):
+    (tmp_path / "labels").touch()
+    with pytest.raises(InputError, match=r"labels/a.nii.gz cannot be written \(.+\): free space or pass another"):
+        LabelWriter(output_dtype=np.uint8).write(tmp_path / "labels" / "a.nii.gz")

@@ -1,4 +1,6 @@
 import json
+import logging
+import sys
 
 import numpy as np
 import pytest
@@ -252,6 +254,40 @@ class TestImagesToPredict:
         assert self.images(tmp_path / "p1" / "ct") == [f"{tmp_path}/p1/ct"]
         assert self.images(tmp_path / "p1" / "ct" / "001.dcm") == [f"{tmp_path}/p1/ct"]
         assert self.images(tmp_path / "c.mha") == [f"{tmp_path}/c.mha"]
+
+    def test_channels_beside_a_series(self, tmp_path):
+        write_series(tmp_path / "c", np.zeros((4, 4, 2), np.int16), turned("LPS"))
+        touch(tmp_path, *(f"{n}_{channel}.nii.gz" for n in "ab" for channel in ("0000", "0001")))
+        files = [[f"{tmp_path}/{n}_{channel}.nii.gz" for channel in ("0000", "0001")] for n in "ab"]
+        assert self.images(tmp_path) == [*files, f"{tmp_path}/c"]
+
+    def test_without_simpleitk_dicom_alone_is_left_out(self, tmp_path, monkeypatch, caplog):
+        write_series(tmp_path / "s", np.zeros((4, 4, 2), np.int16), turned("LPS"))
+        monkeypatch.setitem(sys.modules, "SimpleITK", None)
+        assert "needs the package SimpleITK: pip install SimpleITK" in message(layouts.test_images, tmp_path)
+        touch(tmp_path, "a.nii.gz")
+        with caplog.at_level(logging.WARNING):
+            assert self.images(tmp_path) == [f"{tmp_path}/a.nii.gz"]
+        (line,) = [record.getMessage() for record in caplog.records]
+        assert line.startswith(f"left out: {tmp_path}/s/000.dcm: this format needs the package SimpleITK")
+
+    @pytest.mark.parametrize("name", ["S.Nii.gz", "S.nII"])
+    def test_a_name_that_nibabel_does_not_find(self, tmp_path, name):
+        touch(tmp_path, name)
+        text = f"{tmp_path}/{name}: its ending mixes upper and lower case; rename it to S{name[1:].lower()}"
+        assert message(layouts.test_images, tmp_path) == text
+        assert message(layouts.test_images, tmp_path / name) == text
+
+    def test_upper_case(self, tmp_path):
+        touch(tmp_path, "A.MHA", "B.NII.GZ", "C.Nrrd")
+        assert self.images(tmp_path) == [f"{tmp_path}/{name}" for name in ("A.MHA", "B.NII.GZ", "C.Nrrd")]
+
+    def test_where_scans_are_looked_for(self, tmp_path):
+        root = touch(decathlon(tmp_path / "set"), "plain/a.nii", "plain/.b/c.nii", "plain/d/e.mha", "plain/d/e.txt")
+        assert layouts.scan_folder(root) == root / "imagesTr"
+        assert layouts.scan_folder(root / "plain") == root / "plain"
+        assert layouts.scan_folder(tmp_path / "nowhere") == tmp_path / "nowhere"
+        assert layouts.files_below(root / "plain") == [root / "plain/d/e.mha"]
 
     def test_nnunet_channels_in_another_format(self, tmp_path):
         listing(tmp_path, channel_names={"0": "T1", "1": "T2"}, file_ending=".nrrd")

@@ -20,9 +20,12 @@ from custom.atomic_write import write_json
 from custom.data import FLARE22_INTENSITY
 
 
-def predict(project: Path, *options: str, **environment: object) -> subprocess.CompletedProcess:
+def predict(
+    project: Path, *options: str, folder: Path | None = None, **environment: object
+) -> subprocess.CompletedProcess:
     return subprocess.run(
         ["sh", str(project / "docker" / "predict.sh"), *options],
+        cwd=folder,
         env={
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -88,6 +91,18 @@ def test_real_mri_of_a_folder(project, shared_data, tmp_path, name, options):
     bundle = bundle_with_seeded_weights(project, name, "hippocampus", tmp_path / "bundle")
     scans = sorted((shared_data / "hippocampus" / "imagesTr").glob("*.nii.gz"))[:2]
     check(project, bundle, "hippocampus", scans, tmp_path, **options)
+
+
+def test_folders_named_from_where_one_is(project, tmp_path):
+    """Blanks in their names too."""
+    bundle = bundle_with_seeded_weights(project, "batseg_spine", "hippocampus", tmp_path / "my bundle")
+    (tmp_path / "my scans").mkdir()
+    noise = np.random.default_rng(0).normal(size=(20, 24, 16)).astype(np.float32)
+    nib.save(nib.Nifti1Image(noise, np.eye(4)), tmp_path / "my scans" / "a_0000.nii.gz")
+    folders = {"INPUTS": "my scans", "OUTPUTS": "my labels", "BUNDLE_DIR": bundle.name, "OVERLAYS": "hippocampus"}
+    result = predict(project, "--mirrored", "false", folder=tmp_path, **folders)
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert [file.name for file in (tmp_path / "my labels").iterdir()] == ["a.nii.gz"]
 
 
 @pytest.mark.slow

@@ -1,39 +1,71 @@
-"""An environment with everything the bundles need but this project, and programs that run in it."""
+"""An environment with what a release says it needs, and nothing else; programs that run in it."""
 
 from __future__ import annotations
 
+import json
 import os
-import site
 import subprocess
 import venv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
+from packaging.requirements import Requirement
 
-def environment_without_project(folder: Path) -> Path:
-    """The python of a new virtual environment that finds the installed packages, without this project.
+STATED_APART = {"monai_version": "monai", "numpy_version": "numpy", "pytorch_version": "torch"}
+NOT_LINKED = ("..", "__pycache__")  # programs in bin/, and compiled files of single modules
 
-    A `.pth` file names the folder the packages lie in. The `.pth` files of that folder itself are not read then, and an
-    editable installation of the project is one of them.
+
+def required_packages(metadata: Path) -> set[str]:
+    """The packages that a bundle's metadata.json asks for; those it calls optional are not among them."""
+    content = json.loads(metadata.read_text())
+    return {name for key, name in STATED_APART.items() if key in content} | set(content["required_packages_version"])
+
+
+def environment_of(packages: Iterable[str], folder: Path) -> Path:
+    """The python of a new virtual environment that holds packages, as installed here, and what these require.
+
+    Its site-packages are links to theirs, so nothing else can be imported: not this project, and no package that only
+    its tests or extras need.
     """
     venv.create(folder, with_pip=False, symlinks=True)
-    (packages,) = folder.glob("lib/python*/site-packages")
-    (packages / "installed.pth").write_text("\n".join(site.getsitepackages()))
+    (target,) = folder.glob("lib/python*/site-packages")
+    for package in with_requirements(packages):
+        for name in {file.parts[0] for file in package.files or ()}.difference(NOT_LINKED):
+            if not (target / name).exists():  # some share a folder
+                (target / name).symlink_to(Path(str(package.locate_file(name))))
     return folder / "bin" / "python"
 
 
-def begin(python: Path, arguments: Sequence[str], folder: Path, **variables: str) -> subprocess.Popen[str]:
-    """Start the environment's python in a folder, on one thread and without a GPU."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    settings: Mapping[str, str] = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "no_proxy": "127.0.0.1"}
-    return subprocess.Popen(
-        [str(python), *arguments],
-        cwd=folder,
-        env={**kept, **settings, **variables},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def with_requirements(packages: Iterable[str]) -> list[Distribution]:
+    """The installed packages of these names and of all that these require, without extras."""
+    found: dict[str, Distribution] = {}
+    names = list(packages)
+    while names:
+        package = distribution(names.pop())
+        if found.setdefault(package.name, package) is package:
+            required = map(Requirement, package.requires or ())
+            names += [one.name for one in required if one.marker is None or one.marker.evaluate({"extra": ""})]
+    return list(found.values())
+
+
+def begin(python: Path, command: Sequence[str], folder: Path) -> subprocess.Popen[str]:
+    """Start a command, in which `python` is the environment's, in a folder."""
+    settings = settings_of(python)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(list(command), cwd=folder, env=settings, stdout=pipe, stderr=pipe, text=True)
+
+
+def settings_of(python: Path) -> dict[str, str]:
+    """Variables for programs: this python first, one thread, no GPU, nothing of the environment of these tests."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    settings: Mapping[str, str] = {
+        "OMP_NUM_THREADS": "1",
+        "CUDA_VISIBLE_DEVICES": "",
+        "no_proxy": "127.0.0.1,localhost",
+        "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    return {**kept, **settings}
 
 
 def end(process: subprocess.Popen[str]) -> str:
@@ -45,4 +77,4 @@ def end(process: subprocess.Popen[str]) -> str:
 
 def together(python: Path, commands: Sequence[tuple[Sequence[str], Path]]) -> list[str]:
     """Run several at once, each in its folder; importing takes most of their time."""
-    return [end(process) for process in [begin(python, arguments, folder) for arguments, folder in commands]]
+    return [end(process) for process in [begin(python, command, folder) for command, folder in commands]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -15,6 +16,13 @@ import monai.bundle
 
 from custom.__main__ import COMMANDS
 from custom.release.documented import PLACEHOLDER, with_overlays, with_paths
+
+PYTHON_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
+
+
+def python_blocks(file: Path) -> list[str]:
+    """The Python that a page shows."""
+    return PYTHON_BLOCK.findall(file.read_text(encoding="utf-8"))
 
 
 def copy_of_bundle(project: Path, name: str, folder: Path) -> Path:
@@ -44,9 +52,16 @@ class Places:
         return block
 
 
-def run(block: str, places: Places, folder: Path) -> str:
-    """Run a block as a user's shell would, stopping at the first error; returns what it said."""
-    environment = {
+def run(block: str, places: Places, folder: Path, variables: Mapping[str, str] | None = None) -> str:
+    """Run a block as a user's shell would, stopping at the first error; returns what it said.
+
+    Args:
+        block: shell commands.
+        places: what stands for their placeholders.
+        folder: where they are run.
+        variables: of the shell; by default this process's, with its python first.
+    """
+    own = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "CUDA_VISIBLE_DEVICES": "",
@@ -54,7 +69,7 @@ def run(block: str, places: Places, folder: Path) -> str:
     result = subprocess.run(
         ["bash", "-euc", places.adapted(block)],
         cwd=folder,
-        env=environment,
+        env=own if variables is None else dict(variables),
         capture_output=True,
         text=True,
         timeout=550,

@@ -1,10 +1,17 @@
-"""Releases from a web server, downloaded by MONAI's own command, in an environment where this project is not."""
+"""Releases made, served and downloaded by the README's commands, in an environment where this project is not."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import dedent
 from typing import NamedTuple
@@ -16,58 +23,125 @@ import yaml
 
 from custom.data import FLARE22_INTENSITY
 from custom.release import release
+from custom.release.documented import blocks
 from custom.workflows.bundle_run import run_config
 
 from ..bundles.conftest import TINY, TINY_FLARE, weights, write_dataset
-from ..release.conftest import STATED, change_metadata, copy_bundle, fresh_weights, served
-from .alone import begin, end, environment_without_project, together
+from ..release.conftest import STATED, change_metadata, copy_bundle, fresh_weights
+from .alone import begin, end, environment_of, required_packages, settings_of, together
+from .documented import Places, python_blocks
+from .ending import ending_with_us
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("downloaded")]
 
 SPINE, FLARE = "batseg_spine", "flare_pseudolabel"
-RELEASED, NEXT = "0.1.0", "9.0.0"
-FEW = {"filters": [4, 8, 16, 24, 32]}  # the shipped small network's levels, thinner
+BUNDLES = (SPINE, FLARE)
+NEXT = "9.0.0"
+PORT = "8001"  # of the README's web server
+FEW = {  # the shipped small network's levels, thinner, on an eighth of the voxels
+    "filters": [4, 8, 16, 24, 32],
+    "spacing": [8.0, 2.4, 2.4],
+    "patch_size": [16, 64, 96],
+    "min_foreground_voxels": 125,
+}
 PARTS = {SPINE: ["inference", "hippocampus"], FLARE: ["inference", "thin"]}
 TINIER = {"epochs": 1, "iterations_per_epoch": 2}
+OVERLAYS = {SPINE: {**TINY, **TINIER}, FLARE: {**TINY_FLARE, **TINIER}}
+PROJECT_FILES = ("Makefile", "setup.cfg", "pyproject.toml", "constraints.txt")
+NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-class Served(NamedTuple):
-    """Where the unpacked releases are, the python without the project, and the releases' address."""
+class Downloaded(NamedTuple):
+    """The python without the project, where its user works, the web server and what it serves."""
 
     python: Path
     folder: Path
     url: str
+    dist: Path
+
+    def root(self, name: str) -> Path:
+        """An unpacked release."""
+        return self.folder / "downloaded" / name
+
+    def overlay(self, name: str) -> Path:
+        """What makes the bundle's training a matter of seconds."""
+        return self.folder / f"tiny_{name}.yaml"
 
 
 @pytest.fixture(scope="module")
-def alone(project, tmp_path_factory):
-    """Both bundles and a next version of one of them, that one with weights, downloaded side by side."""
+def alone(project, tmp_path_factory) -> Iterator[Downloaded]:
+    """Both bundles, downloaded and trained as the README says; a next version of one, with weights, is served."""
     work = tmp_path_factory.mktemp("releases")
-    for name in (SPINE, FLARE):
-        root = copy_bundle(project, name, work / "bundles")
-        change_metadata(root, version=RELEASED, changelog={RELEASED: "this one"})
+    checkout, folder = copy_of_project(project, work / "project"), work / "user"
+    folder.mkdir()
+    make_and_serve, use = (block for block in blocks(project / "README.md") if PORT in block)
+    make, serve = make_and_serve.strip().splitlines()
+    end(begin(Path(sys.executable), ["bash", "-euc", make], checkout))
     newer = copy_bundle(project, FLARE, work / "newer")
     change_metadata(newer, version=NEXT, changelog={NEXT: "the next"}, eval_metrics=STATED)
     fresh_weights([newer / "configs" / "inference.yaml"], newer / "models" / "model.pt")
-    for source in ("bundles", "newer"):
-        release(output=str(work / "dist"), source=str(work / source))
-    python = environment_without_project(work / "environment")
-    with served(work / "dist") as url:
-        empty = work / "empty"
-        empty.mkdir()
-        commands = [_download(name, f"{url}/{name}_v{RELEASED}.zip", work / "unpacked") for name in (SPINE, FLARE)]
-        together(python, [(command, empty) for command in commands])
-        yield Served(python, work / "unpacked", url)
+    release(output=str(checkout / "dist"), source=str(work / "newer"))
+    metadata = [project / "bundles" / name / "configs" / "metadata.json" for name in BUNDLES]
+    python = environment_of(set.union(*map(required_packages, metadata)), work / "environment")
+    write_dataset(folder / "dataset")
+    with web_server(serve, checkout) as port:
+        user = Downloaded(python, folder, f"http://localhost:{port}", checkout / "dist")
+        commands = []
+        for name in BUNDLES:
+            user.overlay(name).write_text(yaml.safe_dump(OVERLAYS[name]))
+            places = Places({"dataset": folder / "dataset"}, {"": user.overlay(name)})
+            block = places.adapted(use.replace(PORT, port).replace(SPINE, name))
+            commands.append((["bash", "-euc", block], folder))
+        together(python, commands)
+        yield user
 
 
-def _download(name: str, url: str, folder: Path) -> list[str]:
-    return ["-m", "monai.bundle", "download", "--name", name, "--url", url, "--bundle_dir", str(folder)]
+def copy_of_project(project: Path, folder: Path) -> Path:
+    """The project without tests, with a virtual environment that make takes for an installed one."""
+    shutil.copytree(project / "custom", folder / "custom", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in BUNDLES:
+        copy_bundle(project, name, folder / "bundles")
+    for name in PROJECT_FILES:
+        shutil.copy(project / name, folder)
+    python = folder / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    (folder / ".venv" / "for-demo").touch()
+    return folder
 
 
-def _run(*configs: str, **options: object) -> list[str]:
-    files = str([f"configs/{name}.yaml" for name in configs])
+@contextmanager
+def web_server(command: str, folder: Path) -> Iterator[str]:
+    """The README's web server on a free port, which is given, until the block ends."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    with (
+        (folder / "server.log").open("w") as log,
+        ending_with_us(
+            ["bash", "-euc", command.replace(PORT, port)],
+            cwd=folder,
+            env=settings_of(Path(sys.executable)),
+            stdout=log,
+            stderr=log,
+        ),
+    ):
+        until = time.monotonic() + 60
+        while True:
+            try:
+                NO_PROXY.open(f"http://localhost:{port}/").close()
+                break
+            except urllib.error.URLError:
+                assert time.monotonic() < until, (folder / "server.log").read_text()
+                time.sleep(0.1)
+        yield port
+
+
+def _run(*configs: str | Path, **options: object) -> list[str]:
+    files = str([str(config) if isinstance(config, Path) else f"configs/{config}.yaml" for config in configs])
     pairs = [part for key, value in options.items() for part in (f"--{key}", str(value))]
-    return ["-m", "monai.bundle", "run", "--config_file", files, *pairs]
+    return ["python", "-m", "monai.bundle", "run", "--config_file", files, *pairs]
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +163,8 @@ def scans(shared_data, tmp_path_factory) -> dict[str, Path]:
 def labelled(alone, scans, project) -> Path:
     """Folder of the label maps that the downloaded bundles make of the scans, each run by itself in its own folder."""
     commands = []
-    for name in (SPINE, FLARE):
-        root = alone.folder / name
+    for name in BUNDLES:
+        root = alone.root(name)
         if name == FLARE:
             (root / "configs" / "thin.yaml").write_text(yaml.safe_dump(FEW | {"data_tag": "thin"}))
         overlay = PARTS[name][1]
@@ -98,10 +172,10 @@ def labelled(alone, scans, project) -> Path:
         configs = [project / "bundles" / name / "configs" / "inference.yaml", root / "configs" / f"{overlay}.yaml"]
         fresh_weights(configs, models / "model.pt", seed=3)
         (models / "intensity.json").write_text(json.dumps(FLARE22_INTENSITY))
-        output = alone.folder.parent / "labels" / name
+        output = alone.folder / "labels" / name
         commands.append((_run(*PARTS[name], dataset_dir=scans[name], output_dir=output), root))
     together(alone.python, commands)
-    return alone.folder.parent / "labels"
+    return alone.folder / "labels"
 
 
 def voxels(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -119,24 +193,26 @@ def assert_equal(first: Path, second: Path) -> None:
         assert len(np.unique(values)) > 1, "a label map of one value would prove nothing"
 
 
-def test_the_project_is_not_there(alone, tmp_path):
-    process = begin(alone.python, ["-c", "import nibabel, custom"], tmp_path)
+@pytest.mark.parametrize("name", ["custom", "pytest", "jsonschema", "mlflow", "onnx", "pydicom", "highdicom"])
+def test_only_what_the_metadata_ask_for_is_there(alone, tmp_path, name):
+    process = begin(alone.python, ["python", "-c", f"import {name}"], tmp_path)
     _, errors = process.communicate(timeout=100)
     assert process.returncode == 1
-    assert errors.strip().endswith("No module named 'custom'")
+    assert errors.strip().endswith(f"No module named '{name}'")
 
 
-def test_what_was_downloaded_is_the_archive(alone):
-    for name in (SPINE, FLARE):
-        with zipfile.ZipFile(alone.folder.parent / "dist" / f"{name}_v{RELEASED}.zip") as archive:
+def test_what_was_downloaded_is_the_archive(alone, project):
+    for name in BUNDLES:
+        version = json.loads((project / "bundles" / name / "configs" / "metadata.json").read_text())["version"]
+        with zipfile.ZipFile(alone.dist / f"{name}_v{version}.zip") as archive:
             for path in archive.namelist():
-                assert (alone.folder / path).read_bytes() == archive.read(path)
+                assert (alone.folder / "downloaded" / path).read_bytes() == archive.read(path)
 
 
 def test_inference_on_real_scans_equals_the_projects(alone, labelled, scans, project, tmp_path):
-    for name in (SPINE, FLARE):
+    for name in BUNDLES:
         root = project / "bundles" / name
-        models = alone.folder / name / "models" / PARTS[name][1]
+        models = alone.root(name) / "models" / PARTS[name][1]
         run_config(
             root,
             PARTS[name] if name == SPINE else ["inference"],
@@ -150,18 +226,18 @@ def test_inference_on_real_scans_equals_the_projects(alone, labelled, scans, pro
         assert_equal(labelled / name, tmp_path / name)
 
 
-def test_training_and_evaluation_alone(alone, tmp_path):
-    write_dataset(tmp_path / "dataset")
-    overlays = {SPINE: TINY, FLARE: TINY_FLARE}
-    for name, overlay in overlays.items():
-        file = alone.folder / name / "configs" / "tiny.yaml"
-        file.write_text(yaml.safe_dump({**overlay, **TINIER}))
-    for configs in (["train", "tiny"], ["train", "evaluate", "tiny"]):
-        command = _run(*configs, dataset_dir=tmp_path / "dataset")
-        together(alone.python, [(command, alone.folder / name) for name in overlays])
-    for name in overlays:
-        assert (alone.folder / name / "output" / "tiny" / "evaluation" / "metrics_per_case.csv").stat().st_size > 0
-        assert weights(alone.folder / name / "models" / "tiny")
+def test_evaluation_of_what_was_trained_as_the_readme_says(alone):
+    together(
+        alone.python,
+        [
+            (_run("train", "evaluate", alone.overlay(name), dataset_dir=alone.folder / "dataset"), alone.root(name))
+            for name in BUNDLES
+        ],
+    )
+    for name in BUNDLES:
+        evaluation = alone.root(name) / "output" / "tiny" / "evaluation"
+        assert (evaluation / "metrics_per_case.csv").stat().st_size > 0
+        assert weights(alone.root(name) / "models" / "tiny")
 
 
 ONE_PROCESS = dedent(
@@ -181,36 +257,60 @@ ONE_PROCESS = dedent(
         network, inferer, evaluator = workflow.network_def, workflow.inferer, workflow.evaluator
         sys.path.remove(root)
         evaluator.run()
-        return [sys.modules[type(part).__module__].__file__ for part in (network, inferer)]
+        return [file_of(part) for part in (network, inferer)]
 
-    folder, url, jobs = json.loads(sys.argv[1])
-    files = {name: use(f"{folder}/{name}", *job) for name, job in jobs.items()}
-    sys.path.append(f"{folder}/next/flare_pseudolabel")
+    def file_of(part):
+        return sys.modules[type(part).__module__].__file__
+
+    def loads_equal(network, name, bundle_dir):
+        tensors = monai.bundle.load(name, bundle_dir=bundle_dir)
+        return all((tensors[key] == value).all() for key, value in network.state_dict().items())
+
+    documented, url, jobs = json.loads(sys.argv[1])
+    shown = {}
+    exec(documented, shown)
+    assert loads_equal(shown["network"], "batseg_spine", "downloaded")
+    sys.path.remove("downloaded/batseg_spine")
+    files = {"shown": [file_of(shown["network"])]}
+    files |= {name: use(str(Path("downloaded", name).absolute()), *job) for name, job in jobs.items()}
+    sys.path.append("next/flare_pseudolabel")
     network = monai.bundle.load(
-        "flare_pseudolabel", workflow_type="infer", bundle_dir=f"{folder}/next", args_file={"url": url}, progress=False
+        "flare_pseudolabel", workflow_type="infer", bundle_dir="next", args_file={"url": url}, progress=False
     )
-    files["next"] = [sys.modules[type(network).__module__].__file__]
-    tensors = monai.bundle.load("flare_pseudolabel", bundle_dir=f"{folder}/next")
-    assert all((tensors[key] == value).all() for key, value in network.state_dict().items())
+    assert loads_equal(network, "flare_pseudolabel", "next")
+    files["next"] = [file_of(network)]
     print(json.dumps({"files": files, "packages": sorted(name for name in sys.modules if name.count(".") == 0)}))
     """
 )
 
 
-def test_in_one_process_each_release_runs_its_own_code(alone, labelled, scans, tmp_path):
-    """Both bundles, and by `monai.bundle.load` another version of one; label maps are those of separate processes."""
+def test_in_one_process_each_release_runs_its_own_code(alone, labelled, scans, project, tmp_path):
+    """Both bundles, and by `monai.bundle.load` a network as the README shows it and another version of one bundle.
+
+    Label maps are those of separate processes.
+    """
+    (documented,) = (block for block in python_blocks(project / "README.md") if "monai.bundle" in block)
+    fresh_weights(
+        [project / "bundles" / SPINE / "configs" / "inference.yaml"], alone.root(SPINE) / "models" / "model.pt"
+    )
     jobs = {
-        name: (PARTS[name], {"dataset_dir": str(scans[name]), "output_dir": str(tmp_path / name)})
-        for name in (SPINE, FLARE)
+        name: (PARTS[name], {"dataset_dir": str(scans[name]), "output_dir": str(tmp_path / name)}) for name in BUNDLES
     }
-    url = f"{alone.url}/{FLARE}_v{NEXT}.zip"
-    argument = json.dumps([str(alone.folder), url, jobs])
-    said = json.loads(end(begin(alone.python, ["-c", ONE_PROCESS, argument], tmp_path)).splitlines()[-1])
-    for name in (SPINE, FLARE):
-        code = alone.folder / name / f"{name}_0_1_0"
-        assert all(Path(file).is_relative_to(code) for file in said["files"][name])
+    argument = json.dumps([documented, f"{alone.url}/{FLARE}_v{NEXT}.zip", jobs])
+    process = begin(alone.python, ["python", "-c", ONE_PROCESS, argument], alone.folder)
+    said = json.loads(end(process).splitlines()[-1])
+    code = {name: package_of(alone.root(name)) for name in BUNDLES}
+    code |= {"shown": code[SPINE], "next": package_of(alone.folder / "next" / FLARE)}
+    for name, package in code.items():
+        assert all(Path(file).is_relative_to(package) for file in said["files"][name]), name
+    for name in BUNDLES:
         assert_equal(labelled / name, tmp_path / name)
-    newer = alone.folder / "next" / FLARE / f"{FLARE}_9_0_0"
-    assert all(Path(file).is_relative_to(newer) for file in said["files"]["next"])
-    assert {f"{SPINE}_0_1_0", f"{FLARE}_0_1_0", f"{FLARE}_9_0_0"} <= set(said["packages"])
+    assert {package.name for package in code.values()} <= set(said["packages"])
+    assert len(set(code.values())) == 3
     assert "custom" not in said["packages"]
+
+
+def package_of(root: Path) -> Path:
+    """The folder of the code that a release carries."""
+    (package,) = (file.parent for file in root.glob("*/__init__.py"))
+    return package

@@ -17,11 +17,12 @@ from custom.release import release
 from custom.release.metadata_schema import metadata_schema
 
 from ..release.conftest import copy_bundle, fresh_weights
-from .alone import begin, environment_without_project
+from .alone import begin, environment_of, required_packages
 
 pytestmark = pytest.mark.slow
 
 BUNDLES = ("batseg_spine", "flare_pseudolabel")
+ZOOS_OWN = {"jsonschema"}  # of its requirements-dev.txt, what this check imports
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +49,9 @@ def test_verify_bundle(project, zoo, tmp_path, name):
     (root / "eval").mkdir()
     (root / "eval" / "schema.json").write_text(json.dumps(metadata_schema()))
     fresh_weights([project / "bundles" / name / "configs" / "inference.yaml"], root / "models" / "model.pt")
-    python = environment_without_project(tmp_path / "environment")
-    process = begin(python, ["ci/verify_bundle.py", "-b", name, "-p", "models", "-m", "full"], zoo)
+    packages = required_packages(root / "configs" / "metadata.json") | ZOOS_OWN
+    python = environment_of(packages, tmp_path / "environment")
+    process = begin(python, ["python", "ci/verify_bundle.py", "-b", name, "-p", "models", "-m", "full"], zoo)
     output, errors = process.communicate(timeout=600)
     sys.stdout.write(f"{output}\n{errors}\n")
     assert process.returncode == 0, errors[-3000:]

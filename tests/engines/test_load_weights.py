@@ -1,7 +1,11 @@
 """Weights that fit load; what does not is one line."""
 
+import shlex
+
+import monai.bundle
 import pytest
 import torch
+import yaml
 
 from custom.engines import LoadWeights
 from custom.errors import InputError
@@ -38,3 +42,22 @@ def test_a_file_that_holds_no_weights(tmp_path):
     (tmp_path / "model.pt").write_text("not weights")
     with pytest.raises(InputError, match=r"model.pt cannot be read as weights"):
         LoadWeights(str(tmp_path / "model.pt"), torch.nn.Linear(2, 1))(None)
+
+
+def test_weights_that_a_release_lists_apart_are_to_be_downloaded(tmp_path):
+    """The message's command is MONAI's, and gets them."""
+    weights = tmp_path / "served" / "model.pt"
+    weights.parent.mkdir()
+    torch.save(torch.nn.Linear(2, 1).state_dict(), weights)
+    entry = {"path": "models/model.pt", "url": weights.as_uri()}
+    root = tmp_path / "my bundle"
+    root.mkdir()
+    (root / "large_files.yml").write_text(yaml.safe_dump({"large_files": [entry]}))
+    load = LoadWeights(str(root / "models" / "model.pt"), torch.nn.Linear(2, 1))
+    with pytest.raises(InputError, match=r"no trained weights at .*: download them with `python -m .*`") as caught:
+        load(None)
+    assert "\n" not in str(caught.value)
+    _, _, module, command, *options = shlex.split(str(caught.value).split("`")[1])
+    assert (module, command, options) == ("monai.bundle", "download_large_files", ["--bundle_path", str(root)])
+    monai.bundle.download_large_files(options[1])
+    load(None)

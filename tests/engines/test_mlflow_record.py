@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import sqlite3
 
 import pytest
 import torch
@@ -62,13 +64,13 @@ def scored_evaluator(dice=0.5):
     return evaluator
 
 
-def train(output, epochs=2, first=1, tracked=True, evaluator=None, killed=False, **options):
+def train(output, epochs=2, first=1, tracked=True, evaluator=None, killed=False, more=(), **options):
     """A MONAI trainer with the handlers as `--tracking mlflow` orders them; killed: it ends without a word."""
     network = torch.nn.Conv3d(1, 1, 1)
     data = [{"image": torch.ones(2, 1, 2, 2, 2), "label": torch.ones(2, 1, 2, 2, 2)}] * 2
     record = MLflowRecord("training", output, files=["log.csv", "*.png"], evaluator=evaluator, **options)
     log = TrainingLog(output / "log.csv", output / "curves.png", evaluator=evaluator, class_names=CLASSES)
-    handlers = [Start(first - 1, evaluator), log, record]
+    handlers = [*more, Start(first - 1, evaluator), log, record]
     if tracked:
         close = {"close_on_complete": not killed}
         handlers.append(tracker(output, output_transform=lambda output: output[0]["loss"], **close))
@@ -185,3 +187,73 @@ def test_monais_handler_is_found_on_the_engine_it_follows(output):
     assert tracker_of(engine) is handler
     assert tracker_of(other) is None
     assert tracker_of(None) is None
+
+
+class Trouble:
+    """Something that befalls the store when an epoch begins (0: the training) and is over when a later one does."""
+
+    def __init__(self, output, first, last, begin, end):
+        self.first, self.last, self.commands = first, last, (begin, end)
+        self.store = sqlite3.connect(output / "mlruns.db", isolation_level=None)
+
+    def attach(self, engine):
+        begin, end = self.commands
+        engine.add_event_handler(
+            Events.EPOCH_STARTED(once=self.first) if self.first else Events.STARTED, self.execute, begin
+        )
+        engine.add_event_handler(Events.EPOCH_STARTED(once=self.last + 1), self.execute, end)
+
+    def execute(self, command):
+        self.store.execute(command)
+
+
+def damaged(output, first, last, table="metrics"):
+    return Trouble(output, first, last, f"ALTER TABLE {table} RENAME TO lost", f"ALTER TABLE lost RENAME TO {table}")
+
+
+def locked(output, first, last):
+    """By another program; MLflow waits for 20 s."""
+    return Trouble(output, first, last, "BEGIN EXCLUSIVE", "ROLLBACK")
+
+
+def messages(caplog):
+    return [record.getMessage() for record in caplog.records if record.name == "custom.engines.mlflow_record"]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [(damaged, "no such table"), pytest.param(locked, "database is locked", marks=pytest.mark.slow)],
+)
+def test_a_store_that_fails_for_a_while_costs_a_warning_and_what_it_did_not_take(output, caplog, trouble, said):
+    evaluator = scored_evaluator()
+    tracker(output, iteration_log=False).attach(evaluator)
+    train(output, epochs=4, evaluator=evaluator, more=[trouble(output, 2, 2)])
+    assert len((output / "log.csv").read_text().splitlines()) == 1 + 4, "the training ended as ever"
+    assert len(messages(caplog)) == 2, "of the first failing iteration and of the epoch"
+    assert all(re.search(f"^not recorded by MLflow: .*{said}", line) for line in messages(caplog))
+    (run,) = runs(output)
+    assert steps(output, run, "loss") == steps(output, run, "validation/dice/left lobe") == [1, 3, 4]
+    assert run.info.status == "FINISHED"
+    assert artifacts(output, run) == ["pictures/curves.png", "tables/log.csv"]
+
+
+def test_a_store_that_fails_from_the_start_costs_the_record_alone(output, caplog):
+    train(output, epochs=2, more=[damaged(output, 0, 2, table="experiments")])
+    assert len((output / "log.csv").read_text().splitlines()) == 1 + 2
+    assert len(messages(caplog)) == 1
+
+
+def test_a_store_that_fails_to_the_end_costs_a_warning_an_epoch(output, caplog):
+    evaluator = scored_evaluator()
+    tracker(output, iteration_log=False).attach(evaluator)
+    train(output, epochs=3, evaluator=evaluator, more=[damaged(output, 2, 3)])
+    assert len((output / "log.csv").read_text().splitlines()) == 1 + 3
+    assert len(messages(caplog)) == 3, "of the first failing iteration and of both epochs"
+
+
+def test_pictures_that_cannot_be_stored_cost_a_warning(output, caplog):
+    (output / "mlruns").touch()  # where a folder should be
+    train(output)
+    (run,) = runs(output)
+    assert steps(output, run, "loss") == [1, 2]
+    assert len(messages(caplog)) == 1

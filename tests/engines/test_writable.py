@@ -16,3 +16,5 @@ def test_a_file_in_the_way(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"file/out cannot be written \(.*\): pass another --output_dir"):
         make_writable(str(tmp_path / "file" / "out"))
+    with pytest.raises(InputError, match=r"file/out cannot be written \(.*\): take another"):
+        make_writable(str(tmp_path / "file" / "out"), remedy="take another")

@@ -12,12 +12,13 @@ class Doubling(torch.nn.Module):
         return 2 * image
 
 
-@pytest.fixture
-def files(tmp_path):
-    torch.jit.script(Doubling()).save(str(tmp_path / "model.ts"))
-    torch.export.save(torch.export.export(Doubling(), (torch.zeros(2, 1, 4, 4, 4),)), tmp_path / "model.pt2")
-    torch.onnx.export(Doubling(), (torch.zeros(2, 1, 4, 4, 4),), tmp_path / "model.onnx", verbose=False)
-    return tmp_path
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("doubling")
+    torch.jit.script(Doubling()).save(str(folder / "model.ts"))
+    torch.export.save(torch.export.export(Doubling(), (torch.zeros(2, 1, 4, 4, 4),)), folder / "model.pt2")
+    torch.onnx.export(Doubling().eval(), (torch.zeros(2, 1, 4, 4, 4),), folder / "model.onnx", verbose=False)
+    return folder
 
 
 @pytest.mark.parametrize("ending", ["ts", "pt2", "onnx"])

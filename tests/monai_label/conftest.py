@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import time
@@ -14,13 +13,21 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+import yaml
+from monai.bundle import run as run_bundle
+
+from custom.release import trained_bundle
+
+from ..end_to_end.ending import ending_with_us
 
 START_SECONDS = 600
 TASK_SECONDS = 1800
 NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+PORT = "@PORT@"  # stands for a free one
+HERE = ("--host", "127.0.0.1", "--port", PORT)
 NOWHERE = "http://127.0.0.1:9"  # the port of discarded data: whatever wants to go out fails at once
 
 
@@ -31,6 +38,58 @@ def environment(project) -> Path:
     if not (folder / "bin" / "monailabel").is_file():
         pytest.skip(f"no MONAI Label in {folder}: `make test-monailabel` installs it there and runs these tests")
     return folder
+
+
+class Trained(NamedTuple):
+    """A bundle made of a training, and the overlays of that training."""
+
+    folder: Path
+    overlays: list[str]
+
+
+QUICK = {
+    "spacing": [1.6, 1.0, 1.2],  # as anisotropic as the spine's own
+    "filters": [8, 16, 32, 64],
+    "iterations_per_epoch": 10,
+    "batch_size": 2,
+    "num_workers": 0,
+    "cpu_bfloat16": False,
+    "validate_data": False,
+}
+TRAINED_ON = 6  # hippocampi
+
+
+@pytest.fixture(scope="session")
+def hippocampi(shared_data) -> list[str]:
+    """Names of the labelled hippocampi."""
+    files = sorted((shared_data / "hippocampus" / "labelsTr").glob("h*.nii.gz"))
+    return [file.name.removesuffix(".nii.gz") for file in files]
+
+
+@pytest.fixture(scope="session")
+def trained_spine(environment, project, shared_data, hippocampi, tmp_path_factory) -> Trained:
+    """The spine bundle's method, trained on hippocampi for a moment, as a bundle of its own."""
+    work = tmp_path_factory.mktemp("trained")
+    root = project / "bundles" / "batseg_spine"
+    for kind in ("imagesTr", "labelsTr"):
+        (work / "data" / kind).mkdir(parents=True)
+        for name in hippocampi[:TRAINED_ON]:
+            source = shared_data / "hippocampus" / kind / f"{name}.nii.gz"
+            (work / "data" / kind / source.name).symlink_to(source)
+    (work / "quick.yaml").write_text(yaml.safe_dump(QUICK))
+    overlays = [str(root / "configs" / "hippocampus.yaml"), str(work / "quick.yaml")]
+    run_bundle(
+        config_file=[str(root / "configs" / "train.yaml"), *overlays],
+        meta_file=str(root / "configs" / "metadata.json"),
+        bundle_root=str(root),
+        dataset_dir=str(work / "data"),
+        ckpt_dir=str(work / "weights"),
+        output_dir=str(work / "output"),
+        epochs=1,
+    )
+    folder = work / "batseg_hippocampus"
+    trained_bundle(str(root), str(folder), overlays, str(work / "weights" / "model.pt"))
+    return Trained(folder, overlays)
 
 
 class Server:
@@ -132,28 +191,32 @@ def copy_app(environment: Path, folder: Path) -> Path:
 @contextmanager
 def started(environment: Path, apps: Path, studies: Path, conf: dict[str, str]) -> Iterator[Server]:
     """The server over the models in an app's folder, until the block ends."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     settings = [word for key, value in conf.items() for word in ("--conf", key, value)]
     command = [environment / "bin" / "monailabel", "start_server", "--app", apps / "monaibundle", "--studies", studies]
-    log = apps / "server.log"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--port", str(port), *settings],
-            cwd=apps,
-            env=server_variables(environment, apps),
+    with serving([*map(str, command), *HERE, *settings], apps, server_variables(environment, apps)) as server:
+        yield server
+
+
+@contextmanager
+def serving(command: list[str], folder: Path, variables: dict[str, str]) -> Iterator[Server]:
+    """The server that a command starts, in whose words a free port is filled in, until the block ends."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    log = folder / "server.log"
+    with (
+        log.open("w") as output,
+        ending_with_us(
+            [word.replace(PORT, port) for word in command],
+            cwd=folder,
+            env=variables,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # the server starts processes of its own
-        )
-        try:
-            server = Server(f"http://127.0.0.1:{port}", log)
-            wait_for(process, server)
-            yield server
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        ) as process,
+    ):
+        server = Server(f"http://127.0.0.1:{port}", log)
+        wait_for(process, server)
+        yield server
 
 
 def wait_for(process: subprocess.Popen[bytes], server: Server) -> None:

@@ -6,7 +6,6 @@ import gzip
 import json
 import shutil
 import subprocess
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,29 +14,18 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-import yaml
-from monai.bundle import ConfigParser
 from monai.bundle import run as run_bundle
 
 from custom.data.foreground_intensity import FLARE22_INTENSITY
-from custom.release import release, trained_bundle
+from custom.release import release
 
+from ..release.conftest import change_metadata, copy_bundle, fresh_weights
 from .conftest import Server, copy_app, started
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("monai_label")]
 
-SPINE, FLARE, CHANGED = "batseg_hippocampus", "flare_pseudolabel", "flare_changed"
-TRAINED_ON, SEEN = 6, 3  # hippocampi of the first training; images that the server starts with
-QUICK = {
-    "spacing": [1.6, 1.0, 1.2],  # as anisotropic as the spine's own
-    "filters": [8, 16, 32, 64],
-    "iterations_per_epoch": 10,
-    "batch_size": 2,
-    "num_workers": 0,
-    "cpu_bfloat16": False,
-    "validate_data": False,
-}
-LONG_EPOCH, SHORT_EPOCH = "iterations_per_epoch: 250\n", "iterations_per_epoch: 2\n"
+TRAINED, SPINE, FLARE, CHANGED = "batseg_hippocampus", "batseg_spine", "flare_pseudolabel", "flare_changed"
+SEEN = 3  # images that the server starts with
 COLOURS = "from monailabel.datastore.utils.colors import GENERIC_ANATOMY_COLORS as c; import json; print(json.dumps(c))"
 
 
@@ -53,104 +41,72 @@ class Served:
     overlays: list[str]
 
 
-def hippocampi(shared_data: Path) -> list[str]:
-    files = sorted((shared_data / "hippocampus" / "labelsTr").glob("h*.nii.gz"))
-    return [file.name.removesuffix(".nii.gz") for file in files]
-
-
-def few_cases(shared_data: Path, folder: Path) -> Path:
-    """A data set of a few hippocampi."""
-    for kind in ("imagesTr", "labelsTr"):
-        (folder / kind).mkdir(parents=True)
-        for name in hippocampi(shared_data)[:TRAINED_ON]:
-            (folder / kind / f"{name}.nii.gz").symlink_to(shared_data / "hippocampus" / kind / f"{name}.nii.gz")
-    return folder
-
-
-def add_trained_spine(project: Path, models: Path, data: Path, work: Path) -> list[str]:
-    """The spine bundle's method, trained on hippocampi for a moment, as a bundle of its own; returns its overlays."""
-    root = project / "bundles" / "batseg_spine"
-    (work / "quick.yaml").write_text(yaml.safe_dump(QUICK))
-    overlays = [str(root / "configs" / "hippocampus.yaml"), str(work / "quick.yaml")]
-    run_bundle(
-        config_file=[str(root / "configs" / "train.yaml"), *overlays],
-        meta_file=str(root / "configs" / "metadata.json"),
-        bundle_root=str(root),
-        dataset_dir=str(data),
-        ckpt_dir=str(work / "weights"),
-        output_dir=str(work / "output"),
-        epochs=1,
-    )
-    trained_bundle(str(root), str(models / SPINE), overlays, str(work / "weights" / "model.pt"))
-    return overlays
-
-
-def add_released_flare(project: Path, models: Path, work: Path) -> None:
-    """The FLARE bundle unpacked from its release, with weights of a seed and short epochs."""
-    release("flare_pseudolabel", str(work / "dist"), weights="flare_pseudolabel=none", source=str(project / "bundles"))
-    unpack(work / "dist", models / FLARE)
-    add_seeded_weights(models / FLARE, project / "bundles" / "flare_pseudolabel")
-    config = models / FLARE / "configs" / "train.yaml"
-    assert LONG_EPOCH in config.read_text()
-    config.write_text(config.read_text().replace(LONG_EPOCH, SHORT_EPOCH))
+def add_releases(project: Path, models: Path, work: Path) -> None:
+    """Both bundles unpacked from their releases, with weights of a seed; quicker to wait for."""
+    without = ",".join(f"{name}=none" for name in (SPINE, FLARE))
+    release("all", str(work / "dist"), weights=without, source=str(project / "bundles"))
+    for name in (SPINE, FLARE):
+        unpack(work / "dist", name, models / name)
+        add_seeded_weights(models / name, project / "bundles" / name)
+    replace(models / FLARE / "configs" / "train.yaml", "iterations_per_epoch: 250\n", "iterations_per_epoch: 2\n")
+    replace(models / SPINE / "configs" / "inference.yaml", "mirrored: true ", "mirrored: false ")
 
 
 def add_changed_release(project: Path, models: Path, work: Path) -> None:
     """A later release of the FLARE bundle, whose code labels everything as class 7."""
-    root = work / "later" / "flare_pseudolabel"
-    ignored = shutil.ignore_patterns("data", "output", "*.pt")
-    shutil.copytree(project / "bundles" / "flare_pseudolabel", root, ignore=ignored)
-    metadata = root / "configs" / "metadata.json"
-    content = json.loads(metadata.read_text())
-    metadata.write_text(json.dumps(content | {"version": "99.0.0", "changelog": {"99.0.0": "all is class 7"}}))
+    root = copy_bundle(project, FLARE, work / "later")
+    change_metadata(root, version="99.0.0", changelog={"99.0.0": "all is class 7"})
     release("all", str(work / "later_dist"), source=str(work / "later"))
-    unpack(work / "later_dist", models / CHANGED)
-    add_seeded_weights(models / CHANGED, project / "bundles" / "flare_pseudolabel")
+    unpack(work / "later_dist", FLARE, models / CHANGED)
+    add_seeded_weights(models / CHANGED, project / "bundles" / FLARE)
     code = models / CHANGED / "flare_pseudolabel_99_0_0" / "inferers" / "streamed_window.py"
-    assert "return result.volume" in code.read_text()
-    code.write_text(code.read_text().replace("return result.volume", "return result.volume.fill_(7)"))
+    replace(code, "return result.volume", "return result.volume.fill_(7)")
 
 
-def unpack(dist: Path, target: Path) -> None:
-    (archive,) = dist.glob("*.zip")
-    with zipfile.ZipFile(archive) as content:
-        content.extractall(dist)
-    (dist / "flare_pseudolabel").rename(target)
+def replace(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def unpack(dist: Path, name: str, target: Path) -> None:
+    (archive,) = dist.glob(f"{name}_*.zip")
+    shutil.unpack_archive(archive, dist)
+    (dist / name).rename(target)
 
 
 def add_seeded_weights(bundle: Path, source: Path) -> None:
     """Weights of a seed and the intensities they are used with."""
-    parser = ConfigParser()
-    parser.read_config(str(source / "configs" / "inference.yaml"))
-    torch.manual_seed(0)
-    torch.save(parser.get_parsed_content("network_def").state_dict(), bundle / "models" / "model.pt")
+    fresh_weights([source / "configs" / "inference.yaml"], bundle / "models" / "model.pt")
     (bundle / "models" / "intensity.json").write_text(json.dumps(FLARE22_INTENSITY))
 
 
 @pytest.fixture(scope="module")
-def served(environment, project, shared_data, tmp_path_factory) -> Iterator[Served]:
-    """One server with a trained bundle, a release, and a release of another version with other code."""
+def served(environment, project, shared_data, hippocampi, trained_spine, tmp_path_factory) -> Iterator[Served]:
+    """One server with a trained bundle, both releases, and a release of another version with other code."""
     apps, work = tmp_path_factory.mktemp("apps"), tmp_path_factory.mktemp("work")
     models = copy_app(environment, apps)
-    overlays = add_trained_spine(project, models, few_cases(shared_data, work / "data"), work)
-    add_released_flare(project, models, work)
+    shutil.copytree(trained_spine.folder, models / TRAINED)
+    add_releases(project, models, work)
     add_changed_release(project, models, work)
     studies = tmp_path_factory.mktemp("studies")
-    names = hippocampi(shared_data)[:SEEN]
+    names = hippocampi[:SEEN]
     for name in names:
         shutil.copy(shared_data / "hippocampus" / "imagesTr" / f"{name}.nii.gz", studies)
     conf = {
-        "models": f"{SPINE},{FLARE},{CHANGED}",
+        "models": ",".join((TRAINED, SPINE, FLARE, CHANGED)),
         "zoo_source": "local",
         "sam2": "false",
-        "epistemic_model": SPINE,
+        "epistemic_model": TRAINED,
         "epistemic_simulation_size": "2",
     }
     with started(environment, apps, studies, conf) as server:
-        yield Served(server, models, names, shared_data / "hippocampus", shared_data / "ct", overlays)
+        yield Served(server, models, names, shared_data / "hippocampus", shared_data / "ct", trained_spine.overlays)
 
 
-def predicted_here(root: Path, overlays: list[str], weights: Path, scan: Path, output: Path) -> np.ndarray:
+def predicted_here(
+    root: Path, overlays: list[str], weights: Path, scan: Path, output: Path, **options: object
+) -> np.ndarray:
     """The label map that the inference of a bundle of the project writes."""
     run_bundle(
         config_file=[str(root / "configs" / "inference.yaml"), *overlays],
@@ -159,6 +115,7 @@ def predicted_here(root: Path, overlays: list[str], weights: Path, scan: Path, o
         dataset_dir=str(scan),
         ckpt_dir=str(weights),
         output_dir=str(output),
+        **options,
     )
     return np.asarray(nib.load(output / scan.name).dataobj)
 
@@ -175,7 +132,7 @@ def label_of(file: Path, scan: Path) -> np.ndarray:
 def test_labels_have_names_and_the_colours_of_anatomy(served, environment, project):
     """MONAI Label and 3D Slicer colour a label by its name; the other names get a colour of their own in the viewer."""
     models = served.server.get("/info/")["models"]
-    assert models[SPINE]["labels"] == {"anterior": 1, "posterior": 2}
+    assert models[TRAINED]["labels"] == {"anterior": 1, "posterior": 2}
     metadata = json.loads((project / "bundles" / "flare_pseudolabel" / "configs" / "metadata.json").read_text())
     channels = metadata["network_data_format"]["outputs"]["pred"]["channel_def"]
     names = models[FLARE]["labels"]
@@ -190,8 +147,8 @@ def test_labels_have_names_and_the_colours_of_anatomy(served, environment, proje
 def test_a_trained_bundle_labels_a_hippocampus_as_the_project_does(served, project, tmp_path):
     name = served.names[0]
     scan = served.hippocampus / "imagesTr" / f"{name}.nii.gz"
-    label = label_of(served.server.infer(SPINE, name, tmp_path / "label.nii.gz"), scan)
-    weights = served.models / SPINE / "models"
+    label = label_of(served.server.infer(TRAINED, name, tmp_path / "label.nii.gz"), scan)
+    weights = served.models / TRAINED / "models"
     here = predicted_here(project / "bundles" / "batseg_spine", served.overlays, weights, scan, tmp_path / "here")
     assert len(np.unique(label)) > 1, "an empty label map would prove nothing"
     assert np.array_equal(label, here)
@@ -200,8 +157,8 @@ def test_a_trained_bundle_labels_a_hippocampus_as_the_project_does(served, proje
 def test_the_answer_to_3d_slicer_lies_on_the_scan(served, tmp_path):
     """Its module asks for .nrrd, in millimetres of the left-posterior-superior convention."""
     name = served.names[1]
-    in_nifti = nib.load(served.server.infer(SPINE, name, tmp_path / "label.nii.gz"))
-    header, voxels = read_nrrd(served.server.infer(SPINE, name, tmp_path / "label.nrrd", result_extension=".nrrd"))
+    in_nifti = nib.load(served.server.infer(TRAINED, name, tmp_path / "label.nii.gz"))
+    header, voxels = read_nrrd(served.server.infer(TRAINED, name, tmp_path / "label.nrrd", result_extension=".nrrd"))
     assert header["space"] == "left-posterior-superior"
     assert np.array_equal(voxels.reshape(in_nifti.shape, order="F"), np.asarray(in_nifti.dataobj))
     to_lps = np.diag([-1.0, -1, 1])
@@ -232,6 +189,21 @@ def test_a_release_labels_a_ct_as_the_project_does(served, project, tmp_path):
     assert np.array_equal(label, here)
 
 
+def test_the_spines_release_labels_a_scan_as_the_project_does(served, project, tmp_path):
+    """With the whole network: a patch of 12 x 256 x 512 voxels."""
+    metadata = json.loads((project / "bundles" / SPINE / "configs" / "metadata.json").read_text())
+    classes = list(metadata["network_data_format"]["outputs"]["pred"]["channel_def"].values())[1:]
+    offered = served.server.get("/info/")["models"][SPINE]["labels"]
+    assert offered == {name: number for number, name in enumerate(classes, start=1)}
+    name = served.names[2]
+    scan = served.hippocampus / "imagesTr" / f"{name}.nii.gz"
+    label = label_of(served.server.infer(SPINE, name, tmp_path / "label.nii.gz"), scan)
+    weights = served.models / SPINE / "models"
+    here = predicted_here(project / "bundles" / SPINE, [], weights, scan, tmp_path / "here", mirrored=False)
+    assert len(np.unique(label)) > 1
+    assert np.array_equal(label, here)
+
+
 def test_a_release_labels_a_whole_torso(served, tmp_path):
     scan = served.ct / "torso.nii.gz"
     served.server.add_image("torso", scan)
@@ -257,7 +229,7 @@ def test_active_learning_gives_the_next_scan_to_label(served):
 
 def test_epistemic_scoring_scores_a_scan(served):
     """It gives the network dropout and calls it in training mode."""
-    served.server.run("scoring", SPINE, max_samples=1)
+    served.server.run("scoring", TRAINED, max_samples=1)
     found = [served.server.get(f"/datastore/image/info?image={name}") for name in served.names]
     scores = [info["epistemic_entropy"] for info in found if "epistemic_entropy" in info]
     assert len(scores) == 1
@@ -268,14 +240,14 @@ def test_a_training_as_3d_slicer_asks_for_it(served, tmp_path):
     """With all options as the server offers them, also the empty run_id, which evaluates the whole of train.yaml."""
     for name in served.names:
         served.server.add_label(name, served.hippocampus / "labelsTr" / f"{name}.nii.gz")
-    offered = served.server.get("/info/")["trainers"][SPINE]["config"]
+    offered = served.server.get("/info/")["trainers"][TRAINED]["config"]
     options = {key: value[0] if isinstance(value, list) else value for key, value in offered.items()}
     assert options["run_id"] == ""
     assert options["model_filename"] == "model.pt", "of several weights MONAI Label takes the shortest name"
-    trains_and_still_labels(served, SPINE, tmp_path, **{**options, "max_epochs": 1, "val_split": 0.34})
+    trains_and_still_labels(served, TRAINED, tmp_path, **{**options, "max_epochs": 1, "val_split": 0.34})
     for name in served.names:
         served.server.remove_label(name)
-    start, now = (weights(served, SPINE, name) for name in ("model_start.pt", "model.pt"))
+    start, now = (weights(served, TRAINED, name) for name in ("model_start.pt", "model.pt"))
     assert any(not torch.equal(start[key], now[key]) for key in now), "the weights from before are kept"
 
 

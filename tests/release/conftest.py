@@ -15,6 +15,8 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 
+from custom.release.contents import bundle_contents, code_contents
+
 SHIPPED = ("configs", "docs", "models", "LICENSE")
 STATED = {"origin": "fresh weights of a seed, trained on nothing", "mean_dice": 0.0}
 
@@ -46,6 +48,13 @@ def fresh_weights(configs: list[Path], file: Path, seed: int = 0, **options: obj
     file.parent.mkdir(parents=True, exist_ok=True)
     torch.save(parser.get_parsed_content("network_def").state_dict(), file)
     return file
+
+
+def carry_code(root: Path, package: str) -> None:
+    """Give a bundle its own copy of the code, as its release has it."""
+    for path, content in (bundle_contents(root, package) | code_contents(package)).items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(content)
 
 
 class QuietHandler(SimpleHTTPRequestHandler):

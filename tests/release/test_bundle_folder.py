@@ -4,6 +4,9 @@ import pytest
 
 from custom.errors import InputError
 from custom.release.bundle_folder import BundleFolder
+from custom.release.contents import CODE
+
+from .conftest import carry_code
 
 
 def test_configs_are_laid_over_one_another_and_changes_stay_with_the_asker(project, tmp_path):
@@ -23,10 +26,15 @@ def test_configs_are_laid_over_one_another_and_changes_stay_with_the_asker(proje
 
 def test_its_code_is_the_projects_or_the_one_it_carries(copied, tmp_path):
     root = copied("batseg_spine")
+    (root / "scripts").mkdir()
+    (root / "scripts" / "__init__.py").touch()
     bundle = BundleFolder(root, tmp_path)
-    assert bundle.package == "custom"
-    (root / f"batseg_spine_{bundle.metadata['version'].replace('.', '_')}").mkdir()
-    assert bundle.package.startswith("batseg_spine_")
+    assert (bundle.package, bundle.code) == ("custom", CODE), "no config names the other package"
+    carry_code(root, "spine_1")
+    bundle = BundleFolder(root, tmp_path)
+    assert (bundle.package, bundle.code) == ("spine_1", root / "spine_1")
+    moved = root.rename(root.with_name("renamed by its user"))
+    assert BundleFolder(moved, tmp_path).package == "spine_1"
 
 
 def test_no_bundle(copied, tmp_path):

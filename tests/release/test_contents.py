@@ -8,6 +8,10 @@ import pytest
 from custom.errors import InputError
 from custom.release.contents import CODE, bundle_contents, code_contents
 
+from .conftest import carry_code
+
+NAMES_THE_PROJECT = re.compile(r"\bcustom\.[a-z_]|-m custom\b|\b(?:from|import) custom\b")
+
 
 def test_data_output_weights_and_leftovers_stay_at_home(copied):
     root = copied("batseg_spine")
@@ -37,17 +41,30 @@ def test_code_is_whole_and_nothing_in_it_names_another_package():
     assert kept == {path for path in modules if not path.startswith("release/")}
     for path, content in code.items():
         text = content.decode()
-        assert not re.search(r"\bcustom\.[a-z_]|-m custom\b", text), path
+        assert not NAMES_THE_PROJECT.search(text), path
         if path.endswith(".py"):
             for node in ast.walk(ast.parse(text)):
                 if isinstance(node, ast.ImportFrom) and node.level == 0:
                     assert node.module.split(".")[0] not in ("custom", "spine_1"), f"{path} imports by name"
+                if isinstance(node, ast.Import):
+                    imported = {name.name.split(".")[0] for name in node.names}
+                    assert not imported & {"custom", "spine_1"}, f"{path} imports by name"
 
 
 def test_configs_and_pages_name_the_carried_package(project):
-    for name in ("batseg_spine", "flare_pseudolabel"):
-        for path, content in bundle_contents(project / "bundles" / name, "spine_1").items():
-            assert not re.search(r"\bcustom\.[a-z_]|-m custom\b", content.decode()), path
+    roots = [file.parents[1] for file in (project / "bundles").glob("*/configs/metadata.json")]
+    assert len(roots) >= 2
+    for root in roots:
+        for path, content in bundle_contents(root, "spine_1").items():
+            assert not NAMES_THE_PROJECT.search(content.decode()), path
+
+
+def test_a_release_can_be_renamed_in_turn(copied):
+    """Under the second name, it is the very copy that the project would have given that name."""
+    root = copied("batseg_spine")
+    expected = bundle_contents(root, "second_1") | code_contents("second_1")
+    carry_code(root, "first_1")
+    assert bundle_contents(root, "second_1") | code_contents("second_1", root / "first_1") == expected
 
 
 def test_a_folder_that_is_no_bundle(tmp_path):

@@ -134,8 +134,62 @@ def test_a_path_of_ones_own_machine_is_refused(copied, tmp_path):
         release(output=str(tmp_path / "dist"), source=str(root.parent))
 
 
+def test_a_release_of_an_unpacked_release_is_the_same_archive(project, tmp_path):
+    """Its code is the copy that it carries, whose package the configs name."""
+    release(FLARE, output=str(tmp_path / "dist"), source=str(project / "bundles"), weights=f"{FLARE}=none")
+    (archive,) = (tmp_path / "dist").glob("*.zip")
+    with zipfile.ZipFile(archive) as content:
+        content.extractall(tmp_path / "unpacked")
+    release(output=str(tmp_path / "again"), source=str(tmp_path / "unpacked"))
+    assert (tmp_path / "again" / archive.name).read_bytes() == archive.read_bytes()
+    assert not list((tmp_path / "unpacked").rglob("__pycache__"))
+
+
+def test_folders_with_numbers_for_names_are_folders(project, tmp_path, monkeypatch):
+    """The command line makes them numbers."""
+    monkeypatch.chdir(tmp_path)
+    Path("1").mkdir()
+    copy_bundle(project, FLARE, Path("1"))
+    release(FLARE, output=2024, source=1)
+    assert (tmp_path / "2024" / "model_info.json").is_file()
+
+
+def refused(said: str, **options: str) -> None:
+    with pytest.raises(InputError, match=said) as error:
+        release(FLARE, **options)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"a_v0.1.0": 3}'])
+def test_a_damaged_list_of_releases_is_told_before_anything_is_written(copied, tmp_path, content):
+    source = copied(FLARE).parent
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist" / "model_info.json").write_text(content)
+    refused(r"dist/model_info\.json .*: correct it", output=str(tmp_path / "dist"), source=str(source))
+    assert [file.name for file in (tmp_path / "dist").iterdir()] == ["model_info.json"]
+
+
+@pytest.mark.parametrize("output", ["file", "file/dist"])
+def test_an_output_that_is_no_folder(copied, tmp_path, output):
+    source = copied(FLARE).parent
+    (tmp_path / "file").touch()
+    said = rf"{output} cannot be written \(.*\): pass another --output"
+    refused(said, output=str(tmp_path / output), source=str(source))
+
+
+def test_metadata_and_configs_that_are_none(copied, tmp_path):
+    root = copied(FLARE)
+    options = {"output": str(tmp_path / "dist"), "source": str(root.parent)}
+    (root / "configs" / "inference.yaml").unlink()
+    refused(r"has no configs/inference\.yaml: pass the folder of a bundle", **options)
+    (root / "configs" / "metadata.json").write_text("[]")
+    refused(r"metadata\.json holds no JSON object", **options)
+
+
 def test_unknown_bundles(project, tmp_path):
     with pytest.raises(InputError, match="one of batseg_spine, flare_pseudolabel, or all"):
         release("spine", source=str(project / "bundles"))
+    with pytest.raises(InputError, match="--bundles 2024: one of"):
+        release(2024, source=str(project / "bundles"))
     with pytest.raises(InputError, match="holds no bundles: run this in the project's folder"):
         release(source=str(tmp_path))

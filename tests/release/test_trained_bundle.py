@@ -1,8 +1,10 @@
 """A training as a bundle of its own: equal to the bundle with its overlays, complete, and none of other weights."""
 
 import json
+import zipfile
 from pathlib import Path
 
+import monai.bundle
 import nibabel as nib
 import numpy as np
 import pytest
@@ -14,10 +16,11 @@ from monai.bundle import run as run_bundle
 
 from custom.errors import InputError
 from custom.release.metadata_schema import metadata_schema
+from custom.release.releasing import release
 from custom.release.trained_bundle import trained_bundle
 
 from ..bundles.conftest import AFFINE, write_dataset
-from .conftest import fresh_weights
+from .conftest import STATED, change_metadata, fresh_weights
 
 SPINE = "batseg_spine"
 SMALL = {
@@ -45,6 +48,25 @@ def trained(copied):
     return root
 
 
+@pytest.fixture
+def scan(tmp_path) -> Path:
+    file = tmp_path / "scan.nii.gz"
+    nib.save(nib.Nifti1Image(np.random.RandomState(0).rand(12, 14, 16).astype(np.float32), AFFINE), file)
+    return file
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def unpacked(dist: Path) -> Path:
+    """The folder that holds what the archives in a folder hold."""
+    for archive in dist.glob("*.zip"):
+        with zipfile.ZipFile(archive) as content:
+            content.extractall(dist / "unpacked")
+    return dist / "unpacked"
+
+
 def infer(root, scan, output, *overlays) -> np.ndarray:
     run_bundle(
         config_file=[str(root / "configs" / "inference.yaml"), *map(str, overlays)],
@@ -56,9 +78,7 @@ def infer(root, scan, output, *overlays) -> np.ndarray:
     return np.asarray(nib.load(output / scan.name).dataobj)
 
 
-def test_it_labels_as_the_bundle_with_its_overlays(trained, tmp_path, monkeypatch):
-    scan = tmp_path / "scan.nii.gz"
-    nib.save(nib.Nifti1Image(np.random.RandomState(0).rand(12, 14, 16).astype(np.float32), AFFINE), scan)
+def test_it_labels_as_the_bundle_with_its_overlays(trained, scan, tmp_path, monkeypatch):
     expected = infer(trained, scan, tmp_path / "expected", trained / "configs" / "small.yaml")
     assert len(np.unique(expected)) > 1
     own = tmp_path / "served" / "boxes_1"
@@ -67,6 +87,76 @@ def test_it_labels_as_the_bundle_with_its_overlays(trained, tmp_path, monkeypatc
     label = infer(own, scan, tmp_path / "label")
     assert np.array_equal(label, expected)
     assert "custom." not in (own / "configs" / "inference.yaml").read_text().replace("boxes_1_0_1_0.", "")
+
+
+@pytest.mark.parametrize("name", ["2024_hippocampus", "hip-1"])
+def test_it_runs_whatever_its_folder_is_called(trained, scan, tmp_path, monkeypatch, name):
+    own = tmp_path / "served" / name
+    trained_bundle(str(trained), str(own), "small")
+    monkeypatch.syspath_prepend(own)
+    assert infer(own, scan, tmp_path / "label").shape == (12, 14, 16)
+
+
+def test_monai_loads_its_network(trained, tmp_path, monkeypatch):
+    own = tmp_path / "served" / "boxes_2"
+    trained_bundle(str(trained), str(own), "small")
+    monkeypatch.syspath_prepend(own)
+    network = monai.bundle.load("boxes_2", bundle_dir=str(own.parent), workflow_type="infer", device="cpu")
+    weights = torch.load(own / "models" / "model.pt")
+    assert network.state_dict().keys() == weights.keys()
+    assert all(torch.equal(value, weights[key]) for key, value in network.state_dict().items())
+    assert type(network).__module__.startswith("boxes_2_0_1_0.")
+
+
+def test_of_an_unpacked_release_it_is_what_it_is_of_the_project(trained, tmp_path):
+    """The code is renamed from the release's own name, and nothing in the release changes."""
+    release(output=str(tmp_path / "dist"), source=str(trained.parent))
+    root = unpacked(tmp_path / "dist") / SPINE
+    before = contents(root)
+    model = str(trained / "models" / "boxes" / "small" / "model.pt")
+    for number, source in enumerate((trained, root)):
+        trained_bundle(str(source), str(tmp_path / str(number) / "own"), "small", weights=model)
+    own = [contents(tmp_path / number / "own") for number in ("0", "1")]
+    for path in ("configs/train.yaml", "configs/inference.yaml"):  # lines are broken elsewhere
+        of_project, of_release = (files.pop(path).decode() for files in own)
+        assert yaml.safe_load(of_project) == yaml.safe_load(of_release)
+        assert of_project.splitlines()[0] == of_release.splitlines()[0]
+    assert own[0] == own[1]
+    assert contents(root) == before
+
+
+def test_it_can_be_released_with_its_weights(trained, scan, tmp_path, monkeypatch):
+    """Weights of a training with overlays, which a release of the bundle itself cannot hold."""
+    expected = infer(trained, scan, tmp_path / "expected", trained / "configs" / "small.yaml")
+    trained_bundle(str(trained), str(tmp_path / "own" / "boxes_3"), "small")
+    options = {"output": str(tmp_path / "dist"), "source": str(tmp_path / "own")}
+    with pytest.raises(InputError, match="eval_metrics states no measured score"):
+        release(**options)
+    change_metadata(tmp_path / "own" / "boxes_3", eval_metrics=STATED)
+    release(**options)
+    root = unpacked(tmp_path / "dist") / "boxes_3"
+    monkeypatch.syspath_prepend(root)
+    assert np.array_equal(infer(root, scan, tmp_path / "label"), expected)
+
+
+def test_settings_are_merged_in_as_an_overlay_is(trained, tmp_path):
+    model = trained / "models" / "boxes" / "small" / "model.pt"
+    for name, options in (("overlay", {"overlays": "small.yaml, "}), ("settings", {"settings": SMALL})):
+        trained_bundle(str(trained), str(tmp_path / name / "own"), weights=str(model), **options)
+    own = [contents(tmp_path / name / "own") for name in ("overlay", "settings")]
+    for path in ("configs/train.yaml", "configs/inference.yaml"):
+        overlay, settings = (files.pop(path).decode().split("\n", 1) for files in own)
+        assert yaml.safe_load(overlay[1]) == yaml.safe_load(settings[1])
+        assert "then small.yaml, merged" in overlay[0]
+        assert "then settings, merged" in settings[0]
+    assert own[0] == own[1]
+
+
+def test_a_folder_with_a_number_for_its_name(trained, tmp_path, monkeypatch):
+    """The command line makes it a number."""
+    monkeypatch.chdir(tmp_path)
+    trained_bundle(str(trained), 2024, "small")
+    assert (tmp_path / "2024" / "configs" / "inference.yaml").is_file()
 
 
 def test_everything_of_a_bundle_is_there_and_nothing_of_other_trainings(trained, tmp_path, monkeypatch):
@@ -134,8 +224,12 @@ def test_refusals_name_the_remedy_and_leave_nothing(trained, tmp_path):
         assert not own.exists()
 
     refused("exists: remove it", output=str(tmp_path / "bundles"))
+    (tmp_path / "file").touch()
+    refused(r"file cannot be written \(.*\): pass another --output", output=str(tmp_path / "file" / "own"))
+    refused("the configs have no 'speed'", settings={"speed": 3})
+    refused("network_def.* cannot be made", settings={"class_names": 3})
     refused("--overlays bigger: there is neither a file bigger nor .*configs/bigger.yaml", overlays="small,bigger")
-    refused("there are no weights at .*models/model.pt: pass the --overlays", overlays="")
+    refused("no trained weights at .*models/model.pt: pass the --overlays", overlays="")
     refused("does not fit the network .*: pass the --overlays", overlays="", weights=str(model))
     settings = model.with_name("training.json")
     settings.write_text(json.dumps({"spacing": [2.0, 2.0, 2.0], "epoch": 3}))
@@ -143,7 +237,7 @@ def test_refusals_name_the_remedy_and_leave_nothing(trained, tmp_path):
     settings.unlink()
     torch.save([1, 2], model)
     refused("does not fit the network")
-    with pytest.raises(InputError, match=r"metadata\.json"):
+    with pytest.raises(InputError, match=r"no configs/metadata\.json: pass the folder of a bundle"):
         trained_bundle(str(tmp_path), str(own))
 
 

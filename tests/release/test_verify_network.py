@@ -12,13 +12,13 @@ from .conftest import change_metadata, fresh_weights
 
 def test_differences_are_refused():
     answer = torch.zeros(1, 2, 3)
-    refuse_difference("ONNX", answer + 5e-5, answer)
+    refuse_difference("the ONNX export", answer + 5e-5, answer)
     with pytest.raises(InputError, match=r"the ONNX export differs from the network by 1\.0e-03, allowed are 1e-04"):
-        refuse_difference("ONNX", answer + 1e-3, answer)
+        refuse_difference("the ONNX export", answer + 1e-3, answer)
     with pytest.raises(InputError, match="differs from the network by nan"):
-        refuse_difference("ONNX", answer * torch.nan, answer)
+        refuse_difference("the ONNX export", answer * torch.nan, answer)
     with pytest.raises(InputError, match=r"answers with shape \(1, 2\), not \(1, 2, 3\)"):
-        refuse_difference("ONNX", torch.zeros(1, 2), answer)
+        refuse_difference("the ONNX export", torch.zeros(1, 2), answer)
 
 
 def test_images_are_small_but_not_too_small(project, tmp_path):

@@ -6,6 +6,8 @@ from custom.errors import InputError
 from custom.release.bundle_folder import BundleFolder
 from custom.release.verify_runs import check_runs, copy_of, is_simple, runnable_commands
 
+from .conftest import carry_code
+
 
 def page_with(root, command):
     (root / "docs" / "README.md").write_text(f"```bash\n{command}\n```\n")
@@ -42,8 +44,5 @@ def test_commands_on_foreign_data_are_left_out(copied, tmp_path):
 
 def test_a_copy_has_the_code_that_the_bundle_carries(copied, tmp_path):
     root = copied("batseg_spine")
-    bundle = BundleFolder(root, tmp_path)
-    own = root / f"batseg_spine_{bundle.metadata['version'].replace('.', '_')}"
-    own.mkdir()
-    (own / "__init__.py").touch()
-    assert (copy_of(bundle) / own.name / "__init__.py").exists()
+    carry_code(root, "spine_1")
+    assert (copy_of(BundleFolder(root, tmp_path)) / "spine_1" / "networks" / "__init__.py").exists()

@@ -7,6 +7,7 @@ from custom.errors import InputError
 from custom.release.weights import parse_weights, weights_contents
 
 from .conftest import STATED, fresh_weights
+from .test_network_config import inference_of
 
 FLARE = "flare_pseudolabel"
 
@@ -17,6 +18,7 @@ def test_parse(tmp_path):
     bundles = ["one", "two"]
     assert parse_weights("", bundles) == {}
     assert parse_weights(f"one={file},two=none", bundles) == {"one": file, "two": None}
+    assert parse_weights(f"one={file}, two=none", bundles) == {"one": file, "two": None}
     assert parse_weights(("two=none", f"one={file}"), bundles) == {"one": file, "two": None}
 
 
@@ -34,25 +36,27 @@ def test_weights_without_score_or_origin_are_refused_in_one_line(project, tmp_pa
     root = project / "bundles" / FLARE
     said = r"metadata\.json: eval_metrics states no .* or pass --weights .*=none"
     with pytest.raises(InputError, match=said) as error:
-        weights_contents(tmp_path / "model.pt", root, {"eval_metrics": metrics})
+        weights_contents(tmp_path / "model.pt", root, {"eval_metrics": metrics}, inference_of(root))
     assert "\n" not in str(error.value)
 
 
 def test_weights_and_what_inference_reads_beside_them(copied, tmp_path):
     root = copied(FLARE)
     file = fresh_weights([root / "configs" / "inference.yaml"], tmp_path / "trained" / "model.pt")
-    assert list(weights_contents(file, root, {"eval_metrics": STATED})) == ["models/model.pt"]
+    assert list(weights_contents(file, root, {"eval_metrics": STATED}, inference_of(root))) == ["models/model.pt"]
     (file.parent / "intensity.json").write_text("{}")
     (file.parent / "model_best.pt").touch()
-    found = weights_contents(file, root, {"eval_metrics": STATED})
+    found = weights_contents(file, root, {"eval_metrics": STATED}, inference_of(root))
     assert found == {"models/model.pt": file.read_bytes(), "models/intensity.json": b"{}"}
-    assert weights_contents(None, root, {}) == {}
+    assert weights_contents(None, root, {}, inference_of(root)) == {}
 
 
 def test_weights_of_another_network_and_what_is_none(project, tmp_path):
-    file = tmp_path / "model.pt"
+    root, file = project / "bundles" / FLARE, tmp_path / "model.pt"
     torch.save({"first": torch.zeros(1)}, file)
-    for _ in range(2):
-        with pytest.raises(InputError, match="does not hold the weights of flare_pseudolabel's network"):
-            weights_contents(file, project / "bundles" / FLARE, {"eval_metrics": STATED})
+    for said in ("does not fit the network", "cannot be read as weights"):
+        with pytest.raises(
+            InputError, match=rf"{said}.*: a training with overlays .* is released as a bundle of its own"
+        ):
+            weights_contents(file, root, {"eval_metrics": STATED}, inference_of(root))
         file.write_bytes(b"no weights")

@@ -65,7 +65,7 @@ def test_rounding_of_a_stored_affine_is_no_shear():
 )
 def test_turned_or_sheared_grids_are_refused(native):
     with pytest.raises(
-        ValueError, match=r"case_7\.nii: the axes of the network's grid \[\[0.0, .*return_grid 'network'"
+        ValueError, match=r"case_7\.nii: the axes of the network's grid \[\[0.0, .*; resample it onto a grid with right"
     ):
         native_grid(SAR, (9, 9, 9), native, (100, 100, 100), "case_7.nii")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sys
 
 import pytest
 
@@ -60,13 +61,30 @@ def test_through_causes_and_contexts(raise_it):
     assert disk_trouble(caught(raise_it)) == f"{FULL.filename} cannot be written (No space left on device)"
 
 
+LOADING = "Caught OSError in DataLoader worker process 0.\nOSError: "
+
+
 @pytest.mark.parametrize(
-    "text",
-    ["[enforce fail at inline_container.cc:603] . PytorchStreamWriter failed: file write failed",
-     "Caught OSError in DataLoader worker process 0.\nOSError: [Errno 28] No space left on device"],
+    ("text", "expected"),
+    [
+        ("[enforce fail at inline_container.cc:603] . PytorchStreamWriter failed: file write failed",
+         "the work folder cannot be written (is the disk full?)"),
+        (LOADING + "[Errno 28] No space left on device",
+         "the work folder cannot be written (No space left on device)"),
+        (LOADING + "[Errno 122] Disk quota exceeded: '/work/a.nii.gz'\n",
+         "/work/a.nii.gz cannot be written (Disk quota exceeded)"),
+        ("SaveImage cannot find a suitable writer for /work/a.nii.gz.\nTraceback\ncustom.errors.InputError: "
+         "/work/a.nii.gz cannot be written (File too large): free space or pass another --output_dir\n",
+         "/work/a.nii.gz cannot be written (File too large)"),
+    ],
 )  # fmt: skip
-def test_errors_that_have_only_a_text(text):
-    assert disk_trouble(RuntimeError(text)) == "the work folder cannot be written (is the disk full?)"
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the numbers are those of Linux")
+def test_errors_that_have_only_a_text(text, expected):
+    assert disk_trouble(RuntimeError(text)) == expected
+
+
+def test_a_file_that_is_missing_in_a_loading_process_is_no_full_disk():
+    assert disk_trouble(RuntimeError(LOADING + "[Errno 2] No such file or directory: '/scans/a.nii.gz'")) is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,44 @@
+"""A bundle's configs/metadata.json."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from ..bundle_configs import metadata_file
+from ..errors import InputError
+
+VERSION = re.compile(r"\d+\.\d+\.\d+(?:[a-z0-9.]*)")
+
+
+def read_metadata(root: Path) -> dict[str, Any]:
+    """The bundle's metadata.
+
+    Raises:
+        InputError: `root` is no bundle's folder, or the file holds no JSON object.
+    """
+    file = metadata_file(root)
+    try:
+        metadata = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} is no JSON ({error}): correct it") from error
+    if not isinstance(metadata, dict):
+        raise InputError(f"{file} holds no JSON object: correct it as in other bundles")
+    return metadata
+
+
+def released_metadata(root: Path) -> dict[str, Any]:
+    """The bundle's metadata, of a version that can be released.
+
+    Raises:
+        InputError: as `read_metadata`, or they have no version that the changelog explains.
+    """
+    file, metadata = metadata_file(root), read_metadata(root)
+    version = metadata.get("version")
+    if not VERSION.fullmatch(str(version)):
+        raise InputError(f"{file}: version is {version!r}: write it as 0.1.0")
+    if version not in (metadata.get("changelog") or {}):
+        raise InputError(f"{file}: the changelog has no entry {version}: write what this version brings")
+    return metadata

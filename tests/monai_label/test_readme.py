@@ -1,0 +1,41 @@
+"""The README's block on MONAI Label, as it stands."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import nibabel as nib
+import pytest
+
+from custom.release.documented import blocks
+
+from ..end_to_end.documented import Places
+from ..release.conftest import copy_bundle, fresh_weights
+from .conftest import HERE, server_variables, serving
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("monai_label")]
+
+INSTALLING = "make monailabel\n"  # which `make test-monailabel` has done
+
+
+def test_the_readmes_commands_serve_a_training(environment, project, shared_data, hippocampi, tmp_path):
+    """In a copy of the project, with weights of a seed for those of a training on the hippocampus data."""
+    shutil.copytree(project / "custom", tmp_path / "custom", ignore=shutil.ignore_patterns("__pycache__"))
+    bundle = copy_bundle(project, "batseg_spine", tmp_path / "bundles")
+    configs = [bundle / "configs" / f"{name}.yaml" for name in ("inference", "hippocampus")]
+    fresh_weights(configs, bundle / "models" / "hippocampus" / "model.pt")
+    (tmp_path / ".venv-monailabel").symlink_to(environment)
+    (tmp_path / "scans").mkdir()
+    scan = shared_data / "hippocampus" / "imagesTr" / f"{hippocampi[0]}.nii.gz"
+    shutil.copy(scan, tmp_path / "scans")
+
+    (block,) = (block for block in blocks(project / "README.md") if "start_server" in block)
+    assert block.startswith(INSTALLING)
+    block = Places({"scans": tmp_path / "scans"}, {}).adapted(block.removeprefix(INSTALLING))
+    block = block.replace("start_server", f"start_server {' '.join(HERE)}")
+    variables = {**server_variables(environment, tmp_path), "PATH": os.environ["PATH"]}
+    with serving(["bash", "-euc", block], tmp_path, variables) as server:
+        assert list(server.get("/info/")["models"]) == ["hippocampus"]
+        label = nib.load(server.infer("hippocampus", hippocampi[0], tmp_path / "label.nii.gz"))
+        assert label.shape == nib.load(scan).shape
