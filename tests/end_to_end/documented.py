@@ -7,7 +7,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -52,24 +51,12 @@ class Places:
         return block
 
 
-def run(block: str, places: Places, folder: Path, variables: Mapping[str, str] | None = None) -> str:
-    """Run a block as a user's shell would, stopping at the first error; returns what it said.
-
-    Args:
-        block: shell commands.
-        places: what stands for their placeholders.
-        folder: where they are run.
-        variables: of the shell; by default this process's, with its python first.
-    """
-    own = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "CUDA_VISIBLE_DEVICES": "",
-    }
+def run(block: str, places: Places, folder: Path) -> str:
+    """Run a block as a user's shell would, stopping at the first error; returns what it said."""
     result = subprocess.run(
         ["bash", "-euc", places.adapted(block)],
         cwd=folder,
-        env=own if variables is None else dict(variables),
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,
         text=True,
         timeout=550,

@@ -16,7 +16,7 @@ from custom.release.documented import blocks
 from ..bundles.conftest import AFFINE, TINY, write_dataset
 from .documented import Places, copy_of_bundle, run
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("documented")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("documented"), pytest.mark.usefixtures("quick_commands")]
 
 TRACKING = "--tracking mlflow"
 SMALL = {**TINY, "epochs": 1, "iterations_per_epoch": 2, "data_tag": ""}

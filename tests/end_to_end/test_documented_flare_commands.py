@@ -16,7 +16,7 @@ from custom.release.documented import blocks, header_commands
 from ..bundles.conftest import AFFINE, SHAPE, write_dataset
 from .documented import Places, copy_of_bundle, run, run_here
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("documented_flare")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("documented_flare"), pytest.mark.usefixtures("quick_commands")]
 
 TUMOUR = len(FLARE_CLASSES)
 DATASET1 = tuple(range(1, TUMOUR))
