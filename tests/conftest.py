@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,14 @@ def quick_python(tmp_path_factory) -> Iterator[Path]:
     """Folder with a `python` that starts within a tenth of a second, for programs as users call them."""
     with preloaded_python(tmp_path_factory.mktemp("python")) as folder:
         yield folder
+
+
+@pytest.fixture(scope="module")
+def quick_commands(quick_python) -> Iterator[None]:
+    """A shell finds the quick python first, then the programs of this environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", os.pathsep.join([str(quick_python), str(Path(sys.executable).parent), os.environ["PATH"]]))
+        yield
 
 
 @pytest.fixture(scope="session")

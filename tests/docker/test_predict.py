@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -19,6 +18,8 @@ from monai.bundle import run as run_bundle
 from custom.atomic_write import write_json
 from custom.data import FLARE22_INTENSITY
 
+pytestmark = pytest.mark.usefixtures("quick_commands")
+
 
 def predict(
     project: Path, *options: str, folder: Path | None = None, **environment: object
@@ -28,7 +29,6 @@ def predict(
         cwd=folder,
         env={
             **os.environ,
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "CUDA_VISIBLE_DEVICES": "",
             **{name: str(value) for name, value in environment.items()},
         },
