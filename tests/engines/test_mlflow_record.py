@@ -17,7 +17,7 @@ from custom.engines.mlflow_record import MLflowRecord, tracker_of
 from custom.engines.training_log import TrainingLog
 
 mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed; pip install -e '.[test]'")
-pytest.importorskip("sqlalchemy", reason="MLflow's local store needs sqlalchemy; pip install -e '.[test]'")
+sqlalchemy = pytest.importorskip("sqlalchemy", reason="MLflow's local store needs sqlalchemy; pip install -e '.[test]'")
 
 
 CLASSES = ["left lobe", "tumour (any)"]
@@ -211,8 +211,21 @@ def damaged(output, first, last, table="metrics"):
     return Trouble(output, first, last, f"ALTER TABLE {table} RENAME TO lost", f"ALTER TABLE lost RENAME TO {table}")
 
 
+@pytest.fixture
+def impatient():
+    """MLflow would wait for 20 s where another program has locked the store."""
+
+    def shorten(connection, cursor, statement, parameters, *_):
+        return re.sub(r"(busy_timeout = )\d+", r"\g<1>100", statement), parameters
+
+    event = (sqlalchemy.Engine, "before_cursor_execute", shorten)
+    sqlalchemy.event.listen(*event, retval=True)
+    yield
+    sqlalchemy.event.remove(*event)
+
+
 def locked(output, first, last):
-    """By another program; MLflow waits for 20 s."""
+    """By another program."""
     return Trouble(output, first, last, "BEGIN EXCLUSIVE", "ROLLBACK")
 
 
@@ -220,10 +233,8 @@ def messages(caplog):
     return [record.getMessage() for record in caplog.records if record.name == "custom.engines.mlflow_record"]
 
 
-@pytest.mark.parametrize(
-    ("trouble", "said"),
-    [(damaged, "no such table"), pytest.param(locked, "database is locked", marks=pytest.mark.slow)],
-)
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(("trouble", "said"), [(damaged, "no such table"), (locked, "database is locked")])
 def test_a_store_that_fails_for_a_while_costs_a_warning_and_what_it_did_not_take(output, caplog, trouble, said):
     evaluator = scored_evaluator()
     tracker(output, iteration_log=False).attach(evaluator)
