@@ -168,11 +168,15 @@ def multipart(fields: dict[str, str], files: dict[str, Path]) -> tuple[bytes, st
 
 
 def server_variables(environment: Path, folder: Path) -> dict[str, str]:
-    """The server's environment: its own Python first, no network, a home of its own, scoring only where asked for."""
+    """The server's environment: its own Python first, no network, a home of its own, scoring only where asked for.
+
+    And one thread, as the tests have: sums of two would differ in the last digits, and a voxel at a tie with them.
+    """
     return {
         **{name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")},
         "PATH": f"{environment / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "HOME": str(folder),
+        "OMP_NUM_THREADS": "1",
         **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), NOWHERE),
         "no_proxy": "127.0.0.1,localhost",
         "MONAI_LABEL_AUTO_UPDATE_SCORING": "false",
