@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,17 +31,22 @@ def check_input_and_output(bundle: BundleFolder) -> None:
     )
 
 
+def export_options(bundle: BundleFolder, file: Path) -> dict[str, Any]:
+    """What each of MONAI's exports is told."""
+    return {
+        "net_id": NETWORK,
+        "filepath": str(file),
+        "ckpt_file": str(weights_file(bundle)),
+        "meta_file": str(bundle.metadata_file),
+        "config_file": bundle.files("inference"),
+        "bundle_root": str(bundle.root),
+    }
+
+
 def check_torchscript(bundle: BundleFolder) -> None:
     """MONAI's TorchScript export answers as the network does."""
     file = bundle.scratch / "model.ts"
-    ckpt_export(
-        net_id=NETWORK,
-        filepath=str(file),
-        ckpt_file=str(weights_file(bundle)),
-        meta_file=str(bundle.metadata_file),
-        config_file=bundle.files("inference"),
-        bundle_root=str(bundle.root),
-    )
+    ckpt_export(**export_options(bundle, file))
     image = random_image(bundle)
     with torch.no_grad():
         answer = torch.jit.load(file)(image)
@@ -52,15 +58,7 @@ def check_onnx(bundle: BundleFolder) -> None:
     needed_package("onnxscript", "onnxscript", "the ONNX export")
     runtime = needed_package("onnxruntime", "onnxruntime", "the check of the ONNX export")
     file, image = bundle.scratch / "model.onnx", random_image(bundle)
-    onnx_export(
-        net_id=NETWORK,
-        filepath=str(file),
-        ckpt_file=str(weights_file(bundle)),
-        meta_file=str(bundle.metadata_file),
-        config_file=bundle.files("inference"),
-        input_shape=list(image.shape),
-        bundle_root=str(bundle.root),
-    )
+    onnx_export(**export_options(bundle, file), input_shape=list(image.shape))
     session = runtime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     answer = session.run(None, {session.get_inputs()[0].name: image.numpy()})[0]
     refuse_difference("the ONNX export", torch.from_numpy(np.asarray(answer)), eager_answer(bundle, image))

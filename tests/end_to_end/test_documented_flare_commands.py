@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from custom.data.cohort import FLARE_CLASSES, FLARE_DATASET2, read_cohort
 from custom.release.documented import blocks, header_commands
+from custom.release.small_run import MACHINE, NETWORK, TRAINING
 
 from ..bundles.conftest import AFFINE, SHAPE, write_dataset
 from .documented import Places, copy_of_bundle, run, run_here
@@ -21,17 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("documented_flare"), pyt
 TUMOUR = len(FLARE_CLASSES)
 DATASET1 = tuple(range(1, TUMOUR))
 DATASET2 = tuple(FLARE_CLASSES.index(name) + 1 for name in FLARE_DATASET2)
-NETWORK = {
-    "spacing": [1.5, 1.1, 1.0],
-    "patch_size": [8, 8, 8],
-    "filters": [4, 8, 16],
-    "strides": [1, 2, 2],
-    "kernel_size": [3, 3, 3],
-    "min_foreground_voxels": 4,
-}
 SHORT = {"epochs": 1, "iterations_per_epoch": 2}
-TRAINING = {**NETWORK, **SHORT, "elastic_magnitude": 1.0, "elastic_spacing": 4.0}
-MACHINE = {"num_workers": 0, "amp": False, "cpu_bfloat16": False}
 COARSE = {"spacing": [16.0, 12.0, 12.0], "patch_size": [16, 24, 24], "min_foreground_voxels": 2}
 FEW_PHANTOMS = {
     "phantoms#num_cases": 12,
@@ -44,8 +35,8 @@ FEW_PHANTOMS = {
 
 # by config, see Places
 OVERLAYS = {
-    "": {**TRAINING, **MACHINE},
-    "pipeline": {"training": TRAINING, "inference": NETWORK, "machine": MACHINE},
+    "": {**NETWORK, **TRAINING, **MACHINE},
+    "pipeline": {"training": {**NETWORK, **TRAINING}, "inference": NETWORK, "machine": MACHINE},
     "demo": FEW_PHANTOMS,
     "phantoms": {**COARSE, **SHORT, **MACHINE},
 }

@@ -17,6 +17,7 @@ from monai.bundle import run as run_bundle
 from custom.errors import InputError
 from custom.release.metadata_schema import metadata_schema
 from custom.release.releasing import release
+from custom.release.small_run import NETWORK
 from custom.release.trained_bundle import trained_bundle
 
 from ..bundles.conftest import AFFINE, write_dataset
@@ -27,11 +28,7 @@ SMALL = {
     "data_tag": "boxes",
     "method_tag": "small",
     "class_names": ["left_part", "right_adrenal"],
-    "spacing": [1.5, 1.1, 1.0],
-    "patch_size": [8, 8, 8],
-    "filters": [4, 8, 16],
-    "strides": [1, 2, 2],
-    "kernel_size": [3, 3, 3],
+    **{key: NETWORK[key] for key in ("spacing", "patch_size", "filters", "strides", "kernel_size")},
     "num_workers": 0,
 }
 NAMES = ["background", "left part", "right adrenal gland"]
