@@ -16,6 +16,7 @@ from ignite.engine import Engine, Events
 from monai.handlers import MLFlowHandler
 from monai.utils import CommonKeys, optional_import
 
+from ..atomic_write import TEMPORARY_PREFIX
 from ..reports.training_curves import VALIDATION
 from .training_log import validation_columns
 
@@ -178,6 +179,8 @@ class MLflowRecord:
         """Log the tables and pictures that there are."""
         for pattern in self.files:
             for file in sorted(self.output_dir.glob(pattern)):
+                if file.name.startswith(TEMPORARY_PREFIX):  # left by a run that was killed
+                    continue
                 folder = PICTURES if file.suffix == ".png" else TABLES
                 tracker.client.log_artifact(self.run_id, str(file), folder)
 

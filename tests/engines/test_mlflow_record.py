@@ -111,6 +111,7 @@ def artifacts(output, run):
 
 def test_settings_curves_tables_and_pictures_of_a_training(output):
     (output / "config_20260101_000000.json").write_text("{}")
+    (output / ".tmp_0123abcd_curves.png").write_bytes(b"of a killed run")
     train(output, parameters=[{"fold": 0, "spacing": [1, 2]}, {"fold": "all"}])
     (run,) = runs(output)
     assert run.info.status == "FINISHED"
