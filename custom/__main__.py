@@ -24,7 +24,8 @@ COMMANDS = {
     "spine_phantoms": write_spine_phantoms,
 }
 if find_spec(f"{__package__}.release"):  # the copy of the code that a released bundle carries goes without
-    from .release import release, trained_bundle, verify
+    from .release import release, trained_bundle
+    from .verify import verify
 
     COMMANDS |= {"release": release, "trained_bundle": trained_bundle, "verify": verify}
 

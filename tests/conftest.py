@@ -2,12 +2,13 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
+from .bundle_copies import copy_bundle
 from .preloaded_python import preloaded_python
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -22,6 +23,12 @@ def one_thread_per_worker():
 @pytest.fixture(scope="session")
 def project() -> Path:
     return PROJECT
+
+
+@pytest.fixture
+def copied(project, tmp_path) -> Callable[[str], Path]:
+    """Makes a copy of a bundle in a folder of bundles."""
+    return lambda name: copy_bundle(project, name, tmp_path / "bundles")
 
 
 @pytest.fixture(scope="session")

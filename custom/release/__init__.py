@@ -1,7 +1,6 @@
-"""What turns a bundle's folder into something others can have: archives, model cards, checks."""
+"""What turns a bundle's folder into something others can have: archives, model cards, bundles of trainings."""
 
 from .releasing import release
 from .trained_bundle import trained_bundle
-from .verifying import verify
 
-__all__ = ["release", "trained_bundle", "verify"]
+__all__ = ["release", "trained_bundle"]

@@ -18,7 +18,7 @@ from monai.bundle import load_bundle_config
 
 from custom.errors import InputError, find_input_error, input_error_message
 from custom.export import export
-from custom.release.documented import header_commands
+from custom.verify.documented import header_commands
 
 from .conftest import OVERLAYS, weights
 

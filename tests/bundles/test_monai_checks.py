@@ -6,8 +6,8 @@ import pytest
 import torch
 from monai.bundle import ckpt_export, onnx_export
 
-from custom.release.bundle_folder import BundleFolder
-from custom.release.verifying import CHECKS, FAILED, verdict_of
+from custom.verify.bundle_folder import BundleFolder
+from custom.verify.verifying import CHECKS, FAILED, verdict_of
 
 from .conftest import weights
 

@@ -14,7 +14,7 @@ import fire
 import monai.bundle
 
 from custom.__main__ import COMMANDS
-from custom.release.documented import PLACEHOLDER, with_overlays, with_paths
+from custom.verify.documented import PLACEHOLDER, with_overlays, with_paths
 
 PYTHON_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 

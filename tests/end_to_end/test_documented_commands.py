@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-from custom.release.documented import blocks
+from custom.verify.documented import blocks
 
 from ..bundles.conftest import AFFINE, TINY, write_dataset
 from .documented import Places, copy_of_bundle, run

@@ -11,8 +11,8 @@ import yaml
 from matplotlib.figure import Figure
 
 from custom.data.cohort import FLARE_CLASSES, FLARE_DATASET2, read_cohort
-from custom.release.documented import blocks, header_commands
-from custom.release.small_run import MACHINE, NETWORK, TRAINING
+from custom.verify.documented import blocks, header_commands
+from custom.verify.small_run import MACHINE, NETWORK, TRAINING
 
 from ..bundles.conftest import AFFINE, SHAPE, write_dataset
 from .documented import Places, copy_of_bundle, run, run_here

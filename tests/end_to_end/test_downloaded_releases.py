@@ -23,11 +23,11 @@ import yaml
 
 from custom.data import FLARE22_INTENSITY
 from custom.release import release
-from custom.release.documented import blocks
+from custom.verify.documented import blocks
 from custom.workflows.bundle_run import run_config
 
+from ..bundle_copies import STATED, change_metadata, copy_bundle, fresh_weights
 from ..bundles.conftest import TINY, TINY_FLARE, weights, write_dataset
-from ..release.conftest import STATED, change_metadata, copy_bundle, fresh_weights
 from .alone import begin, end, environment_of, required_packages, settings_of, together
 from .documented import Places, python_blocks
 from .ending import ending_with_us

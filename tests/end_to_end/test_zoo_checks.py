@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from custom.release import release
-from custom.release.metadata_schema import metadata_schema
+from custom.verify.metadata_schema import metadata_schema
 
-from ..release.conftest import copy_bundle, fresh_weights
+from ..bundle_copies import copy_bundle, fresh_weights
 from .alone import begin, environment_of, required_packages
 
 pytestmark = pytest.mark.slow

@@ -8,10 +8,10 @@ import shutil
 import nibabel as nib
 import pytest
 
-from custom.release.documented import blocks
+from custom.verify.documented import blocks
 
+from ..bundle_copies import copy_bundle, fresh_weights
 from ..end_to_end.documented import Places
-from ..release.conftest import copy_bundle, fresh_weights
 from .conftest import HERE, server_variables, serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("monai_label")]

@@ -19,7 +19,7 @@ from monai.bundle import run as run_bundle
 from custom.data.foreground_intensity import FLARE22_INTENSITY
 from custom.release import release
 
-from ..release.conftest import change_metadata, copy_bundle, fresh_weights
+from ..bundle_copies import change_metadata, copy_bundle, fresh_weights
 from .conftest import Server, copy_app, started
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("monai_label")]

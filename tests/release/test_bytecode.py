@@ -8,11 +8,11 @@ from textwrap import dedent
 
 from custom.release.bytecode import VARIABLE, without_bytecode
 
-from .conftest import carry_code
+from ..bundle_copies import carry_code
 
 CHECK = dedent("""
     import logging, sys
-    from custom.release import verifying
+    from custom.verify import verifying
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     verifying.CHECKS = {"code": lambda bundle: __import__(bundle.package + ".networks").networks.__file__}

@@ -5,7 +5,7 @@ import pytest
 from custom.errors import InputError
 from custom.release.metadata import read_metadata, released_metadata
 
-from .conftest import change_metadata
+from ..bundle_copies import change_metadata
 
 
 @pytest.mark.parametrize(

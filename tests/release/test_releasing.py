@@ -13,7 +13,8 @@ from custom.errors import InputError
 from custom.release import large_files, releasing
 from custom.release.releasing import release
 
-from .conftest import STATED, change_metadata, copy_bundle, fresh_weights, served
+from ..bundle_copies import STATED, change_metadata, copy_bundle, fresh_weights
+from .web_server import served
 
 FLARE = "flare_pseudolabel"
 

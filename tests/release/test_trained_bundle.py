@@ -15,13 +15,13 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.bundle import run as run_bundle
 
 from custom.errors import InputError
-from custom.release.metadata_schema import metadata_schema
 from custom.release.releasing import release
-from custom.release.small_run import NETWORK
 from custom.release.trained_bundle import trained_bundle
+from custom.verify.metadata_schema import metadata_schema
+from custom.verify.small_run import NETWORK
 
+from ..bundle_copies import STATED, change_metadata, fresh_weights
 from ..bundles.conftest import AFFINE, write_dataset
-from .conftest import STATED, change_metadata, fresh_weights
 
 SPINE = "batseg_spine"
 SMALL = {

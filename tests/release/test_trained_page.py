@@ -7,17 +7,17 @@ import sys
 
 import pytest
 
-from custom.release.bundle_folder import BundleFolder
 from custom.release.bytecode import forget_code
 from custom.release.contents import bundle_contents
 from custom.release.trained_bundle import trained_bundle
 from custom.release.trained_page import trained_pages
-from custom.release.verify_configs import check_entries
-from custom.release.verify_documentation import check_commands, check_sections
-from custom.release.verify_weights import check_weights
 from custom.release.weight_claims import weight_claims
+from custom.verify.bundle_folder import BundleFolder
+from custom.verify.configs import check_entries
+from custom.verify.documentation import check_commands, check_sections
+from custom.verify.weights import check_weights
 
-from .conftest import fresh_weights
+from ..bundle_copies import fresh_weights
 
 TRAINED = [("batseg_spine", "hippocampus"), ("flare_pseudolabel", "big"), ("flare_pseudolabel", "phantoms")]
 

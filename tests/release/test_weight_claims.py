@@ -4,7 +4,7 @@ from custom.release.contents import bundle_contents
 from custom.release.releasing import release
 from custom.release.weight_claims import contradiction, weight_claims
 
-from .conftest import STATED, change_metadata, fresh_weights
+from ..bundle_copies import STATED, change_metadata, fresh_weights
 
 FLARE = "flare_pseudolabel"
 

@@ -6,7 +6,7 @@ import torch
 from custom.errors import InputError
 from custom.release.weights import parse_weights, weights_contents
 
-from .conftest import STATED, fresh_weights
+from ..bundle_copies import STATED, fresh_weights
 from .test_network_config import inference_of
 
 FLARE = "flare_pseudolabel"

@@ -6,10 +6,10 @@ import sys
 import pytest
 
 from custom.errors import InputError
-from custom.release.bundle_folder import BundleFolder
-from custom.release.verify_metadata import check_agreement, check_schema, check_version
+from custom.verify.bundle_folder import BundleFolder
+from custom.verify.metadata import check_agreement, check_schema, check_version
 
-from .conftest import change_metadata
+from ..bundle_copies import change_metadata
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import pytest
 
 from custom.errors import InputError
-from custom.release.bundle_folder import BundleFolder
-from custom.release.verify_documentation import check_command, check_commands, check_sections
+from custom.verify.bundle_folder import BundleFolder
+from custom.verify.documentation import check_command, check_commands, check_sections
 
 
 def test_sections_and_leftovers(copied, tmp_path):

@@ -16,12 +16,12 @@ import monai.bundle
 import yaml
 
 from ..errors import InputError
+from ..release.code_name import PROJECT
 from .boxes import write_box_cohort
 from .bundle_folder import BundleFolder
-from .code_name import PROJECT
+from .configs import reason
 from .documented import PLACEHOLDER, blocks, commands, config_names, missing_package, with_overlays, with_paths
 from .small_run import EXPORTED, boxes, class_names, small_values
-from .verify_configs import reason
 
 SHIPPED = ("configs", "docs")
 

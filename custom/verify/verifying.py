@@ -10,21 +10,21 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..option_list import option_list
+from ..release.bytecode import forget_code, without_bytecode
+from ..release.code_name import PROJECT
+from ..release.model_info import read_model_info
+from ..release.releasing import BUNDLES, bundle_folders
 from .bundle_folder import BundleFolder
-from .bytecode import forget_code, without_bytecode
-from .code_name import PROJECT
-from .model_info import read_model_info
+from .configs import check_entries, check_inference_properties, check_train_properties, reason
+from .documentation import check_commands, check_sections
+from .files import check_files, check_personal_paths
+from .metadata import check_agreement, check_schema, check_version
+from .network import check_input_and_output, check_onnx, check_torchscript
+from .packages import check_packages
+from .published import check_published
 from .quiet import quiet
-from .releasing import BUNDLES, bundle_folders
-from .verify_configs import check_entries, check_inference_properties, check_train_properties, reason
-from .verify_documentation import check_commands, check_sections
-from .verify_files import check_files, check_personal_paths
-from .verify_metadata import check_agreement, check_schema, check_version
-from .verify_network import check_input_and_output, check_onnx, check_torchscript
-from .verify_packages import check_packages
-from .verify_published import check_published
-from .verify_runs import check_runs
-from .verify_weights import check_weights
+from .runs import check_runs
+from .weights import check_weights
 
 logger = logging.getLogger(__name__)
 

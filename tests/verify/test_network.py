@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from custom.errors import InputError
-from custom.release.bundle_folder import BundleFolder
-from custom.release.verify_network import check_input_and_output, random_image, refuse_difference, weights_file
+from custom.verify.bundle_folder import BundleFolder
+from custom.verify.network import check_input_and_output, random_image, refuse_difference, weights_file
 
-from .conftest import change_metadata, fresh_weights
+from ..bundle_copies import change_metadata, fresh_weights
 
 
 def test_differences_are_refused():

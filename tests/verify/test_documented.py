@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from custom.release import documented
-from custom.release.documented import (
+from custom.verify import documented
+from custom.verify.documented import (
     blocks,
     commands,
     config_names,

@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 
-from custom.release.quiet import quiet
+from custom.verify.quiet import quiet
 
 
 def speak() -> None:

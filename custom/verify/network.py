@@ -11,8 +11,8 @@ from monai.bundle import ckpt_export, onnx_export, verify_net_in_out
 
 from ..data.needed_package import needed_package
 from ..errors import InputError
+from ..release.weights import MODEL
 from .bundle_folder import BundleFolder
-from .weights import MODEL
 
 NETWORK = "network_def"
 TOLERANCE = 1e-4

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from custom.errors import InputError
-from custom.release import verifying
-from custom.release.verifying import verify
+from custom.verify import verifying
+from custom.verify.verifying import verify
 
 
 def wrong(_bundle) -> None:

@@ -3,10 +3,10 @@
 import pytest
 
 from custom.errors import InputError
-from custom.release.bundle_folder import BundleFolder
-from custom.release.verify_files import check_files, check_personal_paths
+from custom.verify.bundle_folder import BundleFolder
+from custom.verify.files import check_files, check_personal_paths
 
-from .conftest import carry_code
+from ..bundle_copies import carry_code
 
 
 def test_missing_and_empty_files(copied, tmp_path):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ..engines.large_files import LARGE_FILES
 from ..errors import InputError
+from ..release.contents import bundle_contents, code_contents
+from ..release.personal_paths import personal_paths
+from ..release.weights import BESIDE, MODEL
 from .bundle_folder import BundleFolder
-from .contents import bundle_contents, code_contents
-from .personal_paths import personal_paths
-from .weights import BESIDE, MODEL
 
 NECESSARY = (
     *("LICENSE", "configs/metadata.json", "configs/logging.conf", "configs/train.yaml", "configs/inference.yaml"),

@@ -7,13 +7,13 @@ from typing import Any
 
 from ..engines.large_files import LARGE_FILES, listed_files
 from ..errors import InputError
-from .archive import write_archive
+from ..release.archive import write_archive
+from ..release.code_name import PROJECT, package_name
+from ..release.contents import bundle_contents, code_contents
+from ..release.model_info import read_model_info
+from ..release.releasing import collect, sha1
+from ..release.weights import BESIDE, MODEL
 from .bundle_folder import BundleFolder
-from .code_name import PROJECT, package_name
-from .contents import bundle_contents, code_contents
-from .model_info import read_model_info
-from .releasing import collect, sha1
-from .weights import BESIDE, MODEL
 
 
 def check_published(file: Path, bundle: BundleFolder) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 from monai.bundle import ConfigParser
 
 from ..bundle_configs import config_file
-from .bundle_code import code_folder
-from .metadata import read_metadata
+from ..release.bundle_code import code_folder
+from ..release.metadata import read_metadata
 
 
 class BundleFolder:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from custom.release.bundle_folder import BundleFolder
-from custom.release.small_run import class_names, scratch_values, small_values
+from custom.verify.bundle_folder import BundleFolder
+from custom.verify.small_run import class_names, scratch_values, small_values
 
 
 @pytest.fixture

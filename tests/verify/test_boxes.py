@@ -5,7 +5,7 @@ import numpy as np
 
 from custom.data.cohort import group_cases, read_cohort
 from custom.data.splits import split_cases
-from custom.release.boxes import box_labels, write_box_cohort, write_boxes
+from custom.verify.boxes import box_labels, write_box_cohort, write_boxes
 
 GROUPS = {"one": {"annotated": ["left", "right"]}, "two": {"any_annotated": True}, "three": {"any_annotated": False}}
 

@@ -7,8 +7,8 @@ from typing import Any
 from ..data.channel_names import channel_name
 from ..data.needed_package import needed_package
 from ..errors import InputError
+from ..release.metadata import released_metadata
 from .bundle_folder import BundleFolder
-from .metadata import released_metadata
 from .metadata_schema import metadata_schema
 
 

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from monai.bundle import verify_metadata
 
-from custom.release.metadata_schema import metadata_schema
+from custom.verify.metadata_schema import metadata_schema
 
 FORMATS = "network_data_format"
 

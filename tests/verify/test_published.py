@@ -7,12 +7,12 @@ import pytest
 
 from custom.errors import InputError
 from custom.release import large_files, releasing
-from custom.release.bundle_folder import BundleFolder
 from custom.release.releasing import release
-from custom.release.verify_published import check_published
-from custom.release.verifying import verify
+from custom.verify.bundle_folder import BundleFolder
+from custom.verify.published import check_published
+from custom.verify.verifying import verify
 
-from .conftest import STATED, change_metadata, fresh_weights
+from ..bundle_copies import STATED, change_metadata, fresh_weights
 
 FLARE = "flare_pseudolabel"
 

@@ -3,10 +3,10 @@
 import pytest
 
 from custom.errors import InputError
-from custom.release.bundle_folder import BundleFolder
 from custom.release.contents import CODE
+from custom.verify.bundle_folder import BundleFolder
 
-from .conftest import carry_code
+from ..bundle_copies import carry_code
 
 
 def test_configs_are_laid_over_one_another_and_changes_stay_with_the_asker(project, tmp_path):

@@ -3,10 +3,10 @@
 import pytest
 
 from custom.errors import InputError
-from custom.release.bundle_folder import BundleFolder
-from custom.release.verify_runs import check_runs, copy_of, is_simple, runnable_commands
+from custom.verify.bundle_folder import BundleFolder
+from custom.verify.runs import check_runs, copy_of, is_simple, runnable_commands
 
-from .conftest import carry_code
+from ..bundle_copies import carry_code
 
 
 def page_with(root, command):

@@ -4,9 +4,9 @@ import pytest
 import torch.distributed as dist
 
 from custom.errors import InputError
-from custom.release import documented
-from custom.release.bundle_folder import BundleFolder
-from custom.release.verify_configs import (
+from custom.verify import documented
+from custom.verify.bundle_folder import BundleFolder
+from custom.verify.configs import (
     check_combination,
     check_entries,
     check_inference_properties,

@@ -7,8 +7,8 @@ import sys
 from importlib.metadata import packages_distributions
 
 from ..errors import InputError
+from ..release.contents import code_contents
 from .bundle_folder import BundleFolder
-from .contents import code_contents
 
 STATED_APART = ("monai", "numpy", "torch")  # monai_version, numpy_version, pytorch_version
 PACKAGES = "required_packages_version"

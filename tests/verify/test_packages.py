@@ -3,10 +3,10 @@
 import pytest
 
 from custom.errors import InputError
-from custom.release.bundle_folder import BundleFolder
-from custom.release.verify_packages import at_once, check_packages, imported_modules
+from custom.verify.bundle_folder import BundleFolder
+from custom.verify.packages import at_once, check_packages, imported_modules
 
-from .conftest import change_metadata
+from ..bundle_copies import change_metadata
 
 
 def test_only_what_is_imported_at_once_counts():

@@ -11,11 +11,11 @@ from monai.apps.utils import SUPPORTED_HASH_TYPES, check_hash
 from ..engines.fitting_weights import load_fitting_weights
 from ..engines.large_files import LARGE_FILES, download_command, listed_files
 from ..errors import InputError
+from ..release.contents import bundle_contents
+from ..release.weight_claims import contradiction
+from ..release.weights import MODEL
 from .bundle_folder import BundleFolder
-from .contents import bundle_contents
-from .verify_network import eager_answer, network, random_image, refuse_difference
-from .weight_claims import contradiction
-from .weights import MODEL
+from .network import eager_answer, network, random_image, refuse_difference
 
 SCRIPT = "models/model.ts"  # which MONAI Label prefers to the weights
 UNCHECKED = "the checks of the network take weights of a seed"

@@ -7,11 +7,11 @@ import torch
 import yaml
 
 from custom.errors import InputError
-from custom.release.bundle_folder import BundleFolder
-from custom.release.verify_network import network
-from custom.release.verify_weights import check_weights
+from custom.verify.bundle_folder import BundleFolder
+from custom.verify.network import network
+from custom.verify.weights import check_weights
 
-from .conftest import fresh_weights
+from ..bundle_copies import fresh_weights
 
 
 @pytest.fixture

@@ -1,17 +1,11 @@
-"""Copies of the bundles that a test may change, and a web server."""
+"""Copies of the bundles that a test may change."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
-import pytest
 import torch
 from monai.bundle import ConfigParser
 
@@ -55,30 +49,3 @@ def carry_code(root: Path, package: str) -> None:
     for path, content in (bundle_contents(root, package) | code_contents(package)).items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_bytes(content)
-
-
-class QuietHandler(SimpleHTTPRequestHandler):
-    """Serves a folder without a word."""
-
-    def log_message(self, *_args) -> None:
-        pass
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """The address of a web server on this machine over a folder."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(folder)))
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-@pytest.fixture
-def copied(project, tmp_path) -> Callable[[str], Path]:
-    """Makes a copy of a bundle in a folder of bundles."""
-    return lambda name: copy_bundle(project, name, tmp_path / "bundles")
