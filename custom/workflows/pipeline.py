@@ -21,7 +21,8 @@ from ..data.labelled_cases import case_entry
 from ..data.needed_package import needed_package
 from ..errors import InputError
 from ..flags import is_on
-from ..reports.pipeline_report import status_table, write_pipeline_report
+from ..reports.pipeline_report import write_pipeline_report
+from ..reports.status_table import status_table
 from .case_check import unusable_cases
 from .disk_trouble import telling_disk_trouble
 from .processes import is_first, on_first

@@ -1,0 +1,91 @@
+"""What stages of a pipeline have recorded: their cases, scores, gains and times, where known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+Record = Mapping[str, Any]  # a stage's record.json; keys may be absent
+
+NONE = "-"  # what is not known
+
+
+class CaseCount(NamedTuple):
+    """Cases of a group as a stage trains on them: with annotations only, filled for an earlier stage, filled now."""
+
+    annotated: int
+    filled_before: int
+    filled: int
+
+
+def split_controls(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+    """The stages, and the records whose "control" is true."""
+    return [r for r in records if not r.get("control")], [r for r in records if r.get("control")]
+
+
+def score_groups(records: Sequence[Record]) -> list[str]:
+    """The names of the groups of scores, in the order they first appear."""
+    return list(dict.fromkeys(group for record in records for group in record.get("scores") or {}))
+
+
+def gains(records: Sequence[Record], metric: str = "dice") -> list[dict[str, float]]:
+    """For each stage: group -> difference of the metric from the last stage before that has one."""
+    last: dict[str, float] = {}
+    found = []
+    for record in records:
+        values = {group: score_of(record, group, metric) for group in record.get("scores") or {}}
+        known = {group: value for group, value in values.items() if value is not None}
+        found.append({group: value - last[group] for group, value in known.items() if group in last})
+        last |= known
+    return found
+
+
+def case_counts(record: Record) -> dict[str, CaseCount]:
+    """Group -> its cases by where their labels come from.
+
+    "fill" tells the groups a model filled for this stage, "filled_by" (group -> stage) also those whose labels are
+    taken over from an earlier stage.
+    """
+    now = {fill["group"] for fill in record.get("fill") or ()}
+    filled_by = record.get("filled_by") or {}
+    counts = {}
+    for group, cases in (record.get("cases") or {}).items():
+        if group in now or filled_by.get(group, "") == record.get("stage"):
+            counts[group] = CaseCount(0, 0, int(cases))
+        elif group in filled_by:
+            counts[group] = CaseCount(0, int(cases), 0)
+        else:
+            counts[group] = CaseCount(int(cases), 0, 0)
+    return counts
+
+
+def stage_name(record: Record) -> str:
+    """Name of the stage."""
+    return str(record.get("stage") or NONE)
+
+
+def score_of(record: Record, group: str, metric: str = "dice") -> float | None:
+    """The metric of a group of scores; none where it is not known or no case has one."""
+    value = ((record.get("scores") or {}).get(group) or {}).get(metric)
+    return None if value is None or math.isnan(value) else float(value)
+
+
+def seconds_of(record: Record) -> float | None:
+    """Time of filling and training, as far as known."""
+    parts = [record.get("training_seconds"), *(fill.get("seconds") for fill in record.get("fill") or ())]
+    known = [float(part) for part in parts if part is not None]
+    return sum(known) if known else None
+
+
+def clock(seconds: float | None) -> str:
+    """Hours:minutes:seconds."""
+    if seconds is None:
+        return NONE
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def text_of(value: Any) -> str:
+    """The value as text, a dash where there is none."""
+    return NONE if value is None else str(value)

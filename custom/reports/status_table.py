@@ -1,0 +1,91 @@
+"""What a chain of training stages did, as a table for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from .stage_records import (
+    NONE,
+    CaseCount,
+    Record,
+    case_counts,
+    clock,
+    gains,
+    score_groups,
+    score_of,
+    seconds_of,
+    split_controls,
+    stage_name,
+    text_of,
+)
+
+
+def status_table(records: Sequence[Record]) -> str:
+    """The stages as aligned text, in the given order; what is not known yet is a dash.
+
+    The columns: state, what the stage trains on, its cases (with annotations only / filled by a model), which model
+    filled which group for it, epochs, per group of scores DSC and NSD and the gain in DSC on the stage before that has
+    this score, hours:minutes:seconds of filling and training, and the first eight digits of the model's checksum.
+    Controls come last and gain nothing on anything.
+    """
+    stages, controls = split_controls(records)
+    lines = status_cells(stages, controls, score_groups(records))
+    return "\n".join(_aligned(lines, text_columns={0, 1, 2, 4, len(lines[0]) - 1}))
+
+
+def status_cells(stages: Sequence[Record], controls: Sequence[Record], groups: Sequence[str]) -> list[list[str]]:
+    """Titles and one line of cells a record, stages first."""
+    titles = ["stage", "state", "trains on", "cases (annotated/filled)", "filled by", "epochs"]
+    for group in groups:
+        titles += [f"{group} DSC/NSD", "gain"]
+    lines = [[*titles, "time", "model"]]
+    records = [*stages, *controls]
+    gained = [*gains(stages), *({} for _ in controls)]
+    for record, gain in zip(records, gained, strict=True):
+        cells = [stage_name(record), text_of(record.get("state")), _trains_on(record), _cases_text(case_counts(record))]
+        cells += [_filled_by(record), text_of(record.get("epochs"))]
+        for group in groups:
+            cells += [_score_text(record, group), _gain_text(gain.get(group))]
+        lines.append([*cells, clock(seconds_of(record)), text_of(record.get("model_sha256"))[:8]])
+    return lines
+
+
+def _trains_on(record: Record) -> str:
+    return ", ".join(record.get("train") or record.get("cases") or ()) or NONE
+
+
+def _cases_text(counts: Mapping[str, CaseCount]) -> str:
+    if not counts:
+        return NONE
+    cases, annotated = sum(map(sum, counts.values())), sum(count.annotated for count in counts.values())
+    return f"{cases} ({annotated}/{cases - annotated})"
+
+
+def _filled_by(record: Record) -> str:
+    fills = [f"{fill['group']} by {fill.get('model_stage') or NONE}" for fill in record.get("fill") or ()]
+    return ", ".join(fills) or NONE
+
+
+def _score_text(record: Record, group: str) -> str:
+    dice, nsd = score_of(record, group), score_of(record, group, "nsd")
+    if dice is None:
+        return NONE
+    return f"{dice:.3f}" if nsd is None else f"{dice:.3f}/{nsd:.3f}"
+
+
+def _gain_text(gain: float | None) -> str:
+    return NONE if gain is None else f"{gain:+.3f}"
+
+
+def _aligned(lines: Sequence[Sequence[str]], text_columns: set[int]) -> list[str]:
+    """Words to the left, numbers to the right, a rule under the titles."""
+    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = [
+            cell.ljust(width) if number in text_columns else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        return "  ".join(padded).rstrip()
+
+    return [line(lines[0]), "-" * (sum(widths) + 2 * (len(widths) - 1)), *(line(cells) for cells in lines[1:])]

@@ -1,0 +1,40 @@
+"""Tables of hand-written stage records."""
+
+from __future__ import annotations
+
+from custom.reports.status_table import status_table
+
+from .stage_chain import CONTROLS, records
+
+
+def table_cells(text):
+    lines = text.splitlines()
+    return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in (lines[0], *lines[2:])]
+
+
+def test_the_table_shows_every_stage_and_a_dash_for_what_is_not_known():
+    titles, one, two, three, four = table_cells(status_table(records()))
+    assert titles[-6:] == ["organs DSC/NSD", "gain", "tumour DSC/NSD", "gain", "time", "model"]
+    assert one == ["one", "done", "a", "10 (10/0)", "-", "4", "0.700/0.900", "-", "-", "-", "1:00:00", "01234567"]
+    assert two[3:] == ["30 (10/20)", "b by one", "4", "0.650/0.900", "-0.050", "0.200", "-", "0:02:40", "01234567"]
+    assert three == ["three", "running", "b, c", "25 (0/25)", "c by one", *["-"] * 5, "0:01:00", "-"]
+    assert four == ["four", *["-"] * 11]
+
+
+def test_the_columns_are_aligned():
+    lines = status_table(records()).splitlines()
+    assert len(lines[1]) == max(len(line) for line in lines)
+    for title in ("state", "trains on", "filled by", "model"):
+        assert all(line[lines[0].index(title) - 1] == " " for line in (lines[0], *lines[2:]))
+
+
+def test_no_record_makes_a_table_of_titles():
+    assert len(status_table([]).splitlines()) == 2
+
+
+def test_controls_come_last_in_the_table_and_gain_nothing():
+    chain = [{**CONTROLS[0], "control": True}, *records()]
+    *_, last = table_cells(status_table(chain))
+    assert last[0] == "annotations alone"
+    assert last[-6:] == ["0.600/0.900", "-", "0.100", "-", "-", "-"]
+    assert "+0.1" not in status_table(chain)
