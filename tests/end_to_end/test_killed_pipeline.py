@@ -154,10 +154,13 @@ def killed(undisturbed, project, tmp_path) -> Pipeline:
 
 
 def test_killed_at_ten_random_moments(undisturbed, killed):
-    """Moments are counted in files, so that they lie all over the run on a fast and on a slow machine alike."""
+    """Moments are counted in files, so that they lie all over the run on a fast and on a slow machine alike.
+
+    The last files, of the last second, are left out: a busy machine might kill too late.
+    """
     moments = random.Random(5)
     written = len(files_of(undisturbed))
-    for number in sorted(moments.sample(range(1, written - 8), KILLS)):
+    for number in sorted(moments.sample(range(1, written - 20), KILLS)):
         process = start(killed)
         wait_until(lambda number=number: len(files_of(killed)) >= number, process.is_alive)
         time.sleep(moments.uniform(0, 0.1))
