@@ -17,6 +17,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch, Rectangle
 from ..atomic_write import replacing
 from .case_picture import DOTS_PER_INCH, class_colour
 from .stage_records import (
+    DONE,
     CaseCount,
     Record,
     case_counts,
@@ -30,8 +31,6 @@ from .stage_records import (
     text_of,
 )
 
-DONE = "done"
-
 _INK, _SOFT, _LINE = "0.15", "0.45", "0.75"
 _ANNOTATED, _FILLED_BEFORE, _FILLED = "#0072B2", "#F5CF87", "#E69F00"
 _CONTROL_COLOURS = ("#882255", "#CC79A7", "#999933", "#44AA99")
@@ -41,21 +40,17 @@ _LETTER = 0.066  # inches: width of one at 8 points
 _ON_WHITE = {"facecolor": "white", "alpha": 0.85, "linewidth": 0, "pad": 0.8}  # keeps numbers readable on lines
 
 
-def draw_pipeline(
-    picture_file: str | Path, records: Sequence[Record], controls: Sequence[Record] = (), title: str = ""
-) -> None:
+def draw_pipeline(picture_file: str | Path, records: Sequence[Record], title: str = "") -> None:
     """Write a PNG: the stages as boxes from left to right, below each its scores on the validation set.
 
     A box shows the cases of each group the stage trains on, annotated and filled; an arrow leads from the model that
     filled a group to the stage that trains on it. Each group of scores has a panel, with the gain on the stage before
     and the controls as horizontal lines.
     """
-    stages, marked = split_controls(records)
-    others = [*marked, *controls]
-    scored = [*stages, *others]
-    groups = [group for group in score_groups(scored) if any(score_of(one, group) is not None for one in scored)]
-    longest = max((len(stage_name(record)) for record in others), default=0)
-    beside = 0.3 + _LETTER * (longest + 6) if others else 0.35  # the names and values of the controls
+    stages, controls = split_controls(records)
+    groups = [group for group in score_groups(records) if any(score_of(one, group) is not None for one in records)]
+    longest = max((len(stage_name(record)) for record in controls), default=0)
+    beside = 0.3 + _LETTER * (longest + 6) if controls else 0.35  # the names and values of the controls
     width = max(_SIDE + len(stages) * (_BOX + _SPACE) - _SPACE + 0.3 + beside, 7.5)
     box_height = 0.85 + _BAR_HEIGHT * max((len(record.get("cases") or {}) for record in stages), default=1)
     arcs = _arc_room(stages)
@@ -76,7 +71,7 @@ def draw_pipeline(
         box = (_SIDE / width, low / height, (right - _SIDE) / width, _PANEL_HEIGHT / height)
         axes = figure.add_axes(box)
         axes.set_xlim(_SIDE, right)
-        _draw_scores(axes, group, stages, others, is_last=number == len(groups) - 1)
+        _draw_scores(axes, group, stages, controls, is_last=number == len(groups) - 1)
     with replacing(picture_file) as temporary:
         figure.savefig(temporary, format="png")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..atomic_write import write_text
 from .pipeline_picture import draw_pipeline
-from .stage_records import NONE, Record, clock, score_groups, score_of, split_controls, stage_name, text_of
+from .stage_records import NONE, Record, clock, score_of, split_controls, stage_name, text_of
 from .status_table import status_cells
 
 LISTED_CASES = 200
@@ -19,7 +19,6 @@ def write_pipeline_report(
     report_file: str | Path,
     picture_file: str | Path,
     records: Sequence[Record],
-    controls: Sequence[Record] = (),
     set_aside: Mapping[str, str] | None = None,
     title: str = "Pseudo-label pipeline",
     data: str = "",
@@ -29,22 +28,20 @@ def write_pipeline_report(
     Args:
         report_file: Markdown file.
         picture_file: PNG, referred to by the report.
-        records: of the stages in the order they run (`record.json`); keys may be absent.
-        controls: the same for trainings to compare with, of which "stage" (the name) and "scores" are used.
-            Records whose "control" is true are controls too.
+        records: of the stages in the order they run (`record.json`); keys may be absent. Those whose "control" is true
+            are trainings to compare with.
         set_aside: case name -> why it was left out.
         title: heading of the report and the picture.
         data: what the cohort is, in a line or some.
     """
-    draw_pipeline(picture_file, records, controls, title)
-    stages, marked = split_controls(records)
-    others = [*marked, *controls]
+    draw_pipeline(picture_file, records, title)
+    stages, controls = split_controls(records)
     text = [
         f"# {title}",
-        _data_section(data, [*stages, *others], set_aside or {}),
+        _data_section(data, records, set_aside or {}),
         f"![Stages, their cases and their scores]({_relative(picture_file, report_file)})",
         "## Stages\n\n" + _stages_markdown(stages),
-        "## Scores on the validation set\n\n" + _scores_markdown(stages, others),
+        "## Scores on the validation set\n\n" + _scores_markdown(stages, controls),
         "## Pseudo-labels\n\n" + _fills_markdown(stages),
         "## Cases set aside\n\n" + _set_aside_markdown(set_aside or {}),
         "## How to read this\n\n" + _READING,
@@ -83,7 +80,7 @@ def _data_section(data: str, records: Sequence[Record], set_aside: Mapping[str, 
 def _stages_markdown(stages: Sequence[Record]) -> str:
     if not stages:
         return "No stage has begun."
-    titles, *rows = status_cells(stages, [], score_groups(stages))
+    titles, *rows = status_cells(stages)
     return _markdown_table(titles, rows)
 
 
@@ -91,7 +88,7 @@ def _scores_markdown(stages: Sequence[Record], controls: Sequence[Record]) -> st
     rows = []
     last = next((stage for stage in reversed(stages) if stage.get("scores")), None)
     for record in [*stages, *controls]:
-        is_control = any(record is one for one in controls)
+        is_control = bool(record.get("control"))
         for group, score in (record.get("scores") or {}).items():
             dice, best = score_of(record, group), None if last is None else score_of(last, group)
             behind = "" if not is_control or dice is None or best is None else f"{best - dice:+.3f}"

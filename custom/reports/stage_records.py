@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 Record = Mapping[str, Any]  # a stage's record.json; keys may be absent
 
+DONE = "done"  # the state of a stage that has finished
 NONE = "-"  # what is not known
 
 

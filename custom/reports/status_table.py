@@ -28,20 +28,20 @@ def status_table(records: Sequence[Record]) -> str:
     this score, hours:minutes:seconds of filling and training, and the first eight digits of the model's checksum.
     Controls come last and gain nothing on anything.
     """
-    stages, controls = split_controls(records)
-    lines = status_cells(stages, controls, score_groups(records))
+    lines = status_cells(records)
     return "\n".join(_aligned(lines, text_columns={0, 1, 2, 4, len(lines[0]) - 1}))
 
 
-def status_cells(stages: Sequence[Record], controls: Sequence[Record], groups: Sequence[str]) -> list[list[str]]:
+def status_cells(records: Sequence[Record]) -> list[list[str]]:
     """Titles and one line of cells a record, stages first."""
+    stages, controls = split_controls(records)
+    groups = score_groups(records)
     titles = ["stage", "state", "trains on", "cases (annotated/filled)", "filled by", "epochs"]
     for group in groups:
         titles += [f"{group} DSC/NSD", "gain"]
     lines = [[*titles, "time", "model"]]
-    records = [*stages, *controls]
     gained = [*gains(stages), *({} for _ in controls)]
-    for record, gain in zip(records, gained, strict=True):
+    for record, gain in zip([*stages, *controls], gained, strict=True):
         cells = [stage_name(record), text_of(record.get("state")), _trains_on(record), _cases_text(case_counts(record))]
         cells += [_filled_by(record), text_of(record.get("epochs"))]
         for group in groups:

@@ -17,6 +17,7 @@ from ..data.cohort import Cohort, CohortCase
 from ..data.labelled_cases import case_entry, write_case_list
 from ..engines.training_log import SECONDS, read_rows
 from ..errors import InputError, find_input_error, input_error_message
+from ..reports.stage_records import DONE
 from .bundle_run import run_config
 from .labelling import merge_group, predict_cases, prediction_overrides
 from .processes import on_first, rank, together
@@ -107,13 +108,13 @@ class StageRun:
 
     def is_done(self) -> bool:
         """Whether nothing of the stage is left."""
-        return read_json(self.folder.record, {}).get("state") == "done"
+        return read_json(self.folder.record, {}).get("state") == DONE
 
     def begin(self, inputs: Callable[[PlannedStage], dict[str, Any]]) -> None:
         """Write what the stage depends on, before anything else of it."""
         logger.info("stage %s", self.stage.name)
         for source in model_stages(self.planned):
-            if read_json(self.work.stage(source).record, {}).get("state") != "done":
+            if read_json(self.work.stage(source).record, {}).get("state") != DONE:
                 raise InputError(
                     f"stage {self.stage.name} needs stage {source}, which is not done: "
                     f"run that one first (--stages {source}, or all)"
@@ -269,7 +270,7 @@ class StageRun:
         ]
         record |= {
             **self.description(),
-            "state": "done",
+            "state": DONE,
             "fill": fills,
             "suspicious": counts.get("cases", 0),
             "labelled_cases": len(read_json(self.folder.case_list, [])),

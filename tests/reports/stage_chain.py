@@ -54,4 +54,4 @@ def records():
     ]
 
 
-CONTROLS = [{"stage": "annotations alone", "scores": scores(0.6, 0.1)}]
+CONTROLS = [{"stage": "annotations alone", "control": True, "scores": scores(0.6, 0.1)}]

@@ -52,7 +52,7 @@ def test_controls_are_lines_with_their_names(tmp_path, monkeypatch):
     colour = pipeline_picture._CONTROL_COLOURS[0]
     assert count_colour(read_picture(tmp_path, records()), colour) == 0
     names.clear()
-    assert count_colour(read_picture(tmp_path, records(), CONTROLS), colour) > 1000
+    assert count_colour(read_picture(tmp_path, [*records(), *CONTROLS]), colour) > 1000
     assert names.count("annotations alone 0.600") == 1
     assert names.count("annotations alone 0.100") == 1
     assert "-0.050" in names

@@ -26,7 +26,7 @@ def report(tmp_path, *args, **kwargs):
 
 def test_the_report_says_what_was_done_with_what(tmp_path):
     aside = {"case_3": "a|b.nii.gz: cannot be read\n(torn)"}
-    text = report(tmp_path, records(), CONTROLS, aside, title="Our run", data="40 phantoms")
+    text = report(tmp_path, [*records(), *CONTROLS], aside, title="Our run", data="40 phantoms")
     assert text.startswith("# Our run\n\n40 phantoms. Validation cases: 5 to 8")
     assert "![Stages, their cases and their scores](report.png)" in text
     assert "| two | done | a, b | 30 (10/20) | b by one | 4 | 0.650/0.900 | -0.050 |" in text

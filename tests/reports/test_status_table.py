@@ -33,7 +33,7 @@ def test_no_record_makes_a_table_of_titles():
 
 
 def test_controls_come_last_in_the_table_and_gain_nothing():
-    chain = [{**CONTROLS[0], "control": True}, *records()]
+    chain = [*CONTROLS, *records()]
     *_, last = table_cells(status_table(chain))
     assert last[0] == "annotations alone"
     assert last[-6:] == ["0.600/0.900", "-", "0.100", "-", "-", "-"]
