@@ -9,7 +9,7 @@ one or two windows, and their proportion to the body is then that of the paper's
 A network for them, from the labels of the demo's last stage, in two minutes; in the bundle's folder:
 
     python -m monai.bundle run --config_file "['configs/train.yaml','configs/phantoms.yaml']" \\
-        --train#dataset#data "\\$data.read_case_list('output/demo/stages/5_small/training_cases.json')" \\
+        --train#dataset#data "\\$datalist.read_case_list('output/demo/stages/5_small/training_cases.json')" \\
         --dataset_dir data/phantoms/cohort.json --ckpt_dir output/windows/models --output_dir output/windows \\
         --patch_size "[16,16,24]" --batch_size 8 --iterations_per_epoch 50 --epochs 16 --elastic_probability 0
 """
@@ -26,8 +26,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from custom.data.cohort import Cohort, CohortCase, read_cohort
-from custom.data.labelled_cases import case_entry, write_case_list
+from custom.cohort.manifest import Cohort, CohortCase, case_entry, read_cohort
+from custom.datalist.case_list import write_case_list
 from custom.metrics.flare_score import axial_axis_of, flare_dice
 
 BUNDLE = Path(__file__).resolve().parents[1] / "bundles" / "flare_pseudolabel"
@@ -59,7 +59,7 @@ def label(options: argparse.Namespace, plan: str, case_list: Path, folder: Path)
     """Run inference.yaml with one window plan."""
     values = {
         "--config_file": ["configs/inference.yaml", f"configs/{options.overlay}.yaml"],
-        "--dataset#data": f"$data.read_case_list({str(case_list)!r})",
+        "--dataset#data": f"$datalist.read_case_list({str(case_list)!r})",
         "--ckpt_dir": options.model.resolve(),
         "--output_dir": folder,
         "--patch_size": options.patch_size,

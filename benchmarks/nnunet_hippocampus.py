@@ -38,8 +38,8 @@ from typing import Any, NamedTuple
 import nibabel as nib
 import numpy as np
 
-from custom.atomic_write import write_json
 from custom.errors import InputError, show_input_errors_in_one_line
+from custom.io.atomic_write import write_json
 
 PROJECT = Path(__file__).resolve().parents[1]
 BUNDLE = PROJECT / "bundles" / "batseg_spine"
@@ -94,12 +94,12 @@ class Split(NamedTuple):
 
 def read_split(arguments: argparse.Namespace) -> Split:
     """The split by the bundle's own code; also written where nnU-Net's process, which lacks that code, reads it."""
-    from custom.data import split_cases
-    from custom.data.layouts import case_name
+    from custom.data.labelled_datalist import split_datalist
+    from custom.datalist.layouts import case_name
 
     classes = len(foreground_names(arguments.dataset_dir)) + 1
     fixed = {"fold": arguments.fold, "folds_file": arguments.folds_file, "validate": False}
-    sections = (split_cases(arguments.dataset_dir, name, classes, **fixed) for name in ("training", "validation"))
+    sections = (split_datalist(arguments.dataset_dir, name, classes, **fixed) for name in ("training", "validation"))
     split = Split(*([case_name(case) for case in cases] for cases in sections))
     write_json(arguments.work_dir / SPLIT_FILE, split._asdict())
     return split

@@ -7,11 +7,11 @@ from importlib.util import find_spec
 
 import fire
 
-from .data.abdomen_phantom import write_abdomen_phantoms
 from .data.knight import prepare_knight
-from .data.spine_phantom import write_spine_phantoms
 from .errors import show_input_errors_in_one_line
 from .export import export
+from .phantoms.abdomen import write_abdomen_phantoms
+from .phantoms.spine import write_spine_phantoms
 from .workflows.cohort_builder import build_cohort
 from .workflows.measure import measure
 

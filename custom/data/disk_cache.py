@@ -26,8 +26,8 @@ from monai.utils import convert_to_numpy, convert_to_tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
+from ..datalist.layouts import case_name, image_files
 from ..errors import InputError, find_input_error, input_error_message
-from .layouts import case_name, image_files
 
 logger = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ import nibabel as nib
 import numpy as np
 from tqdm import tqdm
 
-from ..atomic_write import replacing, write_json
+from ..datalist.layouts import NIFTI_ENDINGS, scan_name
 from ..errors import InputError
-from .inspection import count_values
-from .layouts import NIFTI_ENDINGS, scan_name
+from ..fingerprint.integrity import count_values
+from ..io.atomic_write import replacing, write_json
 
 logger = logging.getLogger(__name__)
 

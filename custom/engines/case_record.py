@@ -10,9 +10,9 @@ from typing import Any
 from ignite.engine import Engine, Events
 from monai.utils import CommonKeys
 
-from ..atomic_write import write_json
-from ..data.label_names import label_file
-from ..data.layouts import scan_name
+from ..datalist.layouts import scan_name
+from ..datalist.output_names import label_file
+from ..io.atomic_write import write_json
 
 NameFormatter = Callable[[Mapping[str, Any]], dict[str, str]]
 

@@ -21,8 +21,8 @@ from monai.utils import (
     string_list_all_gather,
 )
 
-from ..atomic_write import write_json
 from ..errors import InputError
+from ..io.atomic_write import write_json
 from ..metrics.hausdorff_distance import CONVENTIONS, MISSING_MM
 from ..reports.metric_table import (
     MEAN_OF_CLASSES,

@@ -16,7 +16,7 @@ from ignite.engine import Engine, Events
 from monai.handlers import MLFlowHandler
 from monai.utils import CommonKeys, optional_import
 
-from ..atomic_write import TEMPORARY_PREFIX
+from ..io.atomic_write import TEMPORARY_PREFIX
 from ..reports.training_curves import VALIDATION
 from .training_log import validation_columns
 

@@ -14,8 +14,8 @@ import torch
 from ignite.engine import Events
 from torch import nn
 
-from ..atomic_write import replacing, write_json
 from ..errors import InputError
+from ..io.atomic_write import replacing, write_json
 
 logger = logging.getLogger(__name__)
 

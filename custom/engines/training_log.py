@@ -15,8 +15,8 @@ import torch
 from ignite.engine import Engine, Events
 from monai.utils import CommonKeys, convert_to_numpy
 
-from ..atomic_write import replacing
 from ..errors import InputError
+from ..io.atomic_write import replacing
 from ..reports.training_curves import (
     EPOCH,
     GRADIENT_NORM,

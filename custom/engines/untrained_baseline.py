@@ -11,7 +11,7 @@ import ignite.distributed as idist
 import torch
 from ignite.engine import Events
 
-from ..atomic_write import write_json
+from ..io.atomic_write import write_json
 
 
 class UntrainedBaseline:

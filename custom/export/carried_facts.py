@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..data.foreground_intensity import read_intensity
 from ..errors import InputError
+from ..fingerprint.foreground_intensity import read_intensity
 from .formats import ONNX, readable_format
 from .onnx_session import onnx_session
 

@@ -13,7 +13,6 @@ import torch
 from monai.bundle import ConfigParser, ckpt_export, onnx_export
 from torch import nn
 
-from ..atomic_write import TEMPORARY_PREFIX
 from ..bundle_configs import (
     NETWORK,
     OTHER_TRAINING,
@@ -26,6 +25,7 @@ from ..bundle_configs import (
 from ..engines.fitting_weights import load_fitting_weights
 from ..engines.writable import make_writable
 from ..errors import InputError
+from ..io.atomic_write import TEMPORARY_PREFIX
 from .accurate_instance_norm import TRANSLATIONS, has_onnxscript
 from .carried_facts import CARRIED, FACTS, INTENSITY
 from .dynamic_sizes import dynamic_sizes, least_sizes, multiples

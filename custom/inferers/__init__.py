@@ -1,7 +1,7 @@
 """Inferers."""
 
 from .direct import DirectInferer
-from .even_window import EvenWindowInferer
-from .streamed_window import StreamedWindowInferer
+from .sliding_window import EvenWindowInferer
+from .streaming_sliding_window import StreamedWindowInferer
 
 __all__ = ["DirectInferer", "EvenWindowInferer", "StreamedWindowInferer"]

@@ -8,7 +8,7 @@ import torch
 from monai.data.utils import compute_importance_map
 
 from ..errors import InputError
-from .even_window import GAUSSIAN_SIGMA
+from .sliding_window import GAUSSIAN_SIGMA
 from .window_plan import Window
 
 PLANES_AT_ONCE = 8

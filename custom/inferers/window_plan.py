@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 
 from ..errors import InputError
-from .even_window import even_starts
+from .sliding_window import even_starts
 
 STEP = 0.5  # of the window's size
 WINDOW_PLANS = ("all", "efficient", "lateral")

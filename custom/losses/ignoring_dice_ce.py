@@ -10,7 +10,7 @@ from monai.losses import MaskedDiceLoss
 from torch import nn
 
 from ..errors import InputError
-from ..ignore_value import IGNORE_VALUE
+from ..ignore_index import IGNORE_INDEX
 
 
 class IgnoringDiceCELoss(nn.Module):
@@ -21,7 +21,7 @@ class IgnoringDiceCELoss(nn.Module):
     every sum, and their logits get a gradient of exactly 0. Where every voxel is ignored the loss is 0.
 
     Args:
-        ignore_value: label of the voxels to ignore; not a class id.
+        ignore_index: label of the voxels to ignore; not a class id.
         smooth_nr: added to the numerator of Dice.
         smooth_dr: added to the denominator of Dice.
         batch: one Dice for the whole batch instead of one for each patch.
@@ -31,14 +31,14 @@ class IgnoringDiceCELoss(nn.Module):
 
     def __init__(
         self,
-        ignore_value: int = IGNORE_VALUE,
+        ignore_index: int = IGNORE_INDEX,
         smooth_nr: float = 1e-5,
         smooth_dr: float = 1e-5,
         batch: bool = False,
         class_weights: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
-        self.ignore_value = ignore_value
+        self.ignore_index = ignore_index
         self.class_weights = None if class_weights is None else torch.as_tensor(class_weights, dtype=torch.float32)
         # DiceCELoss has no ignore_index, and DiceLoss has one from MONAI 1.6.1 on only; the mask does the same
         self.dice = MaskedDiceLoss(
@@ -66,22 +66,22 @@ class IgnoringDiceCELoss(nn.Module):
                 f"class_weights are {len(weights)} numbers for {logits.shape[1]} classes; give one for each, the "
                 "background's first"
             )
-        valid = label != self.ignore_value
+        valid = label != self.ignore_index
         dice: torch.Tensor = self.dice(logits, label, mask=valid)
-        return dice + mean_cross_entropy(logits, label[:, 0].long(), self.ignore_value, weights)
+        return dice + mean_cross_entropy(logits, label[:, 0].long(), self.ignore_index, weights)
 
 
 def mean_cross_entropy(
-    logits: torch.Tensor, label: torch.Tensor, ignore_value: int, weights: torch.Tensor | None = None
+    logits: torch.Tensor, label: torch.Tensor, ignore_index: int, weights: torch.Tensor | None = None
 ) -> torch.Tensor:
     """Cross-entropy of logits (batch, classes, *spatial) against ids (batch, *spatial), mean over the valid voxels.
 
     With `weights` (classes,) it is the mean weighted by that of each voxel's class. PyTorch's own mean is nan, with nan
     gradients, where no voxel is valid; here it is 0.
     """
-    valid = label != ignore_value
+    valid = label != ignore_index
     if weights is None:
-        return F.cross_entropy(logits, label, ignore_index=ignore_value, reduction="sum") / valid.sum().clamp(min=1)
+        return F.cross_entropy(logits, label, ignore_index=ignore_index, reduction="sum") / valid.sum().clamp(min=1)
     weights = weights.to(logits)
-    total = F.cross_entropy(logits, label, weights, ignore_index=ignore_value, reduction="sum")
+    total = F.cross_entropy(logits, label, weights, ignore_index=ignore_index, reduction="sum")
     return total / weights[label[valid]].sum().clamp(min=torch.finfo(weights.dtype).tiny)

@@ -16,7 +16,7 @@ from monai.utils import MetricReduction, convert_to_numpy
 from scipy import ndimage
 
 from ..errors import InputError
-from ..stored_affine import file_spacing
+from ..geometry.file_affine import file_spacing
 from .reduction import mean_over_classes
 from .surface_dice import normalised_surface_dice
 

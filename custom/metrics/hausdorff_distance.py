@@ -15,7 +15,7 @@ from monai.metrics.utils import do_metric_reduction, get_edge_surface_distance
 from monai.utils import MetricReduction, convert_to_numpy
 
 from ..errors import InputError
-from ..stored_affine import file_spacing
+from ..geometry.file_affine import file_spacing
 from .reduction import mean_over_classes
 
 CONVENTIONS = {

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..atomic_write import replacing
+from ..io.atomic_write import replacing
 
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # the earliest time that the format knows
 READABLE_FILE = 0o100644 << 16

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..atomic_write import TEMPORARY_PREFIX
+from ..io.atomic_write import TEMPORARY_PREFIX
 
 
 def write_folder(target: Path, files: Mapping[str, bytes], replace: bool = False) -> None:

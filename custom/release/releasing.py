@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 from monai.bundle import ConfigParser
 
-from ..atomic_write import replacing, write_json
 from ..bundle_configs import config_file
 from ..engines.large_files import LARGE_FILES
 from ..engines.writable import make_writable
 from ..errors import InputError
+from ..io.atomic_write import replacing, write_json
 from ..option_list import option_list
 from .archive import write_archive
 from .bundle_code import code_folder, importable

@@ -25,11 +25,11 @@ from ..bundle_configs import (
     overlay_files,
     refuse_other_training,
 )
-from ..data.channel_names import channel_name
 from ..engines.fitting_weights import load_fitting_weights
 from ..engines.writable import make_writable
 from ..errors import InputError
 from .bundle_code import code_folder, importable
+from .channel_names import channel_name
 from .code_name import PROJECT, package_name, renamed
 from .contents import bundle_contents, code_contents
 from .folder import write_folder

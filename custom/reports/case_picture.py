@@ -17,8 +17,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import AbstractPathEffect, withStroke
 
-from ..atomic_write import replacing
 from ..errors import InputError
+from ..io.atomic_write import replacing
 
 # Okabe and Ito's colours, told apart by colour-blind readers, in the order of their contrast on a grey scan; from
 # the eighth class on, Tol's muted colours, as distinct as so many can be.

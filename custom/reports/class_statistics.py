@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from ..atomic_write import replacing
+from ..io.atomic_write import replacing
 from .case_picture import DOTS_PER_INCH, class_colour
 from .metric_table import Row
 
 if TYPE_CHECKING:  # the command that builds cohorts, in `custom.data`, prints these tables
-    from ..data.cohort import Cohort, CohortCase
+    from ..cohort.manifest import Cohort, CohortCase
 
 LISTED_SETS = 10  # of a group; pooled data annotated by the values present have hundreds
 _INK = "0.15"
@@ -76,7 +76,7 @@ def format_annotated_sets(cohort: Cohort, groups: Mapping[str, Sequence[CohortCa
 
     Args:
         cohort: which names the classes.
-        groups: group name -> its cases, from `custom.data.cohort.group_cases`.
+        groups: group name -> its cases, from `custom.cohort.manifest.group_cases`.
     """
     lines = []
     for group, cases in groups.items():
@@ -93,7 +93,7 @@ def format_annotated_sets(cohort: Cohort, groups: Mapping[str, Sequence[CohortCa
 def describe_classes(cohort: Cohort, ids: Sequence[int]) -> str:
     """A set of classes in the fewest words: "nothing", "all 14 classes", "all but tumour", or the names.
 
-    >>> from custom.data.cohort import Cohort
+    >>> from custom.cohort.manifest import Cohort
     >>> cohort = Cohort("", ("liver", "spleen", "pancreas", "tumour"), (4,), ())
     >>> describe_classes(cohort, (1, 2, 3)), describe_classes(cohort, (1, 4))
     ('all but tumour', 'liver, tumour')

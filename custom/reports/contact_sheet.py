@@ -16,11 +16,11 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from ..atomic_write import replacing
-from ..data.inspection import read_volume
-from ..data.label_facts import read_label_map
 from ..errors import InputError
-from ..ignore_value import IGNORE_VALUE
+from ..fingerprint.label_statistics import read_label_map
+from ..ignore_index import IGNORE_INDEX
+from ..io.atomic_write import replacing
+from ..io.volume import read_volume
 from .case_picture import (
     DARK_EDGE,
     DOTS_PER_INCH,
@@ -62,7 +62,7 @@ def draw_contact_sheet(
     columns: int = 6,
     window: tuple[float, float] | None = (-160, 240),
     title: str = "Pseudo-labels to look at",
-    ignore_value: int = IGNORE_VALUE,
+    ignore_index: int = IGNORE_INDEX,
 ) -> int:
     """Write a PNG with the first `most` of `cases`; no case, no file: one of an earlier sheet is removed.
 
@@ -78,7 +78,7 @@ def draw_contact_sheet(
         window: intensities shown black and white, by default for soft tissue in Hounsfield units; None takes the
             1st and 99.5th percentile of each slice, as for MRI.
         title: heading, to which the number of cases is added.
-        ignore_value: label of doubtful voxels.
+        ignore_index: label of doubtful voxels.
 
     Returns:
         The number of cases in the sheet, those without a picture included.
@@ -87,12 +87,12 @@ def draw_contact_sheet(
     if not shown:
         Path(file).unlink(missing_ok=True)
         return 0
-    pictures = [_picture_or_problem(case, class_names, window, ignore_value) for case in shown]
+    pictures = [_picture_or_problem(case, class_names, window, ignore_index) for case in shown]
     captions = [_caption_lines(case.caption) for case in shown]
     ratio = _height_for_width([picture for picture in pictures if isinstance(picture, CasePicture)])
     columns = min(columns, len(shown))
     rows = -(-len(shown) // columns)
-    legend = _legend([p.truth for p in pictures if isinstance(p, CasePicture)], class_names, ignore_value)
+    legend = _legend([p.truth for p in pictures if isinstance(p, CasePicture)], class_names, ignore_index)
     width = max(2 * _MARGIN + columns * (_TILE + _GAP) - _GAP, 4.6)
     legend_columns = max(1, int(width / 1.45))
     heading = _heading(title, len(shown), len(cases), window, int(width * 13.5))
@@ -111,7 +111,7 @@ def draw_contact_sheet(
         y = height - top - number // columns * row_height
         box = (x / width, (y - _TILE * ratio) / height, _TILE / width, _TILE * ratio / height)
         axes = figure.add_axes(box, facecolor="black")
-        _draw_tile(axes, picture, ignore_value)
+        _draw_tile(axes, picture, ignore_index)
         _write_caption(figure, case.name, lines, (x, y - _TILE * ratio - 0.05), (width, height))
     if legend:
         style = {"labelcolor": _TEXT, "frameon": False, "fontsize": 8, "handlelength": 1.5, "columnspacing": 1.4}
@@ -121,13 +121,13 @@ def draw_contact_sheet(
     return len(shown)
 
 
-def middle_slice(label: np.ndarray, focus: int | None = None, ignore_value: int = IGNORE_VALUE) -> int:
+def middle_slice(label: np.ndarray, focus: int | None = None, ignore_index: int = IGNORE_INDEX) -> int:
     """Index of the slice across the last axis to show: the middle one of those that hold `focus`.
 
     Without it the middle one of those with any class, then with ignored voxels, then of the volume.
     """
     wanted = [] if focus is None else [label == focus]
-    for mask in (*wanted, (label > 0) & (label != ignore_value), label > 0):
+    for mask in (*wanted, (label > 0) & (label != ignore_index), label > 0):
         present = np.flatnonzero(mask.any(axis=(0, 1)))
         if len(present):
             return int(present[(len(present) - 1) // 2])
@@ -135,11 +135,11 @@ def middle_slice(label: np.ndarray, focus: int | None = None, ignore_value: int 
 
 
 def _picture_or_problem(
-    case: SheetCase, class_names: Sequence[str], window: tuple[float, float] | None, ignore_value: int
+    case: SheetCase, class_names: Sequence[str], window: tuple[float, float] | None, ignore_index: int
 ) -> CasePicture | str:
     focus = list(class_names).index(case.focus) + 1 if case.focus in class_names else None
     try:
-        return _load_slice(case, focus, window, ignore_value)
+        return _load_slice(case, focus, window, ignore_index)
     except InputError as error:
         message = str(error)
         for path in (case.image_file, case.label_file):
@@ -148,11 +148,11 @@ def _picture_or_problem(
 
 
 def _load_slice(
-    case: SheetCase, focus: int | None, window: tuple[float, float] | None, ignore_value: int
+    case: SheetCase, focus: int | None, window: tuple[float, float] | None, ignore_index: int
 ) -> CasePicture:
     """The label is read first and let go before the image: a volume at a time."""
     labels, _ = _as_ras(*read_label_map(case.label_file))
-    index = middle_slice(labels, focus, ignore_value)
+    index = middle_slice(labels, focus, ignore_index)
     shape, label = labels.shape, labels[..., index : index + 1].copy()
     del labels
     volume = read_volume(case.image_file)
@@ -199,7 +199,7 @@ def _view(picture: CasePicture, margin_mm: float = 4) -> tuple[float, float, flo
     return edges[0], edges[1], edges[2], edges[3]
 
 
-def _draw_tile(axes: Axes, picture: CasePicture | str, ignore_value: int) -> None:
+def _draw_tile(axes: Axes, picture: CasePicture | str, ignore_index: int) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
@@ -211,8 +211,8 @@ def _draw_tile(axes: Axes, picture: CasePicture | str, ignore_value: int) -> Non
     rows, columns = picture.truth.shape
     page = (0, columns * picture.pixel_mm[1], rows * picture.pixel_mm[0], 0)
     axes.imshow(picture.image, cmap="gray", vmin=0, vmax=255, extent=page, interpolation="bilinear")
-    axes.imshow(_tint(picture, ignore_value), extent=page, interpolation="nearest")
-    for class_id in _classes([picture.truth], ignore_value):
+    axes.imshow(_tint(picture, ignore_index), extent=page, interpolation="nearest")
+    for class_id in _classes([picture.truth], ignore_index):
         mask = picture.truth == class_id
         draw_outline(axes, mask, picture.pixel_mm, "black", 1.7)
         draw_outline(axes, mask, picture.pixel_mm, class_colour(class_id), 1.0)
@@ -235,17 +235,17 @@ def _fit_view(axes: Axes, picture: CasePicture) -> None:
     axes.set_ylim(centre_y + width * ratio / 2, centre_y - width * ratio / 2)
 
 
-def _tint(picture: CasePicture, ignore_value: int) -> np.ndarray:
+def _tint(picture: CasePicture, ignore_index: int) -> np.ndarray:
     """RGBA (rows, columns, 4): a breath of each class's colour, and grey stripes where the label is ignored."""
     label = picture.truth
     tint = np.zeros((*label.shape, 4), dtype=np.float32)
-    for class_id in _classes([label], ignore_value):
+    for class_id in _classes([label], ignore_index):
         tint[label == class_id] = (*to_rgb(class_colour(class_id)), 0.22)
     rows, columns = np.indices(label.shape)
     stripe_mm = 0.016 * max(label.shape[0] * picture.pixel_mm[0], label.shape[1] * picture.pixel_mm[1])
     along = rows * picture.pixel_mm[0] + columns * picture.pixel_mm[1]
     width = max(stripe_mm, *picture.pixel_mm)
-    ignored = label == ignore_value
+    ignored = label == ignore_index
     tint[ignored] = (*to_rgb(_IGNORED), 0.15)
     tint[ignored & (along % (2 * width) < width)] = (*to_rgb(_IGNORED), 0.85)
     return tint
@@ -287,19 +287,19 @@ def _heading(title: str, shown: int, cases: int, window: tuple[float, float] | N
     return [f"{title}: {count}", *textwrap.wrap(how, letters)]
 
 
-def _classes(labels: Iterable[np.ndarray], ignore_value: int) -> list[int]:
-    return sorted({int(c) for label in labels for c in np.unique(label)} - {0, ignore_value})
+def _classes(labels: Iterable[np.ndarray], ignore_index: int) -> list[int]:
+    return sorted({int(c) for label in labels for c in np.unique(label)} - {0, ignore_index})
 
 
-def _legend(labels: Sequence[np.ndarray], class_names: Sequence[str], ignore_value: int) -> list[Patch]:
+def _legend(labels: Sequence[np.ndarray], class_names: Sequence[str], ignore_index: int) -> list[Patch]:
     """One entry for every class seen, named by its id where `class_names` is too short, and one for what is ignored."""
     entries = []
-    for class_id in _classes(labels, ignore_value):
+    for class_id in _classes(labels, ignore_index):
         name = class_names[class_id - 1] if class_id <= len(class_names) else f"class {class_id}"
         colour = class_colour(class_id)
         entries.append(
             Patch(facecolor=(*to_rgb(colour), 0.35), edgecolor=colour, linewidth=1.2, label=name.replace("_", " "))
         )
-    if any((label == ignore_value).any() for label in labels):
+    if any((label == ignore_index).any() for label in labels):
         entries.append(Patch(facecolor="none", edgecolor=_IGNORED, hatch="//////", linewidth=0, label="ignored"))
     return entries

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..atomic_write import replacing
 from ..errors import InputError
+from ..io.atomic_write import replacing
 
 Row = dict[str, Any]
 

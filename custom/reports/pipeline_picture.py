@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch, Rectangle
 
-from ..atomic_write import replacing
+from ..io.atomic_write import replacing
 from .case_picture import DOTS_PER_INCH, class_colour
 from .stage_records import (
     DONE,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..atomic_write import write_text
+from ..io.atomic_write import write_text
 from .pipeline_picture import draw_pipeline
 from .stage_records import NONE, Record, clock, score_of, split_controls, stage_name, text_of
 from .status_table import status_cells

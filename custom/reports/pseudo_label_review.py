@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..atomic_write import replacing
-from ..data.label_facts import LabelFacts
+from ..fingerprint.label_statistics import LabelFacts
+from ..io.atomic_write import replacing
 
 REVIEW_FILE = "suspicious.csv"
 VOLUME, MISSING, CONFIDENCE, COMPONENTS = "volume", "missing", "low confidence", "many components"

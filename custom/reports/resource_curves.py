@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ..atomic_write import replacing
+from ..io.atomic_write import replacing
 from .case_picture import DOTS_PER_INCH, class_colour
 
 _PANEL = (9.0, 2.2)  # inches: width, height

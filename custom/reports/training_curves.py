@@ -14,8 +14,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..atomic_write import replacing
 from ..errors import InputError
+from ..io.atomic_write import replacing
 from .case_picture import DOTS_PER_INCH, class_colour
 
 # The columns of the log, beside those with a prefix: "loss/TERM", "gradient_norm/NAME", "validation/METRIC" and

@@ -10,7 +10,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from ..data.cohort import Cohort, CohortCase, write_cohort
+from ..cohort.manifest import Cohort, CohortCase, write_cohort
 
 CASES = 6
 GRID = (4, 4, 5)  # boxes

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..data.channel_names import channel_name
-from ..data.needed_package import needed_package
 from ..errors import InputError
+from ..io.needed_package import needed_package
+from ..release.channel_names import channel_name
 from ..release.metadata import released_metadata
 from .bundle_folder import BundleFolder
 from .metadata_schema import metadata_schema

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from monai.bundle import ckpt_export, onnx_export, verify_net_in_out
 
-from ..data.needed_package import needed_package
 from ..errors import InputError
+from ..io.needed_package import needed_package
 from ..release.weights import MODEL
 from .bundle_folder import BundleFolder
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..data.cohort import Cohort, CohortCase
-from ..data.inspection import CaseFacts, inspect_cases
-from ..data.labelled_cases import case_entry
-from ..data.shear import shear_problems
+from ..cohort.manifest import Cohort, CohortCase, case_entry
+from ..fingerprint.integrity import CaseFacts, inspect_cases
+from ..fingerprint.shear import shear_problems
 
 
 def unusable_cases(cohort: Cohort, facts_file: str | Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from ..data.annotated_classes import (
+from ..cohort.annotation import (
     GIVEN,
     SOURCE,
     VALUES,
@@ -26,7 +26,7 @@ from ..data.annotated_classes import (
     annotated_by_values,
     parse_classes,
 )
-from ..data.cohort import (
+from ..cohort.manifest import (
     FLARE_CLASSES,
     LISTED_FAULTS,
     VALIDATION,
@@ -37,10 +37,10 @@ from ..data.cohort import (
     raise_faults,
     write_cohort,
 )
-from ..data.cohort_sources import CohortSource, FoundCase, find_cases
-from ..data.inspection import CaseFacts, inspect_cases
-from ..data.partial_labels import draw_held_out, draw_parts, is_reduced_label, parse_parts, write_reduced_label
+from ..cohort.partial_labels import draw_held_out, draw_parts, is_reduced_label, parse_parts, write_reduced_label
+from ..cohort.sources import CohortSource, FoundCase, find_cases
 from ..errors import InputError
+from ..fingerprint.integrity import CaseFacts, inspect_cases
 from ..reports.class_statistics import (
     class_statistics,
     draw_class_statistics,

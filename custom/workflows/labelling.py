@@ -13,12 +13,12 @@ import torch
 from nibabel.spatialimages import SpatialImage
 from tqdm import tqdm
 
-from ..atomic_write import replacing, write_json
-from ..data.cohort import Cohort, CohortCase
-from ..data.label_names import CaseNames
+from ..cohort.manifest import Cohort, CohortCase
+from ..cohort.merge_pseudo_label import merge_pseudo_label
+from ..datalist.output_names import CaseNames
 from ..errors import InputError, find_input_error, input_error_message
-from ..ignore_value import IGNORE_VALUE
-from ..transforms.merge_pseudo_label import merge_pseudo_label
+from ..ignore_index import IGNORE_INDEX
+from ..io.atomic_write import replacing, write_json
 from .disk_trouble import REMEDY, disk_trouble
 from .processes import gathered, is_first, on_first, own_share
 from .recipe import Fill, PlannedStage
@@ -109,7 +109,7 @@ def prediction_overrides(
     names = {str(case.image): case.name for case in cases}
     return {
         "dataset_dir": str(cases_file),
-        "dataset#data": f"$data.read_case_list({str(cases_file)!r})",
+        "dataset#data": f"$datalist.read_case_list({str(cases_file)!r})",
         "output_dir": str(folder),
         "ckpt_dir": str(model.models),
         "checkpoint": str(model.model),
@@ -199,7 +199,7 @@ def merged_record(
         "lesions_overwrite": planned.stage.lesions_overwrite,
         "confidence": planned.stage.confidence,
         "volumes_ml": {name: round(float(counts[i] * voxel_ml), 3) for i, name in enumerate(cohort.classes, start=1)},
-        "ignored_voxels": int(counts[IGNORE_VALUE]),
+        "ignored_voxels": int(counts[IGNORE_INDEX]),
     }
 
 

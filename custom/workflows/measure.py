@@ -18,9 +18,9 @@ import numpy as np
 import psutil
 from fire.decorators import SetParseFns
 
-from ..atomic_write import write_json
 from ..engines.writable import make_writable
 from ..errors import InputError
+from ..io.atomic_write import write_json
 from ..metrics.resource_use import FLARE_GPU_MB, flare_tolerances_kept, resource_use
 from ..reports.resource_curves import describe_resource_use, draw_resource_curves
 

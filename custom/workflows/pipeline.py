@@ -13,14 +13,13 @@ from typing import Any
 from monai.bundle import ConfigParser
 from monai.utils import path_to_sqlite_uri
 
-from ..atomic_write import write_json
-from ..data.checksums import file_checksums, sha256
-from ..data.cohort import default_group_rules, group_cases, read_cohort
-from ..data.foreground_intensity import foreground_intensity
-from ..data.labelled_cases import case_entry
-from ..data.needed_package import needed_package
+from ..cohort.manifest import case_entry, default_group_rules, group_cases, read_cohort
 from ..errors import InputError
+from ..fingerprint.foreground_intensity import foreground_intensity
 from ..flags import is_on
+from ..io.atomic_write import write_json
+from ..io.checksums import file_checksums, sha256
+from ..io.needed_package import needed_package
 from ..reports.pipeline_report import write_pipeline_report
 from ..reports.status_table import status_table
 from .case_check import unusable_cases
@@ -41,11 +40,11 @@ class PseudoLabelPipeline:
     """Run the stages of a recipe in a work folder; what is finished there is kept, so that any run goes on.
 
     Args:
-        cohort: manifest of the cases, see `custom.data.cohort`.
+        cohort: manifest of the cases, see `custom.cohort.manifest`.
         work_dir: where everything is written.
         recipe: the stages, see `custom.workflows.recipe.Stage`.
         bundle_root: folder of the bundle whose train.yaml and inference.yaml the stages run.
-        groups: name -> rule of the groups that stages name, see `custom.data.cohort.group_cases`; None: the paper's
+        groups: name -> rule of the groups that stages name, see `custom.cohort.manifest.group_cases`; None: the paper's
             dataset1 to dataset4.
         overlays: configs laid over train.yaml and inference.yaml in every stage.
         training: values of train.yaml's first block for every stage, e.g. {"epochs": 1000}.

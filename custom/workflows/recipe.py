@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..data.cohort import Cohort, CohortCase
+from ..cohort.manifest import Cohort, CohortCase
 from ..errors import InputError
 from ..flags import is_on
 

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from ..data.cohort import Cohort, CohortCase
-from ..data.label_facts import LabelFacts, many
+from ..cohort.manifest import Cohort, CohortCase
+from ..fingerprint.label_statistics import LabelFacts, many
 from ..reports.contact_sheet import SheetCase, draw_contact_sheet
 from ..reports.pseudo_label_review import (
     ClassDistribution,

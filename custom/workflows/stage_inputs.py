@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..data.cohort import Cohort, CohortCase
+from ..cohort.manifest import Cohort, CohortCase
 from ..errors import InputError
 from .recipe import PlannedStage
 

@@ -11,12 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..atomic_write import write_json
-from ..data.checksums import sha256
-from ..data.cohort import Cohort, CohortCase
-from ..data.labelled_cases import case_entry, write_case_list
+from ..cohort.manifest import Cohort, CohortCase, case_entry
+from ..datalist.case_list import write_case_list
 from ..engines.training_log import SECONDS, read_rows
 from ..errors import InputError, find_input_error, input_error_message
+from ..io.atomic_write import write_json
+from ..io.checksums import sha256
 from ..reports.stage_records import DONE
 from .bundle_run import run_config
 from .labelling import merge_group, predict_cases, prediction_overrides
@@ -218,8 +218,8 @@ class StageRun:
             "initial_weights": str(self.work.stage(self.stage.start_from).model) if self.stage.start_from else "",
             "resume": True,
             "validate_data": False,
-            "train#dataset#data": f"$data.read_case_list({str(folder.case_list)!r})",
-            "validate#dataset#data": f"$data.read_case_list({str(folder.validation_list)!r})",
+            "train#dataset#data": f"$datalist.read_case_list({str(folder.case_list)!r})",
+            "validate#dataset#data": f"$datalist.read_case_list({str(folder.validation_list)!r})",
         }
 
     def write_case_lists(self) -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..atomic_write import TEMPORARY_PREFIX, write_json
-from ..data.cohort import CohortCase
+from ..cohort.manifest import CohortCase
 from ..errors import InputError
+from ..io.atomic_write import TEMPORARY_PREFIX, write_json
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import yaml
 from monai.bundle import ConfigParser
 from monai.bundle import run as run_bundle
 
-from custom.data.cohort import Cohort, CohortCase, write_cohort
+from custom.cohort.manifest import Cohort, CohortCase, write_cohort
 
 CASES = 10
 SHAPE = (12, 14, 16)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 
-from custom.data.cohort import FLARE_CLASSES, Cohort, default_group_rules
+from custom.cohort.manifest import FLARE_CLASSES, Cohort, default_group_rules
 
 LEFT_RIGHT = 2  # of (superior-inferior, anterior-posterior, right-left)
 

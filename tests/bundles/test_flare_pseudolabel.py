@@ -10,8 +10,9 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 
-from custom.data import FLARE22_INTENSITY, labelled_cases
-from custom.data.cohort import read_cohort
+from custom.cohort.manifest import read_cohort
+from custom.data import labelled_datalist
+from custom.fingerprint import FLARE22_INTENSITY
 from custom.networks import NativeScaleDynUNet
 
 from .conftest import AFFINE, CASES, equal, read_labels, rows, weights
@@ -136,7 +137,7 @@ def test_a_manifest_says_what_is_trained_on_and_what_is_scored(flare, tiny_cohor
     assert len(list((flare.work / "output" / "cache").iterdir())) == 6
     assert not (flare.work / "models" / "folds.json").exists()
     cohort = read_cohort(tiny_cohort)
-    annotated = {case["image"]: case["annotated"] for case in labelled_cases(tiny_cohort, "training", NAMES)}
+    annotated = {case["image"]: case["annotated"] for case in labelled_datalist(tiny_cohort, "training", NAMES)}
     assert annotated == {case.image: list(case.annotated) for case in cohort.training if case.annotated}
 
 

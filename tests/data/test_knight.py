@@ -6,10 +6,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from custom.data.inspection import inspect_cases
 from custom.data.knight import prepare_knight
-from custom.data.layouts import training_cases
+from custom.datalist.layouts import training_cases
 from custom.errors import InputError
+from custom.fingerprint.integrity import inspect_cases
 
 AFFINE = np.array([[0, 0, -0.8, 5], [0, -0.8, 0, 0], [-3.0, 0, 0, 0], [0, 0, 0, 1]])
 RISKS = {"case_00000": "benign", "case_00001": "high_risk", "case_00002": "very_high_risk", "case_00003": "low_risk"}

@@ -15,8 +15,8 @@ import torch
 from monai.bundle import ConfigParser
 from monai.bundle import run as run_bundle
 
-from custom.atomic_write import write_json
-from custom.data import FLARE22_INTENSITY
+from custom.fingerprint import FLARE22_INTENSITY
+from custom.io.atomic_write import write_json
 
 pytestmark = pytest.mark.usefixtures("quick_commands")
 

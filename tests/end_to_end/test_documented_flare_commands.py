@@ -10,7 +10,7 @@ import pytest
 import yaml
 from matplotlib.figure import Figure
 
-from custom.data.cohort import FLARE_CLASSES, FLARE_DATASET2, read_cohort
+from custom.cohort.manifest import FLARE_CLASSES, FLARE_DATASET2, read_cohort
 from custom.verify.documented import blocks, header_commands
 from custom.verify.small_run import MACHINE, NETWORK, TRAINING
 

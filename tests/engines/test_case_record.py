@@ -16,9 +16,9 @@ from monai.engines import SupervisedEvaluator
 from monai.inferers import SimpleInferer
 from monai.transforms import LoadImaged, SaveImaged
 
-from custom.atomic_write import write_json
-from custom.data.label_names import CaseNames, label_file
+from custom.datalist.output_names import CaseNames, label_file
 from custom.engines import CaseRecord, case_record
+from custom.io.atomic_write import write_json
 
 NAMES = ["liver", "spleen", "tumour"]
 REPORTS = {

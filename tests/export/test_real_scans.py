@@ -16,8 +16,8 @@ from monai.bundle import run as run_bundle
 from monai.data import MetaTensor
 from monai.transforms import ResizeWithPadOrCrop
 
-from custom.data import FLARE22_INTENSITY
 from custom.export import export, load_exported
+from custom.fingerprint import FLARE22_INTENSITY
 
 ENDINGS = ("ts", "pt2", "onnx")
 TOLERANCE = {"ts": 0.0, "pt2": 0.0, "onnx": 1e-4}  # of logits
@@ -35,7 +35,7 @@ class Case:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-CT = {"intensity": "$data.FLARE22_INTENSITY"}
+CT = {"intensity": "$fingerprint.FLARE22_INTENSITY"}
 CASES = {
     "hippocampus": Case("batseg_spine", "hippocampus", "hippocampus/imagesTr/*.nii.gz"),
     "coarse": Case("flare_pseudolabel", "phantoms", "ct/abdomen.nii.gz", settings=CT),

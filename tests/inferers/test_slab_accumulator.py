@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from custom.inferers.even_window import even_windows
 from custom.inferers.slab_accumulator import SlabAccumulator
+from custom.inferers.sliding_window import even_windows
 
 WINDOW = (4, 5, 6)
 CPU = torch.device("cpu")

@@ -97,7 +97,7 @@ def test_one_case_wholly_ignored_leaves_the_other_its_cross_entropy(logits, labe
 def test_another_ignored_value(logits, label):
     nine, ignored = label.clone(), label.clone()
     nine[:, :, 2], ignored[:, :, 2] = 9, 255
-    assert torch.equal(IgnoringDiceCELoss(ignore_value=9)(logits, nine), IgnoringDiceCELoss()(logits, ignored))
+    assert torch.equal(IgnoringDiceCELoss(ignore_index=9)(logits, nine), IgnoringDiceCELoss()(logits, ignored))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.uint8])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from custom.data.cohort import Cohort, CohortCase, group_cases
+from custom.cohort.manifest import Cohort, CohortCase, group_cases
 from custom.reports.class_statistics import (
     LISTED_SETS,
     class_statistics,

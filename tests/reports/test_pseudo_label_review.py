@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from custom.data.label_facts import LabelFacts
+from custom.fingerprint.label_statistics import LabelFacts
 from custom.reports.pseudo_label_review import (
     COLUMNS,
     COMPONENTS,

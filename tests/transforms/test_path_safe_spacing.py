@@ -7,8 +7,8 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import Compose, Invertd, LoadImaged, Orientationd, Spacingd
 
+from custom.geometry.native_grid import native_grid_of
 from custom.transforms import PathSafeSpacingd
-from custom.transforms.native_grid import native_grid_of
 
 AFFINE = np.array([[0.0, -0.7, 0, 3], [0, 0, 3.3, -5], [-0.8, 0, 0, 9], [0, 0, 0, 1]])
 SHAPE = (9, 11, 5)

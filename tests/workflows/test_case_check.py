@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from custom.data.cohort import Cohort, CohortCase
+from custom.cohort.manifest import Cohort, CohortCase
 from custom.workflows.case_check import unusable_cases
 
 SHAPE = (4, 5, 6)

@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from custom.data.cohort import FLARE_CLASSES, default_group_rules, group_cases, read_cohort
+from custom.cohort.manifest import FLARE_CLASSES, default_group_rules, group_cases, read_cohort
 from custom.errors import InputError
 from custom.workflows.cohort_builder import build_cohort
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from custom.data.cohort import Cohort, CohortCase
+from custom.cohort.manifest import Cohort, CohortCase
 from custom.errors import InputError
 from custom.workflows.disk_trouble import REMEDY, telling_disk_trouble
 from custom.workflows.labelling import merge_case, merge_group, predict_cases, prediction_overrides, read_labels
@@ -183,7 +183,7 @@ def test_ids_of_a_prediction(tmp_path):
     found = prediction_overrides(tmp_path / "cases.json", cases, tmp_path / "out", model, {"stage": "2"})
     assert found["checkpoint"] == str(model.models / "model.pt")
     assert found["intensity_file"] == str(model.models / "intensity.json"), "of the model, not of the cohort now"
-    assert found["dataset#data"] == f"$data.read_case_list('{tmp_path}/cases.json')"
+    assert found["dataset#data"] == f"$datalist.read_case_list('{tmp_path}/cases.json')"
     assert (found["output_dir"], found["record_facts"]) == (str(tmp_path / "out"), {"stage": "2"})
     names = [found[f"{kind}_formatter"]({"filename_or_obj": "/msd/0001.nii.gz"}) for kind in ("label", "confidence")]
     assert names == [{"subject": "MSD_1.nii.gz"}, {"subject": "MSD_1_confidence.nii.gz"}]

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from custom.data.checksums import sha256
-from custom.data.cohort import read_cohort
+from custom.cohort.manifest import read_cohort
+from custom.cohort.merge_pseudo_label import merge_pseudo_label
 from custom.errors import find_input_error, input_error_message
-from custom.transforms import merge_pseudo_label
+from custom.io.checksums import sha256
 from custom.workflows.run_lock import run_lock
 
 from ..bundles.conftest import AFFINE, SHAPE

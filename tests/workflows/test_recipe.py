@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from custom.data.cohort import FLARE_CLASSES, Cohort, CohortCase, default_group_rules, group_cases
+from custom.cohort.manifest import FLARE_CLASSES, Cohort, CohortCase, default_group_rules, group_cases
 from custom.errors import InputError
 from custom.workflows.recipe import TrainingCase, describe_plan, parse_recipe, plan_stages, select_stages
 

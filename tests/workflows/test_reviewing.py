@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from custom.data.cohort import Cohort, CohortCase
+from custom.cohort.manifest import Cohort, CohortCase
 from custom.reports.pseudo_label_review import COMPONENTS, CONFIDENCE, MISSING, UNREADABLE, VOLUME
 from custom.workflows.recipe import Fill
 from custom.workflows.reviewing import annotated_classes, group_suspicions, review_stage

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from custom.data.checksums import sha256
-from custom.data.cohort import Cohort, CohortCase
+from custom.cohort.manifest import Cohort, CohortCase
 from custom.errors import InputError
+from custom.io.checksums import sha256
 from custom.workflows.recipe import parse_recipe, plan_stages
 from custom.workflows.stage_inputs import changes, config_checksums, shortened, stage_inputs
 

@@ -10,10 +10,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from custom.atomic_write import write_json
-from custom.data.checksums import sha256
-from custom.data.cohort import Cohort, CohortCase
+from custom.cohort.manifest import Cohort, CohortCase
 from custom.errors import InputError
+from custom.io.atomic_write import write_json
+from custom.io.checksums import sha256
 from custom.workflows import stage_run
 from custom.workflows.recipe import parse_recipe, plan_stages
 from custom.workflows.stage_run import PipelineSettings, StageRun, model_stages, scores_of, training_seconds
@@ -167,7 +167,7 @@ def test_what_the_training_is_asked_for(pipeline):
     _, second = pipeline.bundle.runs[2]
     assert (second["unannotated"], second["resume"], second["spacing"]) == ("background", True, [4, 2, 2])
     assert (second["ckpt_dir"], second["cache_dir"]) == (str(folder.models), str(folder.cache))
-    assert second["train#dataset#data"] == f"$data.read_case_list('{folder.case_list}')"
+    assert second["train#dataset#data"] == f"$datalist.read_case_list('{folder.case_list}')"
     listed = json.loads(folder.case_list.read_text())
     data = pipeline.cohort.cases
     assert listed[0] == {"image": data[0].image, "label": data[0].label, "annotated": [1]}

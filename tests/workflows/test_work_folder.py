@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from custom.atomic_write import replacing
-from custom.data.cohort import CohortCase
+from custom.cohort.manifest import CohortCase
 from custom.errors import InputError
+from custom.io.atomic_write import replacing
 from custom.workflows.work_folder import WorkFolder, is_finished, read_json, record_of
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 from monai.bundle import run as run_bundle
 
-from custom.data.cohort import Cohort, CohortCase, write_cohort
+from custom.cohort.manifest import Cohort, CohortCase, write_cohort
 
 from ..bundles.conftest import AFFINE, SHAPE
 

@@ -1,0 +1,1 @@
+"""Partly annotated cases: the manifest, where they come from, and pseudo-labels merged into their labels."""

@@ -1,0 +1,133 @@
+"""Which classes are annotated in each case: those in its label, those of its source group, or as given."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..errors import InputError
+from .manifest import LISTED_FAULTS, raise_faults
+from .sources import FoundCase, plain_name
+
+logger = logging.getLogger(__name__)
+
+VALUES, SOURCE, GIVEN = "values", "source", "given"
+WAYS = (VALUES, SOURCE, GIVEN)
+
+Ids = tuple[int, ...]
+
+
+def annotated_by_values(present: Mapping[str, Ids]) -> dict[str, Ids]:
+    """Case name -> annotated classes: those whose values its label holds.
+
+    Args:
+        present: of every labelled case, the classes in its label, sorted.
+    """
+    logger.warning(
+        "annotated: decided from the values present in each label. A class without a voxel counts as NOT annotated in "
+        "that case, even where it was looked for and is not there; in validation cases it is not scored. Where a label "
+        "is known to be complete, pass --annotated_by source or given"
+    )
+    return dict(present)
+
+
+def annotated_by_source(
+    cases: Sequence[FoundCase], present: Mapping[str, Ids], classes: Sequence[str]
+) -> dict[str, Ids]:
+    """Case name -> annotated classes: those found in any label of the same source group.
+
+    Each group is logged with its classes and the class found in fewest of its cases: a group that was pooled by
+    mistake shows there.
+    """
+    members: dict[str, list[str]] = {}
+    for case in cases:
+        if case.name in present:
+            members.setdefault(case.source, []).append(case.name)
+    logger.info("annotated: decided from the source group: a class found in any label of a group is so in all of it")
+    annotated: dict[str, Ids] = {}
+    for source, names in sorted(members.items()):
+        counts = {number: sum(number in present[name] for name in names) for number in range(1, len(classes) + 1)}
+        union = tuple(number for number, count in counts.items() if count)
+        annotated |= dict.fromkeys(names, union)
+        shown = ", ".join(classes[number - 1] for number in union) or "nothing"
+        logger.info("  group %s, %d cases: %s", source or "(no name)", len(names), shown)
+        rarest = min(union, key=lambda number: counts[number], default=0)
+        if rarest and 2 * counts[rarest] < len(names):
+            logger.warning(
+                "  group %s: %s is in only %d of its %d labels, yet counts as annotated in all; if that is wrong, give "
+                "the groups in a CSV's column source, or pass --annotated_by values",
+                source or "(no name)",
+                classes[rarest - 1],
+                counts[rarest],
+                len(names),
+            )
+    return annotated
+
+
+def annotated_as_given(
+    cases: Sequence[FoundCase], present: Mapping[str, Ids], classes: Sequence[str], everywhere: str | None, path: Path
+) -> dict[str, Ids]:
+    """Case name -> annotated classes: `everywhere` in every label, else as each case's own cell says.
+
+    Args:
+        cases: labelled or not; those not in `present` are passed over.
+        present: of every labelled case, the classes in its label.
+        classes: names of all classes.
+        everywhere: class names or ids with ";" between, for all labels.
+        path: of the CSV or folder, for messages.
+
+    Raises:
+        InputError: a case has no cell, a class is unknown, or a label holds a class that is not given for it.
+    """
+    if everywhere is not None:
+        common = parse_classes(everywhere, classes, "annotated")
+        logger.info("annotated: as given, in every label: %s", ", ".join(classes[number - 1] for number in common))
+    else:
+        logger.info('annotated: as given in the column "annotated" of %s', path)
+    annotated: dict[str, Ids] = {}
+    faults = []
+    for case in cases:
+        if case.name not in present:
+            continue
+        try:
+            annotated[case.name] = common if everywhere is not None else _given(case, classes)
+        except InputError as error:
+            faults.append(str(error))
+            continue
+        extra = [classes[number - 1] for number in present[case.name] if number not in annotated[case.name]]
+        if extra:
+            faults.append(
+                f"case {case.name}: its label holds voxels of {', '.join(extra)}, not given as annotated; add the "
+                "class, or remove its voxels from the label"
+            )
+    raise_faults(path, faults)
+    return annotated
+
+
+def parse_classes(text: str, classes: Sequence[str], where: str) -> Ids:
+    """Sorted ids of classes given by name (any case, space or underscore) or id, with ";" or "," between.
+
+    >>> parse_classes("Left Kidney; 1", ("liver", "left_kidney"), "annotated")
+    (1, 2)
+    """
+    words = [word.strip() for word in text.replace(",", ";").split(";") if word.strip()]
+    if not words:
+        raise InputError(f"{where} is empty; name one class or more of {', '.join(classes)}")
+    plain = [plain_name(name) for name in classes]
+    ids = set()
+    for word in words:
+        if word.isdecimal() and 1 <= int(word) <= len(classes):
+            ids.add(int(word))
+        elif plain_name(word) in plain:
+            ids.add(plain.index(plain_name(word)) + 1)
+        else:
+            known = ", ".join(classes[:LISTED_FAULTS]) + (", ..." if len(classes) > LISTED_FAULTS else "")
+            raise InputError(f"{where}: {word!r} is none of the {len(classes)} classes {known}; correct it")
+    return tuple(sorted(ids))
+
+
+def _given(case: FoundCase, classes: Sequence[str]) -> Ids:
+    if case.given is None:
+        raise InputError(f'case {case.name} has no "annotated"; fill that column of a CSV, or pass --annotated "a;b"')
+    return parse_classes(case.given, classes, f"case {case.name}: annotated")

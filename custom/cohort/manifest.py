@@ -1,0 +1,368 @@
+"""A cohort: cases of which each is annotated for some of the classes, listed in one JSON manifest."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..io.atomic_write import write_json
+
+# FLARE's classes in the order of their ids, 1 to 14.
+FLARE_CLASSES = (
+    *("liver", "right_kidney", "spleen", "pancreas", "aorta", "inferior_vena_cava", "right_adrenal"),
+    *("left_adrenal", "gallbladder", "oesophagus", "stomach", "duodenum", "left_kidney", "tumour"),
+)
+FLARE_DATASET2 = ("liver", "right_kidney", "spleen", "pancreas", "left_kidney", "tumour")
+
+TRAINING, VALIDATION = "training", "validation"
+LARGEST_CLASS = 254  # label maps are 8-bit and 255 is the value to ignore
+LISTED_FAULTS = 10
+
+_CASE_KEYS = ("name", "image", "label", "annotated", "use", "source")
+_RULE_KEYS = ("annotated", "not_annotated", "any_annotated")
+
+
+@dataclass(frozen=True)
+class CohortCase:
+    """One case: its files, the ids of the classes annotated in it (sorted), and what it is used for.
+
+    A case has a label exactly if some class is annotated. A voxel of a class that is not annotated is 0 in the label.
+    `use` is "training" or "validation"; `source` names the data set the case came from, where known.
+    """
+
+    name: str
+    image: str
+    label: str | None
+    annotated: tuple[int, ...]
+    use: str = TRAINING
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Cases and their classes; the id of a class is its position in `classes` plus 1, background is 0.
+
+    `lesions` are the ids of classes that lie inside others; `annotation_source` says in one line how it was decided
+    which classes are annotated.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    lesions: tuple[int, ...]
+    cases: tuple[CohortCase, ...]
+    annotation_source: str = ""
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes with the background."""
+        return len(self.classes) + 1
+
+    @property
+    def organs(self) -> tuple[int, ...]:
+        """Ids of the classes that are no lesions."""
+        return tuple(number for number in range(1, self.num_classes) if number not in self.lesions)
+
+    @property
+    def training(self) -> tuple[CohortCase, ...]:
+        """The cases to train on, labelled or not."""
+        return tuple(case for case in self.cases if case.use == TRAINING)
+
+    @property
+    def validation(self) -> tuple[CohortCase, ...]:
+        """The cases kept out of training; each has a label."""
+        return tuple(case for case in self.cases if case.use == VALIDATION)
+
+    def class_ids(self, names: Sequence[str]) -> tuple[int, ...]:
+        """Ids of classes given by name, in the order given.
+
+        Raises:
+            InputError: a name is none of the classes.
+        """
+        for name in names:
+            if name not in self.classes:
+                raise InputError(
+                    f"{name!r} is none of the cohort's classes {', '.join(self.classes)}; correct the name"
+                )
+        return tuple(self.classes.index(name) + 1 for name in names)
+
+    def class_names(self, ids: Sequence[int]) -> tuple[str, ...]:
+        """Names of classes given by id (from 1), in the order given."""
+        return tuple(self.classes[number - 1] for number in ids)
+
+
+def read_cohort(file: str | Path) -> Cohort:
+    """The cohort of a manifest, with absolute paths. The files of the cases are not opened, nor need they exist.
+
+    Raises:
+        InputError: the manifest is missing or no JSON; else one line for each fault in it: case, key, value, remedy.
+    """
+    path = Path(file).expanduser()
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); pass a cohort manifest, made by python -m custom cohort"
+        ) from error
+    except ValueError as error:
+        raise InputError(f"{path}: not readable as JSON ({error}); correct it or make it again") from error
+    return _parse(content, path)
+
+
+def write_cohort(file: str | Path, cohort: Cohort, description: str = "") -> None:
+    """Write the manifest, atomically; files below its folder are named relative to it, so that both can move.
+
+    Raises:
+        InputError: the cohort has faults, as in `read_cohort`, or the file cannot be written.
+    """
+    path = Path(file).expanduser()
+    content = {
+        "name": cohort.name,
+        "description": description,
+        "classes": list(cohort.classes),
+        "lesions": list(cohort.class_names(cohort.lesions)),
+        "annotation_source": cohort.annotation_source,
+        "cases": [_case_entry(case, cohort, path.parent) for case in cohort.cases],
+    }
+    _parse(content, path)
+    try:
+        write_json(path, content)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); choose a place that can be written") from error
+
+
+def default_group_rules(cohort: Cohort) -> dict[str, dict[str, Any]]:
+    """The paper's dataset1 to dataset4 as rules for `group_cases`, ordered.
+
+    dataset1 has every class that is no lesion annotated, dataset2 lesions and some others, dataset3 anything else,
+    dataset4 nothing. For classes with FLARE's names dataset2 is the paper's: liver, kidneys, spleen, pancreas and
+    tumour. For others it is the most frequent set of annotated training cases with a lesion and another class; a
+    dataset1 or dataset2 without any case is left out.
+    """
+    organs = set(cohort.organs)
+    rules: dict[str, dict[str, Any]] = {}
+    is_flare = set(FLARE_DATASET2) <= set(cohort.classes)
+    sets = Counter(case.annotated for case in cohort.training)
+    if is_flare or (organs and any(organs <= set(annotated) for annotated in sets)):
+        rules["dataset1"] = {"annotated": list(cohort.class_names(cohort.organs))}
+    mixed = [one for one in sets if organs & set(one) and not organs <= set(one) and set(cohort.lesions) & set(one)]
+    if is_flare:
+        rules["dataset2"] = {"annotated": list(FLARE_DATASET2)}
+    elif mixed:
+        chosen = min(mixed, key=lambda one: (-sets[one], -len(one), one))
+        rules["dataset2"] = {"annotated": list(cohort.class_names(chosen))}
+    rules["dataset3"] = {"any_annotated": True}
+    rules["dataset4"] = {"any_annotated": False}
+    return rules
+
+
+def group_cases(
+    cases: Sequence[CohortCase], rules: Mapping[str, Mapping[str, Any]], cohort: Cohort
+) -> dict[str, list[CohortCase]]:
+    """Group name -> its cases, by the classes annotated in them alone; each case goes to the first rule that holds.
+
+    Args:
+        cases: usually the training cases of `cohort`.
+        rules: group name -> ``{"annotated": [names of classes that must all be annotated], "not_annotated": [names of
+            classes that must not be], "any_annotated": true (at least one class is) or false (none is)}``, tried in
+            this order; every key may be left out.
+        cohort: which gives the names their ids.
+
+    Raises:
+        InputError: a rule has another key, value or an unknown class; a case is taken by no rule.
+    """
+    tests = {name: _parse_rule(name, rule, cohort) for name, rule in rules.items()}
+    groups: dict[str, list[CohortCase]] = {name: [] for name in rules}
+    for case in cases:
+        taken = next((name for name, test in tests.items() if test.holds(case)), None)
+        if taken is None:
+            names = ", ".join(cohort.class_names(case.annotated)) or "nothing"
+            raise InputError(
+                f"case {case.name}, annotated: {names}, belongs to none of the groups {', '.join(rules)}; "
+                'add a group for it, such as {"any_annotated": true}'
+            )
+        groups[taken].append(case)
+    return groups
+
+
+def is_case_name(name: str) -> bool:
+    """Whether files can be named after the case: neither empty nor hidden, in no other folder."""
+    return bool(name.strip()) and not name.startswith(".") and not {"/", "\\"} & set(name)
+
+
+def repeated_cases(cases: Sequence[tuple[str, str]]) -> list[str]:
+    """One line for each name and each image that occurs twice among cases given as (name, image)."""
+    counts = Counter(name for name, _ in cases)
+    faults = [f"case {name}: {count} cases have this name; rename them" for name, count in counts.items() if count > 1]
+    first: dict[str, str] = {}
+    for name, image in cases:
+        other = first.setdefault(os.path.normpath(image), name)
+        if other != name:
+            faults.append(f"case {name}: its image {image} is that of case {other} too; remove one of them")
+    return faults
+
+
+def raise_faults(path: Path, faults: Sequence[str]) -> None:
+    """Refuse a file with faults, one line each; of more than ten the rest is counted.
+
+    Raises:
+        InputError: there is a fault.
+    """
+    if not faults:
+        return
+    heading = f"{path}: {faults[0]}" if len(faults) == 1 else f"{path} has {len(faults)} faults: {faults[0]}"
+    hidden = len(faults) - LISTED_FAULTS
+    rest = [*faults[1:LISTED_FAULTS], *([f"and {hidden} more like these"] if hidden > 0 else [])]
+    raise InputError("\n  ".join([heading, *rest]))
+
+
+@dataclass(frozen=True)
+class _Rule:
+    annotated: frozenset[int]
+    not_annotated: frozenset[int]
+    any_annotated: bool | None
+
+    def holds(self, case: CohortCase) -> bool:
+        found = set(case.annotated)
+        return (
+            self.annotated <= found
+            and not self.not_annotated & found
+            and self.any_annotated in (None, bool(case.annotated))
+        )
+
+
+def _parse_rule(name: str, rule: Any, cohort: Cohort) -> _Rule:
+    if not isinstance(rule, Mapping) or not set(rule) <= set(_RULE_KEYS):
+        raise InputError(f"group {name}: its rule {rule!r} must be a mapping with the keys {', '.join(_RULE_KEYS)}")
+    ids = {}
+    for key in ("annotated", "not_annotated"):
+        names = rule.get(key, ())
+        if isinstance(names, str) or not isinstance(names, Sequence):
+            raise InputError(f"group {name}: {key!r} is {names!r}; it must be a list of class names")
+        try:
+            ids[key] = frozenset(cohort.class_ids(names))
+        except InputError as error:
+            raise InputError(f"group {name}: {key!r}: {error}") from error
+    any_annotated = rule.get("any_annotated")
+    if not (any_annotated is None or isinstance(any_annotated, bool)):
+        raise InputError(f"group {name}: 'any_annotated' is {any_annotated!r}; it must be true or false")
+    return _Rule(ids["annotated"], ids["not_annotated"], any_annotated)
+
+
+def case_entry(case: CohortCase) -> dict[str, Any]:
+    """A case of a cohort as transforms take it."""
+    entry: dict[str, Any] = {"image": case.image}
+    if case.label is not None:
+        entry |= {"label": case.label, "annotated": list(case.annotated)}
+    return entry
+
+
+def _case_entry(case: CohortCase, cohort: Cohort, folder: Path) -> dict[str, Any]:
+    entry = {
+        "name": case.name,
+        "image": _relative(case.image, folder),
+        "label": None if case.label is None else _relative(case.label, folder),
+        "annotated": list(cohort.class_names(case.annotated)),
+        "use": case.use,
+    }
+    return {**entry, "source": case.source} if case.source else entry
+
+
+def _relative(file: str, folder: Path) -> str:
+    """`file` relative to `folder` where it lies below it, else absolute; a linked file keeps its own place."""
+    path = Path(file).expanduser().absolute()
+    home = folder.absolute()
+    for inner, outer in ((path, home), (path.parent.resolve() / path.name, home.resolve())):
+        if inner.is_relative_to(outer):
+            return inner.relative_to(outer).as_posix()
+    return str(path)
+
+
+def _parse(content: Any, path: Path) -> Cohort:
+    """The content of a manifest at `path`; first the faults of its head, which the cases depend on, then theirs."""
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: must hold an object with classes and cases, not a {type(content).__name__}")
+    faults: list[str] = []
+    classes = _parse_classes(content.get("classes"), faults)
+    lesions = _parse_names(content.get("lesions", []), classes, '"lesions"', faults)
+    texts = {key: content.get(key, "") for key in ("name", "annotation_source")}
+    faults += [f'"{key}" is {text!r}; write a text' for key, text in texts.items() if not isinstance(text, str)]
+    entries = content.get("cases")
+    if not isinstance(entries, list) or not entries:
+        faults.append('"cases" must be a list of at least one case; add the cases')
+    raise_faults(path, faults)
+    folder = path.parent.absolute()
+    cases = [_parse_case(number, entry, classes, folder, faults) for number, entry in enumerate(entries or [])]
+    known = [case for case in cases if case is not None]
+    faults += repeated_cases([(case.name, case.image) for case in known])
+    raise_faults(path, faults)
+    return Cohort(texts["name"], classes, lesions, tuple(known), texts["annotation_source"])
+
+
+def _parse_classes(names: Any, faults: list[str]) -> tuple[str, ...]:
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name.strip() for name in names):
+        faults.append('"classes" must be a list of at least one class name; the position of a name is its id, from 1')
+        return ()
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+    if repeated:
+        faults.append(f'"classes" names {", ".join(repeated)} twice; give every class its own name')
+    if len(names) > LARGEST_CLASS:
+        faults.append(f'"classes" has {len(names)} names; at most {LARGEST_CLASS} fit 8-bit labels')
+    if "background" in names:
+        faults.append('"classes" names background, which is always 0; take it out')
+    return tuple(names)
+
+
+def _parse_names(names: Any, classes: tuple[str, ...], where: str, faults: list[str]) -> tuple[int, ...]:
+    """Sorted ids of a list of class names."""
+    if not isinstance(names, list):
+        faults.append(f"{where} is {names!r}; it must be a list of class names")
+        return ()
+    ids = set()
+    for name in names:
+        if name in classes:
+            ids.add(classes.index(name) + 1)
+        else:
+            faults.append(f"{where} names {name!r}, none of the classes {', '.join(classes)}; correct the name")
+    return tuple(sorted(ids))
+
+
+def _parse_case(
+    number: int, entry: Any, classes: tuple[str, ...], folder: Path, faults: list[str]
+) -> CohortCase | None:
+    """Entry `number` of "cases"; None, with what is wrong added to `faults`, where it is no case."""
+    if not isinstance(entry, dict):
+        faults.append(f'entry {number} of "cases" is {entry!r}; write an object with {", ".join(_CASE_KEYS)}')
+        return None
+    name = entry.get("name")
+    if not isinstance(name, str) or not is_case_name(name):
+        faults.append(f'entry {number} of "cases": "name" is {name!r}; write one that can be the name of a file')
+        return None
+    unknown = sorted(set(entry) - set(_CASE_KEYS))
+    found = [f'"{key}" is unknown; correct it to one of {", ".join(_CASE_KEYS)}' for key in unknown]
+    image, label = entry.get("image"), entry.get("label")
+    use, source = entry.get("use", TRAINING), entry.get("source", "")
+    if not isinstance(image, str) or not image:
+        found.append(f'"image" is {image!r}; name the scan\'s file')
+    if label is not None and (not isinstance(label, str) or not label):
+        found.append(f'"label" is {label!r}; name the label\'s file, or write null')
+    if use not in (TRAINING, VALIDATION):
+        found.append(f'"use" is {use!r}; write {TRAINING} or {VALIDATION}')
+    if not isinstance(source, str):
+        found.append(f'"source" is {source!r}; write a text')
+    annotated = _parse_names(entry.get("annotated", []), classes, '"annotated"', found)
+    if not found and label is None and annotated:
+        found.append('"label" is null although classes are annotated; name the label or empty "annotated"')
+    if not found and label is not None and not annotated:
+        found.append('"annotated" is empty although there is a label; list its classes or write null for the label')
+    if not found and use == VALIDATION and label is None:
+        found.append('"use" is validation without a label; name the label or write training')
+    faults += [f"case {name}: {fault}" for fault in found]
+    if found or image is None:
+        return None
+    return CohortCase(name, str(folder / image), None if label is None else str(folder / label), annotated, use, source)

@@ -1,0 +1,307 @@
+"""Which cases a FLARE, nnU-Net or Decathlon folder, or a CSV, holds; no scan and no label is opened."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..datalist.layouts import (
+    CHANNEL_NUMBER,
+    NIFTI_ENDINGS,
+    case_name,
+    image_files,
+    read_listing,
+    scan_name,
+    training_cases,
+)
+from ..errors import InputError
+from ..io.image_formats import is_itk
+from .manifest import LISTED_FAULTS, TRAINING, VALIDATION, is_case_name, raise_faults, repeated_cases
+
+logger = logging.getLogger(__name__)
+
+CSV_COLUMNS = ("image", "label", "annotated", "source", "use", "name")
+
+
+@dataclass(frozen=True)
+class FoundCase:
+    """A case before it is decided what is annotated in it; `given` is the CSV's cell "annotated", where there is one.
+
+    `source` tells cases of one origin from those of others.
+    """
+
+    name: str
+    image: str
+    label: str | None
+    use: str = TRAINING
+    source: str = ""
+    given: str | None = None
+
+
+@dataclass(frozen=True)
+class CohortSource:
+    """What was found: a name for the cohort, the cases, and the class names of dataset.json (empty without one).
+
+    `states_sources`: one source is one data set, as with a dataset.json or a CSV's column "source"; the names in a
+    folder of pooled scans only hint at it.
+    """
+
+    name: str
+    cases: tuple[FoundCase, ...]
+    classes: tuple[str, ...] = ()
+    states_sources: bool = False
+
+
+def find_cases(source: str | Path) -> CohortSource:
+    """The cases of a folder or CSV, absolute paths, in the order of their names (of the rows, for a CSV).
+
+    A folder holds imagesX and labelsX with equal X (FLARE: imagesTr2200, labelsTr2200; nnU-Net and Decathlon:
+    imagesTr, labelsTr), CASE_0000.nii.gz or CASE.nii.gz beside CASE.nii.gz. Images without a label, there or in
+    folders whose names begin with "unlabel", are unlabelled cases. X beginning with "Val" is validation, with "Ts" not
+    used. Where dataset.json lists training cases, these stand for imagesTr.
+
+    A CSV has the columns image, label, annotated (class names or ids with ";" between), source, use ("training",
+    "validation") and name, of which only image is needed; paths are relative to the CSV's folder.
+
+    Raises:
+        InputError: nothing usable is found, a listed file is missing, a scan has several channel files, a cell holds
+            something else, or names or images occur twice.
+    """
+    path = Path(source).expanduser()
+    if path.is_dir():
+        found = _find_in_folder(path.resolve())
+    elif path.is_file() and path.suffix.lower() == ".csv":
+        found = _find_in_csv(path.absolute())
+    elif path.exists():
+        raise InputError(f"{path} is neither a folder nor a .csv file; pass a data set's folder or a list of its files")
+    else:
+        raise InputError(f"{path} does not exist; pass a FLARE, nnU-Net or Decathlon folder or a CSV as source")
+    raise_faults(path, repeated_cases([(case.name, case.image) for case in found.cases]))
+    return found
+
+
+def plain_name(name: str) -> str:
+    """A class name as it is written in a cohort: lower case, words joined by underscores."""
+    return "_".join(name.lower().split())
+
+
+def _find_in_folder(root: Path) -> CohortSource:
+    listing = read_listing(root)
+    images, labels, unlabelled = _folders(root)
+    cases: list[FoundCase] = []
+    labelled_folders = [root / "imagesTr"] if listing.get("training") else []
+    if listing.get("training"):
+        cases += [_single_channel(case) for case in training_cases(root)]
+        images.pop("Tr", None)
+        labels.pop("Tr", None)
+    for image_folder, label_folder in _folder_pairs(images, labels):
+        pairs = _pair_files(_scans(image_folder), {} if label_folder is None else _scans(label_folder), image_folder)
+        is_validation = image_folder.name[len("images") :].lower().startswith("va")
+        if is_validation:
+            pairs = _with_label(pairs, image_folder)
+        if any(label is not None for _, _, label in pairs):
+            labelled_folders.append(image_folder)
+        use = VALIDATION if is_validation else TRAINING
+        cases += [FoundCase(name, str(image), label, use, image_folder.name) for name, image, label in pairs]
+    for folder in unlabelled:
+        cases += [FoundCase(name, str(image), None) for name, image, _ in _pair_files(_scans(folder), {}, folder)]
+    if not cases:
+        raise InputError(f"{root} has no folder of NIfTI scans such as imagesTr; {_folder_hint(root)}")
+    several = len(labelled_folders) > 1
+    cases = [_with_source(case, root, several) for case in sorted(cases, key=lambda case: (case.use, case.name))]
+    name = str(listing.get("name") or root.name)
+    return CohortSource(name, tuple(cases), _listed_classes(root, listing), states_sources=bool(listing))
+
+
+def _folders(root: Path) -> tuple[dict[str, Path], dict[str, Path], list[Path]]:
+    """Folders of images and of labels, each by what follows that word, and folders of unlabelled images."""
+    images, labels, unlabelled = {}, {}, []
+    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+        name = folder.name.lower()
+        if name.startswith(("imagests", "labelsts")):
+            logger.info("%s: test cases are not used", folder)
+        elif name.startswith("images"):
+            images[folder.name[len("images") :]] = folder
+        elif name.startswith("labels"):
+            labels[folder.name[len("labels") :]] = folder
+        elif name.startswith("unlabel"):
+            unlabelled.append(folder)
+    return images, labels, unlabelled
+
+
+def _folder_pairs(images: Mapping[str, Path], labels: Mapping[str, Path]) -> list[tuple[Path, Path | None]]:
+    """Each folder of images with that of its labels: of the same ending, or the only two that are left over."""
+    lone_images, lone_labels = sorted(set(images) - set(labels)), sorted(set(labels) - set(images))
+    partner = {ending: labels[ending] for ending in images if ending in labels}
+    if len(lone_images) == len(lone_labels) == 1:
+        partner[lone_images[0]] = labels[lone_labels[0]]
+    else:
+        for ending in lone_labels:
+            logger.warning("%s is not used: there is no folder images%s", labels[ending], ending)
+    return [(folder, partner.get(ending)) for ending, folder in images.items()]
+
+
+def _scans(folder: Path) -> dict[str, Path]:
+    """Name -> file of every NIfTI file, hidden ones apart."""
+    files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    return {scan_name(path): path for path in files if path.name.lower().endswith(NIFTI_ENDINGS)}
+
+
+def _pair_files(
+    images: Mapping[str, Path], labels: Mapping[str, Path], folder: Path
+) -> list[tuple[str, Path, str | None]]:
+    """(name, image, label or None) of every image; a case takes its label's name."""
+    pairs: list[tuple[str, Path, str | None]] = []
+    channels: dict[str, list[Path]] = {}
+    rest = {}
+    for name, image in images.items():
+        match = CHANNEL_NUMBER.fullmatch(name)
+        if name in labels:
+            channels.setdefault(name, []).append(image)
+        elif match and match["case"] in labels:
+            channels.setdefault(match["case"], []).append(image)
+        else:
+            rest[name] = image
+    for name, files in channels.items():
+        _require_one_channel(name, files)
+        pairs.append((name, files[0], str(labels[name])))
+    numbered = all(name.endswith("_0000") for name in rest)  # else a number is part of the name
+    pairs += [(name.removesuffix("_0000") if numbered else name, image, None) for name, image in rest.items()]
+    missing = sorted(set(labels) - set(channels))
+    _warn_of("left out: no image in %s for %d label(s): %s", folder, missing)
+    return pairs
+
+
+def _require_one_channel(name: str, files: Sequence[Any]) -> None:
+    if len(files) > 1:
+        raise InputError(
+            f"case {name} has {len(files)} scans, such as {files[1]}; a cohort takes one channel: keep one of them"
+        )
+
+
+def _with_label(pairs: list[tuple[str, Path, str | None]], folder: Path) -> list[tuple[str, Path, str | None]]:
+    _warn_of("left out: %s: %d validation case(s) have no label: %s", folder, [name for name, _, lb in pairs if not lb])
+    return [pair for pair in pairs if pair[2] is not None]
+
+
+def _warn_of(text: str, folder: Path, names: Sequence[str]) -> None:
+    if names:
+        shown = ", ".join(names[:LISTED_FAULTS]) + (", ..." if len(names) > LISTED_FAULTS else "")
+        logger.warning(text, folder, len(names), shown)
+
+
+def _single_channel(case: dict[str, Any]) -> FoundCase:
+    _require_one_channel(case_name(case), image_files(case))
+    return FoundCase(case_name(case), image_files(case)[0], case["label"], source="imagesTr")
+
+
+def _with_source(case: FoundCase, root: Path, several: bool) -> FoundCase:
+    """The case with its source: the prefix of its name, after its folder where several folders hold labels."""
+    prefix = _prefix(case.name) or root.name
+    source = f"{case.source}/{prefix}" if several and case.label is not None else prefix
+    return FoundCase(case.name, case.image, case.label, case.use, source)
+
+
+def _prefix(name: str) -> str:
+    """What comes before the number: AMOS of AMOS_0001, FLARE22_Tr of FLARE22_Tr_0001, case of case0001.
+
+    >>> _prefix("FLARE22_Tr_0001"), _prefix("case0001")
+    ('FLARE22_Tr', 'case')
+    """
+    start, *number = re.split(r"_\d", name, maxsplit=1)
+    return start if number else re.sub(r"\d+$", "", name).rstrip("_-")
+
+
+def _folder_hint(root: Path) -> str:
+    if root.name.lower().startswith(("images", "labels", "unlabel")):
+        return f"pass the folder that it belongs to, {root.parent}"
+    inside = sorted(folder.parent for folder in root.glob("*/images*") if folder.is_dir())
+    if inside:
+        return f"pass a data set inside it, such as {inside[0]}"
+    other = next((file for file in sorted(root.glob("*/*")) if is_itk(file)), None)
+    if other:
+        return f"convert its scans, such as {other.relative_to(root)}, to NIfTI"
+    return "pass a FLARE, nnU-Net or Decathlon folder, or list the files in a CSV with the columns image and label"
+
+
+def _listed_classes(root: Path, listing: dict[str, Any]) -> tuple[str, ...]:
+    """Class names of dataset.json, Decathlon's {"1": "liver"} or nnU-Net's {"liver": 1}; empty where it has none."""
+    labels = listing.get("labels")
+    if not labels:
+        return ()
+    remedy = "pass the names as --classes, in the order of the label values from 1"
+    try:
+        pairs = [(int(key), str(value)) if str(key).isdigit() else (int(value), key) for key, value in labels.items()]
+    except (AttributeError, TypeError, ValueError) as error:
+        raise InputError(f'{root / "dataset.json"}: "labels" gives no single value for each class; {remedy}') from error
+    names = {value: plain_name(name) for value, name in pairs if value != 0}
+    if sorted(names) != list(range(1, len(pairs) - sum(value == 0 for value, _ in pairs) + 1)):
+        values = ", ".join(str(value) for value, _ in sorted(pairs))
+        raise InputError(f'{root / "dataset.json"}: "labels" has the values {values}, not 0, 1, 2, ...; {remedy}')
+    if "ignore" in names.values():
+        raise InputError(f'{root / "dataset.json"}: "labels" has an ignore label, which a cohort has not; remove it')
+    return tuple(names[value] for value in sorted(names))
+
+
+def _find_in_csv(path: Path) -> CohortSource:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns = list(reader.fieldnames or [])
+            rows = [(reader.line_num, row) for row in reader]
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(f"{path}: cannot be read as a CSV ({error}); save it as UTF-8 with commas") from error
+    if "image" not in columns:
+        raise InputError(
+            f"{path}: has no column image but {', '.join(columns) or 'nothing'}; columns are {', '.join(CSV_COLUMNS)}, "
+            "with commas between"
+        )
+    unused = [column for column in columns if column not in CSV_COLUMNS]
+    if unused:
+        logger.info("%s: columns not used: %s", path, ", ".join(unused))
+    faults: list[str] = []
+    cells = [(line, {key: (row.get(key) or "").strip() for key in columns}) for line, row in rows]
+    cells = [(line, row) for line, row in cells if any(row.values())]
+    unlabelled = [scan_name(row["image"]) for _, row in cells if not row.get("label")]
+    numbered = all(name.endswith("_0000") for name in unlabelled)
+    cases = [_csv_case(row, f"line {line}", path.parent, numbered, faults) for line, row in cells]
+    if not cases:
+        faults.append("lists no case; add a row for each")
+    raise_faults(path, faults)
+    return CohortSource(path.stem, tuple(cases), states_sources="source" in columns)
+
+
+def _csv_case(row: Mapping[str, str], where: str, folder: Path, numbered: bool, faults: list[str]) -> FoundCase:
+    image, label, use = row["image"], row.get("label", ""), row.get("use") or TRAINING
+    given = row.get("annotated")
+    if not image:
+        faults.append(f"{where} names no image; add it or remove the row")
+    for file in filter(None, (image, label)):
+        if not (folder / Path(file).expanduser()).is_file():
+            faults.append(f"{where}: {file} does not exist; correct the path or remove the row")
+    if use not in (TRAINING, VALIDATION):
+        faults.append(f"{where}: use is {use!r}; write {TRAINING} or {VALIDATION}")
+    if use == VALIDATION and not label:
+        faults.append(f"{where} is a validation case without a label; add the label or write {TRAINING}")
+    if given and not label:
+        faults.append(f"{where} names annotated classes but no label; add the label or empty annotated")
+    if given == "" and label:
+        faults.append(f"{where} has a label but annotated is empty; list the classes, or empty label too")
+    name = row.get("name") or scan_name(label or image)
+    if not (row.get("name") or label) and numbered:
+        name = name.removesuffix("_0000")
+    if image and not is_case_name(name):
+        faults.append(f"{where}: name is {name!r}; write one that can be the name of a file")
+    return FoundCase(
+        name=name,
+        image=str(folder / Path(image).expanduser()),
+        label=str(folder / Path(label).expanduser()) if label else None,
+        use=use,
+        source=row.get("source") or _prefix(name),
+        given=given or None,
+    )

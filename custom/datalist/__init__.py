@@ -1,0 +1,6 @@
+"""A data set's folder or manifest as a list of cases, its folds, and what is written for each case."""
+
+from .case_list import read_case_list
+from .output_names import LabelNames, label_file
+
+__all__ = ["LabelNames", "label_file", "read_case_list"]

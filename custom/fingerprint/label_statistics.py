@@ -1,0 +1,135 @@
+"""What a label map holds: volume and connected components of each class, one map in memory at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy import ndimage
+from tqdm import tqdm
+
+from ..datalist.layouts import scan_name
+from ..errors import InputError
+from ..ignore_index import IGNORE_INDEX
+from ..io.volume import read_volume
+from .integrity import count_values
+
+
+@dataclass(frozen=True)
+class LabelFacts:
+    """One label map: per class id its volume (ml) and its number of components, and how many voxels are ignored.
+
+    `problem` is empty, or one line that says why the file could not be read; the rest is then empty too.
+    """
+
+    name: str
+    volumes_ml: Mapping[int, float] = field(default_factory=dict)
+    components: Mapping[int, int] = field(default_factory=dict)
+    ignored_voxels: int = 0
+    problem: str = ""
+
+
+class LabelMap(NamedTuple):
+    """Class ids as uint8 (X, Y, Z), as they lie in the file, with the file's affine."""
+
+    voxels: np.ndarray
+    affine: np.ndarray
+
+
+def label_facts(
+    file: str | Path,
+    class_ids: Collection[int],
+    min_component_ml: float = 0.1,
+    ignore_index: int = IGNORE_INDEX,
+    name: str = "",
+) -> LabelFacts:
+    """Read a label map and describe its classes; other values than `class_ids` and `ignore_index` are passed over.
+
+    A component is what hangs together by faces, edges or corners (a thin oblique vessel on thick slices touches by
+    its corners only); smaller ones than `min_component_ml` are not counted. `name` is by default the file's, without
+    ending.
+
+    Raises:
+        InputError: the file is unreadable, not 3D, or holds something else than whole numbers from 0 to 255.
+    """
+    label = read_label_map(file)
+    counts = count_values(label.voxels)
+    voxel_ml = abs(float(np.linalg.det(label.affine[:3, :3]))) / 1000
+    components = dict.fromkeys(class_ids, 0)
+    boxes = ndimage.find_objects(label.voxels, max_label=max(class_ids, default=0))
+    for class_id in class_ids:
+        if (box := boxes[class_id - 1]) is not None:
+            components[class_id] = count_components(label.voxels[box] == class_id, voxel_ml, min_component_ml)
+    return LabelFacts(
+        name=name or scan_name(file),
+        volumes_ml={class_id: counts.get(class_id, 0) * voxel_ml for class_id in class_ids},
+        components=components,
+        ignored_voxels=counts.get(ignore_index, 0),
+    )
+
+
+def many(
+    files: Sequence[str | Path],
+    class_ids: Collection[int],
+    num_workers: int | None = None,
+    names: Sequence[str] | None = None,
+    min_component_ml: float = 0.1,
+    ignore_index: int = IGNORE_INDEX,
+    description: str = "measuring labels",
+) -> Iterator[LabelFacts]:
+    """`label_facts` of every file, in order, in threads under a progress bar; an unreadable file has a `problem`.
+
+    Each thread holds one label map; of several processes of one run only the first shows its progress.
+    """
+    measure = partial(
+        _facts_or_problem, class_ids=class_ids, min_component_ml=min_component_ml, ignore_index=ignore_index
+    )
+    named = [scan_name(file) for file in files] if names is None else names
+    hidden = os.environ.get("RANK", "0") != "0"
+    pool = ThreadPoolExecutor(num_workers or min(4, os.cpu_count() or 1))
+    try:
+        results = pool.map(measure, files, named)
+        yield from tqdm(results, total=len(files), desc=description, unit="case", disable=hidden)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def count_components(mask: np.ndarray, voxel_ml: float, min_component_ml: float = 0.0) -> int:
+    """The number of connected components (26 neighbours) of at least `min_component_ml`."""
+    labelled, _ = ndimage.label(mask, structure=np.ones((3,) * mask.ndim, dtype=bool))
+    sizes = count_values(labelled)
+    least = min_component_ml * (1 - 1e-6)  # a component of just that volume counts, whichever way its sum is rounded
+    return sum(component > 0 and number * voxel_ml >= least for component, number in sizes.items())
+
+
+def read_label_map(file: str | Path) -> LabelMap:
+    """Read class ids from a NIfTI file.
+
+    Raises:
+        InputError: the file is unreadable, not 3D, or holds something else than whole numbers from 0 to 255.
+    """
+    volume = read_volume(str(file))
+    if volume.voxels.dtype == np.uint8 and (volume.slope, volume.intercept) == (1, 0):
+        return LabelMap(volume.voxels, volume.affine)
+    values = np.array(list(count_values(volume.voxels))) * volume.slope + volume.intercept
+    odd = [value for value in values.tolist() if not (0 <= value <= 255 and float(np.float32(value)).is_integer())]
+    if odd:
+        shown = ", ".join(f"{value:g}" for value in odd[:3])
+        raise InputError(f"{file}: not class ids: {shown}; save the label as whole numbers from 0 to 255")
+    voxels: np.ndarray = np.empty(volume.voxels.shape, dtype=np.uint8, order="F")
+    for index in range(voxels.shape[-1]):  # slice by slice: scaled values need eight bytes a voxel
+        voxels[..., index] = np.rint(volume.voxels[..., index] * volume.slope + volume.intercept)
+    return LabelMap(voxels, volume.affine)
+
+
+def _facts_or_problem(file: str | Path, name: str, **options: object) -> LabelFacts:
+    try:
+        return label_facts(file, name=name, **options)  # type: ignore[arg-type]
+    except InputError as error:
+        return LabelFacts(name, problem=str(error))

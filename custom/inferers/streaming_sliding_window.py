@@ -1,0 +1,192 @@
+"""Label maps of whole scans on their own grid, streamed: no volume of class probabilities ever exists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from monai.data import MetaTensor
+from monai.inferers import Inferer
+from monai.utils import convert_to_dst_type
+
+from ..errors import InputError
+from ..geometry.native_grid import native_grid_of, nearest_on_native_grid, on_native_grid
+from .class_confidence import ClassConfidence
+from .direct import autocast_on
+from .slab_accumulator import SlabAccumulator
+from .sliding_window import ALL_CHANNELS, Predictor, main_output, mirrored_mean, pad_to_window
+from .streaming_argmax import CERTAIN, NativeArgmax, NetworkArgmax
+from .window_plan import Place, Window, WindowPlan, WindowRow, count_plain_windows
+
+RETURN_GRIDS = ("exact", "fast", "network")
+PRECISIONS = {"float32": torch.float32, "float16": torch.float16}
+MAX_CLASSES = 255  # of a uint8 label map whose highest value means something else
+Predict = Callable[[torch.Tensor], torch.Tensor]
+
+
+class StreamedWindowInferer(Inferer):
+    """Sliding-window prediction whose memory hardly depends on the number of classes or the length of the scan.
+
+    Class probabilities of overlapping windows are added up in a slab one window deep that moves along the first axis;
+    finished planes are labelled at once, on the network's grid or on the grid the scan was stored on. The result needs
+    no `Invertd`: it has the geometry of the scan's file.
+
+    Args:
+        roi_size: window size in voxels; also the least size the image is padded to (with 0).
+        windows: which windows are run, "all", "efficient" or "lateral": see `WindowPlan`, also for what each loses.
+        mirror_axes: spatial axes to mirror; logits are averaged over all 2^n combinations. None or empty: no mirroring.
+        autocast: precision of the network, as in `DirectInferer`.
+        return_grid: "exact": probabilities are interpolated linearly to the native grid, then arg-max; "fast": arg-max
+            on the network's grid, then the nearest label; "network": arg-max, on the grid of the input. Native voxels
+            more than half a network voxel outside of the input, such as those cropped away, are background.
+        confidence: add a second channel, the largest mean probability times 255, rounded.
+        accumulate: precision in which probabilities are added up, "float32", "float16", or "auto": float16 on CUDA.
+        tubular: class ids of long thin organs, for the efficient plan.
+        min_foreground_voxels: for the efficient plan, see `WindowPlan`.
+        min_face_voxels: for the efficient plan, see `WindowPlan`.
+        sw_batch_size: windows predicted at once.
+
+    After each call `report` holds the number of windows run ("windows"), that of the plain grid of half-window steps
+    ("windows_all"), and for each foreground class found the mean of the largest probability over the voxels given that
+    class, on the network's grid ("confidence": {class id: mean}).
+
+    Raises:
+        InputError: for an option that is none of the above.
+    """
+
+    def __init__(
+        self,
+        roi_size: Sequence[int],
+        windows: str = "all",
+        mirror_axes: Sequence[int] | None = None,
+        autocast: torch.dtype | None = None,
+        return_grid: str = "exact",
+        confidence: bool = False,
+        accumulate: str = "auto",
+        tubular: Sequence[int] = (5, 6, 10),
+        min_foreground_voxels: int = 1000,
+        min_face_voxels: int = 10,
+        sw_batch_size: int = 1,
+    ) -> None:
+        _check_choice("return_grid", return_grid, RETURN_GRIDS)
+        _check_choice("accumulate", accumulate, ("auto", *PRECISIONS))
+        self.roi_size = tuple(roi_size)
+        self.plan = WindowPlan(windows, tubular, min_foreground_voxels, min_face_voxels)
+        self.mirror_axes = tuple(mirror_axes or ())
+        self.autocast = autocast
+        self.return_grid = return_grid
+        self.confidence = confidence
+        self.accumulate = accumulate
+        self.sw_batch_size = sw_batch_size
+        self.report: dict[str, Any] = {}
+
+    @torch.no_grad()
+    def __call__(self, inputs: torch.Tensor, network: Predictor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """Label map (1, 1, *grid), uint8, of one image (1, channels, z, y, x); a second channel with `confidence`.
+
+        With the native grid as `return_grid` the image is a `MetaTensor` that knows its affine, original affine and
+        original shape, as after `LoadImaged`, with axes parallel to the original ones.
+
+        Raises:
+            InputError: for an image of another shape, a network output that is not finite, or unknown geometry.
+        """
+        self._check_shape(inputs)
+
+        image = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
+        self.report = {"windows": 0, "windows_all": count_plain_windows(image.shape[2:], self.roi_size)}
+
+        def logits(windows: torch.Tensor) -> torch.Tensor:
+            return main_output(network(windows, *args, **kwargs))
+
+        def predict(windows: torch.Tensor) -> torch.Tensor:
+            self.report["windows"] += len(windows)
+            with autocast_on(windows.device, self.autocast):
+                return mirrored_mean(logits, windows, self.mirror_axes)
+
+        grid = None if self.return_grid == "network" else native_grid_of(inputs)
+        if grid is not None and self.return_grid == "exact":
+            volume = self._label(image, predict, NativeArgmax(grid, self.confidence, image.device))
+            return on_native_grid(volume[None], inputs)
+        volume = self._label(image, predict, NetworkArgmax(image.shape[2:], self.confidence, image.device))
+        if grid is None:
+            return convert_to_dst_type(volume[None], inputs, dtype=torch.uint8)[0]
+        volume = nearest_on_native_grid(volume, grid, (0, CERTAIN)[: len(volume)])
+        return on_native_grid(volume[None], inputs)
+
+    def _label(self, image: torch.Tensor, predict: Predict, result: NetworkArgmax | NativeArgmax) -> torch.Tensor:
+        """The volume of `result` after it took in all planes of an image; their confidence goes into the report."""
+        confidence = ClassConfidence()
+        for probabilities in self._final_planes(image, predict):
+            largest, labels = probabilities.max(dim=0)
+            confidence.add(largest, labels)
+            if isinstance(result, NativeArgmax):
+                result.add(probabilities)
+            else:
+                result.add(largest, labels)
+        self.report["confidence"] = confidence.means()
+        return result.volume
+
+    def _final_planes(self, image: torch.Tensor, predict: Predict) -> Iterator[torch.Tensor]:
+        """Probabilities (classes, planes, y, x) of an image in order, as soon as no window can change them."""
+        padded, inner = pad_to_window(image, self.roi_size)
+        accumulator: SlabAccumulator | None = None
+        skip = False
+        for row in self.plan.rows(padded.shape[2:], self.roi_size):
+            if skip:
+                skip = False
+                continue
+            logits = predict(padded[ALL_CHANNELS + row.first])[0]
+            if accumulator is None:
+                accumulator = self._accumulator(logits, padded, inner)
+            yield from accumulator.advance(row.start)
+            places = self._places_to_follow(logits, row)
+            if places is None:
+                skip = True
+                continue
+            accumulator.add(row.first, logits)
+            del logits  # the next windows are not to be predicted beside it
+            self._run([row.others[place] for place in places], padded, predict, accumulator)
+        assert accumulator is not None  # there is at least one row
+        yield from accumulator.finish()
+
+    def _places_to_follow(self, logits: torch.Tensor, row: WindowRow) -> list[Place] | None:
+        """Which windows of a row come after its first, with these logits (classes, *window); None: drop that one."""
+        if not self.plan.looks_at_labels:
+            return list(row.others)
+        return self.plan.following(logits.argmax(dim=0), row.others)
+
+    def _run(
+        self, windows: Sequence[Window], image: torch.Tensor, predict: Predict, accumulator: SlabAccumulator
+    ) -> None:
+        """Predict some windows and add them up."""
+        for first in range(0, len(windows), self.sw_batch_size):
+            batch = windows[first : first + self.sw_batch_size]
+            logits = predict(torch.cat([image[ALL_CHANNELS + window] for window in batch]))
+            for i, window in enumerate(batch):
+                accumulator.add(window, logits[i])
+            del logits
+
+    def _accumulator(self, logits: torch.Tensor, image: torch.Tensor, region: tuple[slice, ...]) -> SlabAccumulator:
+        """The accumulator for logits (classes, *window) of a padded image."""
+        num_classes = len(logits)
+        if not 2 <= num_classes <= MAX_CLASSES:
+            raise InputError(
+                f"StreamedWindowInferer: the network gives {num_classes} channels; "
+                f"use one with a channel for each of 2 to {MAX_CLASSES} classes, background included"
+            )
+        automatic = "float16" if image.device.type == "cuda" else "float32"
+        dtype = PRECISIONS[automatic if self.accumulate == "auto" else self.accumulate]
+        return SlabAccumulator(num_classes, image.shape[2:], self.roi_size, region, dtype, image.device)
+
+    def _check_shape(self, inputs: torch.Tensor) -> None:
+        if inputs.dim() != 5 or len(inputs) != 1 or len(self.roi_size) != 3:
+            raise InputError(
+                f"StreamedWindowInferer: image of shape {tuple(inputs.shape)}, roi_size {self.roi_size}; "
+                "use images (1, channels, z, y, x), one at a time, and a window of three sizes"
+            )
+
+
+def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise InputError(f"StreamedWindowInferer: {name} is {value!r}; use one of {', '.join(choices)}")

@@ -1,0 +1,82 @@
+"""Scans of every format as MONAI loads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from monai.config import PathLike
+from monai.data import ImageReader, NibabelReader
+from monai.utils import MetaKeys, SpaceKeys, ensure_tuple
+
+from ..errors import InputError
+from ..geometry.affine_rounding import without_header_rounding
+from ..geometry.file_affine import STORED_AFFINE
+from .dicom_series import read_series
+from .image_formats import is_itk, is_nifti
+from .itk_image import read_itk_image
+
+CHANNEL_FILES = "channel_files"  # key of the metadata: how many files hold the scan, one for each channel
+
+
+class ScanReader(ImageReader):
+    """NIfTI, MetaImage, NRRD and DICOM series, for `LoadImaged(reader=...)`.
+
+    Several files are the channels of one scan. See `dicom_series.Series.scan` for the path of a series. Affines are
+    RAS, `affine` and `original_affine` without the rounding of the header, see `header_rounding`.
+    """
+
+    def verify_suffix(self, filename: Sequence[PathLike] | PathLike) -> bool:
+        """Any: a DICOM file may have any name."""
+        return True
+
+    def read(self, data: Sequence[PathLike] | PathLike, **_: Any) -> tuple[str, ...]:
+        """The paths alone.
+
+        Where reading fails here, MONAI goes on to other readers, of which one may take a damaged series for a sound
+        one.
+        """
+        return tuple(str(file) for file in ensure_tuple(data))
+
+    def get_data(self, img: tuple[str, ...]) -> tuple[np.ndarray, dict[str, Any]]:
+        """Voxels (x, y, z), or (channels, x, y, z) of several files, and the metadata that MONAI needs.
+
+        Raises:
+            InputError: a package is missing, a series is no even stack, or channels lie on different grids.
+            OSError: a file cannot be read.
+        """
+        if all(is_nifti(file) for file in img):
+            nibabel = NibabelReader()
+            voxels, meta = nibabel.get_data(nibabel.read(img))
+        else:
+            voxels, meta = _read_channels(img)
+        stored = np.asarray(meta[MetaKeys.AFFINE])
+        affine = without_header_rounding(stored)
+        geometry = {MetaKeys.AFFINE: affine, MetaKeys.ORIGINAL_AFFINE: affine.copy(), STORED_AFFINE: stored}
+        return voxels, {**meta, **geometry, CHANNEL_FILES: len(img)}
+
+
+def read_scan(file: str) -> tuple[np.ndarray, np.ndarray]:
+    """Voxels (x, y, z) in the scan's units and affine (4 x 4, RAS, mm) of one file or series, as MONAI reads NIfTI."""
+    if is_nifti(file):
+        nibabel = NibabelReader()
+        voxels, meta = nibabel.get_data(nibabel.read(file))
+        return voxels, np.asarray(meta[MetaKeys.AFFINE])
+    return read_itk_image(file) if is_itk(file) else read_series(file)
+
+
+def _read_channels(files: Sequence[str]) -> tuple[np.ndarray, dict[str, Any]]:
+    """Voxels (x, y, z) of one file, (channels, x, y, z) of several, and their metadata."""
+    scans = [read_scan(file) for file in files]
+    voxels, affine = scans[0]
+    for file, (others, other_affine) in zip(files, scans, strict=True):
+        if others.shape != voxels.shape or not np.allclose(other_affine, affine, atol=1e-3):
+            raise InputError(f"{file}: lies on another grid than {files[0]}; bring all channels onto one")
+    meta: dict[str, Any] = {
+        MetaKeys.AFFINE: affine,
+        MetaKeys.SPACE: SpaceKeys.RAS,
+        MetaKeys.SPATIAL_SHAPE: np.asarray(voxels.shape),
+        MetaKeys.ORIGINAL_CHANNEL_DIM: float("nan") if len(files) == 1 else 0,
+    }
+    return voxels if len(files) == 1 else np.stack([others for others, _ in scans]), meta

@@ -1,0 +1,110 @@
+"""One scan's voxels as stored, read to its last byte and refused where they cannot be a scan."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import nibabel as nib
+import numpy as np
+from monai.data.utils import correct_nifti_header_if_necessary
+
+from ..errors import InputError
+from .image_formats import is_nifti
+from .scan_reader import read_scan
+
+
+class Volume(NamedTuple):
+    """A scan as it was read: `voxels` (x, y, z) are to be multiplied by `slope` and added to `intercept`."""
+
+    file: str
+    affine: np.ndarray
+    voxels: np.ndarray
+    slope: float
+    intercept: float
+
+
+def read_volume(file: str) -> Volume:
+    """One 3D scan of any format, read to its last byte (gzip's check sum included).
+
+    Voxels of NIfTI are as stored, those of the other formats in the scan's units.
+
+    Raises:
+        InputError: missing, damaged, not three axes, not plain numbers, or without a usable affine; a DICOM series
+            that is no even stack.
+    """
+    path = Path(file)
+    if not path.exists():
+        raise InputError(f"{file}: does not exist; restore it or take it out of the data list")
+    try:
+        volume = _read_nifti(path) if is_nifti(path) else _read_other(file)
+    except InputError:
+        raise
+    except Exception as error:  # a damaged header or stream fails in nibabel, zlib, struct or numpy alike
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(f"{file}: cannot be read ({reason}); copy or export it again") from error
+    _require_three_axes(volume)
+    if volume.voxels.dtype.kind not in "biuf":
+        raise InputError(f"{file}: voxels are of type {volume.voxels.dtype}, not numbers; save it as one grey channel")
+    if not _is_grid(volume.affine):
+        raise InputError(
+            f"{file}: affine {affine_text(volume.affine)} is not invertible; set its spacing and orientation"
+        )
+    return volume
+
+
+def _read_nifti(path: Path) -> Volume:
+    packed = path.name.lower().endswith(".gz")
+    stream: Any
+    with gzip.open(path) if packed else path.open("rb") as stream:
+        start = stream.read(nib.Nifti2Header.sizeof_hdr)
+        stream.seek(0)
+        kind = nib.Nifti2Image if nib.Nifti2Header.may_contain_header(start) else nib.Nifti1Image
+        image: Any = kind.from_stream(stream)
+        voxels = np.asarray(image.dataobj.get_unscaled())
+        if packed:
+            stream.read(1)  # at the end of the stream gzip compares check sum and length
+    if _is_grid(np.asarray(image.affine)):
+        image = correct_nifti_header_if_necessary(image)  # as MONAI does when it loads the scan
+    return Volume(str(path), np.asarray(image.affine), voxels, float(image.dataobj.slope), float(image.dataobj.inter))
+
+
+def _read_other(file: str) -> Volume:
+    voxels, affine = read_scan(file)
+    return Volume(file, affine, voxels, 1.0, 0.0)
+
+
+def _require_three_axes(volume: Volume) -> None:
+    shape = volume.voxels.shape
+    if len(shape) == 3 and 0 not in shape:
+        return
+    if len(shape) == 4 and shape[3] == 1:
+        remedy = "save it without its last axis, which has length 1"
+    elif len(shape) > 3:
+        remedy = "3D is needed: save one file for each channel or time point"
+    else:
+        remedy = "3D is needed: save the whole volume as one file"
+    raise InputError(f"{volume.file}: has shape {shape_text(shape)}, {len(shape)}D; {remedy}")
+
+
+def _is_grid(affine: np.ndarray) -> bool:
+    """Finite, and the three axes span a volume."""
+    spacing = voxel_size(affine)
+    return bool(np.isfinite(affine).all() and abs(np.linalg.det(affine[:3, :3])) > 1e-6 * spacing.prod() > 0)
+
+
+def voxel_size(affine: np.ndarray) -> np.ndarray:
+    """The size of a voxel (mm) along each axis of an affine (4 x 4)."""
+    return np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """A shape as people write it: 512 x 512 x 90."""
+    return " x ".join(str(int(size)) for size in shape)
+
+
+def affine_text(affine: np.ndarray) -> str:
+    """The three rows of an affine that matter, in one line."""
+    return "[" + "; ".join(" ".join(f"{value:.6g}" for value in row) for row in affine[:3]) + "]"

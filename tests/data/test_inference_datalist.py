@@ -1,0 +1,185 @@
+import logging
+
+import nibabel as nib
+import numpy as np
+import pydicom
+import pytest
+
+from custom.data.inference_datalist import BESIDE, inference_datalist
+from custom.datalist import layouts
+from custom.datalist.output_names import label_names
+from custom.errors import InputError
+from custom.fingerprint import integrity
+from custom.io.image_formats import ending_of, scan_name
+
+from ..io.scan_files import turned, write_scan, write_series
+
+
+def write(path, voxels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(voxels, np.eye(4)), path)
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Twelve cases, eight of type 1 and four of type 2."""
+    for number in range(12):
+        noise = np.random.default_rng(number).normal(size=(4, 4, 4)).astype(np.float32)
+        label = np.zeros((4, 4, 4), np.uint8)
+        label[1, 1, 1] = 1 if number < 8 else 2
+        write(tmp_path / "set" / "imagesTr" / f"c{number:02d}.nii.gz", noise)
+        write(tmp_path / "set" / "labelsTr" / f"c{number:02d}.nii.gz", label)
+    return tmp_path / "set"
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    files = []
+    original = integrity.read_volume
+
+    def counting(file):
+        files.append(file)
+        return original(file)
+
+    monkeypatch.setattr(integrity, "read_volume", counting)
+    return files
+
+
+def names(cases):
+    return [case["label"][-10:-7] for case in cases]
+
+
+def spoil(data):
+    """A label that does not fit its scan."""
+    write(data / "labelsTr" / "c03.nii.gz", np.zeros((4, 4, 5), np.uint8))
+
+
+class TestInference:
+    def test_sound_scans(self, data, tmp_path):
+        cases = inference_datalist(data, tmp_path / "out")
+        assert len(cases) == 12
+        assert cases[0] == {"image": f"{data}/imagesTr/c00.nii.gz"}
+
+    def test_bad_scans_are_left_out_with_a_line_each(self, data, tmp_path, caplog):
+        (data / "imagesTr" / "c04.nii.gz").write_bytes(b"")
+        with caplog.at_level(logging.WARNING):
+            cases = inference_datalist(data / "imagesTr", tmp_path / "out")
+        assert len(cases) == 11
+        (line,) = [record.getMessage() for record in caplog.records]
+        assert line.startswith(f"left out: {data}/imagesTr/c04.nii.gz: cannot be read (")
+        assert len(inference_datalist(data / "imagesTr", tmp_path / "out", validate=False)) == 12
+
+    def test_none_remains(self, tmp_path):
+        write(tmp_path / "flat.nii.gz", np.ones((4, 4, 4), np.uint8))
+        with pytest.raises(InputError, match=r"none of 1 cases can be used, the first: .*flat.nii.gz: every voxel has"):
+            inference_datalist(tmp_path, tmp_path / "out")
+
+    def test_label_maps_in_the_format_of_their_scans_are_recognised(self, tmp_path):
+        voxels = np.random.default_rng(0).integers(0, 100, (6, 5, 4)).astype(np.int16)
+        for name in ("a.nii.gz", "b.mha", "c.nrrd", "d.mhd"):
+            write_scan(tmp_path / "in" / name, voxels, np.eye(4))
+        write_series(tmp_path / "in" / "e", voxels, turned("LPS"))
+        names = ["a.nii.gz", "b.mha", "c.nrrd", "d.mha", "e.nii.gz"]
+        (tmp_path / "out").mkdir()
+        for done, name in enumerate(names):
+            cases = inference_datalist(tmp_path / "in", tmp_path / "out", overwrite=False)
+            assert len(cases) == len(names) - done
+            (tmp_path / "out" / name).touch()
+        assert inference_datalist(tmp_path / "in", tmp_path / "out", overwrite=False) == []
+
+    def test_a_bad_series_is_left_out_with_a_line(self, tmp_path, caplog):
+        voxels = np.random.default_rng(0).integers(0, 100, (6, 5, 4)).astype(np.int16)
+        write_series(tmp_path / "a", voxels, turned("LPS"), skip=(1,))
+        write_series(tmp_path / "b", voxels, turned("LPS"))
+        with caplog.at_level(logging.WARNING):
+            assert inference_datalist(tmp_path, tmp_path / "out") == [{"image": f"{tmp_path}/b"}]
+        (line,) = [record.getMessage() for record in caplog.records]
+        assert line.startswith(f"left out: {tmp_path}/a: its 3 slices lie 1 to 2 mm apart")
+
+    def test_a_label_map_never_replaces_a_scan(self, tmp_path):
+        write_scan(tmp_path / "store" / "a.mha", np.zeros((4, 4, 4), np.int16), np.eye(4))
+        (tmp_path / "links").mkdir()
+        (tmp_path / "links" / "a.mha").symlink_to(tmp_path / "store" / "a.mha")
+        with pytest.raises(InputError, match=r"a\.mha would be replaced by its label map"):
+            inference_datalist(tmp_path / "links", tmp_path / "store")
+
+    def test_label_maps_are_not_written_where_scans_are_looked_for(self, tmp_path):
+        """There the next run would take them for scans."""
+        voxels = np.random.default_rng(0).integers(0, 100, (6, 5, 4)).astype(np.int16)
+        write_scan(tmp_path / "set" / "imagesTs" / "a.mhd", voxels, np.eye(4))
+        write_series(tmp_path / "patients" / "p1", voxels, turned("LPS"))
+        outputs = {"set": "set/imagesTs", "set/imagesTs/a.mhd": "set/imagesTs", "patients": "patients"}
+        for dataset, output in [*outputs.items(), ("patients", "patients/p1"), ("patients/p1", "patients/p1")]:
+            with pytest.raises(InputError, match=r"holds the scans, among which .*: pass another --output_dir"):
+                inference_datalist(tmp_path / dataset, tmp_path / output)
+            assert len(inference_datalist(tmp_path / dataset, tmp_path / dataset.split("/")[0] / "labels")) == 1
+
+    def test_scans_in_sub_folders_beside_dicom_are_told_of(self, tmp_path, caplog):
+        voxels = np.random.default_rng(0).integers(0, 100, (6, 5, 4)).astype(np.int16)
+        write_series(tmp_path / "p1" / "ct", voxels, turned("LPS"))
+        for name in ("a.nii.gz", "p2/ct.nii.gz", "p3/ct.mha", "labels/p1.nii.gz"):
+            write_scan(tmp_path / name, voxels, np.eye(4))
+        with caplog.at_level(logging.WARNING):
+            cases = inference_datalist(tmp_path, tmp_path / "labels")
+        assert [case["image"] for case in cases] == [f"{tmp_path}/a.nii.gz", f"{tmp_path}/p1/ct"]
+        assert [record.getMessage() for record in caplog.records] == [
+            f"2 files in sub-folders, such as {tmp_path}/p2/ct.nii.gz, are not labelled: "
+            "only DICOM is looked for there; pass their folder"
+        ]
+
+    def test_a_series_that_lacks_an_end_slice_is_left_out(self, tmp_path, caplog):
+        voxels = np.random.default_rng(0).integers(0, 100, (6, 5, 4)).astype(np.int16)
+        write_series(tmp_path / "b", voxels, turned("LPS"))
+        files = write_series(tmp_path / "a", voxels, turned("LPS"))
+        top = max(files, key=lambda file: pydicom.dcmread(file).ImagePositionPatient[2])
+        top.write_bytes(top.read_bytes()[:700])
+        with caplog.at_level(logging.WARNING):
+            assert inference_datalist(tmp_path, tmp_path / "out") == [{"image": f"{tmp_path}/b"}]
+        (line,) = [record.getMessage() for record in caplog.records]
+        assert line.startswith(f"left out: {top}: cannot be read and may be a slice of {tmp_path}/a; export")
+
+
+def test_folders_of_real_scans(shared_data):
+    assert len(inference_datalist(shared_data / "spine", "out", validate=False)) == 7
+    assert inference_datalist(shared_data / "ct" / "abdomen.nii.gz", "out") == [
+        {"image": f"{shared_data.resolve()}/ct/abdomen.nii.gz"}
+    ]
+
+    def test_scans_with_sheared_axes_are_left_out_where_right_angles_are_needed(self, tmp_path, caplog):
+        voxels = np.random.default_rng(0).integers(0, 100, (6, 5, 4)).astype(np.int16)
+        sheared = turned("LPS")
+        sheared[1, 2] += 0.2
+        for name, affine in (("good", turned("LPS", (10, 20, 30))), ("tilted", sheared)):
+            write_scan(tmp_path / "in" / f"{name}.nii.gz", voxels, affine)
+        assert len(inference_datalist(tmp_path / "in", tmp_path / "out")) == 2
+        with caplog.at_level(logging.WARNING):
+            (case,) = inference_datalist(tmp_path / "in", tmp_path / "out", right_angles=True)
+        assert case == {"image": f"{tmp_path}/in/good.nii.gz"}
+        assert [record.getMessage() for record in caplog.records] == [
+            f"left out: {tmp_path}/in/tilted.nii.gz: its axes are sheared (gantry tilt); "
+            "resample it onto a grid with right angles"
+        ]
+
+    @pytest.mark.parametrize("kind", ["dicom_seg", "confidence", "case_record"])
+    def test_a_scan_is_finished_with_all_that_is_wanted_beside_its_label_map(self, tmp_path, kind):
+        voxels = np.random.default_rng(0).integers(0, 100, (6, 5, 4)).astype(np.int16)
+        file, series = write_scan(tmp_path / "in" / "a.mha", voxels, turned("LPS")), tmp_path / "in" / "b"
+        write_series(series, voxels, turned("LPS"))
+        folder = tmp_path / "out"
+        folder.mkdir()
+        names = label_names(layouts.test_images(tmp_path / "in"), tmp_path / "in")
+        for name in names.values():
+            (folder / name).touch()
+
+        def left(**beside):
+            found = inference_datalist(tmp_path / "in", folder, overwrite=False, beside=beside)
+            return [case["image"] for case in found]
+
+        assert left() == left(**{kind: False}) == []
+        needing = [str(series)] if kind == "dicom_seg" else [str(file), str(series)]
+        assert left(**{kind: True}) == needing
+        suffix, ending = BESIDE[kind]
+        for scan in needing:
+            label = names[scan]
+            (folder / (scan_name(label) + suffix + (ending or ending_of(label)))).touch()
+        assert left(**{kind: True}) == []

@@ -1,0 +1,77 @@
+"""Scans of every format as MONAI's LoadImaged gives them to a bundle."""
+
+import sys
+
+import numpy as np
+import pytest
+from monai.transforms import LoadImaged
+
+from custom.errors import find_input_error, input_error_message
+from custom.io import ScanReader
+
+from .scan_files import turned, write_scan, write_series
+
+AFFINE = turned("LPS", (10, -20, 30), (0.7, 0.9, 2.5))
+FORMATS = ["a.nii.gz", "a.nii", "a.mha", "a.mhd", "a.nrrd", "a.nhdr", "series"]
+LOAD = {"keys": "image", "image_only": True, "ensure_channel_first": True, "reader": ScanReader}
+
+
+def voxels(seed=0):
+    return np.random.default_rng(seed).integers(-500, 1500, (6, 5, 4)).astype(np.int16)
+
+
+def write(path, volume, affine=AFFINE):
+    if path.suffix:
+        write_scan(path, volume, affine)
+    else:
+        write_series(path, volume, affine)
+    return str(path)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_one_scan_in_every_format(tmp_path, name):
+    path = write(tmp_path / name, voxels())
+    image = LoadImaged(**LOAD)({"image": path})["image"]
+    assert image.shape == (1, 6, 5, 4)
+    assert np.array_equal(image[0].numpy(), voxels())
+    assert np.allclose(image.affine, AFFINE, atol=1e-6)
+    assert np.allclose(image.meta["original_affine"], image.affine, rtol=0, atol=0)
+    assert np.array_equal(image.meta["spatial_shape"], (6, 5, 4))
+    assert image.meta["filename_or_obj"] == path
+
+
+@pytest.mark.parametrize("name", ["{}.nii.gz", "{}.mha", "series_{}"])
+def test_channels_in_several_files(tmp_path, name):
+    files = [write(tmp_path / name.format(seed), voxels(seed)) for seed in (0, 1)]
+    image = LoadImaged(**LOAD)({"image": files})["image"]
+    assert np.array_equal(image.numpy(), np.stack([voxels(0), voxels(1)]))
+    assert image.meta["filename_or_obj"] == files[0]
+
+
+def message(case):
+    with pytest.raises(Exception) as caught:
+        LoadImaged(**LOAD)(case)
+    return input_error_message(find_input_error(caught.value))
+
+
+def test_channels_on_different_grids(tmp_path):
+    files = [write(tmp_path / "0.mha", voxels()), write(tmp_path / "1.mha", voxels(), np.eye(4))]
+    assert message({"image": files}).endswith(
+        "1.mha: lies on another grid than " + files[0] + "; bring all channels onto one"
+    )
+
+
+def test_a_bad_series_is_not_handed_to_another_reader(tmp_path):
+    write_series(tmp_path, voxels(), AFFINE, skip=(1,))
+    assert "so some are missing; export the series again" in message({"image": str(tmp_path)})
+
+
+def test_a_missing_package_is_named_with_the_command(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.mha", voxels())
+    monkeypatch.setitem(sys.modules, "SimpleITK", None)
+    assert message({"image": path}) == f"{path}: this format needs the package SimpleITK: pip install SimpleITK"
+    assert LoadImaged(**LOAD)({"image": write_nifti(tmp_path)})["image"].shape == (1, 6, 5, 4)
+
+
+def write_nifti(folder):
+    return str(write_scan(folder / "b.nii.gz", voxels(), AFFINE))
