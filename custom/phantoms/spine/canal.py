@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,33 +50,10 @@ def draw_spine(rng: np.random.Generator, depth_mm: float) -> Spine:
 
 @dataclass(frozen=True)
 class Canal:
-    """Sac and cord beside a mass: `cord_mm` and `sac_mm` are their radii there, `shift_mm` the way the cord yields."""
+    """The cord, and the sac that the dura encloses."""
 
-    spine: Spine
-    tumour: Tumour
-    cord_mm: tuple[float, float]
-    sac_mm: tuple[float, float]
-    shift_mm: float  # along the tumour's direction
-
-    def cord(self) -> Column:
-        """The cord."""
-
-        def section(along: np.ndarray) -> Section:
-            near, (u, v) = self.tumour.near(along), self.tumour.direction
-            (x, y), (wide, deep) = self.spine.cord, self.cord_mm
-            shift = near * self.shift_mm
-            return u * shift, v * shift, x + (wide - x) * near, y + (deep - y) * near
-
-        return Column(section)
-
-    def sac(self) -> Column:
-        """What the dura encloses."""
-
-        def section(along: np.ndarray) -> Section:
-            near, (x, y), (wide, deep) = self.tumour.near(along), self.spine.sac, self.sac_mm
-            return 0.0, 0.0, x + (wide - x) * near, y + (deep - y) * near
-
-        return Column(section)
+    cord: Column
+    sac: Column
 
 
 def remodel(spine: Spine, tumour: Tumour) -> Canal:
@@ -99,4 +77,18 @@ def remodel(spine: Spine, tumour: Tumour) -> Canal:
     widening = max(tumour.dura_mm / support_radius(spine.sac, tumour.direction), 1.0)
     reach = np.abs([u, v]) * abs(shift) + cord + 0.8  # a film of fluid is left around the cord
     sac = np.maximum(np.asarray(spine.sac) * widening, reach)
-    return Canal(spine, tumour, cord, (float(sac[0]), float(sac[1])), shift)
+    return Canal(
+        bulging((0, 0, *spine.cord), (u * shift, v * shift, *cord), tumour),
+        bulging((0, 0, *spine.sac), (0, 0, *sac), tumour),
+    )
+
+
+def bulging(resting: Sequence[float], beside: Sequence[float], tumour: Tumour) -> Column:
+    """A column whose section (x, y, radii) passes from `resting` to `beside` where the tumour is."""
+
+    def section(along: np.ndarray) -> Section:
+        near = tumour.near(along)
+        x, y, radius_x, radius_y = (start + (end - start) * near for start, end in zip(resting, beside, strict=True))
+        return x, y, radius_x, radius_y
+
+    return Column(section)

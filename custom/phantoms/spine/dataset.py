@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,19 +16,13 @@ from .tumours import PATIENTS, TUMOURS
 GENERATOR = 2  # raised whenever the same parameters begin to give other phantoms
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(NamedTuple):
     """One case to write: its place in the data set and all that decides its content."""
 
     image: str
     label: str | None
     seed: int
     tumour: str
-
-    @property
-    def files(self) -> list[str]:
-        """What is written: the image and, in training, the label."""
-        return [self.image] if self.label is None else [self.label, self.image]
 
 
 def write_spine_phantoms(
@@ -82,8 +75,24 @@ def write_spine_phantoms(
         save_volume(root / case.image, phantom.image, phantom.affine)
 
     cases = list_cases(num_cases, num_test, seed)
-    jobs = [(case.files, partial(write, case)) for case in cases]
-    write_folder(root, "dataset.json", describe(cases, parameters), parameters, jobs, num_workers)
+    jobs = [(list(filter(None, (case.image, case.label))), partial(write, case)) for case in cases]
+    contents = {
+        "name": "SpinePhantoms",
+        "description": "PHANTOMS (generated, no patient data): sagittal gadolinium-enhanced T1 MRI of the spine with "
+        "one tumour each",
+        "reference": "tumour types, volumes and spacings drawn after Table 1 of the BATseg paper",
+        "licence": "Apache-2.0",
+        "release": f"generator {GENERATOR}",
+        "tensorImageSize": "3D",
+        "modality": {"0": "MRI"},
+        "labels": {"0": "background", **{str(i): name for i, name in enumerate(TUMOURS, start=1)}},
+        "numTraining": num_cases,
+        "numTest": num_test,
+        "training": [{"image": case.image, "label": case.label} for case in cases if case.label],
+        "test": [case.image for case in cases if not case.label],
+        "phantoms": {"parameters": parameters, "tumours": {case.image: case.tumour for case in cases}},
+    }
+    write_folder(root, "dataset.json", contents, parameters, jobs, num_workers)
     return str(folder)
 
 
@@ -102,25 +111,3 @@ def draw_types(count: int, seed: int) -> list[str]:
     """`count` tumour types in the paper's proportions, in an order drawn by `seed`."""
     types = [name for name, share in shares(count, PATIENTS).items() for _ in range(share)]
     return [types[place] for place in np.random.default_rng(seed).permutation(count)]
-
-
-def describe(cases: list[Case], parameters: dict[str, Any]) -> dict[str, Any]:
-    """The content of `dataset.json`."""
-    training = [{"image": case.image, "label": case.label} for case in cases if case.label]
-    test = [case.image for case in cases if not case.label]
-    return {
-        "name": "SpinePhantoms",
-        "description": "PHANTOMS (generated, no patient data): sagittal gadolinium-enhanced T1 MRI of the spine with "
-        "one tumour each",
-        "reference": "tumour types, volumes and spacings drawn after Table 1 of the BATseg paper",
-        "licence": "Apache-2.0",
-        "release": f"generator {GENERATOR}",
-        "tensorImageSize": "3D",
-        "modality": {"0": "MRI"},
-        "labels": {"0": "background", **{str(i): name for i, name in enumerate(TUMOURS, start=1)}},
-        "numTraining": len(training),
-        "numTest": len(test),
-        "training": training,
-        "test": test,
-        "phantoms": {"parameters": parameters, "cases": {case.image: case.tumour for case in cases}},
-    }

@@ -59,10 +59,10 @@ class Scene:
         """Distance (mm) to the tumour, raised where it would leave its compartment, so that it hugs cord and dura."""
         distance = self.tumour.distance(points)
         if self.tumour.kind.within_cord:
-            return distance + 2 * np.maximum(self.canal.cord().distance(points) + 0.3, 0)
-        distance = distance + 2 * np.maximum(self.canal.sac().distance(points), 0)
+            return distance + 2 * np.maximum(self.canal.cord.distance(points) + 0.3, 0)
+        distance = distance + 2 * np.maximum(self.canal.sac.distance(points), 0)
         if not self.tumour.kind.embedded:
-            distance = distance + 2 * np.maximum(0.3 - self.canal.cord().distance(points), 0)
+            distance = distance + 2 * np.maximum(0.3 - self.canal.cord.distance(points), 0)
         return distance
 
 
@@ -154,16 +154,16 @@ def paint_bone(canvas: Canvas, shape: Shape, signals: dict[str, float]) -> None:
 
 def paint_canal(rng: np.random.Generator, canvas: Canvas, scene: Scene, signals: dict[str, float]) -> None:
     """Dura, fluid, cord, and cysts in the cord beside the tumour's poles, which are not labelled."""
-    canvas.paint(scene.canal.sac(), DARK, grow_mm=0.7)
-    canvas.paint(scene.canal.sac(), signals["fluid"])
-    canvas.paint(scene.canal.cord(), signals["cord"])
+    canvas.paint(scene.canal.sac, DARK, grow_mm=0.7)
+    canvas.paint(scene.canal.sac, signals["fluid"])
+    canvas.paint(scene.canal.cord, signals["cord"])
     tumour = scene.tumour
     for pole in (-1, 1):
         length = rng.uniform(6, 16)
         radii = np.array([*(rng.uniform(0.6, 0.95) * np.asarray(scene.spine.cord)), length])
         if rng.uniform() < tumour.kind.cyst_chance:
             along = tumour.along_mm + pole * (0.7 * tumour.radii[2] + length)
-            x, y, _, _ = (float(value) for value in scene.canal.cord().section(np.array(along)))
+            x, y, _, _ = (float(value) for value in scene.canal.cord.section(np.array(along)))
             cyst = Ellipsoid(np.array([x, y, along]), radii, np.eye(3))
             canvas.paint(cyst, signals["cord"], grow_mm=1.2)
             canvas.paint(cyst, signals["fluid"])

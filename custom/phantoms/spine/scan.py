@@ -19,7 +19,7 @@ def draw_grid(
     extent_mm: tuple[float, float],
     in_plane_mm: tuple[float, float] | None = None,
 ) -> Grid:
-    """Slices along x, with spacings around the paper's means for the type; in-plane evenly in `in_plane_mm` where given."""
+    """Slices along x, spacings around the paper's means for the type; in-plane even in `in_plane_mm` if given."""
     in_plane = draw_spacing(rng, kind.in_plane_mm, 0.2, IN_PLANE_RANGE_MM)
     if in_plane_mm is not None:
         in_plane = round(float(rng.uniform(*in_plane_mm)), 3)
