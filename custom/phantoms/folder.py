@@ -30,6 +30,13 @@ def case_seed(seed: int, part: int, index: int) -> int:
     return int(np.random.SeedSequence([seed, part, index]).generate_state(1, np.uint64)[0])
 
 
+def check_counts(num_cases: int, **others: int) -> None:
+    """Raise `InputError` without a case or with a negative number."""
+    if num_cases < 1 or min(others.values()) < 0:
+        given = ", ".join(f"{name}={number}" for name, number in {"num_cases": num_cases, **others}.items())
+        raise InputError(f"{given}: give at least one case and no negative number")
+
+
 def shares(count: int, weights: Mapping[str, int]) -> dict[str, int]:
     """`count` cases in the proportions of `weights`, by largest remainder."""
     exact = {name: count * weight / sum(weights.values()) for name, weight in weights.items()}

@@ -172,11 +172,11 @@ def test_tumours_lie_in_hosts_and_are_darker_than_these():
         for host, voxels in found.items():
             hosts[host] += 1
             assert 0.3 < voxels * voxel_ml(made) < 3 * TumourChoice.largest_ml
-            if voxels * voxel_ml(made) > 6:
-                inner = binary_erosion(mask & (made.organs == host))
+            inner = binary_erosion(mask & (made.organs == host))
+            if inner.sum() > 10:
                 contrasts.append(made.image[inner].mean() - np.median(made.image[made.label == host]))
     assert len(hosts) >= 4
-    assert len(contrasts) > 5 and min(contrasts) > -80 and max(contrasts) < -10
+    assert len(contrasts) > 3 and min(contrasts) > -80 and max(contrasts) < -10
 
 
 def test_about_two_thirds_of_the_patients_have_one_to_three_tumours():

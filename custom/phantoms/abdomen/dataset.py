@@ -8,8 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...errors import InputError
-from ..folder import case_seed, save_volume, write_folder
+from ..folder import case_seed, check_counts, save_volume, write_folder
 from .annotation import READING, annotate, draw_studies
 from .organs import CLASSES
 from .phantom import make_abdomen_phantom
@@ -52,21 +51,11 @@ def write_abdomen_phantoms(
     Raises:
         InputError: the folder holds other data or phantoms of other parameters, or cannot be written.
     """
-    if num_cases < 1 or num_validation < 0 or seed < 0:
-        raise InputError(
-            f"num_cases={num_cases}, num_validation={num_validation}, seed={seed}: "
-            "give at least one case and no negative number"
-        )
+    check_counts(num_cases=num_cases, num_validation=num_validation, seed=seed)
     check_spacing(spacing_mm)
     choice = TumourChoice(**(tumours or {}))
-    parameters = {
-        "generator": GENERATOR,
-        "num_cases": num_cases,
-        "num_validation": num_validation,
-        "seed": seed,
-        "spacing_mm": spacing_mm,
-        "tumours": asdict(choice),
-    }
+    parameters: dict[str, Any] = {"generator": GENERATOR, "num_cases": num_cases, "num_validation": num_validation}
+    parameters |= {"seed": seed, "spacing_mm": spacing_mm, "tumours": asdict(choice)}
     root = Path(folder)
 
     def write(entry: Entry, case_seed: int) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...errors import InputError
-from ..folder import case_seed, save_volume, shares, write_folder
+from ..folder import case_seed, check_counts, save_volume, shares, write_folder
 from .phantom import make_spine_phantom
 from .tumours import PATIENTS, TUMOURS
 
@@ -54,18 +53,9 @@ def write_spine_phantoms(
     Raises:
         InputError: the folder holds other data or phantoms of other parameters, or cannot be written.
     """
-    if num_cases < 1 or num_test < 0 or seed < 0:
-        raise InputError(
-            f"num_cases={num_cases}, num_test={num_test}, seed={seed}: give at least one case and no negative number"
-        )
-    parameters = {
-        "generator": GENERATOR,
-        "num_cases": num_cases,
-        "num_test": num_test,
-        "seed": seed,
-        "extent_mm": extent_mm,
-        "in_plane_mm": in_plane_mm,
-    }
+    check_counts(num_cases=num_cases, num_test=num_test, seed=seed)
+    parameters: dict[str, Any] = {"generator": GENERATOR, "num_cases": num_cases, "num_test": num_test, "seed": seed}
+    parameters |= {"extent_mm": extent_mm, "in_plane_mm": in_plane_mm}
     root = Path(folder)
 
     def write(case: Case) -> None:

@@ -13,7 +13,7 @@ from ..ripples import draw_ripples
 from ..shapes import Common, Ellipsoid, HalfSpace, Points, Shape, Slabs, straight_column
 from .canal import Canal, Spine, draw_spine, remodel
 from .scan import acquire, draw_grid
-from .tumours import PATIENTS, TUMOURS, Tumour, draw_tumour
+from .tumours import TUMOURS, Tumour, draw_tumour
 
 SMALLEST_EXTENT_MM = (60.0, 80.0)
 SUB_SLICES = 3  # samples across a slice, whose mean is the slice; odd, so that their median decides the label
@@ -39,7 +39,6 @@ class SpinePhantom:
     image: np.ndarray
     label: np.ndarray
     affine: np.ndarray
-    tumour: str
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class Scene:
 
 def make_spine_phantom(
     seed: int,
-    tumour: str | None = None,
+    tumour: str,
     extent_mm: tuple[float, float] = (120.0, 200.0),
     in_plane_mm: tuple[float, float] | None = None,
 ) -> SpinePhantom:
@@ -76,7 +75,7 @@ def make_spine_phantom(
 
     Args:
         seed: decides everything that is drawn.
-        tumour: one of `TUMOURS`; None draws it with the paper's frequencies.
+        tumour: one of `TUMOURS`.
         extent_mm: field of view, anterior-posterior and superior-inferior.
         in_plane_mm: range of the pixel size, instead of the paper's; larger pixels make quick demonstrations.
 
@@ -86,13 +85,13 @@ def make_spine_phantom(
     rng = np.random.default_rng(seed)
     scene = draw_scene(rng, tumour, extent_mm, in_plane_mm)
     signal, mask = render(rng, scene)
-    number = np.uint8(1 + list(TUMOURS).index(scene.tumour.name))
-    return SpinePhantom(acquire(rng, signal), mask * number, scene.grid.affine, scene.tumour.name)
+    number = np.uint8(1 + list(TUMOURS).index(tumour))
+    return SpinePhantom(acquire(rng, signal), mask * number, scene.grid.affine)
 
 
 def draw_scene(
     rng: np.random.Generator,
-    tumour: str | None,
+    tumour: str,
     extent_mm: tuple[float, float],
     in_plane_mm: tuple[float, float] | None = None,
 ) -> Scene:
@@ -101,9 +100,6 @@ def draw_scene(
         raise InputError(f"extent_mm: {tuple(extent_mm)} holds no spine; give at least {SMALLEST_EXTENT_MM} mm")
     if in_plane_mm is not None and not 0.2 <= in_plane_mm[0] <= in_plane_mm[1] <= 3:
         raise InputError(f"in_plane_mm: {tuple(in_plane_mm)} is no (low, high) within 0.2 to 3 mm")
-    if tumour is None:
-        patients = np.array(list(PATIENTS.values()))
-        tumour = str(rng.choice(list(PATIENTS), p=patients / patients.sum()))
     if tumour not in TUMOURS:
         raise InputError(f"tumour: '{tumour}' is no type of tumour; choose one of {', '.join(TUMOURS)}")
     grid = draw_grid(rng, TUMOURS[tumour], extent_mm, in_plane_mm)
