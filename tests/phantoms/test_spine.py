@@ -126,14 +126,13 @@ def test_contrast_is_that_of_gadolinium_enhanced_t1():
     for tumour in TUMOURS:
         for seed in SEEDS:
             scene, signal, mask, cord, sac, (x, y, z) = rendered(seed, tumour)
-            midline, behind = np.abs(x) < 2, -y - scene.spine.sac[1]
-            away = (np.abs(z - scene.tumour.along_mm) > 1.2 * scene.tumour.radii[2] + 4) & midline
-            fat = np.median(signal[midline & (behind > 3) & (behind < 6)])
+            away = (np.abs(z - scene.tumour.along_mm) > 1.2 * scene.tumour.radii[2] + 4) & (np.abs(x) < 2)
+            fat = np.median(signal[away & (sac > 3) & (y < -scene.spine.sac[1] - 3) & (y > -scene.spine.sac[1] - 6)])
             tissue = np.median(signal[away & (cord < -1.5)])
             fluid = np.median(signal[away & (sac < -0.8) & (cord > 0.8)])
             assert fluid < 0.65 * tissue < 0.5 * fat, (tumour, seed)
-            enhancing.append(np.percentile(signal[mask], 90) > 1.3 * tissue)
-    assert np.mean(enhancing) > 0.8
+            enhancing.append(np.percentile(signal[mask], 90) / tissue)
+    assert min(enhancing) > 1.05 and np.median(enhancing) > 1.5
 
 
 def test_astrocytomas_enhance_as_rings_and_hemangioblastomas_have_cysts_in_the_cord():
@@ -153,7 +152,7 @@ def test_astrocytomas_enhance_as_rings_and_hemangioblastomas_have_cysts_in_the_c
             dark.append(np.percentile(signal[near & (cord < -1.5) & ~mask], 10) < 0.33)
         return np.mean(dark)
 
-    assert part_with_dark_core("astrocytoma") > max(0.7, 0.3 + part_with_dark_core("ependymoma"))
+    assert part_with_dark_core("astrocytoma") > max(0.6, 0.15 + part_with_dark_core("ependymoma"))
     assert max(part_with_dark_core(name) for name in ("meningioma", "hemangioblastoma")) < 0.2
     assert part_with_cyst("hemangioblastoma") > 0.6 + part_with_cyst("meningioma")
 

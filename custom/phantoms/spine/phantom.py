@@ -116,7 +116,7 @@ def render(rng: np.random.Generator, scene: Scene) -> tuple[np.ndarray, np.ndarr
     paint_canal(rng, canvas, scene, signals)
     distance = scene.tumour_distance(canvas.points)
     in_slices = (scene.grid.shape[0], SUB_SLICES, *scene.grid.shape[1:])
-    middle = np.median(distance.reshape(in_slices), axis=1)  # below 0: at least half of the samples are within
+    middle = np.median(distance.reshape(in_slices), axis=1)  # so that half of a voxel decides its label
     surface = np.float32(volume_threshold(middle, scene.tumour.volume_mm3 / scene.grid.voxel_mm3))
     paint_tumour(rng, canvas, scene.tumour, distance - surface, signals)
     canvas.signal *= 1 + np.float32(0.06) * draw_ripples(rng, (6, 25), 12)(canvas.points)

@@ -42,5 +42,5 @@ def acquire(rng: np.random.Generator, signal: np.ndarray) -> np.ndarray:
     right, front, up, ends = rng.normal((0, -0.3, 0, -0.18), (0.06, 0.2, 0.12, 0.18)).astype(np.float32)
     signal = np.maximum(signal, 0) ** np.float32(rng.uniform(0.85, 1.2))
     signal *= np.exp((right * x)[:, None, None] + (front * y)[:, None] + up * z + ends * z**2)
-    real, imaginary = rng.standard_normal((2, *signal.shape), dtype=np.float32) * np.float32(rng.uniform(0.02, 0.05))
+    real, imaginary = rng.standard_normal((2, *signal.shape), dtype=np.float32) * np.float32(rng.uniform(0.03, 0.09))
     return np.rint(np.hypot(real + signal, imaginary) * np.float32(rng.uniform(400, 1400))).astype(np.int16)
