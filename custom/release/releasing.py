@@ -15,7 +15,7 @@ from ..engines.large_files import LARGE_FILES
 from ..engines.writable import make_writable
 from ..errors import InputError
 from ..io.atomic_write import replacing, write_json
-from ..option_list import option_list
+from ..options import option_list
 from .archive import write_archive
 from .bundle_code import code_folder, importable
 from .code_name import package_name

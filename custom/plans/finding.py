@@ -1,0 +1,91 @@
+"""Which plan a run uses: one that the user names, or the one beside the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..errors import InputError
+from .plan import PLAN_FILE, REQUIRED, Plan, checked, differences, plain, read_plan
+
+PLANS = Path("configs") / "plans"
+FIXED = ("classes", "channels", "orientation", "spacing", "normalisation", "intensity")  # weights depend on them
+
+
+def load_plan(plan: str | Path, bundle_root: str | Path) -> Plan:
+    """The plan that a user names: a file, or one of the bundle's `configs/plans` by its name.
+
+    Raises:
+        InputError: there is neither, or it is no plan.
+    """
+    named = Path(bundle_root) / PLANS / f"{plan}.yaml"
+    file = Path(str(plan)).expanduser()
+    if named.is_file() and not file.is_file():
+        return read_plan(named)
+    if not file.is_file():
+        own = ", ".join(sorted(one.stem for one in named.parent.glob("*.yaml"))) or "none"
+        raise InputError(f"--plan {plan}: there is no such file, and the bundle's own plans are {own}")
+    return read_plan(file)
+
+
+def plan_of_weights(checkpoint: str | Path, bundle_root: str | Path, default: str) -> Plan:
+    """The plan beside trained weights. Where neither weights nor plan are there, the bundle's default plan.
+
+    Raises:
+        InputError: weights lie there without their plan, or the plan cannot be used.
+    """
+    weights = Path(str(checkpoint)).expanduser()
+    file = weights.with_name(PLAN_FILE)
+    if file.is_file():
+        return read_plan(file)
+    if weights.is_file():
+        raise InputError(f"{file} is missing: it says what {weights} was trained for; restore it from the training")
+    return load_plan(default, bundle_root)
+
+
+def folder_tag(plan: str, default: str) -> str:
+    """Sub-folder for what belongs to a plan: none for the bundle's default plan, else the plan file's name.
+
+    >>> folder_tag("spine", "spine"), folder_tag("hippocampus", "spine"), folder_tag("/data/plan_a.yaml", "spine")
+    ('', 'hippocampus', 'plan_a')
+    """
+    return "" if plan == default else Path(str(plan)).name.removesuffix(".yaml")
+
+
+def used_plan(plan: Mapping[str, Any], **used: Any) -> Plan:
+    """The plan with the values that a run really uses, which the command line or overlays may have changed.
+
+    Args:
+        plan: what was planned.
+        used: entries to replace; of `scoring` and `training` those given.
+
+    Raises:
+        InputError: an entry has an impossible value.
+    """
+    merged = {**plan, **used, "code_version": __version__}
+    for key in ("scoring", "training"):
+        merged[key] = {**(plan.get(key) or {}), **(used.get(key) or {})}
+    return checked(plain(merged), "what this run uses")
+
+
+def refuse_contradiction(plan: Mapping[str, Any], source: str | Path, **asked: Any) -> None:
+    """Refuse values that contradict what the weights were trained for.
+
+    Args:
+        plan: beside the weights.
+        source: names the weights in the message.
+        asked: entries of a plan as this run would use them.
+
+    Raises:
+        InputError: names the first contradiction.
+    """
+    found = differences(plan, asked, [key for key in FIXED if key in asked])
+    if found:
+        raise InputError(f"{source} was trained with {found[0]}: leave that option out, or pass other weights")
+
+
+def preparation(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries that prepared cases depend on, for the key of their cache."""
+    return {key: plan.get(key) for key in FIXED if key in (*REQUIRED, "intensity")}
