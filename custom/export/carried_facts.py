@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 CARRIED = "export.json"
 FACTS = "export"  # the entry of that file
 INTENSITY = "intensity"
+MULTIPLES = "sizes_are_multiples_of"
 
 
 def carried_facts(file: Path) -> dict[str, Any]:

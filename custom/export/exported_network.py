@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from monai.utils import convert_to_tensor
 from torch import nn
 from torch.export.passes import move_to_device_pass
 
-from .carried_facts import refuse_other_network
+from .carried_facts import MULTIPLES, carried_facts, refuse_other_network
 from .formats import ONNX, TORCH_EXPORT, TORCHSCRIPT, readable_format
 from .onnx_session import CPU, onnx_session
 from .program_archive import refuse_pickled_objects
@@ -24,15 +24,21 @@ class ExportedNetwork(nn.Module):
 
     Args:
         predict: images (batch, channels, *spatial) -> logits (batch, classes, *spatial).
+        multiple: the numbers of which the images' sizes must be multiples, where known.
     """
 
-    def __init__(self, predict: Predictor) -> None:
+    def __init__(self, predict: Predictor, multiple: Sequence[int] = (1, 1, 1)) -> None:
         super().__init__()
         self.predict = (predict,)  # in a tuple no module of this one: programs of torch.export refuse `eval()`
+        self.multiple = tuple(multiple)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Logits."""
         return self.predict[0](convert_to_tensor(image, track_meta=False))
+
+    def size_multiple(self) -> list[int]:
+        """The numbers of which the images' sizes must be multiples, 1 where the file does not say."""
+        return list(self.multiple)
 
 
 def load_exported(
@@ -56,7 +62,7 @@ def load_exported(
         if expected:
             refuse_other_network(path, expected)
         load = {TORCHSCRIPT: load_torchscript, TORCH_EXPORT: load_program, ONNX: load_onnx}[kind]
-        return ExportedNetwork(load(path, place))
+        return ExportedNetwork(load(path, place), carried_facts(path).get(MULTIPLES, (1, 1, 1)))
 
 
 def load_torchscript(file: Path, device: torch.device) -> Predictor:

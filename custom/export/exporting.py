@@ -13,6 +13,7 @@ import torch
 from monai.bundle import ConfigParser, ckpt_export, onnx_export
 from torch import nn
 
+from ..io.atomic_write import TEMPORARY_PREFIX
 from ..bundle_configs import (
     NETWORK,
     OTHER_TRAINING,
@@ -25,10 +26,10 @@ from ..bundle_configs import (
 from ..engines.fitting_weights import load_fitting_weights
 from ..engines.writable import make_writable
 from ..errors import InputError
-from ..io.atomic_write import TEMPORARY_PREFIX
+from ..networks import size_multiple
 from .accurate_instance_norm import TRANSLATIONS, has_onnxscript
-from .carried_facts import CARRIED, FACTS, INTENSITY
-from .dynamic_sizes import dynamic_sizes, least_sizes, multiples
+from .carried_facts import CARRIED, FACTS, INTENSITY, MULTIPLES
+from .dynamic_sizes import dynamic_sizes, least_sizes
 from .formats import TORCH_EXPORT, TORCHSCRIPT, format_of
 from .onnx_metadata import add_onnx_metadata
 
@@ -119,10 +120,8 @@ def export_facts(parser: ConfigParser, weights: Path) -> dict[str, Any]:
         **known,
         "input": "image (batch, channels, *sizes), float32",
         "output": "pred (batch, background and classes, *sizes), logits",
-        "sizes_are_multiples_of": multiples(parser.get_parsed_content("strides")),
-        "sizes_are_at_least": least_sizes(
-            parser.get_parsed_content("strides"), parser.get_parsed_content("patch_size")
-        ),
+        MULTIPLES: multiple_of(parser),
+        "sizes_are_at_least": least_sizes(multiple_of(parser), parser.get_parsed_content("patch_size")),
     }
 
 
@@ -174,13 +173,18 @@ def write_program(network: nn.Module, parser: ConfigParser, configs: Sequence[Pa
 
 def example_image(parser: ConfigParser) -> torch.Tensor:
     """A small batch to trace with, of two: one would be taken as fixed."""
-    sizes = least_sizes(parser.get_parsed_content("strides"), parser.get_parsed_content("patch_size"))
+    sizes = least_sizes(multiple_of(parser), parser.get_parsed_content("patch_size"))
     return torch.zeros(2, parser.get_parsed_content("num_channels"), *sizes)
 
 
 def sizes_of(parser: ConfigParser) -> dict[int, Any]:
     """Which sizes the exported network takes."""
-    return dynamic_sizes(parser.get_parsed_content("strides"), parser.get_parsed_content("patch_size"))
+    return dynamic_sizes(multiple_of(parser), parser.get_parsed_content("patch_size"))
+
+
+def multiple_of(parser: ConfigParser) -> list[int]:
+    """The numbers of which an image's sizes must be multiples."""
+    return size_multiple(parser.get_parsed_content(NETWORK))
 
 
 def carried_files(configs: Sequence[Path]) -> dict[str, str]:

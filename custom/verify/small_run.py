@@ -13,9 +13,12 @@ from .bundle_folder import BundleFolder
 NETWORK: dict[str, Any] = {
     "spacing": [1.5, 1.1, 1.0],
     "patch_size": [8, 8, 8],
-    "filters": [4, 8, 16],
-    "strides": [1, 2, 2],
-    "kernel_size": [3, 3, 3],
+    "architecture": {
+        "name": "NativeScaleDynUNet",
+        "filters": [4, 8, 16],
+        "strides": [1, 2, 2],
+        "kernel_size": [3, 3, 3],
+    },
     "min_foreground_voxels": 4,
 }
 TRAINING: dict[str, Any] = {"epochs": 1, "iterations_per_epoch": 2, "elastic_magnitude": 1.0, "elastic_spacing": 4.0}
