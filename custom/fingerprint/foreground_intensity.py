@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,14 +14,8 @@ from tqdm import tqdm
 from ..datalist.layouts import image_files
 from ..errors import InputError
 from ..ignore_index import IGNORE_INDEX
-from ..io.atomic_write import write_json
 from ..io.volume import Volume, read_volume
 from .integrity import count_values
-
-logger = logging.getLogger(__name__)
-
-# FLARE22's foreground (methods of the FLARE23 paper); its clip limits are the 0.5 and 99.5 percentiles
-FLARE22_INTENSITY = {"lower": -972.0, "upper": 294.0, "mean": 79.4, "sd": 142.0}
 
 FINE_BIN = 2.0**-10  # a power of two: bins are exact
 FINE_RANGE = 100.0  # a cohort whose intensities span no more is not CT: whole numbers would be too coarse
@@ -54,7 +45,6 @@ class Intensities(NamedTuple):
 
 def foreground_intensity(
     cases: Sequence[dict[str, Any]],
-    file: str | Path | None = None,
     percentiles: tuple[float, float] = (0.5, 99.5),
     num_workers: int | None = None,
 ) -> dict[str, Any]:
@@ -67,7 +57,6 @@ def foreground_intensity(
 
     Args:
         cases: ``{"image": file, "label": file}`` of one channel.
-        file: JSON file that keeps the result; where it exists, it is read and no scan is opened.
         percentiles: lower and upper.
         num_workers: threads; as many cases are in memory at once.
 
@@ -75,11 +64,8 @@ def foreground_intensity(
         "lower", "upper", "mean", "sd", "percentiles", "cases" (those that had foreground) and "voxels".
 
     Raises:
-        InputError: a file is unreadable, image and label do not match, several channels, no foreground at all, or
-            `file` was made with other percentiles.
+        InputError: a file is unreadable, image and label do not match, several channels, or no foreground at all.
     """
-    if file is not None and Path(file).is_file():
-        return _read_same(Path(file), percentiles)
     several = next((case for case in cases if len(image_files(case)) > 1), None)
     if several is not None:
         raise InputError(
@@ -110,50 +96,7 @@ def foreground_intensity(
         "voxels": total.voxels,
     }
     _check(result, f"foreground of {used} cases")
-    if file is not None:
-        write_json(file, result)
     return result
-
-
-def read_intensity(file: str | Path) -> dict[str, Any]:
-    """The statistics a model was trained with, from the file beside it.
-
-    Where neither the file nor a model.pt is in the folder, so that nothing trained depends on them, they are FLARE22's
-    published ones, with a warning.
-
-    Raises:
-        InputError: the file is missing beside a model, or holds something else.
-    """
-    path = Path(file)
-    if path.is_file():
-        return _read(path)
-    model = path.parent / "model.pt"
-    if model.exists():
-        raise InputError(f"{path} is missing: {model} was trained with its intensities; restore it from the training")
-    logger.warning("%s does not exist: intensities are normalised by FLARE22's published statistics", path)
-    return dict(FLARE22_INTENSITY)
-
-
-def _read_same(path: Path, percentiles: Sequence[float]) -> dict[str, Any]:
-    content = _read(path)
-    kept = content.get("percentiles")
-    if kept is not None and [float(value) for value in kept] != [float(value) for value in percentiles]:
-        raise InputError(
-            f"{path}: holds percentiles {kept}, {list(percentiles)} are asked for; remove it to compute them anew"
-        )
-    return content
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: is not readable JSON ({reason}); restore it or compute it anew") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: must hold an object, not a {type(content).__name__}; compute it anew")
-    _check(content, str(path))
-    return {key: float(value) if key in NUMBERS else value for key, value in content.items()}
 
 
 def _check(content: dict[str, Any], source: str) -> None:

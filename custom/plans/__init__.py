@@ -1,12 +1,21 @@
 """What a network is for: the plan, read wherever its weights are used."""
 
 from .class_ids import class_ids
-from .finding import folder_tag, load_plan, plan_of_weights, preparation, refuse_contradiction, used_plan
-from .plan import PLAN_FILE, Plan, read_plan, write_plan
+from .finding import (
+    folder_tag,
+    load_plan,
+    plan_of_weights,
+    preparation,
+    refuse_contradiction,
+    refuse_other_training,
+    used_plan,
+)
+from .plan import PLAN_FILE, Plan, checked, read_plan, write_plan
 
 __all__ = [
     "PLAN_FILE",
     "Plan",
+    "checked",
     "class_ids",
     "folder_tag",
     "load_plan",
@@ -14,6 +23,7 @@ __all__ = [
     "preparation",
     "read_plan",
     "refuse_contradiction",
+    "refuse_other_training",
     "used_plan",
     "write_plan",
 ]

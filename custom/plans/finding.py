@@ -8,10 +8,12 @@ from typing import Any
 
 from .. import __version__
 from ..errors import InputError
-from .plan import PLAN_FILE, REQUIRED, Plan, checked, differences, plain, read_plan
+from .plan import PLAN_FILE, Plan, checked, differences, plain, read_plan
 
 PLANS = Path("configs") / "plans"
-FIXED = ("classes", "channels", "orientation", "spacing", "normalisation", "intensity")  # weights depend on them
+OPTIONS = {"classes": "class_names", "network": "plan", "channels": "plan", "normalisation": "plan"}
+DESCRIPTIVE = ("name", "training", "prediction", "scoring", "fingerprint", "code_version", "epoch")
+FIXED = ("classes", "channels", "orientation", "spacing", "normalisation", "intensity")  # prepared cases depend on them
 
 
 def load_plan(plan: str | Path, bundle_root: str | Path) -> Plan:
@@ -36,6 +38,8 @@ def plan_of_weights(checkpoint: str | Path, bundle_root: str | Path, default: st
     Raises:
         InputError: weights lie there without their plan, or the plan cannot be used.
     """
+    if not str(checkpoint):
+        return load_plan(default, bundle_root)
     weights = Path(str(checkpoint)).expanduser()
     file = weights.with_name(PLAN_FILE)
     if file.is_file():
@@ -74,18 +78,41 @@ def refuse_contradiction(plan: Mapping[str, Any], source: str | Path, **asked: A
     """Refuse values that contradict what the weights were trained for.
 
     Args:
-        plan: beside the weights.
+        plan: the one of the weights.
         source: names the weights in the message.
-        asked: entries of a plan as this run would use them.
+        asked: entries of a plan, or of its `training`, as this run would use them.
 
     Raises:
         InputError: names the first contradiction.
     """
-    found = differences(plan, asked, [key for key in FIXED if key in asked])
+    known = {**plan, **plan.get("training", {})}
+    found = differences(known, asked, [key for key in asked if key in known])
     if found:
         raise InputError(f"{source} was trained with {found[0]}: leave that option out, or pass other weights")
 
 
+def refuse_other_training(file: str | Path, earlier: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Refuse to resume a training with other values than it began with.
+
+    Args:
+        file: the checkpoint, for the message.
+        earlier: the plan in it.
+        now: what this run uses.
+
+    Raises:
+        InputError: names the first difference and the option that undoes it.
+    """
+    before, after = ({**plan, **plan.get("training", {})} for plan in (earlier, now))
+    keys = [key for key in after if key in before and key not in DESCRIPTIVE]
+    found = differences(before, after, keys)
+    if found:
+        option = OPTIONS.get(found[0].split()[0], found[0].split()[0])
+        raise InputError(
+            f"{file} was trained with {found[0]}: pass --{option} as it was, --plan "
+            f"{Path(file).parents[1] / PLAN_FILE}, or another --ckpt_dir"
+        )
+
+
 def preparation(plan: Mapping[str, Any]) -> dict[str, Any]:
     """The entries that prepared cases depend on, for the key of their cache."""
-    return {key: plan.get(key) for key in FIXED if key in (*REQUIRED, "intensity")}
+    return {key: plan.get(key) for key in FIXED}

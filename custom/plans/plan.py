@@ -72,7 +72,7 @@ def checked(content: Any, source: str) -> Plan:
     for key, fits, expected in _CHECKS:
         if not fits(plan):
             raise InputError(f"{source}: {key} is {_shown(plan.get(key))}; it must be {expected}")
-    defaults: Plan = {"name": "", "intensity": None, "batch_size": 2, "distance_channels": 0, "prediction": {}}
+    defaults: Plan = {"name": "", "intensity": None, "batch_size": 2, "distance_channels": None, "prediction": {}}
     return {**defaults, "fingerprint": {}, "training": {}, "code_version": "", **plan}
 
 
@@ -139,7 +139,7 @@ _CHECKS: tuple[tuple[str, Any, str], ...] = (
     ("spacing", lambda p: _three(p["spacing"], lambda v: _number(v) and v > 0), "three sizes in mm above 0"),
     ("normalisation", lambda p: p["normalisation"] in NORMALISATIONS, " or ".join(NORMALISATIONS)),
     ("intensity", _intensity, f"a mapping of numbers {', '.join(INTENSITY)} with lower < upper and sd > 0"),
-    ("patch_size", lambda p: _three(p["patch_size"], lambda v: isinstance(v, int) and v > 0), "three numbers of voxels"),
+    ("patch_size", lambda p: _three(p["patch_size"], lambda v: isinstance(v, int) and v > 0), "three sizes in voxels"),
     ("mirror_axes", lambda p: isinstance(p["mirror_axes"], list) and set(p["mirror_axes"]) <= {0, 1, 2},
      "a list of axes among 0, 1, 2"),
     ("network", lambda p: isinstance(p["network"], dict) and isinstance(p["network"].get("name"), str),

@@ -124,6 +124,7 @@ def collect(root: Path, weights: Path | None, url: str) -> Release:
     version = str(metadata["version"])
     package = package_name(root.name, version)
     inference = ConfigParser(ConfigParser.load_config_file(str(config_file(root, "inference.yaml"))))
+    inference.update({"bundle_root": str(root), "checkpoint": str(weights or "")})
     files = bundle_contents(root, package) | code_contents(package, code_folder(root))
     files[PATH] = network_config(inference, root, package)
     carried = weights_contents(weights, root, metadata, inference)

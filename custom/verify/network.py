@@ -11,12 +11,9 @@ import torch
 from monai.bundle import ckpt_export, onnx_export, verify_net_in_out
 
 from ..errors import InputError
-<<<<<<< HEAD
-from ..io.needed_package import needed_package
-=======
 from ..export.dynamic_sizes import least_sizes
+from ..io.needed_package import needed_package
 from ..networks import size_multiple
->>>>>>> networks
 from ..release.weights import MODEL
 from .bundle_folder import BundleFolder
 

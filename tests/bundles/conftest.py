@@ -14,6 +14,7 @@ from monai.bundle import ConfigParser
 from monai.bundle import run as run_bundle
 
 from custom.cohort.manifest import Cohort, CohortCase, write_cohort
+from custom.plans import write_plan
 
 CASES = 10
 SHAPE = (12, 14, 16)
@@ -23,30 +24,32 @@ AFFINE = np.eye(4)
 AFFINE[:3, :3] = TURN @ np.diag([1.2, 1.0, 1.0])
 AFFINE[:3, 3] = [5, -7, 11]
 
-TINY = {
-    "data_tag": "tiny",
-    "class_names": ["dark", "bright"],
+TINY_PLAN = {
+    "name": "tiny",
+    "classes": ["dark", "bright"],
+    "channels": ["T1"],
+    "orientation": "RAS",
     "spacing": [1.5, 1.1, 1.0],  # not the scans' own
+    "normalisation": "zscore",
     "patch_size": [8, 8, 8],
-    "filters": [4, 8, 16],
-    "strides": [1, 2, 2],
-    "kernel_size": [3, 3, 3],
-    "epochs": 2,
-    "iterations_per_epoch": 4,
-    "num_workers": 0,
-    "amp": False,
+    "batch_size": 2,
+    "mirror_axes": [0, 1, 2],
+    "network": {"name": "NativeScaleDynUNet", "filters": [4, 8, 16], "strides": [1, 2, 2], "kernel_size": [3, 3, 3]},
 }
-TINY_FLARE = {
-    **TINY,
-    "score_groups": {"both": ["dark", "bright"]},
-    "tubular": [],
-    "nsd_tolerance_mm": 1.0,
+TINY_FLARE_PLAN = {
+    **TINY_PLAN,
+    "channels": ["CT"],
+    "orientation": "SAR",
     "spacing": [1.1, 1.0, 1.5],  # superior-inferior, anterior-posterior, right-left
-    "elastic_magnitude": 1.0,
-    "elastic_spacing": 4.0,
-    "min_foreground_voxels": 4,
+    "normalisation": "ct",
+    "mirror_axes": [0, 1],
+    "prediction": {"windows": "efficient", "min_foreground_voxels": 4},
+    "scoring": {"groups": {"both": ["dark", "bright"]}, "tubular": [], "nsd_tolerance_mm": 1.0},
 }
-OVERLAYS = {"batseg_spine": TINY, "flare_pseudolabel": TINY_FLARE}
+SHORT = {"epochs": 2, "iterations_per_epoch": 4, "num_workers": 0, "amp": False}
+SHORT_FLARE = {**SHORT, "elastic_magnitude": 1.0, "elastic_spacing": 4.0}
+PLANS = {"batseg_spine": TINY_PLAN, "flare_pseudolabel": TINY_FLARE_PLAN}
+OVERLAYS = {"batseg_spine": SHORT, "flare_pseudolabel": SHORT_FLARE}
 
 
 def write_case(folder: Path, name: str, seed: int) -> None:
@@ -114,7 +117,9 @@ class Bundle:
         self.root = root
         self.dataset = dataset
         self.work = work
-        self.overlay = work / "tiny.yaml"
+        self.plan = work / "tiny.yaml"
+        write_plan(self.plan, PLANS[root.name])
+        self.overlay = work / "short.yaml"
         self.overlay.write_text(yaml.safe_dump(OVERLAYS[root.name]))
 
     def files(self, *names: str) -> list[str]:
@@ -126,6 +131,7 @@ class Bundle:
             "dataset_dir": str(self.dataset),
             "output_dir": str(self.work / "output"),
             "ckpt_dir": str(self.work / "models"),
+            "plan": str(self.plan),
             **options,
         }
 

@@ -11,7 +11,7 @@ import torch
 from monai.bundle import ConfigParser
 
 from custom.errors import find_input_error, input_error_message
-from custom.networks import DistanceDynUNet
+from custom.networks import DistanceHead
 
 from .conftest import AFFINE, CASES, SHAPE, equal, rows, weights
 
@@ -39,7 +39,7 @@ def test_the_weights_load_strictly_and_flat_into_the_inference_network(trained):
     parser = ConfigParser()
     parser.read_config(trained.files("inference"))
     network = parser.get_parsed_content("network_def")
-    assert isinstance(network, DistanceDynUNet)
+    assert isinstance(network, DistanceHead)
     network.load_state_dict(weights(trained.work / "models"), strict=True)
 
 
