@@ -53,7 +53,7 @@ def test_a_distance_head_where_it_has_channels():
     network = build_network(MEDNEXT, 1, 3, PATCH, distance_channels=1, distance_activation="linear")
     assert isinstance(network, DistanceHead)
     assert (network.head.out_channels, network.activation) == (1, "linear")
-    assert float(network.head.bias) == 0
+    assert network.head.bias.tolist() == [0]
 
 
 def test_monais_dynunet_is_ours_with_its_own_decoder_kernels():
