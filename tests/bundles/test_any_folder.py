@@ -14,7 +14,7 @@ from monai.networks.nets import DynUNet
 
 from custom.errors import find_input_error, input_error_message
 
-from ..data.scan_files import LPS, read_scan_file, turned, write_scan, write_series
+from ..io.scan_files import LPS, read_scan_file, turned, write_scan, write_series
 from .conftest import Bundle
 
 # small rotations about all axes: no column is parallel to one, and the closest axes are still those of the codes

@@ -7,7 +7,7 @@ import pytest
 
 from custom.errors import find_input_error, input_error_message
 
-from ..data.scan_files import turned, write_scan, write_series
+from ..io.scan_files import turned, write_scan, write_series
 
 SHAPE = (12, 14, 10)
 
