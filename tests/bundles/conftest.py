@@ -14,7 +14,7 @@ from monai.bundle import ConfigParser
 from monai.bundle import run as run_bundle
 
 from custom.cohort.manifest import Cohort, CohortCase, write_cohort
-from custom.plans import write_plan
+from custom.plans import PLAN_FILE, write_plan
 
 CASES = 10
 SHAPE = (12, 14, 16)
@@ -120,8 +120,13 @@ class Bundle:
         self.plan = work / "tiny.yaml"
         write_plan(self.plan, PLANS[root.name])
         self.models = work / "models"
+        self.models.mkdir(exist_ok=True)
         self.overlay = work / "short.yaml"
         self.overlay.write_text(yaml.safe_dump(OVERLAYS[root.name]))
+
+    def save_plan(self, **entries) -> None:
+        """What the weights in its models are for: the tiny plan with other entries."""
+        write_plan(self.models / PLAN_FILE, {**PLANS[self.root.name], **entries})
 
     def files(self, *names: str) -> list[str]:
         return [str(self.root / "configs" / f"{name}.yaml") for name in names] + [str(self.overlay)]

@@ -4,7 +4,6 @@ import gzip
 import json
 import shutil
 import subprocess
-import sys
 
 import nibabel as nib
 import numpy as np
@@ -192,9 +191,10 @@ def test_all_scans_bad(trained, tmp_path):
     assert str(scans / "a.nii.gz") in message(trained, "inference", dataset_dir=str(scans))
 
 
+@pytest.mark.usefixtures("quick_commands")
 def test_on_the_terminal_it_is_one_line(batseg):
     files = str(batseg.files("train"))
-    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", files, "--dataset_dir", "/nowhere"]
+    command = ["python", "-m", "monai.bundle", "run", "--config_file", files, "--dataset_dir", "/nowhere"]
     command += ["--output_dir", str(batseg.work / "out"), "--ckpt_dir", str(batseg.models)]
     result = subprocess.run(command, cwd=batseg.root, capture_output=True, text=True, check=False)
     assert result.returncode == 1
@@ -263,7 +263,7 @@ def test_nothing_annotated_to_take_intensities_from(flare, data):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"patch_size": [8, 6, 8]}, "patch_size [8, 6, 8] does not fit the strides: pass multiples of [4, 4, 4]"),
+        ({"patch_size": [8, 6, 8]}, "patch_size [8, 6, 8] does not fit the network: pass multiples of [4, 4, 4]"),
         ({"unannotated": "nothing"}, "nothing"),
         ({"windows": "some"}, "windows is 'some'; use one of all, efficient, lateral"),
         ({"return_grid": "slow"}, "return_grid is 'slow'"),
@@ -271,7 +271,7 @@ def test_nothing_annotated_to_take_intensities_from(flare, data):
         ({"initial_weights": "/nowhere/model.pt"}, "no trained weights at /nowhere/model.pt"),
         ({"scoring": {"nsd_tolerance_mm": [1.0, 2.0, 3.0]}}, "what this run uses: scoring is"),
         ({"elastic_magnitude": 9.0}, "magnitude"),
-        ({"scoring#groups": {"all": ["dark", "grey"]}}, "grey"),
+        ({"scoring": {"groups": {"all": ["dark", "grey"]}}}, "grey"),
         ({"fold": 7}, "fold"),
     ],
 )
@@ -283,7 +283,7 @@ def test_bad_values_of_a_training(flare, options, words):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"patch_size": [8, 6, 8]}, "patch_size [8, 6, 8] does not fit the strides"),
+        ({"patch_size": [8, 6, 8]}, "patch_size [8, 6, 8] does not fit the network"),
         ({"windows": "some"}, "windows is 'some'"),
         ({"spacing": [2.0, 1.0, 1.5]}, "was trained with spacing [1.1, 1.0, 1.5], not [2.0, 1.0, 1.5]: leave that"),
         ({"class_names": ["bright", "dark"]}, 'was trained with classes ["dark", "bright"], not ["bright", "dark"]'),
