@@ -2,7 +2,7 @@
 
 nnU-Net lives in an environment of its own:
 
-    python3 -m venv NNUNET && NNUNET/bin/pip install torch==2.13.0 && NNUNET/bin/pip install nnunetv2==2.8.1
+    python3 -m venv NNUNET && NNUNET/bin/pip install nnunetv2==2.8.1
 
 Then, from the project's root and in the project's environment:
 
@@ -12,13 +12,12 @@ Real data sets are read by both sides, each with its own code, so that their fin
 data sets are lists of spacings and shapes drawn evenly between published minimum, median and maximum; no images. The
 table is printed as Markdown; nnU-Net's plans stay in `work_dir`.
 """
-# ruff: noqa: PLC0415 - nnU-Net exists only in its own environment and reads its folders' variables when imported
+# ruff: noqa: PLC0415 - each side's packages exist in its own environment only
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
 import json
 import logging
 import os
@@ -26,12 +25,15 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from custom.fingerprint.summary import Fingerprint
 
 PROJECT = Path(__file__).resolve().parents[1]
 REAL = {  # folder -> channels, classes; where no dataset.json says so
@@ -42,7 +44,6 @@ REAL = {  # folder -> channels, classes; where no dataset.json says so
     ),
 }
 GOLDEN = (5**0.5 - 1) / 2
-COMPARED = ("spacing", "patch_size", "strides", "kernel_size", "filters", "batch_size", "lowres_spacing")
 
 logger = logging.getLogger("nnunet_plans")
 
@@ -52,7 +53,8 @@ Range = tuple[float, ...]
 class Described(NamedTuple):
     """A data set by minimum, median and maximum of its spacings (mm) and of its shapes after cropping.
 
-    Four numbers are minimum, 10th percentile, median and maximum. Axes as nnU-Net sees files (z, y, x); of `spacing` the last two are in-plane and equal in every scan.
+    Four numbers are minimum, 10th percentile, median and maximum. Axes as nnU-Net sees files (z, y, x), moved by
+    `axes`; the last two of `spacing` are in-plane and equal in every scan.
     """
 
     cases: int
@@ -61,7 +63,7 @@ class Described(NamedTuple):
     channels: tuple[str, ...] = ("CT",)
     num_outputs: int = 3
     memory_gb: float = 8.0
-    axes: tuple[int, int, int] = (0, 1, 2)  # where the slices lie in the file
+    axes: tuple[int, int, int] = (0, 1, 2)
 
     @property
     def spacings(self) -> np.ndarray:
@@ -115,9 +117,7 @@ DESCRIBED = {
     "prostate MR": Described(
         32, ((3, 3.6, 4), (0.6, 0.625, 0.75)), ((11, 20, 24), (256, 320, 384), (256, 320, 384)), ("T2", "ADC"), 3
     ),
-    "liver CT": Described(
-        131, ((0.7, 1, 5), (0.56, 0.77, 1)), ((74, 432, 987), (512, 512, 512), (512, 512, 512))
-    ),
+    "liver CT": Described(131, ((0.7, 1, 5), (0.56, 0.77, 1)), ((74, 432, 987), (512, 512, 512), (512, 512, 512))),
     "lung CT": Described(
         63, ((0.625, 1.24, 2.5), (0.6, 0.79, 0.98)), ((112, 252, 636), (512, 512, 512), (512, 512, 512)), ("CT",), 2
     ),
@@ -165,6 +165,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--work_dir", type=Path, required=True, help="everything is written here")
     parser.add_argument("--nnunet_python", default=sys.executable, help="interpreter that has nnunetv2")
     parser.add_argument("--processes", type=int, default=2, help="of nnU-Net's fingerprint extraction")
+    parser.add_argument("--compare_only", action="store_true", help="nnU-Net's plans are in work_dir already")
     parser.add_argument("--inside_nnunet", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     arguments.work_dir = arguments.work_dir.resolve()
@@ -281,18 +282,20 @@ def write_to(file: Path, content: Any) -> None:
 # --- our side ---------------------------------------------------------------------------------------------------------
 
 
-def plan_described(described: Described) -> dict[str, Any]:
-    """Our plan of spacings and shapes alone."""
+def plan_ourselves(
+    spacings: np.ndarray, shapes: np.ndarray, num_outputs: int, memory_gb: float = 8.0
+) -> dict[str, Any]:
+    """Our plan of spacings and shapes alone, in the words of `plan_with_nnunet`."""
     from custom.plans.configuration import plan_full_resolution
 
-    found = plan_full_resolution(described.spacings, described.shapes, described.num_outputs, described.memory_gb)
+    found = plan_full_resolution(spacings, shapes, num_outputs, memory_gb)
     topology = found.configuration.topology
     return {
         "order": list(found.order),
         "spacing": list(found.spacing),
         "patch_size": list(topology.patch_size),
-        "strides": as_lists(topology.strides),
-        "kernel_size": as_lists(topology.kernel_size),
+        "strides": [list(level) for level in topology.strides],
+        "kernel_size": [list(level) for level in topology.kernel_size],
         "filters": list(topology.filters),
         "batch_size": found.configuration.batch_size,
         "lowres_spacing": found.lowres_spacing and list(found.lowres_spacing),
@@ -300,16 +303,105 @@ def plan_described(described: Described) -> dict[str, Any]:
     }
 
 
-def as_lists(rows: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Tuples as JSON gives them back."""
-    return [list(row) for row in rows]
+def read_ourselves(folder: Path, name: str) -> Fingerprint:
+    """The fingerprint of a real folder."""
+    from custom.data.layouts import training_cases
+    from custom.fingerprint.dataset_fingerprint import read_records
+    from custom.fingerprint.summary import summarise
+
+    records = read_records(training_cases(folder))
+    return summarise(records, len(REAL[name][1]))
+
+
+# --- side by side -----------------------------------------------------------------------------------------------------
+
+
+def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    """What differs between two plans; spacings count as equal to a millionth."""
+    found = []
+    for key, value in ours.items():
+        other = theirs[key]
+        if key.endswith("spacing") and None not in (value, other):
+            same = np.allclose(value, other, rtol=1e-6, atol=0)
+        else:
+            same = value == other
+        if not same:
+            found.append(f"{key}: nnU-Net {other}")
+    return found
+
+
+def fingerprint_differences(ours: Fingerprint, theirs: Mapping[str, Any]) -> str:
+    """The largest differences of two fingerprints of the same files in one line."""
+    spacing = np.abs(ours.spacings - np.array(theirs["spacings"])).max()
+    shapes = (ours.shapes != np.array(theirs["shapes_after_crop"])).any(axis=1).sum()
+    parts = [f"spacings differ by {spacing:.1g} mm at most, {shapes} of {len(ours.shapes)} shapes differ"]
+    for number, statistics in enumerate(ours.intensities):
+        other = theirs["foreground_intensity_properties_per_channel"][str(number)]
+        parts.append(", ".join(f"{key} {value:.6g} / {other[key]:.6g}" for key, value in statistics.items()))
+    return "; ".join(parts)
+
+
+def table_row(name: str, memory_gb: float, plan: Mapping[str, Any], found: Sequence[str]) -> str:
+    """A line of the Markdown table."""
+    cells = (
+        name,
+        f"{memory_gb:g}",
+        " x ".join(f"{size:.4g}" for size in plan["spacing"]),
+        " x ".join(map(str, plan["patch_size"])),
+        " ".join("".join(map(str, level)) for level in plan["strides"]),
+        " ".join("".join(map(str, level)) for level in plan["kernel_size"]),
+        f"{len(plan['filters'])} x {plan['filters'][0]}-{plan['filters'][-1]}",
+        str(plan["batch_size"]),
+        "x".join(f"{size:.3g}" for size in plan["lowres_spacing"]) if plan["lowres_spacing"] else "-",
+        "; ".join(found) or "equal",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+HEADING = """| data set | GB | spacing, mm | patch | strides | kernels | features | batch | low resolution | nnU-Net |
+|---|---|---|---|---|---|---|---|---|---|"""
+
+
+def compare(arguments: argparse.Namespace) -> list[str]:
+    """The lines of the report."""
+    content = json.loads((arguments.work_dir / "nnunet.json").read_text(encoding="utf-8"))
+    rows, notes = [], []
+    for name in arguments.real:
+        found = read_ourselves(arguments.data / name, name)
+        ours = plan_ourselves(found.spacings, found.shapes, len(REAL[name][1]) + 1)
+        rows.append(table_row(f"{name} (real)", 8, ours, differences(ours, content["plans"][name])))
+        notes.append(f"{name}, ours / nnU-Net: {fingerprint_differences(found, content['fingerprints'][name])}")
+    for name, described in DESCRIBED.items():
+        ours = plan_ourselves(described.spacings, described.shapes, described.num_outputs, described.memory_gb)
+        rows.append(table_row(name, described.memory_gb, ours, differences(ours, content["plans"][name])))
+    versions = ", ".join(f"{package} {number}" for package, number in content["versions"].items())
+    date = datetime.now(timezone.utc).strftime("%Y-%m-%d")
+    equal = sum(row.endswith("| equal |") for row in rows)
+    return [
+        f"{date}, {platform.machine()} {platform.system()}, {os.cpu_count()} cores; nnU-Net: {versions}",
+        f"{equal} of {len(rows)} plans equal",
+        "",
+        *HEADING.splitlines(),
+        *rows,
+        "",
+        *notes,
+    ]
 
 
 def main() -> None:
+    """Run nnU-Net in its own environment, then compare; or, started by it, nnU-Net's side."""
     arguments = parse_arguments()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    arguments.work_dir.mkdir(parents=True, exist_ok=True)
     if arguments.inside_nnunet:
         run_nnunet(arguments)
+        return
+    if not arguments.compare_only:
+        command = [arguments.nnunet_python, __file__, *sys.argv[1:], "--inside_nnunet"]
+        subprocess.run(command, check=True)
+    lines = compare(arguments)
+    (arguments.work_dir / "table.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print("\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -148,27 +148,25 @@ def plan_configuration(
     Raises:
         InputError: too little memory for any patch.
     """
+    steps: list[float] = np.asarray(spacing).tolist()
+    median: list[float] = np.asarray(median_shape).tolist()
     limit = REFERENCE_FEATURE_MAPS * (memory_gb / REFERENCE_MEMORY_GB)
-    topology = plan_topology(spacing, _first_patch(spacing, median_shape))
+    topology = plan_topology(steps, _first_patch(steps, median))
     while (estimate := feature_map_size(topology, num_outputs)) > limit:
-        topology = _reduced(topology, spacing, median_shape, memory_gb)
+        topology = _reduced(topology, steps, median, memory_gb)
     fitting = round(limit / estimate * REFERENCE_BATCH)
     covering = round(dataset_voxels * LARGEST_SHARE / math.prod(topology.patch_size))
     return Configuration(topology, max(min(fitting, covering), SMALLEST_BATCH), estimate)
 
 
-def _first_patch(spacing: Sequence[float] | np.ndarray, median_shape: Sequence[float] | np.ndarray) -> list[float]:
+def _first_patch(spacing: Sequence[float], median_shape: Sequence[float]) -> list[float]:
     density = 1 / np.asarray(spacing)
     cube = np.rint(density * (FIRST_PATCH_VOXELS / density.prod()) ** (1 / len(density)))
-    return np.minimum(cube, median_shape).tolist()
+    patch: list[float] = np.minimum(cube, median_shape).tolist()
+    return patch
 
 
-def _reduced(
-    topology: Topology,
-    spacing: Sequence[float] | np.ndarray,
-    median_shape: Sequence[float] | np.ndarray,
-    memory_gb: float,
-) -> Topology:
+def _reduced(topology: Topology, spacing: Sequence[float], median_shape: Sequence[float], memory_gb: float) -> Topology:
     """The next smaller patch.
 
     Of axes equally large against the median scan the last is reduced, as numpy's stable sort leaves it.
