@@ -154,8 +154,11 @@ def nonzero_box(images: Sequence[Volume]) -> tuple[slice, ...]:
 
 
 def _foreground(images: Sequence[Volume], label: Volume, box: tuple[slice, ...]) -> list[CaseIntensity | None]:
-    values = _scaled(label, label.voxels[box])
-    mask = (values > 0) & (np.rint(values) != IGNORE_VALUE)
+    inside = label.voxels[box]
+    mask = np.empty(inside.shape, dtype=bool, order="F")
+    for index in range(inside.shape[-1]):
+        values = np.rint(_scaled(label, inside[..., index]))
+        mask[..., index] = (values > 0) & (values != IGNORE_VALUE)
     return [case_intensity(_scaled(image, image.voxels[box][mask])) for image in images]
 
 

@@ -59,7 +59,7 @@ def make_plan(
     raise_on_problems([record.facts for record in records])
     fingerprint = summarise(records, len(class_names))
     channel_names = _names(channels) or data.channels or guessed_channels(fingerprint)
-    plan, figures = make_plan_of(fingerprint, class_names, channel_names, memory_gb, name or data.name)
+    plan, figures = make_plan_of(fingerprint, class_names, channel_names, memory_gb, str(name or data.name))
     for line in table(decisions(plan, figures, fingerprint, memory_gb)):
         logger.info("%s", line)
     for line in warnings(plan, fingerprint):
