@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,17 +10,11 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from ..atomic_write import write_text
-from ..data import inspection
-from ..data.inspection import CaseFacts, Volume, read_volume
-from ..data.layouts import case_name, image_files
-from ..errors import InputError
-from ..ignore_value import IGNORE_VALUE
+from ..ignore_index import IGNORE_INDEX
+from ..io.volume import Volume
+from .case_cache import Format, read_cases
 from .case_intensity import CaseIntensity, case_intensity
-
-logger = logging.getLogger(__name__)
-
-CACHE_VERSION = 1
+from .integrity import CaseFacts, facts_from_json, facts_of, read_volumes, with_class_problem
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +26,7 @@ class CaseRecord:
 
     Args:
         facts: shape, spacing, affine, voxels of each label value, problems.
-        orientation: where the axes point, such as LPI; empty where no file could be read.
+        orientation: where the axes point, such as LPI.
         shape_after_crop: voxels of the box.
         lowest: lowest intensity of each channel in the whole scan.
         intensities: of each channel's foreground, None without foreground.
@@ -56,7 +48,7 @@ class CaseRecord:
     @property
     def foreground_share(self) -> float:
         """Share of the scan's voxels that belong to a class."""
-        ids = [value for value in self.facts.foreground if value != IGNORE_VALUE]
+        ids = [value for value in self.facts.foreground if value != IGNORE_INDEX]
         return sum(self.facts.label_voxels[value] for value in ids) / max(1, sum(self.facts.label_voxels.values()))
 
     def is_annotated(self, class_id: int) -> bool:
@@ -84,56 +76,25 @@ def read_records(
     Raises:
         InputError: `cache_file` cannot be written.
     """
-    states = [inspection._file_states(case) for case in cases]
-    keys = [None if state is None else json.dumps(state) for state in states]
-    known = _read_cache(cache_file)
-    todo = [number for number, key in enumerate(keys) if key is None or key not in known]
-    read = inspection._map_with_progress(read_record, [cases[number] for number in todo], num_workers, "reading scans")
-    fresh = dict(zip(todo, read, strict=True))
-    records = [fresh[number] if number in fresh else known[str(key)] for number, key in enumerate(keys)]
-    sound = {str(keys[number]): record for number, record in fresh.items() if not record.facts.problems}
-    if cache_file is not None and sound:
-        _write_cache(cache_file, known, sound)
-    return [_of_case(record, case, num_classes) for record, case in zip(records, cases, strict=True)]
+    records = read_cases(cases, read_record, _RECORD, cache_file, num_workers, "reading scans")
+    return [_of_run(record, case, num_classes) for record, case in zip(records, cases, strict=True)]
 
 
 def read_record(case: dict[str, Any]) -> CaseRecord:
-    """Read the files of a case once, wholly."""
-    files = image_files(case)
-    label_file = str(case["label"]) if case.get("label") else None
-    problems: list[str] = []
-    images = [_read(file, problems) for file in files]
-    label = _read(label_file, problems) if label_file else None
-    label_voxels: dict[int, int] = {}
-    for image in images:
-        problems += inspection._intensity_problem(image) if image else []
-    if label:
-        label_voxels, found = inspection._inspect_label(label)
-        problems += found
-    volumes = [volume for volume in [*images, label] if volume is not None]
-    grids = [inspection.Grid(volume.file, volume.voxels.shape, volume.affine) for volume in volumes]
-    problems += [line for grid in grids[1:] for line in inspection._grid_problem(grids[0], grid)]
-    facts = CaseFacts(
-        name=case_name(case),
-        images=files,
-        label=label_file,
-        shape=[int(size) for size in grids[0].shape] if grids else [],
-        spacing=[round(float(size), 6) for size in inspection._spacing(grids[0].affine)] if grids else [],
-        affine=grids[0].affine.tolist() if grids else [],
-        label_voxels=label_voxels,
-        problems=problems,
-    )
-    orientation = "".join(nib.aff2axcodes(grids[0].affine)) if grids else ""
-    sound = [image for image in images if image is not None]
-    if problems or not sound:
-        return CaseRecord(facts, orientation, facts.shape, [], [])
-    box = nonzero_box(sound)
+    """Read the files of a case once, wholly; of a case with problems all but its facts stays empty."""
+    volumes = read_volumes(case)
+    facts = facts_of(case, volumes)
+    sound = [volume for volume in volumes if isinstance(volume, Volume)]
+    if facts.problems:
+        return CaseRecord(facts, "", [], [], [])
+    images, label = sound[: len(facts.images)], sound[-1] if facts.label else None
+    box = nonzero_box(images)
     return CaseRecord(
         facts=facts,
-        orientation=orientation,
+        orientation="".join(nib.aff2axcodes(images[0].affine)),
         shape_after_crop=[side.stop - side.start for side in box],
-        lowest=[min(_scaled(image, np.array([image.voxels.min(), image.voxels.max()]))).item() for image in sound],
-        intensities=_foreground(sound, label, box) if label else [None] * len(sound),
+        lowest=[_lowest(image) for image in images],
+        intensities=[None] * len(images) if label is None else _foreground(images, label, box),
     )
 
 
@@ -158,7 +119,7 @@ def _foreground(images: Sequence[Volume], label: Volume, box: tuple[slice, ...])
     mask = np.empty(inside.shape, dtype=bool, order="F")
     for index in range(inside.shape[-1]):
         values = np.rint(_scaled(label, inside[..., index]))
-        mask[..., index] = (values > 0) & (values != IGNORE_VALUE)
+        mask[..., index] = (values > 0) & (values != IGNORE_INDEX)
     return [case_intensity(_scaled(image, image.voxels[box][mask])) for image in images]
 
 
@@ -168,54 +129,21 @@ def _scaled(volume: Volume, voxels: np.ndarray) -> np.ndarray:
     return voxels * volume.slope + volume.intercept
 
 
-def _read(file: str, problems: list[str]) -> Volume | None:
-    """The file's volume, or None with what is wrong added to `problems`."""
-    try:
-        return read_volume(file)
-    except InputError as error:
-        problems.append(str(error))
-        return None
+def _lowest(image: Volume) -> float:
+    return float(_scaled(image, np.array([image.voxels.min(), image.voxels.max()])).min())
 
 
-def _of_case(record: CaseRecord, case: dict[str, Any], num_classes: int | None) -> CaseRecord:
-    """What a record of files lacks: the check of the class ids and the annotated classes, which belong to the run."""
-    facts = inspection._with_class_problem(record.facts, num_classes)
+def _of_run(record: CaseRecord, case: dict[str, Any], num_classes: int | None) -> CaseRecord:
+    """What files do not say: the check of the class ids and the annotated classes."""
+    facts = with_class_problem(record.facts, num_classes)
     annotated = tuple(case["annotated"]) if "annotated" in case else None
     return dataclasses.replace(record, facts=facts, annotated=annotated)
 
 
-def _read_cache(cache_file: str | Path | None) -> dict[str, CaseRecord]:
-    """State of the files, as JSON -> record; empty where the cache is absent, damaged or something else."""
-    if cache_file is None or not Path(cache_file).is_file():
-        return {}
-    try:
-        content = json.loads(Path(cache_file).read_text(encoding="utf-8"))
-        if content["version"] != CACHE_VERSION:
-            return {}
-        return {json.dumps(entry["files"]): _from_json(entry["record"]) for entry in content["cases"]}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        logger.info("%s is no cache of a fingerprint and is made anew", cache_file)
-        return {}
-
-
 def _from_json(entry: dict[str, Any]) -> CaseRecord:
-    facts = inspection._facts_from_json(entry["facts"])
+    facts = facts_from_json(entry["facts"])
     intensities = [None if one is None else CaseIntensity.from_json(one) for one in entry["intensities"]]
     return CaseRecord(**{**entry, "facts": facts, "intensities": intensities})
-
-
-def _write_cache(cache_file: str | Path, known: dict[str, CaseRecord], fresh: dict[str, CaseRecord]) -> None:
-    """Both together, a file's older states left out, sorted."""
-    replaced = {inspection._paths(state) for state in fresh}
-    kept = {state: record for state, record in known.items() if inspection._paths(state) not in replaced}
-    entries = [{"files": json.loads(state), "record": _to_json(record)} for state, record in (kept | fresh).items()]
-    content = {"version": CACHE_VERSION, "cases": sorted(entries, key=lambda entry: entry["files"])}
-    try:
-        write_text(cache_file, json.dumps(content, separators=(",", ":")) + "\n")
-    except OSError as error:
-        raise InputError(
-            f"{cache_file} cannot be written ({error.strerror}); pass an output in a folder that can be written"
-        ) from error
 
 
 def _to_json(record: CaseRecord) -> dict[str, Any]:
@@ -227,3 +155,13 @@ def _to_json(record: CaseRecord) -> dict[str, Any]:
         "lowest": record.lowest,
         "intensities": [None if one is None else one.to_json() for one in record.intensities],
     }
+
+
+_RECORD: Format[CaseRecord] = Format(
+    version=1,
+    key="record",
+    option="an output",
+    to_json=_to_json,
+    from_json=_from_json,
+    is_sound=lambda record: not record.facts.problems,
+)

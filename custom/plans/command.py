@@ -8,11 +8,11 @@ from pathlib import Path
 
 import yaml
 
-from ..atomic_write import write_text
-from ..data.inspection import raise_on_problems
 from ..errors import InputError
 from ..fingerprint.dataset_fingerprint import read_records
+from ..fingerprint.integrity import raise_on_problems
 from ..fingerprint.summary import Fingerprint, summarise
+from ..io.atomic_write import write_text
 from .configuration import REFERENCE_MEMORY_GB
 from .described_data import DescribedData, described_data
 from .findings import decisions, table, warnings

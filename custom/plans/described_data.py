@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..data.cohort import read_cohort
-from ..data.labelled_cases import case_entry
-from ..data.layouts import read_listing, training_cases
+from ..cohort.manifest import case_entry, read_cohort
+from ..datalist.layouts import read_listing, training_cases
 from ..errors import InputError
 
 
