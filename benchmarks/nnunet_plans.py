@@ -98,13 +98,13 @@ _FLARE = Described(
 )
 DESCRIBED = {
     "spine tumours (BATseg)": _SPINE,
-    "spine tumours, slices along x": _SPINE._replace(axes=(1, 2, 0)),
+    "spine tumours, stored along x": _SPINE._replace(axes=(1, 2, 0)),
     "spine tumours, 24 GB": _SPINE._replace(memory_gb=24),
     "kidney CT (KiTS)": _KITS,
     "kidney CT, 4 GB": _KITS._replace(memory_gb=4),
     "kidney CT, 24 GB": _KITS._replace(memory_gb=24),
     "kidney CT, 80 GB": _KITS._replace(memory_gb=80),
-    "kidney CT, slices along y": _KITS._replace(axes=(1, 0, 2)),
+    "kidney CT, coronal": _KITS._replace(axes=(1, 0, 2)),
     "kidneys at 2 mm (KNIGHT)": Described(
         300, ((2, 2, 2), (2, 2, 2)), ((80, 160, 400), (150, 200, 256), (150, 200, 256))
     ),
@@ -136,8 +136,8 @@ DESCRIBED = {
     "left atrium MR": Described(
         20, ((1.37, 1.37, 1.37), (1.25, 1.25, 1.25)), ((90, 115, 130), (320, 320, 320), (320, 320, 320)), ("MRI",), 2
     ),
-    "abdominal organs CT (FLARE)": _FLARE,
-    "abdominal organs CT, 12 GB": _FLARE._replace(memory_gb=12),
+    "abdomen CT (FLARE)": _FLARE,
+    "abdomen CT, 12 GB": _FLARE._replace(memory_gb=12),
     "tiny isotropic": Described(30, (_ONE, _ONE), ((12, 20, 30), (16, 22, 28), (10, 21, 31)), ("MRI",), 2),
     "tiny and many": Described(
         4000, ((0.1, 0.1, 0.1), (0.1, 0.1, 0.1)), ((20, 24, 30), (20, 24, 30), (20, 24, 30)), ("uCT",), 2

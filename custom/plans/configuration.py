@@ -81,7 +81,7 @@ def plan_full_resolution(
         memory_gb: of the graphics card; 8 is nnU-Net's default.
 
     Raises:
-        InputError: scans of one slice, or too little memory for any patch.
+        InputError: scans of one slice, or too little memory for a patch that can be pooled.
     """
     target = target_spacing(spacings, shapes)
     coarsest = int(np.argmax(target.spacing))
@@ -146,7 +146,7 @@ def plan_configuration(
         memory_gb: of the graphics card.
 
     Raises:
-        InputError: too little memory for any patch.
+        InputError: too little memory for a patch that can be pooled.
     """
     steps: list[float] = np.asarray(spacing).tolist()
     median: list[float] = np.asarray(median_shape).tolist()
@@ -175,9 +175,10 @@ def _reduced(topology: Topology, spacing: Sequence[float], median_shape: Sequenc
     axis = int(np.argsort([size / median for size, median in zip(patch, median_shape, strict=True)], kind="stable")[-1])
     smaller = [size - (topology.total_stride[axis] if place == axis else 0) for place, size in enumerate(patch)]
     patch[axis] -= plan_topology(spacing, smaller).total_stride[axis]
-    if patch[axis] < 1:
-        raise InputError(f"memory_gb {memory_gb:g} is too little for any patch of this data; pass more")
-    return plan_topology(spacing, patch)
+    reduced = plan_topology(spacing, patch)
+    if patch[axis] < 1 or len(reduced.strides) == 1:
+        raise InputError(f"memory_gb {memory_gb:g} is too little for a patch of this data; pass more")
+    return reduced
 
 
 def _lowres_spacing(
