@@ -85,5 +85,5 @@ def test_scans_of_one_slice_are_refused():
 
 
 def test_too_little_memory_is_said():
-    with pytest.raises(InputError, match=r"memory_gb 0.01 is too little for a patch of this data; pass more"):
-        plan_configuration([1, 1, 1], [100, 100, 100], 1e9, 3, memory_gb=0.01)
+    with pytest.raises(InputError, match=r"memory_gb 0.001 is too little for a patch of this data; pass more"):
+        plan_configuration([1, 1, 1], [100, 100, 100], 1e9, 3, memory_gb=0.001)
