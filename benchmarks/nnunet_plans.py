@@ -9,8 +9,9 @@ Then, from the project's root and in the project's environment:
     python benchmarks/nnunet_plans.py --nnunet_python NNUNET/bin/python --work_dir benchmarks/results/plans
 
 Real data sets are read by both sides, each with its own code, so that their fingerprints are compared too. Described
-data sets are lists of spacings and shapes drawn evenly between published minimum, median and maximum; no images. The
-table is printed as Markdown; nnU-Net's plans stay in `work_dir`.
+data sets are lists of spacings and shapes spread evenly between published minimum, median and maximum; no images.
+`--random 150` adds as many of random ranges, of which the table has those that differ. The table is printed as Markdown;
+nnU-Net's plans stay in `work_dir`.
 """
 # ruff: noqa: PLC0415 - each side's packages exist in its own environment only
 
@@ -25,6 +26,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -157,6 +159,34 @@ DESCRIBED = {
 }
 
 
+def data_sets(arguments: argparse.Namespace) -> dict[str, Described]:
+    """The described data sets, and random ones as asked for; the same in both environments."""
+    generator = np.random.default_rng(arguments.seed)
+    return DESCRIBED | {f"random {number}": random_data_set(generator) for number in range(arguments.random)}
+
+
+def random_data_set(generator: np.random.Generator) -> Described:
+    """Slices of 0.3 to 12 times the in-plane spacing of 0.2 to 3 mm, 8 to 600 voxels along each axis."""
+
+    def between(least: float, greatest: float) -> float:
+        return float(np.exp(generator.uniform(np.log(least), np.log(greatest))))
+
+    def around(median: float, factor: float) -> Range:
+        return (median / between(1, factor), median, median * between(1, factor))
+
+    in_plane = between(0.2, 3)
+    slices = in_plane * between(0.3, 12)
+    first, second, third = generator.permutation(3).tolist()
+    return Described(
+        cases=int(generator.integers(5, 400)),
+        spacing=(around(slices, 3), around(in_plane, 1.5)),
+        shape=(around(between(8, 600), 2), around(between(8, 600), 2), around(between(8, 600), 2)),
+        num_outputs=int(generator.integers(2, 60)),
+        memory_gb=float(generator.choice([4, 8, 8, 8, 12, 24, 48])),
+        axes=(first, second, third),
+    )
+
+
 def parse_arguments() -> argparse.Namespace:
     """The command line; the same one is handed on to the process that runs nnU-Net."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -164,6 +194,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--real", nargs="*", choices=list(REAL), default=list(REAL))
     parser.add_argument("--work_dir", type=Path, required=True, help="everything is written here")
     parser.add_argument("--nnunet_python", default=sys.executable, help="interpreter that has nnunetv2")
+    parser.add_argument("--random", type=int, default=0, help="number of random data sets")
+    parser.add_argument("--seed", type=int, default=0, help="of the random data sets")
     parser.add_argument("--processes", type=int, default=2, help="of nnU-Net's fingerprint extraction")
     parser.add_argument("--compare_only", action="store_true", help="nnU-Net's plans are in work_dir already")
     parser.add_argument("--inside_nnunet", action="store_true", help=argparse.SUPPRESS)
@@ -186,14 +218,15 @@ def run_nnunet(arguments: argparse.Namespace) -> None:
     fingerprints = {}
     plans = {}
     with (arguments.work_dir / "nnunet.log").open("w", encoding="utf-8") as log, contextlib.redirect_stdout(log):
-        for number, name in enumerate([*arguments.real, *DESCRIBED], start=1):
+        described = data_sets(arguments)
+        for number, name in enumerate([*arguments.real, *described], start=1):
             logger.info("nnU-Net plans %s", name)
             dataset = f"Dataset{number:03d}_Benchmark"
             if name in REAL:
                 fingerprints[name] = extract_real(arguments, name, folder, dataset)
                 memory_gb = 8.0
             else:
-                memory_gb = write_described(DESCRIBED[name], folder, dataset)
+                memory_gb = write_described(described[name], folder, dataset)
             plans[name] = plan_with_nnunet(dataset, memory_gb)
     versions = {name: version(name) for name in ("nnunetv2", "dynamic_network_architectures", "numpy", "torch")}
     content = {"versions": versions, "plans": plans, "fingerprints": fingerprints}
@@ -318,7 +351,7 @@ def read_ourselves(folder: Path, name: str) -> Fingerprint:
 
 def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
     """What differs between two plans; spacings count as equal to a millionth."""
-    found = []
+    found: list[str] = []
     for key, value in ours.items():
         other = theirs[key]
         if key.endswith("spacing") and None not in (value, other):
@@ -365,27 +398,218 @@ HEADING = """| data set | GB | spacing, mm | patch | strides | kernels | feature
 def compare(arguments: argparse.Namespace) -> list[str]:
     """The lines of the report."""
     content = json.loads((arguments.work_dir / "nnunet.json").read_text(encoding="utf-8"))
-    rows, notes = [], []
+    rows, notes, counts = [], [], Counter[tuple[bool, bool]]()
     for name in arguments.real:
-        found = read_ourselves(arguments.data / name, name)
-        ours = plan_ourselves(found.spacings, found.shapes, len(REAL[name][1]) + 1)
+        read = read_ourselves(arguments.data / name, name)
+        ours = plan_ourselves(read.spacings, read.shapes, len(REAL[name][1]) + 1)
         rows.append(table_row(f"{name} (real)", 8, ours, differences(ours, content["plans"][name])))
-        notes.append(f"{name}, ours / nnU-Net: {fingerprint_differences(found, content['fingerprints'][name])}")
+        notes.append(f"{name}, ours / nnU-Net: {fingerprint_differences(read, content['fingerprints'][name])}")
+    for name, described in data_sets(arguments).items():
+        ours = plan_ourselves(described.spacings, described.shapes, described.num_outputs, described.memory_gb)
+        found = differences(ours, content["plans"][name])
+        counts[name in DESCRIBED, not found] += 1
+        if found or name in DESCRIBED:
+            rows.append(table_row(name, described.memory_gb, ours, found))
+    versions = {name: version(name) for name in ("nnunetv2", "dynamic_network_architectures", "numpy", "torch")}
+    content = {"versions": versions, "plans": plans, "fingerprints": fingerprints}
+    (arguments.work_dir / "nnunet.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def write_described(described: Described, folder: Path, dataset: str) -> float:
+    """The files nnU-Net's planner reads; the memory it is given."""
+    fingerprint = {
+        "spacings": described.spacings.tolist(),
+        "shapes_after_crop": described.shapes.tolist(),
+        "foreground_intensity_properties_per_channel": {},
+        "median_relative_size_after_cropping": 1.0,
+    }
+    listing = {
+        "channel_names": {str(number): name for number, name in enumerate(described.channels)},
+        "labels": {"background": 0} | {f"class_{number}": number for number in range(1, described.num_outputs)},
+        "numTraining": described.cases,
+        "file_ending": ".nii.gz",
+        "overwrite_image_reader_writer": "SimpleITKIO",
+        "dataset": {"case": {"images": ["case_0000.nii.gz"], "label": "case.nii.gz"}},
+    }
+    write_to(folder / "raw" / dataset / "dataset.json", listing)
+    write_to(folder / "preprocessed" / dataset / "dataset_fingerprint.json", fingerprint)
+    return described.memory_gb
+
+
+def extract_real(arguments: argparse.Namespace, name: str, folder: Path, dataset: str) -> dict[str, Any]:
+    """A real folder in nnU-Net's layout, as links, and its fingerprint by nnU-Net."""
+    from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import DatasetFingerprintExtractor
+
+    raw, source = folder / "raw" / dataset, arguments.data / name
+    labels = sorted((source / "labelsTr").glob("*.nii.gz"))
+    for label in labels:
+        link(label, raw / "labelsTr" / label.name)
+        link(source / "imagesTr" / label.name, raw / "imagesTr" / label.name.replace(".nii.gz", "_0000.nii.gz"))
+    channels, classes = REAL[name]
+    listing = {
+        "channel_names": {str(number): channel for number, channel in enumerate(channels)},
+        "labels": {label: number for number, label in enumerate(["background", *classes])},
+        "numTraining": len(labels),
+        "file_ending": ".nii.gz",
+        "overwrite_image_reader_writer": "SimpleITKIO",
+    }
+    write_to(raw / "dataset.json", listing)
+    DatasetFingerprintExtractor(dataset, num_processes=arguments.processes).run(overwrite_existing=True)
+    file = folder / "preprocessed" / dataset / "dataset_fingerprint.json"
+    fingerprint: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return fingerprint
+
+
+def plan_with_nnunet(dataset: str, memory_gb: float) -> dict[str, Any]:
+    """What nnU-Net's default planner says about `3d_fullres`, in our words."""
+    from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
+
+    plans = ExperimentPlanner(dataset, memory_gb).plan_experiment()
+    full = plans["configurations"]["3d_fullres"]
+    network = full["architecture"]["arch_kwargs"]
+    lowres = plans["configurations"].get("3d_lowres")
+    return {
+        "order": plans["transpose_forward"],
+        "spacing": full["spacing"],
+        "patch_size": full["patch_size"],
+        "strides": network["strides"],
+        "kernel_size": network["kernel_sizes"],
+        "filters": network["features_per_stage"],
+        "batch_size": full["batch_size"],
+        "lowres_spacing": lowres and lowres["spacing"],
+        "median_shape": full["median_image_size_in_voxels"],
+        "normalisation": full["normalization_schemes"],
+    }
+
+
+def link(source: Path, target: Path) -> None:
+    """A symbolic link at `target`, its folder made as needed."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.symlink_to(source.resolve())
+
+
+def write_to(file: Path, content: Any) -> None:
+    """Write JSON, its folder made as needed."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(content), encoding="utf-8")
+
+
+# --- our side ---------------------------------------------------------------------------------------------------------
+
+
+def plan_ourselves(
+    spacings: np.ndarray, shapes: np.ndarray, num_outputs: int, memory_gb: float = 8.0
+) -> dict[str, Any]:
+    """Our plan of spacings and shapes alone, in the words of `plan_with_nnunet`."""
+    from custom.plans.configuration import plan_full_resolution
+
+    found = plan_full_resolution(spacings, shapes, num_outputs, memory_gb)
+    topology = found.configuration.topology
+    return {
+        "order": list(found.order),
+        "spacing": list(found.spacing),
+        "patch_size": list(topology.patch_size),
+        "strides": [list(level) for level in topology.strides],
+        "kernel_size": [list(level) for level in topology.kernel_size],
+        "filters": list(topology.filters),
+        "batch_size": found.configuration.batch_size,
+        "lowres_spacing": found.lowres_spacing and list(found.lowres_spacing),
+        "median_shape": list(found.median_shape),
+    }
+
+
+def read_ourselves(folder: Path, name: str) -> Fingerprint:
+    """The fingerprint of a real folder."""
+    from custom.datalist.layouts import training_cases
+    from custom.fingerprint.dataset_fingerprint import read_records
+    from custom.fingerprint.summary import summarise
+
+    records = read_records(training_cases(folder))
+    return summarise(records, len(REAL[name][1]))
+
+
+# --- side by side -----------------------------------------------------------------------------------------------------
+
+
+def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    """What differs between two plans; spacings count as equal to a millionth."""
+    found: list[str] = []
+    for key, value in ours.items():
+        other = theirs[key]
+        if key.endswith("spacing") and None not in (value, other):
+            same = np.allclose(value, other, rtol=1e-6, atol=0)
+        else:
+            same = value == other
+        if not same:
+            found.append(f"{key}: nnU-Net {other}")
+    return found
+
+
+def fingerprint_differences(ours: Fingerprint, theirs: Mapping[str, Any]) -> str:
+    """The largest differences of two fingerprints of the same files in one line."""
+    spacing = np.abs(ours.spacings - np.array(theirs["spacings"])).max()
+    shapes = (ours.shapes != np.array(theirs["shapes_after_crop"])).any(axis=1).sum()
+    parts = [f"spacings differ by {spacing:.1g} mm at most, {shapes} of {len(ours.shapes)} shapes differ"]
+    for number, statistics in enumerate(ours.intensities):
+        other = theirs["foreground_intensity_properties_per_channel"][str(number)]
+        parts.append(", ".join(f"{key} {value:.6g} / {other[key]:.6g}" for key, value in statistics.items()))
+    return "; ".join(parts)
+
+
+def table_row(name: str, memory_gb: float, plan: Mapping[str, Any], found: Sequence[str]) -> str:
+    """A line of the Markdown table."""
+    cells = (
+        name,
+        f"{memory_gb:g}",
+        " x ".join(f"{size:.4g}" for size in plan["spacing"]),
+        " x ".join(map(str, plan["patch_size"])),
+        " ".join("".join(map(str, level)) for level in plan["strides"]),
+        " ".join("".join(map(str, level)) for level in plan["kernel_size"]),
+        f"{len(plan['filters'])} x {plan['filters'][0]}-{plan['filters'][-1]}",
+        str(plan["batch_size"]),
+        "x".join(f"{size:.3g}" for size in plan["lowres_spacing"]) if plan["lowres_spacing"] else "-",
+        "; ".join(found) or "equal",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+HEADING = """| data set | GB | spacing, mm | patch | strides | kernels | features | batch | low resolution | nnU-Net |
+|---|---|---|---|---|---|---|---|---|---|"""
+
+
+def compare(arguments: argparse.Namespace) -> list[str]:
+    """The lines of the report."""
+    content = json.loads((arguments.work_dir / "nnunet.json").read_text(encoding="utf-8"))
+    rows, notes, counts = [], [], Counter[tuple[bool, bool]]()
+    for name in arguments.real:
+        read = read_ourselves(arguments.data / name, name)
+        ours = plan_ourselves(read.spacings, read.shapes, len(REAL[name][1]) + 1)
+        rows.append(table_row(f"{name} (real)", 8, ours, differences(ours, content["plans"][name])))
+        notes.append(f"{name}, ours / nnU-Net: {fingerprint_differences(read, content['fingerprints'][name])}")
     for name, described in DESCRIBED.items():
         ours = plan_ourselves(described.spacings, described.shapes, described.num_outputs, described.memory_gb)
         rows.append(table_row(name, described.memory_gb, ours, differences(ours, content["plans"][name])))
     versions = ", ".join(f"{package} {number}" for package, number in content["versions"].items())
     date = datetime.now(timezone.utc).strftime("%Y-%m-%d")
-    equal = sum(row.endswith("| equal |") for row in rows)
+    equal = counts[False, True]
     return [
-        f"{date}, {platform.machine()} {platform.system()}, {os.cpu_count()} cores; nnU-Net: {versions}",
-        f"{equal} of {len(rows)} plans equal",
+        f"{date}, {machine()}; nnU-Net's environment: {versions}",
+        f"{sum(row.endswith('| equal |') for row in rows)} of {len(rows)} plans equal",
+        *([f"{equal} of {arguments.random} random ones equal"] if arguments.random else []),
         "",
         *HEADING.splitlines(),
         *rows,
         "",
         *notes,
     ]
+
+
+def machine() -> str:
+    """Processor, cores, system."""
+    cpu_info = Path("/proc/cpuinfo")
+    lines = cpu_info.read_text(encoding="utf-8").splitlines() if cpu_info.is_file() else []
+    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    return f"{model}, {os.cpu_count()} cores, {platform.system()}"
 
 
 def main() -> None:

@@ -41,9 +41,12 @@ def make_plan_of(
         name: of the plan.
 
     Raises:
-        InputError: the number of channels differs from the scans', two-dimensional scans, too little memory, or a CT
-            without a labelled voxel.
+        InputError: a name twice, another number of channels than the scans have, two-dimensional scans, too little
+            memory, or a CT without a labelled voxel.
     """
+    for kind, names in (("classes", classes), ("channels", channels)):
+        if len(set(names)) < len(names):
+            raise InputError(f"{kind} are named {', '.join(names)}; give each a name of its own with --{kind}")
     if len(channels) != len(fingerprint.lowest):
         raise InputError(
             f"{len(channels)} channels are named ({', '.join(channels)}) but a scan has {len(fingerprint.lowest)}; "

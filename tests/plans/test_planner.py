@@ -139,6 +139,18 @@ def test_channels_must_be_as_many_as_the_scans_have():
 
 
 @pytest.mark.parametrize(
+    ("classes", "channels", "message"),
+    [
+        (["a", "a"], ["T1"], "classes are named a, a; give each a name of its own with --classes"),
+        (["a"], ["T1", "T1"], "channels are named T1, T1; give each a name of its own with --channels"),
+    ],
+)
+def test_names_must_differ(classes, channels, message):
+    with pytest.raises(InputError, match=message):
+        make_plan_of(fingerprint([[1, 1, 1]], [[64, 64, 64]], channels=len(channels)), classes, channels)
+
+
+@pytest.mark.parametrize(
     ("channels", "expected"), [(["CT"], "ct"), (["ct"], "ct"), (["MRI"], "zscore"), (["CT", "PET"], "zscore")]
 )
 def test_normalisation_by_channel_name(channels, expected):
