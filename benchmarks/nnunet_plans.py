@@ -10,8 +10,8 @@ Then, from the project's root and in the project's environment:
 
 Real data sets are read by both sides, each with its own code, so that their fingerprints are compared too. Described
 data sets are lists of spacings and shapes spread evenly between published minimum, median and maximum; no images.
-`--random 150` adds as many of random ranges, of which the table has those that differ. The table is printed as Markdown;
-nnU-Net's plans stay in `work_dir`.
+`--random 150` adds as many of random ranges, of which the table has those that differ. The table is printed as
+Markdown; nnU-Net's plans stay in `work_dir`.
 """
 # ruff: noqa: PLC0415 - each side's packages exist in its own environment only
 
@@ -26,7 +26,6 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -398,7 +397,7 @@ HEADING = """| data set | GB | spacing, mm | patch | strides | kernels | feature
 def compare(arguments: argparse.Namespace) -> list[str]:
     """The lines of the report."""
     content = json.loads((arguments.work_dir / "nnunet.json").read_text(encoding="utf-8"))
-    rows, notes, counts = [], [], Counter[tuple[bool, bool]]()
+    rows, notes, equal = [], [], 0
     for name in arguments.real:
         read = read_ourselves(arguments.data / name, name)
         ours = plan_ourselves(read.spacings, read.shapes, len(REAL[name][1]) + 1)
@@ -407,191 +406,11 @@ def compare(arguments: argparse.Namespace) -> list[str]:
     for name, described in data_sets(arguments).items():
         ours = plan_ourselves(described.spacings, described.shapes, described.num_outputs, described.memory_gb)
         found = differences(ours, content["plans"][name])
-        counts[name in DESCRIBED, not found] += 1
+        equal += name not in DESCRIBED and not found
         if found or name in DESCRIBED:
             rows.append(table_row(name, described.memory_gb, ours, found))
-    versions = {name: version(name) for name in ("nnunetv2", "dynamic_network_architectures", "numpy", "torch")}
-    content = {"versions": versions, "plans": plans, "fingerprints": fingerprints}
-    (arguments.work_dir / "nnunet.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
-
-
-def write_described(described: Described, folder: Path, dataset: str) -> float:
-    """The files nnU-Net's planner reads; the memory it is given."""
-    fingerprint = {
-        "spacings": described.spacings.tolist(),
-        "shapes_after_crop": described.shapes.tolist(),
-        "foreground_intensity_properties_per_channel": {},
-        "median_relative_size_after_cropping": 1.0,
-    }
-    listing = {
-        "channel_names": {str(number): name for number, name in enumerate(described.channels)},
-        "labels": {"background": 0} | {f"class_{number}": number for number in range(1, described.num_outputs)},
-        "numTraining": described.cases,
-        "file_ending": ".nii.gz",
-        "overwrite_image_reader_writer": "SimpleITKIO",
-        "dataset": {"case": {"images": ["case_0000.nii.gz"], "label": "case.nii.gz"}},
-    }
-    write_to(folder / "raw" / dataset / "dataset.json", listing)
-    write_to(folder / "preprocessed" / dataset / "dataset_fingerprint.json", fingerprint)
-    return described.memory_gb
-
-
-def extract_real(arguments: argparse.Namespace, name: str, folder: Path, dataset: str) -> dict[str, Any]:
-    """A real folder in nnU-Net's layout, as links, and its fingerprint by nnU-Net."""
-    from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import DatasetFingerprintExtractor
-
-    raw, source = folder / "raw" / dataset, arguments.data / name
-    labels = sorted((source / "labelsTr").glob("*.nii.gz"))
-    for label in labels:
-        link(label, raw / "labelsTr" / label.name)
-        link(source / "imagesTr" / label.name, raw / "imagesTr" / label.name.replace(".nii.gz", "_0000.nii.gz"))
-    channels, classes = REAL[name]
-    listing = {
-        "channel_names": {str(number): channel for number, channel in enumerate(channels)},
-        "labels": {label: number for number, label in enumerate(["background", *classes])},
-        "numTraining": len(labels),
-        "file_ending": ".nii.gz",
-        "overwrite_image_reader_writer": "SimpleITKIO",
-    }
-    write_to(raw / "dataset.json", listing)
-    DatasetFingerprintExtractor(dataset, num_processes=arguments.processes).run(overwrite_existing=True)
-    file = folder / "preprocessed" / dataset / "dataset_fingerprint.json"
-    fingerprint: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return fingerprint
-
-
-def plan_with_nnunet(dataset: str, memory_gb: float) -> dict[str, Any]:
-    """What nnU-Net's default planner says about `3d_fullres`, in our words."""
-    from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
-
-    plans = ExperimentPlanner(dataset, memory_gb).plan_experiment()
-    full = plans["configurations"]["3d_fullres"]
-    network = full["architecture"]["arch_kwargs"]
-    lowres = plans["configurations"].get("3d_lowres")
-    return {
-        "order": plans["transpose_forward"],
-        "spacing": full["spacing"],
-        "patch_size": full["patch_size"],
-        "strides": network["strides"],
-        "kernel_size": network["kernel_sizes"],
-        "filters": network["features_per_stage"],
-        "batch_size": full["batch_size"],
-        "lowres_spacing": lowres and lowres["spacing"],
-        "median_shape": full["median_image_size_in_voxels"],
-        "normalisation": full["normalization_schemes"],
-    }
-
-
-def link(source: Path, target: Path) -> None:
-    """A symbolic link at `target`, its folder made as needed."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.symlink_to(source.resolve())
-
-
-def write_to(file: Path, content: Any) -> None:
-    """Write JSON, its folder made as needed."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(content), encoding="utf-8")
-
-
-# --- our side ---------------------------------------------------------------------------------------------------------
-
-
-def plan_ourselves(
-    spacings: np.ndarray, shapes: np.ndarray, num_outputs: int, memory_gb: float = 8.0
-) -> dict[str, Any]:
-    """Our plan of spacings and shapes alone, in the words of `plan_with_nnunet`."""
-    from custom.plans.configuration import plan_full_resolution
-
-    found = plan_full_resolution(spacings, shapes, num_outputs, memory_gb)
-    topology = found.configuration.topology
-    return {
-        "order": list(found.order),
-        "spacing": list(found.spacing),
-        "patch_size": list(topology.patch_size),
-        "strides": [list(level) for level in topology.strides],
-        "kernel_size": [list(level) for level in topology.kernel_size],
-        "filters": list(topology.filters),
-        "batch_size": found.configuration.batch_size,
-        "lowres_spacing": found.lowres_spacing and list(found.lowres_spacing),
-        "median_shape": list(found.median_shape),
-    }
-
-
-def read_ourselves(folder: Path, name: str) -> Fingerprint:
-    """The fingerprint of a real folder."""
-    from custom.datalist.layouts import training_cases
-    from custom.fingerprint.dataset_fingerprint import read_records
-    from custom.fingerprint.summary import summarise
-
-    records = read_records(training_cases(folder))
-    return summarise(records, len(REAL[name][1]))
-
-
-# --- side by side -----------------------------------------------------------------------------------------------------
-
-
-def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
-    """What differs between two plans; spacings count as equal to a millionth."""
-    found: list[str] = []
-    for key, value in ours.items():
-        other = theirs[key]
-        if key.endswith("spacing") and None not in (value, other):
-            same = np.allclose(value, other, rtol=1e-6, atol=0)
-        else:
-            same = value == other
-        if not same:
-            found.append(f"{key}: nnU-Net {other}")
-    return found
-
-
-def fingerprint_differences(ours: Fingerprint, theirs: Mapping[str, Any]) -> str:
-    """The largest differences of two fingerprints of the same files in one line."""
-    spacing = np.abs(ours.spacings - np.array(theirs["spacings"])).max()
-    shapes = (ours.shapes != np.array(theirs["shapes_after_crop"])).any(axis=1).sum()
-    parts = [f"spacings differ by {spacing:.1g} mm at most, {shapes} of {len(ours.shapes)} shapes differ"]
-    for number, statistics in enumerate(ours.intensities):
-        other = theirs["foreground_intensity_properties_per_channel"][str(number)]
-        parts.append(", ".join(f"{key} {value:.6g} / {other[key]:.6g}" for key, value in statistics.items()))
-    return "; ".join(parts)
-
-
-def table_row(name: str, memory_gb: float, plan: Mapping[str, Any], found: Sequence[str]) -> str:
-    """A line of the Markdown table."""
-    cells = (
-        name,
-        f"{memory_gb:g}",
-        " x ".join(f"{size:.4g}" for size in plan["spacing"]),
-        " x ".join(map(str, plan["patch_size"])),
-        " ".join("".join(map(str, level)) for level in plan["strides"]),
-        " ".join("".join(map(str, level)) for level in plan["kernel_size"]),
-        f"{len(plan['filters'])} x {plan['filters'][0]}-{plan['filters'][-1]}",
-        str(plan["batch_size"]),
-        "x".join(f"{size:.3g}" for size in plan["lowres_spacing"]) if plan["lowres_spacing"] else "-",
-        "; ".join(found) or "equal",
-    )
-    return f"| {' | '.join(cells)} |"
-
-
-HEADING = """| data set | GB | spacing, mm | patch | strides | kernels | features | batch | low resolution | nnU-Net |
-|---|---|---|---|---|---|---|---|---|---|"""
-
-
-def compare(arguments: argparse.Namespace) -> list[str]:
-    """The lines of the report."""
-    content = json.loads((arguments.work_dir / "nnunet.json").read_text(encoding="utf-8"))
-    rows, notes, counts = [], [], Counter[tuple[bool, bool]]()
-    for name in arguments.real:
-        read = read_ourselves(arguments.data / name, name)
-        ours = plan_ourselves(read.spacings, read.shapes, len(REAL[name][1]) + 1)
-        rows.append(table_row(f"{name} (real)", 8, ours, differences(ours, content["plans"][name])))
-        notes.append(f"{name}, ours / nnU-Net: {fingerprint_differences(read, content['fingerprints'][name])}")
-    for name, described in DESCRIBED.items():
-        ours = plan_ourselves(described.spacings, described.shapes, described.num_outputs, described.memory_gb)
-        rows.append(table_row(name, described.memory_gb, ours, differences(ours, content["plans"][name])))
     versions = ", ".join(f"{package} {number}" for package, number in content["versions"].items())
     date = datetime.now(timezone.utc).strftime("%Y-%m-%d")
-    equal = counts[False, True]
     return [
         f"{date}, {machine()}; nnU-Net's environment: {versions}",
         f"{sum(row.endswith('| equal |') for row in rows)} of {len(rows)} plans equal",
