@@ -6,16 +6,14 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
 from ..errors import InputError
 from ..fingerprint.dataset_fingerprint import read_records
 from ..fingerprint.integrity import raise_on_problems
 from ..fingerprint.summary import Fingerprint, summarise
-from ..io.atomic_write import write_text
 from .configuration import REFERENCE_MEMORY_GB
 from .described_data import DescribedData, described_data
 from .findings import decisions, table, warnings
+from .plan import write_plan
 from .planner import make_plan_of
 
 logger = logging.getLogger(__name__)
@@ -64,7 +62,7 @@ def make_plan(
         logger.info("%s", line)
     for line in warnings(plan, fingerprint):
         logger.warning("warning: %s", line)
-    _write(output, yaml.safe_dump(plan, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True))
+    write_plan(Path(output).expanduser(), plan)
     logger.info("written to %s", output)
 
 
@@ -102,13 +100,3 @@ def _names(given: Names | None) -> list[str]:
         return []
     parts = given.split(",") if isinstance(given, str) else [str(part) for part in given]
     return [part.strip() for part in parts if part.strip()]
-
-
-def _write(output: str, text: str) -> None:
-    path = Path(output).expanduser()
-    try:
-        write_text(path, text)
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written ({error.strerror}); pass an output in a folder that can be written"
-        ) from error
