@@ -83,7 +83,7 @@ class NativeGrid:
 
     Args:
         axes: for each axis of the network's grid, the native axis nearest to it.
-        directions: steps (3, 3) on the network's grid, columns, of a native voxel along each of those native axes, where
+        directions: steps (3, 3) on the network's grid, columns, of a native voxel along each of those axes, where
             the two grids are sheared or turned against each other; None: their axes are parallel.
     """
 
@@ -110,8 +110,8 @@ class NativeGrid:
         """
         where = self._coordinates(index, *(np.arange(size) for size in self.size[1:]))
         last = np.array([axis.size - 1 for axis in self.axes]).reshape(3, 1, 1)
-        inside = ((where >= -HALF_VOXEL) & (where <= last + HALF_VOXEL)).all(axis=0)
-        return np.clip(where, 0, last), inside
+        beyond = np.abs(where - last / 2) > last / 2 + HALF_VOXEL
+        return np.clip(where, 0, last), ~np.any(beyond, axis=0)
 
     def planes_near(self, start: int, stop: int) -> Iterator[int]:
         """For grids that are not parallel, the native planes that may come near the network's planes start to stop."""
@@ -187,9 +187,9 @@ def nearest_on_native_grid(volume: torch.Tensor, grid: NativeGrid, fill: Sequenc
             result[:, index, torch.as_tensor(inside, device=volume.device)] = volume[:, z, y, x]
         return torch.stack([grid.in_native_order(channel) for channel in result])
     z, y, x = (torch.as_tensor(axis.nearest[axis.inside], device=volume.device) for axis in grid.axes)
-    inside = tuple(axis.inside for axis in grid.axes)
+    box = tuple(axis.inside for axis in grid.axes)
     for channel, values in zip(result, volume, strict=True):
-        channel[inside] = values[z[:, None, None], y[:, None], x]
+        channel[box] = values[z[:, None, None], y[:, None], x]
     return torch.stack([grid.in_native_order(channel) for channel in result])
 
 
@@ -208,4 +208,3 @@ def span(chosen: np.ndarray) -> slice:
 def shifted(voxels: slice, by: int) -> slice:
     """The slice moved along its axis."""
     return slice(voxels.start + by, voxels.stop + by)
-

@@ -140,7 +140,8 @@ class NativeArgmax:
             first: plane of the network's grid.
             planes: native planes.
         """
-        chosen = [span(ahead.any(dim=others[0]).any(dim=others[1]).cpu().numpy()) for others in ((2, 1), (2, 0), (1, 0))]
+        rows = ahead.any(dim=2)
+        chosen = [span(some.cpu().numpy()) for some in (rows.any(dim=1), rows.any(dim=0), ahead.any(dim=1).any(dim=0))]
         chosen[0] = shifted(chosen[0], first)
         z, y, x = (axis.touching(side) for axis, side in zip(self.grid.axes, chosen, strict=True))
         return slice(max(z.start, planes.start), min(z.stop, planes.stop)), y, x

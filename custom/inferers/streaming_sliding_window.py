@@ -30,9 +30,9 @@ Predict = Callable[[torch.Tensor], torch.Tensor]
 class StreamingSlidingWindowInferer(Inferer):
     """Sliding-window prediction whose memory hardly depends on the number of classes or the length of the scan.
 
-    Class scores of overlapping windows, spread evenly at half-window steps, are added up with Gaussian weights in a slab
-    one window deep that moves along the first axis; finished planes are labelled at once, on the network's grid or on
-    the grid the scan was stored on. The result needs no `Invertd`: it has the geometry of the scan's file.
+    Class scores of windows, spread evenly at half-window steps, are added up with Gaussian weights in a slab one window
+    deep that moves along the first axis; finished planes are labelled at once, on the network's grid or on the grid the
+    scan was stored on. The result needs no `Invertd`: it has the geometry of the scan's file.
 
     Args:
         roi_size: window size in voxels; also the least size the image is padded to (with 0).

@@ -135,7 +135,8 @@ def assert_agrees_with_invertd(transforms, file, network, inferer, window=WINDOW
         return mirrored_mean(network, x, inferer.mirror_axes)
 
     padded, inner = pad_to_window(image.as_tensor(), window)
-    scores = mean_scores(padded, mirrored, even_windows(padded.shape[2:], window), not inferer.logits)[:, *inner]
+    windows = even_windows(padded.shape[2:], window)
+    scores = mean_scores(padded, mirrored, windows, not inferer.logits)[(slice(None), *inner)]
     data["pred"] = MetaTensor(scores, meta=data["image"].meta)
     native = Invertd("pred", transforms, orig_keys="image", nearest_interp=False)(data)["pred"].as_tensor()
     highest = native.topk(2, dim=0).values
@@ -241,9 +242,7 @@ def test_on_the_network_grid(store, average):
     image, network = batch(store(np.random.default_rng(2).normal(0, 2, (41, 37, 23)))), random_network(4)
     inferer = StreamingSlidingWindowInferer(WINDOW, average, return_grid="network", confidence=True)
     result = inferer(image, network)
-    scores = mean_scores(
-        image.as_tensor(), network, even_windows(image.shape[2:], WINDOW), average == "probabilities"
-    )
+    scores = mean_scores(image.as_tensor(), network, even_windows(image.shape[2:], WINDOW), average == "probabilities")
     largest, labels = (scores.softmax(dim=0) if average == "logits" else scores).max(dim=0)
     assert result.affine.equal(image.affine)
     assert result.dtype == torch.uint8
