@@ -56,7 +56,6 @@ def export(bundle: str | Path, output: str | Path, ckpt_dir: str | Path = "", ch
     kind = format_of(file)
     configs = [config_file(root, name) for name in ("metadata.json", "inference.yaml")]
     model = trained_weights(root, ckpt_dir, checkpoint)
-    refuse_missing_weights(model, "pass the --ckpt_dir of a training")
     parser = read_configs(configs)
     parser.update({"bundle_root": str(root), "checkpoint": str(model)})
     network = made_entry(parser, NETWORK, root)
@@ -76,10 +75,15 @@ def export(bundle: str | Path, output: str | Path, ckpt_dir: str | Path = "", ch
 
 
 def trained_weights(root: Path, ckpt_dir: str | Path = "", checkpoint: str | Path = "") -> Path:
-    """The weights that a command is told of: a file, those in a training's folder, or those in a bundle's models."""
-    if checkpoint:
-        return Path(str(checkpoint)).expanduser()
-    return (Path(str(ckpt_dir)).expanduser() if ckpt_dir else root / "models") / "model.pt"
+    """The weights that a command is told of: a file, those in a training's folder, or those in a bundle's models.
+
+    Raises:
+        InputError: there are none.
+    """
+    folder = Path(str(ckpt_dir)).expanduser() if ckpt_dir else root / "models"
+    model = Path(str(checkpoint)).expanduser() if checkpoint else folder / "model.pt"
+    refuse_missing_weights(model, "pass the --ckpt_dir of a training")
+    return model
 
 
 def read_configs(configs: Sequence[Path]) -> ConfigParser:
