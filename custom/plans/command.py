@@ -15,8 +15,8 @@ from ..fingerprint.summary import Fingerprint, summarise
 from ..io.atomic_write import write_text
 from .configuration import REFERENCE_MEMORY_GB
 from .described_data import DescribedData, described_data
-from .findings import decisions, table, warnings
 from .planner import make_plan_of
+from .reasons import decisions, table, warnings
 
 logger = logging.getLogger(__name__)
 
