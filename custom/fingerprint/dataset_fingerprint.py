@@ -122,7 +122,8 @@ def _foreground(images: Sequence[Volume], label: Volume, box: tuple[slice, ...])
         values = _scaled(label, inside[..., index])
         whole = values if values.dtype.kind in "biu" else np.rint(values)
         mask[..., index] = (whole > 0) & (whole != IGNORE_INDEX)
-    return [case_intensity(_scaled(image, image.voxels[box][mask])) for image in images]
+    # transposed, both lie in memory as they are walked through: NIfTI's first axis is the fastest
+    return [case_intensity(_scaled(image, image.voxels[box].T[mask.T])) for image in images]
 
 
 def _scaled(volume: Volume, voxels: np.ndarray) -> np.ndarray:
