@@ -105,9 +105,10 @@ def nonzero_box(images: Sequence[Volume]) -> tuple[slice, ...]:
     for image in images:
         for index in range(shape[-1]):  # slice by slice: scaled values need eight bytes a voxel
             occupied = _scaled(image, image.voxels[..., index]) != 0
-            filled[0] |= occupied.any(axis=1)
-            filled[1] |= occupied.any(axis=0)
             filled[2][index] |= occupied.any()
+            if not (filled[0].all() and filled[1].all()):  # soon they are, in most CT
+                filled[0] |= occupied.any(axis=1)
+                filled[1] |= occupied.any(axis=0)
     ends = [np.flatnonzero(axis) for axis in filled]
     if not all(len(axis) for axis in ends):
         return tuple(slice(0, size) for size in shape)
@@ -118,9 +119,11 @@ def _foreground(images: Sequence[Volume], label: Volume, box: tuple[slice, ...])
     inside = label.voxels[box]
     mask = np.empty(inside.shape, dtype=bool, order="F")
     for index in range(inside.shape[-1]):
-        values = np.rint(_scaled(label, inside[..., index]))
-        mask[..., index] = (values > 0) & (values != IGNORE_INDEX)
-    return [case_intensity(_scaled(image, image.voxels[box][mask])) for image in images]
+        values = _scaled(label, inside[..., index])
+        whole = values if values.dtype.kind in "biu" else np.rint(values)
+        mask[..., index] = (whole > 0) & (whole != IGNORE_INDEX)
+    # transposed, both lie in memory as they are walked through: NIfTI's first axis is the fastest
+    return [case_intensity(_scaled(image, image.voxels[box].T[mask.T])) for image in images]
 
 
 def _scaled(volume: Volume, voxels: np.ndarray) -> np.ndarray:

@@ -31,7 +31,7 @@ def make_plan_of(
     memory_gb: float = REFERENCE_MEMORY_GB,
     name: str = "",
 ) -> tuple[dict[str, Any], FullResolution]:
-    """A plan as plain data, and the figures behind it, from which `findings` tells its reasons.
+    """A plan as plain data, and the figures behind it, from which `reasons` tells why.
 
     Args:
         fingerprint: of the training cases.
