@@ -17,6 +17,7 @@ from monai.data import MetaTensor, decollate_batch
 from monai.utils import CommonKeys, ImageMetaKey, convert_to_numpy, convert_to_tensor
 
 from ..errors import InputError
+from ..metrics.class_ids import check_class_ids
 from ..reports.case_picture import CasePicture, draw_cases, slice_case
 from .metrics_report import unique_case_names
 
@@ -45,8 +46,7 @@ class CaseGallery:
     With several processes each ranks against the scores of all and sends its three slices to the first, which draws.
 
     The evaluator's output holds "image" (C, X, Y, Z), of which the first channel is shown, and "label" and "pred" on
-    the same grid, class ids (1, X, Y, Z) or one channel per class, with or without background. Grids with an affine are
-    turned to RAS for the picture.
+    the same grid, class ids (1, X, Y, Z). Grids with an affine are turned to RAS for the picture.
 
     Args:
         picture_file: the PNG.
@@ -93,8 +93,8 @@ class CaseGallery:
 
     def _take(self, output: Mapping[str, Any]) -> None:
         name = _file_of(output) or f"process {idist.get_rank()}, case {len(self._scores) + self._unranked + 1}"
-        truth = class_ids(output[CommonKeys.LABEL], len(self.class_names), f"{name}: label")
-        prediction = class_ids(output[CommonKeys.PRED], len(self.class_names), f"{name}: pred")
+        truth, prediction = (output[key].round().to(torch.int16) for key in (CommonKeys.LABEL, CommonKeys.PRED))
+        check_class_ids(f"CaseGallery, {name}", prediction[None], truth[None])
         if truth.shape != prediction.shape:
             raise InputError(
                 f"{name}: label {tuple(truth.shape)} and pred {tuple(prediction.shape)} differ in shape; "
@@ -155,23 +155,6 @@ class CaseGallery:
             draw_cases(pictures, self.picture_file, self.class_names, self.title)
         except OSError as error:
             logger.warning("%s: not drawn (%s)", self.picture_file, error)
-
-
-def class_ids(label: torch.Tensor, classes: int, name: str) -> torch.Tensor:
-    """Class ids (1, X, Y, Z), 0 background, from ids or from one channel per class; metadata kept.
-
-    Raises:
-        InputError: the number of channels is neither 1 nor that of the foreground classes with or without background.
-    """
-    if label.ndim != 4 or label.shape[0] not in (1, classes, classes + 1):
-        raise InputError(
-            f"{name} has shape {tuple(label.shape)}; give class ids (1, X, Y, Z) or one channel per class, "
-            f"{classes} or, with background, {classes + 1}"
-        )
-    if label.shape[0] == 1:
-        return label.round().to(torch.int16)
-    ids = label.argmax(dim=0, keepdim=True).to(torch.int16)
-    return ids if label.shape[0] == classes + 1 else (ids + 1) * (label > 0.5).any(dim=0, keepdim=True)
 
 
 def mean_dice(truth: torch.Tensor, prediction: torch.Tensor, classes: int) -> float:

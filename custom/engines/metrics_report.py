@@ -23,6 +23,7 @@ from monai.utils import (
 
 from ..errors import InputError
 from ..io.atomic_write import write_json
+from ..metrics.class_ids import check_class_ids
 from ..metrics.hausdorff_distance import CONVENTIONS, MISSING_MM
 from ..reports.metric_table import (
     MEAN_OF_CLASSES,
@@ -44,13 +45,13 @@ HD95 = "hd95_mm"
 class MetricsReport:
     """Write `metrics_per_case.csv`, `metrics_summary.csv` and `metrics.json` after an evaluation and log the table.
 
-    The evaluator's output holds "pred" and "label" of every case (decollated), one-hot or class ids in one channel, and
-    its metrics keep details of shape (cases, classes) without background, nan where a case does not count for the
+    The evaluator's output holds "pred" and "label" of every case (decollated) as class ids in one channel, and its
+    metrics keep details of shape (cases, classes) without background, nan where a case does not count for the
     class. With several processes the cases of all of them are in the report, each once, which the first process writes.
 
     Args:
         output_dir: folder of the files.
-        class_names: the foreground classes, in the order of the channels or ids.
+        class_names: the foreground classes, in the order of their ids.
         data_name: what is evaluated, for the header of the table.
         convention: convention of the HD95 metric, for the header.
         baselines_file: JSON of the mean Dice of other predictors, `{"name": {"class": dice}}`; used where it exists.
@@ -106,21 +107,14 @@ class MetricsReport:
     def _collect(self, engine: Engine) -> None:
         for item, output in zip(_items(engine.state.batch), _items(engine.state.output), strict=True):
             self._files.append(_file_of(item) or f"process{idist.get_rank()}_case{len(self._files)}")
-            self._voxels.append(torch.stack([self._count(output, key) for key in (CommonKeys.LABEL, CommonKeys.PRED)]))
+            maps = [convert_to_tensor(output[key], track_meta=False) for key in (CommonKeys.LABEL, CommonKeys.PRED)]
+            check_class_ids("MetricsReport", maps[1][None], maps[0][None])
+            self._voxels.append(torch.stack([self._count(ids) for ids in maps]))
 
-    def _count(self, output: Mapping[str, torch.Tensor], key: str) -> torch.Tensor:
-        """Voxels of each foreground class in class ids (1, *spatial) or a one-hot tensor (1 + classes, *spatial)."""
-        label = convert_to_tensor(output[key], track_meta=False)
+    def _count(self, ids: torch.Tensor) -> torch.Tensor:
+        """Voxels of each foreground class in class ids (1, *spatial)."""
         classes = len(self.class_names)
-        if len(label) == 1:
-            return torch.bincount(label.flatten().cpu().to(torch.uint8), minlength=classes + 1)[1 : classes + 1]
-        if len(label) != classes + 1:
-            raise InputError(
-                f"MetricsReport: {key!r} of shape {tuple(label.shape)} is not one-hot with background and "
-                f"{classes} classes ({', '.join(self.class_names)}), nor class ids in one channel; add "
-                f"AsDiscreted(to_onehot={classes + 1}) to the postprocessing"
-            )
-        return label[1:].bool().flatten(1).sum(dim=1).cpu()
+        return torch.bincount(ids.flatten().cpu().to(torch.uint8), minlength=classes + 1)[1 : classes + 1]
 
     def _report(self, engine: Engine) -> None:
         files = string_list_all_gather(self._files)
