@@ -9,9 +9,10 @@ from custom.errors import InputError
 from custom.release.network_config import network_config
 
 
-def inference_of(root) -> ConfigParser:
+def inference_of(root, **options) -> ConfigParser:
     parser = ConfigParser()
     parser.read_config(str(root / "configs" / "inference.yaml"))
+    parser.update({"bundle_root": str(root), **options})
     return parser
 
 
