@@ -13,21 +13,20 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from monai.transforms import Compose
 from monai.utils import convert_to_numpy, convert_to_tensor
 from torch.utils.data import Dataset
-from tqdm import tqdm
 
 from ..datalist.layouts import case_name, image_files
 from ..errors import InputError, find_input_error, input_error_message
+from ..processes import rank, world_size
+from ..progress import map_with_progress
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +58,6 @@ class DiskCache(Dataset):
         folder: of the cache, made where it is missing.
         settings: everything that `prepare` depends on, JSON-like.
         num_workers: threads that prepare cases; as many cases are in memory at once.
-        progress: show a bar (in the first process) while cases are prepared.
         half_precision: store floating images as float16, where their values fit; else as float32.
 
     Raises:
@@ -73,7 +71,6 @@ class DiskCache(Dataset):
         folder: str | Path,
         settings: Mapping[str, Any],
         num_workers: int | None = None,
-        progress: bool = True,
         half_precision: bool = True,
     ) -> None:
         self.data = [dict(case) for case in data]
@@ -85,7 +82,7 @@ class DiskCache(Dataset):
         _remove_leftovers(self.folder)
         fixed = {"version": FORMAT_VERSION, "half_precision": half_precision, "settings": _plain_settings(settings)}
         self.entries = [self.folder / f"{case_name(case)}-{_key(case, fixed)}" for case in self.data]
-        self._fill(num_workers, progress)
+        self._fill(num_workers)
 
     def __len__(self) -> int:
         """Number of cases."""
@@ -109,18 +106,12 @@ class DiskCache(Dataset):
             stored = _read(entry)
         return {**self.data[index], **stored}
 
-    def _fill(self, num_workers: int | None, progress: bool) -> None:
+    def _fill(self, num_workers: int | None) -> None:
         """Prepare what is missing."""
-        rank, world = _process_of_run()
-        missing = [index for index in _working_order(len(self), rank, world) if not self.entries[index].is_dir()]
-        if not missing:
-            return
-        workers = min(4, os.cpu_count() or 1) if num_workers is None else max(1, int(num_workers))
-        with ThreadPoolExecutor(workers) as pool:
-            done = pool.map(self._prepare_missing, missing)
-            hidden = not progress or rank > 0
-            for _ in tqdm(done, total=len(missing), desc="preparing cases", unit="case", disable=hidden):
-                pass
+        order = _working_order(len(self), rank(), world_size())
+        missing = [index for index in order if not self.entries[index].is_dir()]
+        for _ in map_with_progress(self._prepare_missing, missing, "preparing cases", num_workers=num_workers):
+            pass
 
     def _prepare_missing(self, index: int) -> None:
         entry = self.entries[index]
@@ -302,13 +293,6 @@ def _is_alive(process: int) -> bool:
     except PermissionError:  # another user's
         return True
     return True
-
-
-def _process_of_run() -> tuple[int, int]:
-    """This process's number and the number of processes of the run."""
-    if dist.is_available() and dist.is_initialized():
-        return dist.get_rank(), dist.get_world_size()
-    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def _working_order(count: int, rank: int, world: int) -> list[int]:

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import nibabel as nib
 import numpy as np
-from tqdm import tqdm
 
 from ..datalist.layouts import NIFTI_ENDINGS, scan_name
 from ..errors import InputError
 from ..fingerprint.integrity import count_values
 from ..io.atomic_write import replacing, write_json
+from ..progress import with_progress
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def prepare_knight(
     try:
         _check_record(output / RECORD, {"cysts_as": cysts_as, "class_of_case": classes})
         written = 0
-        for source in tqdm(sources, desc="preparing KNIGHT", unit="case"):
+        for source in with_progress(sources, "preparing KNIGHT"):
             written += _write_label(source, output / "labelsTr", classes[source.name], cysts_as)
             if source.image is not None:
                 _place_image(source.image, output / "imagesTr" / f"{source.name}_0000.nii.gz", copy_images)

@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from ..datalist.layouts import image_files
 from ..errors import InputError
 from ..ignore_index import IGNORE_INDEX
 from ..io.atomic_write import write_json
 from ..io.volume import Volume, read_volume
+from ..progress import map_with_progress
 from .integrity import count_values
 
 logger = logging.getLogger(__name__)
@@ -88,12 +86,9 @@ def foreground_intensity(
         )
     labelled = [case for case in cases if case.get("label")]
     total, used = None, 0
-    with ThreadPoolExecutor(num_workers or min(4, os.cpu_count() or 1)) as pool:
-        found = pool.map(_case_intensities, labelled)
-        hidden = os.environ.get("RANK", "0") != "0" or not labelled
-        for one in tqdm(found, total=len(labelled), desc="foreground intensities", unit="case", disable=hidden):
-            if one is not None:
-                total, used = one if total is None else _merged(total, one), used + 1
+    for one in map_with_progress(_case_intensities, labelled, "foreground intensities", num_workers=num_workers):
+        if one is not None:
+            total, used = one if total is None else _merged(total, one), used + 1
     if total is None:
         raise InputError(
             f"none of {len(cases)} cases has an annotated foreground voxel (labels other than 0 and {IGNORE_INDEX}); "

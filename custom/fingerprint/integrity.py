@@ -5,20 +5,18 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from ..datalist.layouts import case_name, image_files
 from ..errors import InputError
 from ..io.atomic_write import write_json
 from ..io.volume import Volume, affine_text, read_volume, shape_text, voxel_size
+from ..progress import map_with_progress
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +86,7 @@ def inspect_cases(
     states = [_file_states(case) for case in cases]
     known = _read_cache(cache_file)
     todo = [number for number, state in enumerate(states) if state is None or json.dumps(state) not in known]
-    read = _map_with_progress(_read_case, [cases[number] for number in todo], num_workers, description)
+    read = map_with_progress(_read_case, [cases[number] for number in todo], description, num_workers=num_workers)
     fresh = dict(zip(todo, read, strict=True))
     facts = [fresh[number] if number in fresh else known[json.dumps(states[number])] for number in range(len(cases))]
     sound = [number for number, fact in fresh.items() if not fact.problems and states[number] is not None]
@@ -101,7 +99,7 @@ def foreground_classes(
     cases: Sequence[dict[str, Any]], num_workers: int | None = None, description: str = "reading labels"
 ) -> dict[str, tuple[int, ...]]:
     """Case name -> its foreground classes, from the labels alone; none, with a warning, where one is unreadable."""
-    found = _map_with_progress(_read_foreground, cases, num_workers, description)
+    found = map_with_progress(_read_foreground, cases, description, num_workers=num_workers)
     return {case_name(case): classes for case, classes in zip(cases, found, strict=True)}
 
 
@@ -248,18 +246,6 @@ def _read_foreground(case: dict[str, Any]) -> tuple[int, ...]:
     for problem in problems:
         logger.warning("%s", problem)
     return tuple(value for value in counts if value != 0)
-
-
-def _map_with_progress(
-    function: Any, cases: Sequence[dict[str, Any]], num_workers: int | None, description: str
-) -> list[Any]:
-    """`function` of every case, in order; of several processes of one run only the first shows its progress."""
-    if not cases:
-        return []
-    hidden = os.environ.get("RANK", "0") != "0"
-    with ThreadPoolExecutor(num_workers or min(4, os.cpu_count() or 1)) as pool:
-        results = pool.map(function, cases)
-        return list(tqdm(results, total=len(cases), desc=description, unit="case", disable=hidden))
 
 
 def _file_states(case: dict[str, Any]) -> list[list[Any]] | None:

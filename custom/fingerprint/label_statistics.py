@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
-from tqdm import tqdm
 
 from ..datalist.layouts import scan_name
 from ..errors import InputError
 from ..ignore_index import IGNORE_INDEX
 from ..io.volume import read_volume
+from ..progress import map_with_progress
 from .integrity import count_values
 
 
@@ -85,19 +82,18 @@ def many(
 ) -> Iterator[LabelFacts]:
     """`label_facts` of every file, in order, in threads under a progress bar; an unreadable file has a `problem`.
 
-    Each thread holds one label map; of several processes of one run only the first shows its progress.
+    Each thread holds one label map.
     """
-    measure = partial(
-        _facts_or_problem, class_ids=class_ids, min_component_ml=min_component_ml, ignore_index=ignore_index
-    )
-    named = [scan_name(file) for file in files] if names is None else names
-    hidden = os.environ.get("RANK", "0") != "0"
-    pool = ThreadPoolExecutor(num_workers or min(4, os.cpu_count() or 1))
-    try:
-        results = pool.map(measure, files, named)
-        yield from tqdm(results, total=len(files), desc=description, unit="case", disable=hidden)
-    finally:
-        pool.shutdown(cancel_futures=True)
+
+    def measure(named: tuple[str | Path, str]) -> LabelFacts:
+        file, name = named
+        try:
+            return label_facts(file, class_ids, min_component_ml, ignore_index, name)
+        except InputError as error:
+            return LabelFacts(name, problem=str(error))
+
+    named = list(zip(files, names or map(scan_name, files), strict=True))
+    return map_with_progress(measure, named, description, num_workers=num_workers)
 
 
 def count_components(mask: np.ndarray, voxel_ml: float, min_component_ml: float = 0.0) -> int:
@@ -126,10 +122,3 @@ def read_label_map(file: str | Path) -> LabelMap:
     for index in range(voxels.shape[-1]):  # slice by slice: scaled values need eight bytes a voxel
         voxels[..., index] = np.rint(volume.voxels[..., index] * volume.slope + volume.intercept)
     return LabelMap(voxels, volume.affine)
-
-
-def _facts_or_problem(file: str | Path, name: str, **options: object) -> LabelFacts:
-    try:
-        return label_facts(file, name=name, **options)  # type: ignore[arg-type]
-    except InputError as error:
-        return LabelFacts(name, problem=str(error))

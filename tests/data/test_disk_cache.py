@@ -64,7 +64,7 @@ def data(tmp_path):
 
 
 def cache(data, folder, prepare=None, settings=SETTINGS, **options):
-    return DiskCache(data, prepare or preparation(), folder / "cache", settings, progress=False, **options)
+    return DiskCache(data, prepare or preparation(), folder / "cache", settings, **options)
 
 
 class Counted:
