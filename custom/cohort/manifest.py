@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..io.atomic_write import write_json
+from ..io.write_errors import reporting_unwritable
 
 # FLARE's classes in the order of their ids, 1 to 14.
 FLARE_CLASSES = (
@@ -130,10 +131,8 @@ def write_cohort(file: str | Path, cohort: Cohort, description: str = "") -> Non
         "cases": [_case_entry(case, cohort, path.parent) for case in cohort.cases],
     }
     _parse(content, path)
-    try:
+    with reporting_unwritable(path, "choose another place"):
         write_json(path, content)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); choose a place that can be written") from error
 
 
 def default_group_rules(cohort: Cohort) -> dict[str, dict[str, Any]]:

@@ -25,17 +25,19 @@ from torch.utils.data import Dataset
 
 from ..datalist.layouts import case_name, image_files
 from ..errors import InputError, find_input_error, input_error_message
+from ..io.file_state import file_state
+from ..io.write_errors import reporting_unwritable, unwritable
 from ..processes import rank, world_size
 from ..progress import map_with_progress
 
 logger = logging.getLogger(__name__)
 
-FORMAT_VERSION = 2  # of what is stored, and of how scans are read
+FORMAT_VERSION = 3  # of what is stored, and of how scans are read
 TEMPORARY_PREFIX = ".tmp-"
 TEMPORARY_NAME = re.compile(r"\.tmp-(?P<process>\d+)-[^-]*-(?P<machine>.*)")
 LEFTOVER_SECONDS = 3600  # a folder is temporary while one prepared case is written, which takes seconds
 OFFSETS = ".offsets"
-FULL_DISK = (errno.ENOSPC, errno.EDQUOT, None)  # numpy reports a write that was cut short without a number
+CACHE_DIR = "pass another cache folder"
 REASON_LENGTH = 300
 
 
@@ -58,7 +60,6 @@ class DiskCache(Dataset):
         folder: of the cache, made where it is missing.
         settings: everything that `prepare` depends on, JSON-like.
         num_workers: threads that prepare cases; as many cases are in memory at once.
-        half_precision: store floating images as float16, where their values fit; else as float32.
 
     Raises:
         InputError: a case cannot be prepared, a file is missing, the disk is full or cannot be written.
@@ -71,16 +72,14 @@ class DiskCache(Dataset):
         folder: str | Path,
         settings: Mapping[str, Any],
         num_workers: int | None = None,
-        half_precision: bool = True,
     ) -> None:
         self.data = [dict(case) for case in data]
         self.prepare = prepare
         self.folder = Path(folder).expanduser().absolute()
-        self.half_precision = half_precision
-        with self._telling_what_cannot_be_written():
+        with reporting_unwritable(self.folder, CACHE_DIR):
             self.folder.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(self.folder)
-        fixed = {"version": FORMAT_VERSION, "half_precision": half_precision, "settings": _plain_settings(settings)}
+        fixed = {"version": FORMAT_VERSION, "settings": _plain_settings(settings)}
         self.entries = [self.folder / f"{case_name(case)}-{_key(case, fixed)}" for case in self.data]
         self._fill(num_workers)
 
@@ -100,7 +99,7 @@ class DiskCache(Dataset):
         except (FileNotFoundError, EOFError, ValueError) as error:
             logger.warning("%s: prepared anew (%s)", entry, " ".join(f"{type(error).__name__}: {error}".split()))
             if not isinstance(error, FileNotFoundError):
-                with self._telling_what_cannot_be_written():
+                with reporting_unwritable(self.folder, CACHE_DIR):
                     _discard(entry)
             self._prepare_missing(index)
             stored = _read(entry)
@@ -118,14 +117,19 @@ class DiskCache(Dataset):
         if entry.is_dir():  # another process was faster
             return
         arrays = self._prepared_arrays(self.data[index])
-        with self._telling_what_cannot_be_written(sum(array.nbytes for array in arrays.values())):
+        try:
             _write(entry, arrays)
+        except OSError as error:
+            left = sum(not one.is_dir() for one in self.entries)
+            needed = left * sum(array.nbytes for array in arrays.values()) / 1e9
+            elsewhere = f"{CACHE_DIR}, about {needed:.2g} GB for {left} of {len(self)} cases; stored ones are kept"
+            raise unwritable(error, self.folder, elsewhere) from error
 
     def _prepared_arrays(self, case: dict[str, Any]) -> dict[str, np.ndarray]:
         """File name, without its ending -> array."""
         try:
             prepared = self.prepare(dict(case), threading=True)
-            return _arrays(case, prepared, self.half_precision)
+            return _arrays(case, prepared)
         except MemoryError:
             raise
         except Exception as error:  # readers and transforms fail in many ways, all of them the case's
@@ -135,22 +139,6 @@ class DiskCache(Dataset):
                 raise InputError(f"{file}: cannot be prepared: {input_error_message(cause)}") from error
             raise InputError(
                 f"{file}: cannot be prepared ({_reason(error)}); check it and its label, or take the case out"
-            ) from error
-
-    @contextmanager
-    def _telling_what_cannot_be_written(self, case_bytes: int = 0) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            if error.errno not in FULL_DISK:
-                raise InputError(
-                    f"{self.folder} cannot be written ({error.strerror}); pass a cache folder that can be written"
-                ) from error
-            missing = sum(not entry.is_dir() for entry in self.entries)
-            raise InputError(
-                f"{self.folder}: the disk is full, {missing} of {len(self)} cases are still to be stored and need "
-                f"about {missing * case_bytes / 1e9:.2g} GB; free space or pass a cache folder on a larger disk, "
-                "what is stored is not prepared again"
             ) from error
 
 
@@ -163,37 +151,28 @@ def _plain_settings(settings: Mapping[str, Any]) -> Any:
 
 
 def _key(case: dict[str, Any], fixed: dict[str, Any]) -> str:
-    """Short check sum of everything that a prepared case follows from."""
+    """Short checksum of everything that a prepared case follows from."""
     files = {"image": image_files(case), "label": [str(case["label"])] if case.get("label") else []}
-    content = {
-        **fixed,
-        "files": {name: [_file_state(file) for file in names] for name, names in files.items()},
-        "other": {key: value for key, value in case.items() if key not in files},
-    }
-    return hashlib.sha256(_text(content).encode()).hexdigest()[:16]
-
-
-def _file_state(file: str) -> tuple[str, int, int]:
-    path = Path(file).absolute()
     try:
-        state = path.stat()
+        states = {key: [file_state(file) for file in names] for key, names in files.items()}
     except OSError as error:
         raise InputError(
-            f"{file}: cannot be read ({error.strerror}); restore it or take it out of the data list"
+            f"{error.filename}: cannot be read ({error.strerror}); restore it or take it out of the data list"
         ) from error
-    return str(path), state.st_size, state.st_mtime_ns
+    content = {**fixed, "files": states, "other": {key: value for key, value in case.items() if key not in files}}
+    return hashlib.sha256(_text(content).encode()).hexdigest()[:16]
 
 
 def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True, default=str)
 
 
-def _arrays(case: Mapping[str, Any], prepared: Mapping[str, Any], half_precision: bool) -> dict[str, np.ndarray]:
+def _arrays(case: Mapping[str, Any], prepared: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """What is stored of a prepared case: arrays by key, lists of flat arrays joined, with the offsets of each."""
     arrays: dict[str, np.ndarray] = {}
     for key, value in prepared.items():
         if isinstance(value, np.ndarray | torch.Tensor):
-            arrays[key] = _stored(key, value, half_precision)
+            arrays[key] = _stored(key, value)
         elif isinstance(value, list) and value and all(isinstance(part, np.ndarray | torch.Tensor) for part in value):
             parts = [convert_to_numpy(part) for part in value]
             arrays[key] = np.concatenate(parts)
@@ -206,7 +185,7 @@ def _arrays(case: Mapping[str, Any], prepared: Mapping[str, Any], half_precision
     return arrays
 
 
-def _stored(key: str, value: np.ndarray | torch.Tensor, half_precision: bool) -> np.ndarray:
+def _stored(key: str, value: np.ndarray | torch.Tensor) -> np.ndarray:
     """A volume in the type it has on disk, in C order: MONAI would copy any other whole for every patch."""
     tensor = convert_to_tensor(value, track_meta=False).detach().cpu()
     if key == "label":
@@ -216,7 +195,7 @@ def _stored(key: str, value: np.ndarray | torch.Tensor, half_precision: bool) ->
         tensor = label
     elif key == "image" and tensor.is_floating_point():
         half = tensor.half()
-        fits = half_precision and torch.equal(half.isfinite(), tensor.isfinite())
+        fits = torch.equal(half.isfinite(), tensor.isfinite())  # float16 ends at 65504
         tensor = half if fits else tensor.float()
     return np.ascontiguousarray(tensor.numpy()).reshape(tensor.shape)
 

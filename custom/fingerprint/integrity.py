@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 from collections.abc import Sequence
 from itertools import product
@@ -14,7 +13,7 @@ import numpy as np
 
 from ..datalist.layouts import case_name, image_files
 from ..errors import InputError
-from ..io.atomic_write import write_json
+from ..io.file_state import FileStateCache, file_states
 from ..io.volume import Volume, affine_text, read_volume, shape_text, voxel_size
 from ..progress import map_with_progress
 
@@ -76,23 +75,23 @@ def inspect_cases(
 ) -> list[CaseFacts]:
     """`inspect_case` for many, in threads (unpacking and numpy leave Python's lock) under a progress bar.
 
-    Sound cases are remembered in `cache_file` (JSON) by path, size and time of change of their files and not read
-    again until one of these changes; a cache that cannot be understood is ignored and replaced. Several processes may
-    share it.
+    Sound cases are kept in `cache_file`, a `FileStateCache`, and not read again until one of their files changes.
 
     Raises:
         InputError: `cache_file` cannot be written.
     """
-    states = [_file_states(case) for case in cases]
-    known = _read_cache(cache_file)
-    todo = [number for number, state in enumerate(states) if state is None or json.dumps(state) not in known]
+    cache = FileStateCache(cache_file, CACHE_VERSION, _facts_from_json, dataclasses.asdict)
+    states = [file_states(_files(case)) for case in cases]
+    facts = [cache.get(state) for state in states]
+    todo = [number for number, known in enumerate(facts) if known is None]
     read = map_with_progress(_read_case, [cases[number] for number in todo], description, num_workers=num_workers)
-    fresh = dict(zip(todo, read, strict=True))
-    facts = [fresh[number] if number in fresh else known[json.dumps(states[number])] for number in range(len(cases))]
-    sound = [number for number, fact in fresh.items() if not fact.problems and states[number] is not None]
-    if cache_file is not None and sound:
-        _write_cache(cache_file, known, {json.dumps(states[number]): fresh[number] for number in sound})
-    return [_with_class_problem(fact, num_classes) for fact in facts]
+    for number, fresh in zip(todo, read, strict=True):
+        facts[number] = fresh
+        if not fresh.problems:
+            cache.put(states[number], fresh)
+    if todo:
+        cache.save("pass a facts_file in another folder")
+    return [_with_class_problem(found, num_classes) for found in facts if found is not None]
 
 
 def foreground_classes(
@@ -248,50 +247,10 @@ def _read_foreground(case: dict[str, Any]) -> tuple[int, ...]:
     return tuple(value for value in counts if value != 0)
 
 
-def _file_states(case: dict[str, Any]) -> list[list[Any]] | None:
-    """Path, size and time of change of each file: what a cached fact depends on. None where a file is missing."""
-    files = image_files(case) + ([str(case["label"])] if case.get("label") else [])
-    try:
-        states = [Path(file).stat() for file in files]
-    except OSError:
-        return None
-    return [[file, state.st_size, state.st_mtime_ns] for file, state in zip(files, states, strict=True)]
-
-
-def _read_cache(cache_file: str | Path | None) -> dict[str, CaseFacts]:
-    """State of the files, as JSON -> facts; empty where the cache is absent, damaged or something else."""
-    if cache_file is None or not Path(cache_file).is_file():
-        return {}
-    try:
-        content = json.loads(Path(cache_file).read_text(encoding="utf-8"))
-        if content["version"] != CACHE_VERSION:
-            return {}
-        return {json.dumps(entry["files"]): _facts_from_json(entry["facts"]) for entry in content["cases"]}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        logger.info("%s is no cache of case facts and is made anew", cache_file)
-        return {}
+def _files(case: dict[str, Any]) -> list[str]:
+    return image_files(case) + ([str(case["label"])] if case.get("label") else [])
 
 
 def _facts_from_json(entry: dict[str, Any]) -> CaseFacts:
     counts = {int(value): int(number) for value, number in entry["label_voxels"].items()}
     return CaseFacts(**{**entry, "label_voxels": counts})
-
-
-def _write_cache(cache_file: str | Path, known: dict[str, CaseFacts], fresh: dict[str, CaseFacts]) -> None:
-    """Both together, a file's older states left out, sorted: processes that do this at once write the same."""
-    replaced = {_paths(state) for state in fresh}
-    kept = {state: facts for state, facts in known.items() if _paths(state) not in replaced}
-    entries = [
-        {"files": json.loads(state), "facts": dataclasses.asdict(facts)} for state, facts in (kept | fresh).items()
-    ]
-    content = {"version": CACHE_VERSION, "cases": sorted(entries, key=lambda entry: entry["files"])}
-    try:
-        write_json(cache_file, content)
-    except OSError as error:
-        raise InputError(
-            f"{cache_file} cannot be written ({error.strerror}); pass a facts_file in a folder that can be written"
-        ) from error
-
-
-def _paths(state: str) -> tuple[str, ...]:
-    return tuple(file for file, *_ in json.loads(state))

@@ -334,7 +334,7 @@ class TestManyCases:
         scan(tmp_path / "l/b.nii.gz", np.ones((6, 5, 4), np.uint8))
         assert inspect_cases(cases, 4, cache)[1].label_voxels == {1: 120}
         assert sorted(reads[8:]) == [cases[1]["image"], cases[1]["label"]]
-        assert len(json.loads(cache.read_text())["cases"]) == 4
+        assert len(json.loads(cache.read_text())["entries"]) == 4
 
     def test_cache_serves_any_number_of_classes(self, cases, reads, tmp_path):
         inspect_cases(cases, 4, tmp_path / "facts.json")
@@ -362,7 +362,7 @@ class TestManyCases:
         assert reads == []
 
     @pytest.mark.parametrize(
-        "text", ["", "{", "[]", '{"version": 0}', '{"version": 1, "cases": [{}]}', '{"a": 1}', "7"]
+        "text", ["", "{", "[]", '{"version": 0}', '{"version": 1, "entries": [{}]}', '{"a": 1}', "7"]
     )
     def test_damaged_or_foreign_cache_is_ignored(self, cases, tmp_path, text):
         (tmp_path / "facts.json").write_text(text)
@@ -376,7 +376,9 @@ class TestManyCases:
 
     def test_unwritable_cache(self, cases, tmp_path):
         (tmp_path / "file").touch()
-        with pytest.raises(InputError, match=r"file/facts.json cannot be written .* pass a facts_file"):
+        with pytest.raises(
+            InputError, match=r"file/facts.json cannot be written \(.+\): pass a facts_file in another folder"
+        ):
             inspect_cases(cases, 4, tmp_path / "file" / "facts.json")
 
     def test_foreground_from_labels_alone(self, cases, reads, tmp_path, caplog):
