@@ -11,7 +11,7 @@ from monai.bundle import ConfigParser
 
 from .engines.training_checkpoint import SETTINGS_FILE
 from .errors import InputError, causes_of, find_input_error
-from .option_list import option_list
+from .options import option_list
 
 NETWORK = "network_def"
 SHARED = ("class_names", "spacing", "patch_size", "normalisation")  # settings of a training, that inference must share

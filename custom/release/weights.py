@@ -11,7 +11,7 @@ from monai.bundle import ConfigParser
 from ..bundle_configs import NETWORK, made_entry, metadata_file
 from ..engines.fitting_weights import load_fitting_weights
 from ..errors import InputError
-from ..option_list import option_list
+from ..options import option_list
 
 MODEL = "models/model.pt"
 NONE = "none"

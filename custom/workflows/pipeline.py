@@ -16,10 +16,10 @@ from monai.utils import path_to_sqlite_uri
 from ..cohort.manifest import case_entry, default_group_rules, group_cases, read_cohort
 from ..errors import InputError
 from ..fingerprint.foreground_intensity import foreground_intensity
-from ..flags import is_on
 from ..io.atomic_write import write_json
 from ..io.checksums import file_checksums, sha256
 from ..io.needed_package import needed_package
+from ..options import is_on
 from ..reports.pipeline_report import write_pipeline_report
 from ..reports.status_table import status_table
 from .case_check import unusable_cases

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..cohort.manifest import Cohort, CohortCase
 from ..errors import InputError
-from ..flags import is_on
+from ..options import is_on
 
 FILLED, ANNOTATED = "filled", "annotated"
 UNANNOTATED = ("background", "no_gradient")

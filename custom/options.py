@@ -1,8 +1,24 @@
-"""Several values in one option of the command line."""
+"""Options as the command line passes them: words for true and false, several values in one."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from .errors import InputError
+
+
+def is_on(value: bool | str | int) -> bool:
+    """Whether a switch is on: true, yes, on, 1 (any case) or their opposites.
+
+    >>> is_on("false"), is_on(True)
+    (False, True)
+    """
+    word = str(value).strip().lower()
+    if word in ("true", "yes", "on", "1"):
+        return True
+    if word in ("false", "no", "off", "0"):
+        return False
+    raise InputError(f"{value!r} is neither true nor false: pass one of these two")
 
 
 def option_list(given: Any) -> list[str]:
