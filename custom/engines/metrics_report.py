@@ -26,14 +26,13 @@ from ..io.atomic_write import write_json
 from ..metrics.hausdorff_distance import CONVENTIONS, MISSING_MM
 from ..reports.metric_table import (
     MEAN_OF_CLASSES,
-    Row,
     format_table,
     joint_rows,
     majority_class_dice,
     per_case_rows,
     summary,
-    write_csv,
 )
+from ..reports.text_table import Row, write_csv
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from ignite.engine import Engine, Events
 from monai.utils import CommonKeys, convert_to_numpy
 
 from ..errors import InputError
-from ..io.atomic_write import replacing
 from ..io.write_errors import unwritable
+from ..reports.text_table import write_csv
 from ..reports.training_curves import (
     EPOCH,
     GRADIENT_NORM,
@@ -281,10 +281,7 @@ def read_rows(log_file: Path) -> list[Row]:
 
 def write_rows(log_file: Path, rows: Sequence[Row]) -> None:
     """Write the log whole, atomically, with the columns of all rows grouped by what they are."""
-    with replacing(log_file) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, _columns(rows), restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(log_file, rows, _columns(rows))
 
 
 def _columns(rows: Iterable[Row]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..fingerprint.label_statistics import LabelFacts
-from ..io.atomic_write import replacing
+from .text_table import write_csv
 
 REVIEW_FILE = "suspicious.csv"
 VOLUME, MISSING, CONFIDENCE, COMPONENTS = "volume", "missing", "low confidence", "many components"
@@ -230,12 +229,18 @@ def write_review(folder: str | Path, rows: Iterable[Suspicion]) -> dict[str, int
     """
     cases = ranked_by_case(rows)
     ranked = [row for own in cases.values() for row in own]
-    with replacing(Path(folder) / REVIEW_FILE) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        for row in ranked:
-            value = "" if row.value is None else f"{row.value:.4g}"
-            writer.writerow([row.case, row.class_name, row.reason, value, row.expected, f"{row.severity:.2f}"])
+    cells = [
+        {
+            "case": row.case,
+            "class": row.class_name,
+            "reason": row.reason,
+            "value": None if row.value is None else f"{row.value:.4g}",
+            "expected": row.expected,
+            "severity": f"{row.severity:.2f}",
+        }
+        for row in ranked
+    ]
+    write_csv(Path(folder) / REVIEW_FILE, cells, COLUMNS)
     reasons = Counter(row.reason for row in ranked)
     return {"cases": len(cases), "suspicions": len(ranked), **{reason: reasons[reason] for reason in REASONS}}
 
