@@ -7,10 +7,8 @@ import hashlib
 import json
 import logging
 import os
-import re
 import secrets
 import shutil
-import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -24,7 +22,7 @@ from monai.utils import convert_to_numpy, convert_to_tensor
 from torch.utils.data import Dataset
 
 from ..datalist.layouts import case_name, image_files
-from ..errors import InputError, find_input_error, input_error_message
+from ..errors import InputError, causes_of, find_input_error, input_error_message
 from ..io.file_state import file_state
 from ..io.write_errors import reporting_unwritable, unwritable
 from ..processes import rank, world_size
@@ -34,7 +32,6 @@ logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 3  # of what is stored, and of how scans are read
 TEMPORARY_PREFIX = ".tmp-"
-TEMPORARY_NAME = re.compile(r"\.tmp-(?P<process>\d+)-[^-]*-(?P<machine>.*)")
 LEFTOVER_SECONDS = 3600  # a folder is temporary while one prepared case is written, which takes seconds
 OFFSETS = ".offsets"
 CACHE_DIR = "pass another cache folder"
@@ -91,13 +88,13 @@ class DiskCache(Dataset):
         """Case `index` with what its preparation gave: tensors (and lists of arrays) on copy-on-write memory maps.
 
         Nothing is read before it is used, and what is written to a tensor never reaches the disk. A case that is
-        missing or damaged is prepared anew.
+        missing or damaged is prepared again.
         """
         entry = self.entries[index]
         try:
             stored = _read(entry)
         except (FileNotFoundError, EOFError, ValueError) as error:
-            logger.warning("%s: prepared anew (%s)", entry, " ".join(f"{type(error).__name__}: {error}".split()))
+            logger.warning("%s: prepared again (%s)", entry, " ".join(f"{type(error).__name__}: {error}".split()))
             if not isinstance(error, FileNotFoundError):
                 with reporting_unwritable(self.folder, CACHE_DIR):
                     _discard(entry)
@@ -137,8 +134,10 @@ class DiskCache(Dataset):
             cause = find_input_error(error)
             if cause is not None:
                 raise InputError(f"{file}: cannot be prepared: {input_error_message(cause)}") from error
+            innermost = causes_of(error)[-1]
+            reason = " ".join(f"{type(innermost).__name__}: {innermost}".split())[:REASON_LENGTH]
             raise InputError(
-                f"{file}: cannot be prepared ({_reason(error)}); check it and its label, or take the case out"
+                f"{file}: cannot be prepared ({reason}); check it and its label, or take the case out"
             ) from error
 
 
@@ -222,7 +221,7 @@ def _read(entry: Path) -> dict[str, Any]:
 
 
 def _write(entry: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Store a case in one step: written beside its place, then renamed; a case that is already there stays."""
+    """Store a case in one step: written next to its place, then renamed; a case that is already there stays."""
     with _temporary_folder(entry.parent) as temporary:
         for name, array in arrays.items():
             np.save(temporary / f"{name}.npy", array, allow_pickle=False)
@@ -241,8 +240,8 @@ def _discard(entry: Path) -> None:
 
 @contextmanager
 def _temporary_folder(folder: Path) -> Iterator[Path]:
-    """A new folder whose name tells the process and the machine it belongs to; what is left of it is removed."""
-    temporary = folder / f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(4)}-{socket.gethostname()}"
+    """A new folder; what is left of it in the end is removed."""
+    temporary = folder / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
     temporary.mkdir()  # who may read it is as the umask says, unlike with tempfile: it becomes the case's folder
     try:
         yield temporary
@@ -251,27 +250,11 @@ def _temporary_folder(folder: Path) -> Iterator[Path]:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove the temporary folders of killed processes: of this machine's dead ones, and any of another hour."""
+    """Remove the temporary folders of killed processes."""
     for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
-        owner = TEMPORARY_NAME.fullmatch(leftover.name)
-        try:
-            old = time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS
-        except FileNotFoundError:  # finished meanwhile
-            continue
-        if old or (owner and owner["machine"] == socket.gethostname() and not _is_alive(int(owner["process"]))):
-            shutil.rmtree(leftover, ignore_errors=True)
-
-
-def _is_alive(process: int) -> bool:
-    if os.name != "posix":  # elsewhere signal 0 is a real one
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's
-        return True
-    return True
+        with suppress(FileNotFoundError):  # finished meanwhile
+            if time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS:
+                shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _working_order(count: int, rank: int, world: int) -> list[int]:
@@ -280,11 +263,3 @@ def _working_order(count: int, rank: int, world: int) -> list[int]:
     for step in range(1, world):
         order += reversed(range((rank + step) % world, count, world))
     return order
-
-
-def _reason(error: BaseException) -> str:
-    """The innermost exception in one line."""
-    while error.__cause__ is not None or error.__context__ is not None:
-        error = error.__cause__ or error.__context__ or error
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    return text if len(text) <= REASON_LENGTH else text[:REASON_LENGTH] + "..."

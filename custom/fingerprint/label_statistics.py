@@ -43,13 +43,12 @@ def label_facts(
     file: str | Path,
     class_ids: Collection[int],
     min_component_ml: float = 0.1,
-    ignore_index: int = IGNORE_INDEX,
     name: str = "",
 ) -> LabelFacts:
-    """Read a label map and describe its classes; other values than `class_ids` and `ignore_index` are passed over.
+    """Read a label map and describe its classes; other values than `class_ids` and the ignore index are passed over.
 
-    A component is what hangs together by faces, edges or corners (a thin oblique vessel on thick slices touches by
-    its corners only); smaller ones than `min_component_ml` are not counted. `name` is by default the file's, without
+    Components are 26-connected (a thin oblique vessel on thick slices touches by its corners only); smaller ones than
+    `min_component_ml` are not counted. `name` is by default the file's, without
     ending.
 
     Raises:
@@ -67,7 +66,7 @@ def label_facts(
         name=name or scan_name(file),
         volumes_ml={class_id: counts.get(class_id, 0) * voxel_ml for class_id in class_ids},
         components=components,
-        ignored_voxels=counts.get(ignore_index, 0),
+        ignored_voxels=counts.get(IGNORE_INDEX, 0),
     )
 
 
@@ -76,8 +75,6 @@ def many(
     class_ids: Collection[int],
     num_workers: int | None = None,
     names: Sequence[str] | None = None,
-    min_component_ml: float = 0.1,
-    ignore_index: int = IGNORE_INDEX,
     description: str = "measuring labels",
 ) -> Iterator[LabelFacts]:
     """`label_facts` of every file, in order, in threads under a progress bar; an unreadable file has a `problem`.
@@ -88,7 +85,7 @@ def many(
     def measure(named: tuple[str | Path, str]) -> LabelFacts:
         file, name = named
         try:
-            return label_facts(file, class_ids, min_component_ml, ignore_index, name)
+            return label_facts(file, class_ids, name=name)
         except InputError as error:
             return LabelFacts(name, problem=str(error))
 

@@ -23,7 +23,6 @@ CONVENTIONS = {
     "larger": "larger of the two directed 95th percentiles, as MONAI",
 }
 MISSING_MM = 450.0
-CLASS_MEAN = "class_mean"
 
 
 def hausdorff_distance_95(
@@ -70,35 +69,25 @@ def hausdorff_distance_95(
 class HausdorffDistance95(CumulativeIterationMetric):
     """HD95 of every case and class, kept as (cases, classes) with nan where a case does not have the class.
 
-    Predictions and truths are one-hot: lists of (classes, *spatial) or batches (B, classes, *spatial). The voxel size
-    is that of the truth where it is a `MetaTensor`.
+    Predictions and truths are one-hot with background: lists of (1 + classes, *spatial) or batches. The voxel size is
+    that of the truth where it is a `MetaTensor`.
 
     Args:
-        include_background: whether channel 0 counts as a class.
         convention: "pooled" or "larger", see `CONVENTIONS`.
         spacing: voxel size in mm for truths that carry none; None means 1 mm.
-        missing_mm: the distance of a class the prediction lacks.
-        reduction: what `aggregate` gives: one of MONAI's reductions, in which nan is left out, or "class_mean", the
-            mean over classes of the class means.
 
     In an evaluator: `monai.handlers.IgniteMetricHandler(metric_fn=HausdorffDistance95(), ...)`.
     """
 
     def __init__(
         self,
-        include_background: bool = False,
         convention: str = "pooled",
         spacing: float | Sequence[float] | None = None,
-        missing_mm: float = MISSING_MM,
-        reduction: MetricReduction | str = CLASS_MEAN,
     ) -> None:
         super().__init__()
         _check_convention(convention)
-        self.include_background = include_background
         self.convention = convention
         self.spacing = spacing
-        self.missing_mm = missing_mm
-        self.reduction = reduction
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor, **_: Any) -> torch.Tensor:  # type: ignore[override]
         """(B, classes, *spatial) one-hot prediction and truth to (B, classes) distances."""
@@ -114,14 +103,11 @@ class HausdorffDistance95(CumulativeIterationMetric):
         """One distance per class of one case."""
         own_spacing = _voxel_size(truth)
         spacing = self.spacing if own_spacing is None else own_spacing
-        first = 0 if self.include_background else 1
-        return [
-            hausdorff_distance_95(pred[channel], truth[channel], spacing, self.convention, self.missing_mm)
-            for channel in range(first, len(truth))
-        ]
+        pairs = zip(pred[1:], truth[1:], strict=True)
+        return [hausdorff_distance_95(*pair, spacing, self.convention) for pair in pairs]
 
     def aggregate(self, reduction: MetricReduction | str | None = None) -> torch.Tensor:
-        """The distances so far, reduced by `reduction` or else by the metric's own.
+        """The mean over classes of the class means so far, a scalar; or MONAI's reduction of that name.
 
         Raises:
             ValueError: before the first case.
@@ -129,8 +115,7 @@ class HausdorffDistance95(CumulativeIterationMetric):
         values = self.get_buffer()
         if not isinstance(values, torch.Tensor):
             raise ValueError("HD95: no case has been evaluated yet")
-        how = reduction or self.reduction
-        return mean_over_classes(values) if how == CLASS_MEAN else do_metric_reduction(values, how)[0]
+        return mean_over_classes(values) if reduction is None else do_metric_reduction(values, reduction)[0]
 
 
 def _check_convention(convention: str) -> None:

@@ -161,10 +161,6 @@ def test_metric_takes_batches_and_lists_alike():
     torch.testing.assert_close(values, VALUES, equal_nan=True)
 
 
-def test_metric_scores_the_background_on_request():
-    assert HausdorffDistance95(include_background=True)(PRED, TRUTH).shape == (2, 4)
-
-
 def test_spacing_comes_from_the_truth_of_each_case_and_else_from_the_argument():
     affines = [torch.diag(torch.tensor([size, 9.0, 1.0, 1.0])) for size in (2.0, 0.5)]
     known = [MetaTensor(truth, affine=affine) for truth, affine in zip(TRUTH, affines, strict=True)]
