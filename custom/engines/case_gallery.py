@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import ignite.distributed as idist
-import nibabel as nib
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
@@ -17,6 +16,7 @@ from monai.data import MetaTensor, decollate_batch
 from monai.utils import CommonKeys, ImageMetaKey, convert_to_numpy, convert_to_tensor
 
 from ..errors import InputError
+from ..geometry.canonical_axes import to_ras
 from ..metrics.class_ids import check_class_ids
 from ..reports.case_picture import CasePicture, draw_cases, slice_case
 from .metrics_report import unique_case_names
@@ -124,15 +124,14 @@ class CaseGallery:
             volumes.append(torch.amax(torch.as_tensor(self.distance_field(truth)), dim=0))
         arrays = [np.asarray(convert_to_numpy(torch.as_tensor(volume).float())) for volume in volumes]
         affine = image.affine.numpy() if isinstance(image, MetaTensor) else np.eye(4)
-        orientation = nib.orientations.io_orientation(affine)
-        spacing = np.linalg.norm(affine[:3, :3], axis=0)[np.argsort(orientation[:, 0])]
         if any(array.shape != arrays[0].shape for array in arrays[1:]):
             field_shape = f", field {arrays[3].shape}" if len(arrays) > 3 else ""
             raise InputError(
                 f"{name}: image {arrays[0].shape}, label {arrays[1].shape}{field_shape} differ in shape; "
                 "bring all to the same grid"
             )
-        scan, true, predicted, *field = (nib.orientations.apply_orientation(array, orientation) for array in arrays)
+        scan, true, predicted, *field = (to_ras(array, affine)[0] for array in arrays)
+        spacing = to_ras(arrays[0], affine)[1]
         return slice_case(name, scan, true, predicted, spacing, np.stack(field) if field else None, field_name)
 
     def _draw(self, _: Engine) -> None:

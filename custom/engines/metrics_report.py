@@ -27,14 +27,13 @@ from ..metrics.class_ids import check_class_ids
 from ..metrics.hausdorff_distance import CONVENTIONS, MISSING_MM
 from ..reports.metric_table import (
     MEAN_OF_CLASSES,
-    Row,
     format_table,
     joint_rows,
     majority_class_dice,
     per_case_rows,
     summary,
-    write_csv,
 )
+from ..reports.text_table import Row, write_csv
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +56,6 @@ class MetricsReport:
         baselines_file: JSON of the mean Dice of other predictors, `{"name": {"class": dice}}`; used where it exists.
         metrics: names in `engine.state.metric_details`; a mapping gives each its column. The columns "dice", "nsd" and
             "hd95_mm" have titles and decimals of their own.
-        missing_mm: the distance the HD95 metric gives a missed class, for the header.
         groups: name to names of classes whose joint mean is a row of its own, see `reports.metric_table.summary`.
         notes: further lines of the header, such as `custom.metrics.flare_rules(...)`.
         metric_titles: column to its printed title, such as {"dice": "DSC"}.
@@ -72,7 +70,6 @@ class MetricsReport:
         convention: str = "pooled",
         baselines_file: str | None = None,
         metrics: Sequence[str] | Mapping[str, str] = ("dice", "hd95_mm"),
-        missing_mm: float = MISSING_MM,
         groups: Mapping[str, Sequence[str]] | None = None,
         notes: Sequence[str] = (),
         metric_titles: Mapping[str, str] | None = None,
@@ -86,7 +83,6 @@ class MetricsReport:
         self.convention = convention
         self.baselines_file = baselines_file
         self.columns = dict(metrics) if isinstance(metrics, Mapping) else {name: name for name in metrics}
-        self.missing_mm = missing_mm
         self.groups = {name: list(members) for name, members in (groups or {}).items()}
         self._joint = [*joint_rows(self.class_names, self.groups), MEAN_OF_CLASSES]
         self.notes = list(notes)
@@ -166,7 +162,7 @@ class MetricsReport:
         has_hd95 = HD95 in self.columns.values()
         if has_hd95:
             notes.append(
-                f"HD95: {CONVENTIONS[self.convention]}; {self.missing_mm:g} mm where the prediction lacks the class"
+                f"HD95: {CONVENTIONS[self.convention]}; {MISSING_MM:g} mm where the prediction lacks the class"
             )
         if len(self.class_names) > 1:
             joint = ", ".join(self._joint)

@@ -16,7 +16,8 @@ from ignite.engine import Engine, Events
 from monai.utils import CommonKeys, convert_to_numpy
 
 from ..errors import InputError
-from ..io.atomic_write import replacing
+from ..io.write_errors import unwritable
+from ..reports.text_table import write_csv
 from ..reports.training_curves import (
     EPOCH,
     GRADIENT_NORM,
@@ -137,10 +138,7 @@ class TrainingLog:
         except (UnicodeDecodeError, csv.Error) as error:
             raise InputError(f"{self.log_file}: no training log to go on with ({error}); move it away") from error
         except OSError as error:
-            raise InputError(
-                f"{self.log_file}: the training log cannot be written ({error.strerror or error}); "
-                "choose another output folder or make room"
-            ) from error
+            raise unwritable(error, self.log_file, "pass another --output_dir") from error
 
     def _note_learning_rate(self, _: Engine) -> None:
         # Schedules step when iterations or epochs complete, after which the optimizer holds the rate of what follows.
@@ -283,10 +281,7 @@ def read_rows(log_file: Path) -> list[Row]:
 
 def write_rows(log_file: Path, rows: Sequence[Row]) -> None:
     """Write the log whole, atomically, with the columns of all rows grouped by what they are."""
-    with replacing(log_file) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, _columns(rows), restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(log_file, rows, _columns(rows))
 
 
 def _columns(rows: Iterable[Row]) -> list[str]:

@@ -150,7 +150,7 @@ def test_memory_must_be_a_number(folder, tmp_path, memory_gb):
 
 def test_place_that_cannot_be_written(folder, tmp_path):
     (tmp_path / "plan.yaml").mkdir()
-    with pytest.raises(InputError, match=r"plan.yaml cannot be written \(Is a directory\); pass an output in"):
+    with pytest.raises(InputError, match=r"plan.yaml cannot be written \(Is a directory\): pass a folder"):
         make_plan(str(folder), str(tmp_path / "plan.yaml"))
 
 
