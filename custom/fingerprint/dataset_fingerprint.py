@@ -18,7 +18,7 @@ from ..progress import map_with_progress
 from .case_intensity import CaseIntensity, case_intensity
 from .integrity import CaseFacts, facts_from_json, facts_of, label_files, read_volumes, with_class_problem
 
-CACHE_VERSION = 2
+CACHE_VERSION = 1
 
 
 @dataclasses.dataclass(frozen=True)

@@ -144,12 +144,12 @@ class TestCache:
         assert changed.intensities[0].voxels == 100
         assert len(json.loads(cache.read_text())["entries"]) == 1
 
-    @pytest.mark.parametrize("text", ["", "[]", '{"version": 2, "entries": [{"files": [], "result": {}}]}'])
+    @pytest.mark.parametrize("text", ["", "[]", '{"version": 1, "entries": [{"files": [], "result": {}}]}'])
     def test_damaged_or_foreign_cache_is_made_again(self, tmp_path, case, text):
         cache = tmp_path / "fingerprint.json"
         cache.write_text(text)
         assert read_records([case], cache_file=cache)[0].shape_after_crop == [5, 5, 4]
-        assert json.loads(cache.read_text())["entries"][0]["record"]["shape_after_crop"] == [5, 5, 4]
+        assert json.loads(cache.read_text())["entries"][0]["result"]["shape_after_crop"] == [5, 5, 4]
 
     def test_unwritable_cache(self, tmp_path, case):
         (tmp_path / "file").touch()

@@ -377,7 +377,7 @@ class TestManyCases:
     def test_unwritable_cache(self, cases, tmp_path):
         (tmp_path / "file").touch()
         with pytest.raises(
-            InputError, match=r"file/facts.json cannot be written \(.+\): pass a facts_file in another folder"
+            InputError, match=r"file/facts.json cannot be written \(.+\): pass another output folder"
         ):
             check_cases(cases, 4, tmp_path / "file" / "facts.json")
 
