@@ -36,7 +36,7 @@ Predict = Callable[[Sequence[CohortCase]], None]
 def predict_cases(
     cases: Sequence[CohortCase], label_of: Callable[[CohortCase], Path], predict: Predict
 ) -> dict[str, str]:
-    """Let `predict` label every case that has no finished label; a case it fails on is set aside.
+    """Let `predict` label every case that has no finished label; a case it fails on is excluded.
 
     Cases are shared among the processes of torchrun. `predict` writes the cases in the order given, so the first
     unfinished one is the one it failed on, and the rest is taken up again behind it.
@@ -47,7 +47,7 @@ def predict_cases(
         predict: labels some cases.
 
     Returns:
-        Name -> reason of the cases set aside, of all processes.
+        Name -> reason of the excluded cases, of all processes.
 
     Raises:
         InputError: what failed is not a case: the disk, the weights, or several cases in a row.
@@ -65,7 +65,7 @@ def predict_cases(
                 raise
             in_a_row = in_a_row + 1 if len(remaining) == before else 1
             reason = failure_of_case(error, remaining[0], in_a_row)
-            logger.warning("set aside: %s: %s", remaining[0].name, reason)
+            logger.warning("excluded: %s: %s", remaining[0].name, reason)
             failed[remaining.pop(0).name] = reason
         else:
             break
@@ -127,7 +127,7 @@ def merge_group(
     """Write the merged label and its record for every case of a group that has none.
 
     Returns:
-        Name -> reason of the cases set aside, of all processes.
+        Name -> reason of the excluded cases, of all processes.
 
     Raises:
         InputError: what failed is not a case: the disk, or several cases in a row.
@@ -142,7 +142,7 @@ def merge_group(
         except Exception as error:  # a damaged file fails in nibabel, zlib or numpy alike
             in_a_row += 1
             failed[case.name] = failure_of_case(error, case, in_a_row)
-            logger.warning("set aside: %s: %s", case.name, failed[case.name])
+            logger.warning("excluded: %s: %s", case.name, failed[case.name])
     return gathered(failed)
 
 
@@ -184,7 +184,7 @@ def merged_record(
     image: SpatialImage,
     checksum: str,
 ) -> dict[str, Any]:
-    """Which voxel came from whom: the record beside a merged label."""
+    """Which voxel came from whom: the record next to a merged label."""
     filled = [number for number in fill.classes if number not in case.annotated]
     counts = np.bincount(merged.ravel(), minlength=256)
     voxel_ml = abs(float(np.linalg.det(np.asarray(image.affine)[:3, :3]))) / 1000

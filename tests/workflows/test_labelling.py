@@ -15,7 +15,7 @@ import torch
 from custom.cohort.manifest import Cohort, CohortCase
 from custom.errors import InputError
 from custom.processes import is_first, rank
-from custom.workflows.disk_trouble import REMEDY, telling_disk_trouble
+from custom.workflows.disk_trouble import REMEDY, reporting_disk_trouble
 from custom.workflows.labelling import merge_case, merge_group, predict_cases, prediction_overrides, read_labels
 from custom.workflows.recipe import Fill, PlannedStage, Stage
 from custom.workflows.work_folder import StageFolder, is_finished, record_of
@@ -82,7 +82,7 @@ def test_what_is_finished_is_not_done_again(tmp_path):
     assert third.calls == []
 
 
-def test_a_bad_case_alone_is_set_aside(tmp_path):
+def test_a_bad_case_alone_is_excluded(tmp_path):
     predictor = Predictor(tmp_path, {"c": torn("c")})
     assert run(predictor) == {"c": "/scans/c.nii.gz: OSError: /scans/c.nii.gz: Compressed file ended before the end"}
     assert predictor.calls == ["abcdefgh", "defgh"], "what comes before is not done again"
@@ -139,7 +139,7 @@ def test_three_bad_cases_in_a_row_are_not_the_cases(tmp_path, position):
 )  # fmt: skip
 def test_what_is_wrong_with_every_case_ends_the_run(tmp_path, error, message):
     predictor = Predictor(tmp_path, {"b": error})
-    with pytest.raises(InputError) as found, telling_disk_trouble():
+    with pytest.raises(InputError) as found, reporting_disk_trouble():
         run(predictor)
     assert str(found.value) == message
     assert predictor.finished() == "a"
@@ -346,7 +346,7 @@ def test_a_group_is_merged_once(group, folder):
     np.testing.assert_array_equal(np.asarray(nib.load(folder.merged("c")).dataobj), volume(MERGED))
 
 
-def test_a_label_of_another_shape_is_set_aside(group):
+def test_a_label_of_another_shape_is_excluded(group):
     save(group.label["b"], np.ones((2, 3, 5), np.uint8))
     assert group.merge() == {
         "b": "/scans/b.nii.gz: merge_pseudo_label: the pseudo-label has shape (2, 3, 4), the label (2, 3, 5); "
@@ -356,7 +356,7 @@ def test_a_label_of_another_shape_is_set_aside(group):
 
 
 @pytest.mark.parametrize("fault", ["torn", "missing", "no prediction", "no confidence"])
-def test_files_that_cannot_be_read_are_set_aside(group, folder, fault):
+def test_files_that_cannot_be_read_are_excluded(group, folder, fault):
     options = {}
     if fault == "torn":
         group.label["b"].write_bytes(group.label["b"].read_bytes()[:-25])
