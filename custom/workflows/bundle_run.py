@@ -67,14 +67,15 @@ def config_checksums(bundle_root: str | Path, names: Sequence[str]) -> dict[str,
     return {name: sha256(config_file(bundle_root, name)) for name in names}
 
 
-def known_settings(bundle_root: str | Path, names: Sequence[str]) -> frozenset[str]:
-    """The first words of the ids of some configs laid over one another."""
-    return _known_settings(tuple(str(config_file(bundle_root, name)) for name in names))
-
-
 @lru_cache
-def _known_settings(files: tuple[str, ...]) -> frozenset[str]:  # reading takes half a second
-    return frozenset(ConfigParser.load_config_files(list(files)))
+def known_settings(bundle_root: str | Path, names: tuple[str, ...]) -> frozenset[str]:
+    """The first words of the ids of some configs laid over one another; reading them takes half a second."""
+    return frozenset(ConfigParser.load_config_files([str(config_file(bundle_root, name)) for name in names]))
+
+
+def is_known(key: str, known: Collection[str]) -> bool:
+    """Whether configs have an id, or what it is a part of."""
+    return key.split("#", maxsplit=1)[0] in known
 
 
 def refuse_unknown_settings(who: str, keys: Iterable[str], known: Collection[str]) -> None:
@@ -82,11 +83,6 @@ def refuse_unknown_settings(who: str, keys: Iterable[str], known: Collection[str
     for key in keys:
         if not is_known(key, known):
             raise InputError(f"{who}: no config has a setting {key!r}; correct its name")
-
-
-def is_known(key: str, known: Collection[str]) -> bool:
-    """Whether configs have an id, or what it is a part of."""
-    return key.split("#", maxsplit=1)[0] in known
 
 
 def end_loading_processes(parser: ConfigParser) -> None:

@@ -75,10 +75,8 @@ class Chain:
         with ExitStack() as held, reporting_disk_trouble():
             on_first(lambda: held.enter_context(run_lock(self.work_dir)))
             on_first(self.prepare)
-            worked = False
-            for name in self.selected:
-                worked |= self.do(self.runs[name])
-            if not worked:
+            worked = [self.do(self.runs[name]) for name in self.selected]
+            if not any(worked):
                 on_first(self.report)
 
     def do(self, run: Run) -> bool:
@@ -98,8 +96,6 @@ class Chain:
         on_first(self.report)
         return True
 
-    # ---- for a chain of a special kind to extend ---------------------------------------------------------------------
-
     def prepare(self) -> None:
         """What comes before the first run, on rank 0."""
         for file in self.work_dir.rglob(TEMPORARY_PREFIX + "*"):  # of a run that was killed while it wrote them
@@ -109,8 +105,11 @@ class Chain:
 
     def plan(self) -> str:
         """What the selected runs would do."""
-        numbers = {name: number for number, name in enumerate(self.runs, start=1)}
-        lines = [f"{numbers[name]}. {name}" + _after(self.runs[name].needs) for name in self.selected]
+        lines = [
+            f"{number}. {name}" + (f" after {', '.join(run.needs)}" if run.needs else "")
+            for number, (name, run) in enumerate(self.runs.items(), start=1)
+            if name in self.selected
+        ]
         return "\n".join(["plan (nothing is run)", *lines])
 
     def table(self, records: Sequence[dict[str, Any]]) -> str:
@@ -120,8 +119,6 @@ class Chain:
     def report(self) -> None:
         """What is said after each run."""
         logger.info("%s", "\n" + self.table(self.records()))
-
-    # ---- what all chains have in common ------------------------------------------------------------------------------
 
     def select(self, only: str | int | Sequence[str | int], until: str | int) -> list[str]:
         """The names of the runs to do.
@@ -211,8 +208,7 @@ class Chain:
 
     def records(self) -> list[dict[str, Any]]:
         """The record of every run, in order; of one not begun only its name and state."""
-        absent = {name: {self.noun: name, "state": NOT_BEGUN} for name in self.runs}
-        return [read_json(run.folder.record, absent[name]) for name, run in self.runs.items()]
+        return [read_json(run.folder.record, {self.noun: run.name, "state": NOT_BEGUN}) for run in self.runs.values()]
 
     def state(self) -> str:
         """The state of every run; a record still says "running" where its run was killed."""
@@ -220,7 +216,3 @@ class Chain:
         if not is_in_use(self.work_dir):
             records = [one | {"state": INTERRUPTED} if one["state"] == RUNNING else one for one in records]
         return "\n" + self.table(records)
-
-
-def _after(needs: Sequence[str]) -> str:
-    return f" after {', '.join(needs)}" if needs else ""

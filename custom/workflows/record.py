@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,36 +15,16 @@ from ..reports.stage_records import DONE
 RUNNING, INTERRUPTED, NOT_BEGUN = "running", "interrupted", "not begun"
 
 
-@dataclass(frozen=True)
 class RunFolder:
-    """The folder of one run."""
+    """The folder of one run, and what it holds."""
 
-    path: Path
-
-    @property
-    def record(self) -> Path:
-        """What was done: JSON, written at the beginning and, with the state "done", at the end."""
-        return self.path / "record.json"
-
-    @property
-    def inputs(self) -> Path:
-        """What the result follows from: JSON, written before anything else."""
-        return self.path / "inputs.json"
-
-    @property
-    def output(self) -> Path:
-        """Log, curves, scores."""
-        return self.path / "output"
-
-    @property
-    def models(self) -> Path:
-        """Weights, and what belongs to them."""
-        return self.path / "models"
-
-    @property
-    def cache(self) -> Path:
-        """Prepared cases, deleted when the run is done."""
-        return self.path / "cache"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.record = path / "record.json"  # what was done; written first and, with the state "done", last
+        self.inputs = path / "inputs.json"  # what the result follows from; written before anything else
+        self.output = path / "output"  # log, curves, scores
+        self.models = path / "models"  # weights, and what belongs to them
+        self.cache = path / "cache"  # prepared cases, deleted when the run is done
 
     def is_done(self) -> bool:
         """Whether nothing of the run is left."""

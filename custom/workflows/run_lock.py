@@ -31,7 +31,9 @@ def run_lock(folder: str | Path) -> Iterator[None]:
     try:
         path.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
-        (path / HOLDER).write_text(json.dumps(_this_process()), encoding="utf-8")
+        since = datetime.now().isoformat(" ", "seconds")
+        holder = {"process": os.getpid(), "machine": socket.gethostname(), "since": since}
+        (path / HOLDER).write_text(json.dumps(holder), encoding="utf-8")
     except Timeout as error:
         raise InputError(
             f"{folder} is in use by another run ({_holder(path)}): wait for it, end it, or pass another --work_dir"
@@ -56,11 +58,6 @@ def is_in_use(folder: str | Path) -> bool:
             return False
     except OSError:  # filelock's Timeout, too
         return True
-
-
-def _this_process() -> dict[str, str | int]:
-    since = datetime.now().isoformat(" ", "seconds")
-    return {"process": os.getpid(), "machine": socket.gethostname(), "since": since}
 
 
 def _holder(folder: Path) -> str:

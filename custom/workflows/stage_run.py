@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..cohort.manifest import Cohort, CohortCase, case_entry
 from ..datalist.case_list import write_case_list
+from ..datalist.output_names import CaseNames
 from ..errors import InputError, find_input_error, input_error_message
 from ..io.atomic_write import write_json
 from ..io.checksums import sha256
 from ..processes import on_first, rank, together
 from .bundle_run import config_checksums, known_settings, refuse_unknown_settings, run_config
-from .labelling import merge_group, predict_cases, prediction_overrides
+from .labelling import label_cases, merge_group
 from .recipe import Fill, PlannedStage, Stage
 from .record import read_json, scores_of, training_seconds
 from .reviewing import annotated_classes, review_stage
 from .run import Run
-from .stage_inputs import stage_inputs
 from .work_folder import StageFolder, WorkFolder, is_finished, record_of
 
 
@@ -44,9 +44,9 @@ class PipelineSettings:
         """The configs a stage lays over train.yaml or inference.yaml."""
         return [base, *self.overlays, *stage.overlays]
 
-    def all_configs(self, stage: Stage) -> list[str]:
+    def all_configs(self, stage: Stage) -> tuple[str, ...]:
         """All configs that a stage's training and predictions with its model use."""
-        return list(dict.fromkeys(self.configs("train", stage) + self.configs("inference", stage)))
+        return tuple(dict.fromkeys(self.configs("train", stage) + self.configs("inference", stage)))
 
 
 class StageRun(Run):
@@ -85,26 +85,38 @@ class StageRun(Run):
 
     def inputs(self) -> dict[str, Any]:
         """What the labels, the weights and the scores follow from."""
-        common = {"training": self.settings.training, "inference": self.settings.inference}
-        configs = config_checksums(self.settings.bundle_root, self.settings.all_configs(self.stage))
-        return stage_inputs(self.planned, self.cohort, self.cohort.validation, common, configs, self.checksums())
+        planned, checksums = self.planned, self.checksums()
+        used = {one.case.name: one.case for one in planned.training}
+        used |= {case.name: case for fill in planned.fills for case in fill.cases}
+
+        def content(case: CohortCase) -> dict[str, Any]:
+            label = checksums[case.label] if case.label else None
+            return {"image": checksums[case.image], "label": label, "annotated": case.annotated}
+
+        return {
+            "stage": asdict(self.stage),
+            "classes": self.cohort.classes,
+            "lesions": self.cohort.lesions,
+            "common": {"training": self.settings.training, "inference": self.settings.inference},
+            "configs": config_checksums(self.settings.bundle_root, self.settings.all_configs(self.stage)),
+            "fills": {fill.group: [fill.model_stage, fill.classes] for fill in planned.fills},
+            "cases": {name: content(case) for name, case in sorted(used.items())},
+            "trained": {one.case.name: [one.filled_by, one.annotated] for one in planned.training},
+            "validation": {case.name: content(case) for case in self.cohort.validation},
+        }
 
     def refuse_unknown_settings(self) -> None:
         """Refuse a setting that no config of the stage has: it would change nothing, silently."""
-        names = self.settings.all_configs(self.stage)
-        values = (self.settings.training, self.settings.inference, self.settings.runtime)
-        for keys in (*values, self.stage.settings, self.stage.inference):
-            refuse_unknown_settings(f"stage {self.name}", keys, known_settings(self.settings.bundle_root, names))
+        known = known_settings(self.settings.bundle_root, self.settings.all_configs(self.stage))
+        common = (*self.settings.training, *self.settings.inference, *self.settings.runtime)
+        refuse_unknown_settings(f"stage {self.name}", (*common, *self.stage.settings, *self.stage.inference), known)
 
     def execute(self) -> None:
         """Label, review, merge and train."""
         models = on_first(self.models)
         for fill in self.planned.fills:
-            failed = predict_cases(
-                self.work.usable(fill.cases),
-                partial(self.pseudo_label, fill.group),
-                partial(self.predict, fill, models[fill.group]),
-            )
+            predict = partial(self.predict, fill, models[fill.group])
+            failed = label_cases(self.work.usable(fill.cases), partial(self.pseudo_label, fill.group), predict)
             on_first(partial(self.work.exclude, failed))
         if self.planned.fills:
             on_first(self.review)
@@ -139,10 +151,10 @@ class StageRun(Run):
 
     def predict(self, fill: Fill, checksum: str, cases: Sequence[CohortCase]) -> None:
         """Run inference.yaml on some cases with the model of an earlier stage."""
-        source = self.recipe[fill.model_stage].stage
+        source, model = self.recipe[fill.model_stage].stage, self.work.stage(fill.model_stage)
         case_list = self.folder.path / "pseudo_labels" / f"{fill.group}_process{rank()}.json"
         write_case_list(case_list, [{"image": case.image} for case in cases])
-        facts = {"stage": self.stage.name, "model": {"stage": source.name, "sha256": checksum}}
+        names = {str(case.image): case.name for case in cases}
         overrides = {
             **self.settings.training,  # the spacing, the network
             **source.settings,
@@ -154,9 +166,16 @@ class StageRun(Run):
             "confidence": self.stage.confidence > 0,
             **self.settings.tracking,
             "save_execute_config": False,  # of tracking: JSON has no way to write the formatters below
-            **prediction_overrides(
-                case_list, cases, self.folder.pseudo_labels(fill.group), self.work.stage(source.name), facts
-            ),
+            "dataset_dir": str(case_list),
+            "dataset#data": f"$datalist.read_case_list({str(case_list)!r})",
+            "output_dir": str(self.folder.pseudo_labels(fill.group)),
+            "ckpt_dir": str(model.models),
+            "checkpoint": str(model.model),
+            "intensity_file": str(model.models / "intensity.json"),
+            "case_records": True,
+            "record_facts": {"stage": self.stage.name, "model": {"stage": source.name, "sha256": checksum}},
+            "label_formatter": CaseNames(names),
+            "confidence_formatter": CaseNames(names, "_confidence"),
         }
         run_config(self.settings.bundle_root, self.settings.configs("inference", source), overrides)
 
@@ -287,12 +306,8 @@ class StageRun(Run):
     def filled_groups(self) -> dict[str, str]:
         """Group -> the stage whose merged labels this stage trains on."""
         stage_of = {one.case.name: one.filled_by for one in self.planned.training if one.filled_by}
-        groups = {}
-        for group in self.stage.train:
-            found = [stage_of[case.name] for case in self.groups[group] if case.name in stage_of]
-            if found:
-                groups[group] = found[0]
-        return groups
+        found = {group: {stage_of.get(case.name) for case in self.groups[group]} - {None} for group in self.stage.train}
+        return {group: str(stages.pop()) for group, stages in found.items() if stages}
 
 
 def model_stages(planned: PlannedStage) -> list[str]:

@@ -13,30 +13,13 @@ from .record import RunFolder, read_json
 class StageFolder(RunFolder):
     """The files of one stage."""
 
-    @property
-    def model(self) -> Path:
-        """The last epoch's weights."""
-        return self.models / "model.pt"
-
-    @property
-    def scores(self) -> Path:
-        """Metrics on the validation cases."""
-        return self.output / "validation" / "metrics.json"
-
-    @property
-    def review(self) -> Path:
-        """Suspicious pseudo-labels."""
-        return self.path / "review"
-
-    @property
-    def case_list(self) -> Path:
-        """What the training reads."""
-        return self.path / "training_cases.json"
-
-    @property
-    def validation_list(self) -> Path:
-        """What its validation reads."""
-        return self.path / "validation_cases.json"
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.model = self.models / "model.pt"  # the last epoch's weights
+        self.scores = self.output / "validation" / "metrics.json"
+        self.review = path / "review"  # suspicious pseudo-labels
+        self.case_list = path / "training_cases.json"  # what the training reads
+        self.validation_list = path / "validation_cases.json"  # what its validation reads
 
     def pseudo_labels(self, group: str) -> Path:
         """Predictions for a group, on each scan's own grid."""
@@ -52,11 +35,7 @@ class StageFolder(RunFolder):
 
 
 class WorkFolder:
-    """The folder of a whole pipeline.
-
-    Args:
-        path: made as needed.
-    """
+    """The folder of a whole pipeline."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).expanduser().absolute()

@@ -16,7 +16,7 @@ from custom.cohort.manifest import Cohort, CohortCase
 from custom.errors import InputError
 from custom.processes import is_first, rank
 from custom.workflows.disk_trouble import REMEDY, reporting_disk_trouble
-from custom.workflows.labelling import merge_case, merge_group, predict_cases, prediction_overrides, read_labels
+from custom.workflows.labelling import label_cases, merge_case, merge_group, prediction_overrides, read_labels
 from custom.workflows.recipe import Fill, PlannedStage, Stage
 from custom.workflows.work_folder import StageFolder, is_finished, record_of
 
@@ -61,7 +61,7 @@ def torn(name: str) -> Exception:
 
 
 def run(predictor: Predictor, cases=CASES) -> dict[str, str]:
-    return predict_cases(cases, predictor.label_of, predictor)
+    return label_cases(cases, predictor.label_of, predictor)
 
 
 def test_every_case_is_labelled_in_one_call(tmp_path):
