@@ -167,15 +167,11 @@ class Chain:
             )
         logger.warning("%s; redone: %s", what, names)
         for name in reversed(changed):  # so that a kill at any moment leaves the first, whose change is seen again
-            self.replace(self.runs[name])
-
-    def replace(self, run: Run) -> None:
-        """Move the folder of a run to `replaced`, from where it can be fetched back."""
-        number = 1
-        while (target := self.work_dir / "replaced" / f"{run.name}.{number}").exists():
-            number += 1
-        target.parent.mkdir(parents=True, exist_ok=True)
-        run.folder.path.rename(target)
+            number = 1
+            while (target := self.work_dir / "replaced" / f"{name}.{number}").exists():
+                number += 1
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.runs[name].folder.path.rename(target)
 
     def inputs(self, name: str) -> dict[str, Any]:
         """What the result of a run follows from, the runs it needs included."""

@@ -5,23 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-import nibabel as nib
-import numpy as np
-import torch
-from nibabel.spatialimages import SpatialImage
 from tqdm import tqdm
 
 from ..cohort.manifest import Cohort, CohortCase
-from ..cohort.merge_pseudo_label import merge_pseudo_label
+from ..cohort.merge_case import merge_case
 from ..errors import InputError, find_input_error, input_error_message
-from ..ignore_index import IGNORE_INDEX
-from ..io.atomic_write import replacing, write_json
 from ..processes import gathered, is_first, on_first, own_share
 from .disk_trouble import REMEDY, disk_trouble
 from .recipe import Fill, PlannedStage
-from .work_folder import StageFolder, is_finished, record_of
+from .work_folder import StageFolder, is_finished
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +25,7 @@ LONGEST_REASON = 300  # letters
 Label = Callable[[Sequence[CohortCase]], None]
 
 
-def label_cases(cases: Sequence[CohortCase], label_of: Callable[[CohortCase], Path], label: Label) -> dict[str, str]:
+def label_cases(cases: Sequence[CohortCase], label_of: Callable[[str], Path], label: Label) -> dict[str, str]:
     """Let `label` label every case that has no finished label; a case it fails on is excluded.
 
     Cases are shared among the processes of torchrun. `label` takes the cases in the order given, so the first
@@ -40,7 +33,7 @@ def label_cases(cases: Sequence[CohortCase], label_of: Callable[[CohortCase], Pa
 
     Args:
         cases: all cases of the group.
-        label_of: the file a case's label is written to.
+        label_of: name of a case -> the file its label is written to.
         label: labels some cases.
 
     Returns:
@@ -50,7 +43,7 @@ def label_cases(cases: Sequence[CohortCase], label_of: Callable[[CohortCase], Pa
         InputError: what failed is not a case: the disk, the weights, or several cases in a row.
     """
     # rank 0 looks which are left: a rank that looks later finds fewer, and would take others than the rest expect
-    left = on_first(lambda: {case.name for case in cases if not is_finished(label_of(case))})
+    left = on_first(lambda: {case.name for case in cases if not is_finished(label_of(case.name))})
     remaining = own_share([case for case in cases if case.name in left])
     failed: dict[str, str] = {}
     in_a_row = 0
@@ -59,7 +52,7 @@ def label_cases(cases: Sequence[CohortCase], label_of: Callable[[CohortCase], Pa
         try:
             label(remaining)
         except Exception as error:  # of a damaged file in nibabel, zlib, numpy or MONAI
-            remaining = [case for case in remaining if not is_finished(label_of(case))]
+            remaining = [case for case in remaining if not is_finished(label_of(case.name))]
             if not remaining:
                 raise
             in_a_row = in_a_row + 1 if len(remaining) == before else 1
@@ -95,61 +88,12 @@ def merge_group(
     planned: PlannedStage, fill: Fill, cases: Sequence[CohortCase], cohort: Cohort, folder: StageFolder, checksum: str
 ) -> dict[str, str]:
     """Write the merged label and its record for every case of a group that has none; as `label_cases`."""
+    stage = planned.stage
+    facts = {"stage": stage.name, "model": {"stage": fill.model_stage, "sha256": checksum}}
 
     def merge(todo: Sequence[CohortCase]) -> None:
         for case in tqdm(todo, desc=f"merging {fill.group}", unit="case", disable=not is_first()):
-            merge_case(planned, fill, case, cohort, folder, checksum)
+            files = folder.pseudo_label(fill.group, case.name), folder.merged(case.name)
+            merge_case(case, cohort, *files, fill.classes, stage.lesions_overwrite, stage.confidence, facts)
 
-    return label_cases(cases, lambda case: folder.merged(case.name), merge)
-
-
-def merge_case(
-    planned: PlannedStage, fill: Fill, case: CohortCase, cohort: Cohort, folder: StageFolder, checksum: str
-) -> None:
-    """Merge one case's pseudo-label into its own label; last, record which voxel came from whom."""
-    stage = planned.stage
-    pseudo_file = folder.pseudo_label(fill.group, case.name)
-    pseudo, image = read_labels(pseudo_file)
-    label = None if case.label is None else read_labels(Path(case.label))[0]
-    confidence = None
-    if stage.confidence:
-        confidence = read_labels(pseudo_file.with_name(f"{case.name}_confidence.nii.gz"))[0]
-    try:
-        merged = merge_pseudo_label(
-            label,
-            pseudo,
-            case.annotated,
-            fill.classes,
-            cohort.lesions,
-            lesions_overwrite=stage.lesions_overwrite,
-            confidence=confidence,
-            threshold=stage.confidence,
-        ).numpy()
-    except InputError as error:
-        raise InputError(f"{case.image}: {error}") from error
-    target = folder.merged(case.name)
-    with replacing(target) as temporary:
-        nib.save(nib.Nifti1Image(merged, image.affine), temporary)
-    filled = [number for number in fill.classes if number not in case.annotated]
-    counts = np.bincount(merged.ravel(), minlength=256)
-    voxel_ml = abs(float(np.linalg.det(np.asarray(image.affine)[:3, :3]))) / 1000
-    record = {
-        "case": case.name,
-        "stage": stage.name,
-        "model": {"stage": fill.model_stage, "sha256": checksum},
-        "image": case.image,
-        "label": case.label,
-        "annotated": list(cohort.class_names(case.annotated)),
-        "filled": list(cohort.class_names(filled)),
-        "lesions_overwrite": stage.lesions_overwrite,
-        "confidence": stage.confidence,
-        "volumes_ml": {name: round(float(counts[i] * voxel_ml), 3) for i, name in enumerate(cohort.classes, start=1)},
-        "ignored_voxels": int(counts[IGNORE_INDEX]),
-    }
-    write_json(record_of(target), record)
-
-
-def read_labels(file: Path) -> tuple[torch.Tensor, SpatialImage]:
-    """A label map in uint8 with the file it came from."""
-    image: Any = nib.load(file)
-    return torch.from_numpy(np.asarray(np.rint(np.asanyarray(image.dataobj)), dtype=np.uint8)), image
+    return label_cases(cases, folder.merged, merge)

@@ -19,7 +19,7 @@ from ..processes import is_first
 from ..reports.pipeline_report import write_pipeline_report
 from ..reports.status_table import status_table
 from .case_check import unusable_cases
-from .chain import REFUSE, Chain
+from .chain import Chain
 from .changes import digest
 from .recipe import describe_plan, parse_recipe, plan_stages
 from .record import read_json
@@ -44,14 +44,11 @@ class PseudoLabelPipeline(Chain):
         inference: values of inference.yaml's first block for every prediction.
         runtime: values of either first block that leave the result as it is, e.g. {"num_workers": 4}.
         stages: "all", or names or numbers of the stages to run.
-        until: the last stage to run, by name or number.
-        dry_run: print the plan only.
-        status: print what is done only.
-        on_change: "refuse" to go on where settings or data of begun stages changed, or "redo" these stages.
         keep_cache: keep the prepared cases of finished stages.
         window: intensities that the contact sheet shows black and white; None: each slice's own.
         tracking: record the trainings and predictions of the stages with MLflow.
         tracking_uri: the store they are recorded in; empty: mlruns.db in the work folder.
+        options: until, dry_run, status and on_change of `Chain`.
     """
 
     noun, option = "stage", "--stages"
@@ -68,14 +65,11 @@ class PseudoLabelPipeline(Chain):
         inference: Mapping[str, Any] | None = None,
         runtime: Mapping[str, Any] | None = None,
         stages: str | int | Sequence[str | int] = "all",
-        until: str | int = "",
-        dry_run: bool | str = False,
-        status: bool | str = False,
-        on_change: str = REFUSE,
         keep_cache: bool | str = False,
         window: Sequence[float] | None = (-160, 240),
         tracking: bool = False,
         tracking_uri: str = "",
+        **options: Any,
     ) -> None:
         self.manifest = cohort
         self._checksums: dict[str, str] = {}
@@ -95,7 +89,7 @@ class PseudoLabelPipeline(Chain):
         self.planned = plan_stages(parse_recipe(recipe, list(self.groups)), self.groups)
         shared = (self.planned, self.cohort, self.groups, self.work, self.settings, self.checksums)
         runs = [StageRun(one, *shared) for one in self.planned]
-        super().__init__(runs, work_dir, stages, until, dry_run, status, on_change)
+        super().__init__(runs, work_dir, stages, **options)
         for run in runs:  # a wrong name is reported before hours of work
             run.refuse_unknown_settings()
 
@@ -110,7 +104,8 @@ class PseudoLabelPipeline(Chain):
 
     def exclude(self, unusable: Mapping[str, str]) -> None:
         """Exclude what cannot be used; what begun stages went without stays excluded, other cases are judged again."""
-        begun = self.begun_cases()
+        inputs = [read_json(run.folder.inputs, {}) for run in self.runs.values()]
+        begun = {name for one in inputs for kind in ("cases", "validation") for name in one.get(kind, {})}
         kept = {name: reason for name, reason in self.work.excluded().items() if name in begun}
         self.work.replace_excluded({**unusable, **kept})
         for name, reason in self.work.excluded().items():
@@ -128,11 +123,6 @@ class PseudoLabelPipeline(Chain):
             self.work.intensity.unlink(missing_ok=True)
             write_json(self.work.intensity_source, source)
             foreground_intensity([case_entry(case) for case in cases], self.work.intensity)
-
-    def begun_cases(self) -> set[str]:
-        """The names of the cases that begun stages work on."""
-        begun = [read_json(run.folder.inputs, {}) for run in self.runs.values()]
-        return {name for inputs in begun for kind in ("cases", "validation") for name in inputs.get(kind, {})}
 
     def checksums(self) -> dict[str, str]:
         """File -> checksum of every file of the cohort, as it is when the run first asks."""

@@ -116,7 +116,7 @@ class StageRun(Run):
         models = on_first(self.models)
         for fill in self.planned.fills:
             predict = partial(self.predict, fill, models[fill.group])
-            failed = label_cases(self.work.usable(fill.cases), partial(self.pseudo_label, fill.group), predict)
+            failed = label_cases(self.work.usable(fill.cases), partial(self.folder.pseudo_label, fill.group), predict)
             on_first(partial(self.work.exclude, failed))
         if self.planned.fills:
             on_first(self.review)
@@ -144,10 +144,6 @@ class StageRun(Run):
                 "restore it, or remove that stage's record.json to train it again"
             )
         return found
-
-    def pseudo_label(self, group: str, case: CohortCase) -> Path:
-        """Where the prediction for a case goes."""
-        return self.folder.pseudo_label(group, case.name)
 
     def predict(self, fill: Fill, checksum: str, cases: Sequence[CohortCase]) -> None:
         """Run inference.yaml on some cases with the model of an earlier stage."""
@@ -248,13 +244,12 @@ class StageRun(Run):
     def never_merged(self) -> dict[str, str]:
         """Name -> reason of the cases that an earlier stage left out, where the list of those was lost."""
         excluded = self.work.excluded()
-        found = {}
-        for one in self.planned.training:
-            if one.filled_by and one.case.name not in excluded:
-                merged = self.work.stage(one.filled_by).merged(one.case.name)
-                if not is_finished(merged):
-                    found[one.case.name] = f"{one.case.image}: stage {one.filled_by} left it without a label"
-        return found
+        return {
+            one.case.name: f"{one.case.image}: stage {one.filled_by} left it without a label"
+            for one in self.planned.training
+            if one.filled_by and one.case.name not in excluded
+            if not is_finished(self.work.stage(one.filled_by).merged(one.case.name))
+        }
 
     def result(self) -> dict[str, Any]:
         """What was labelled, trained and scored."""
@@ -282,7 +277,7 @@ class StageRun(Run):
 
     def labelling_seconds(self, fill: Fill) -> float:
         """The seconds that the network spent on a group's cases, from the records next to their labels."""
-        records = [record_of(self.pseudo_label(fill.group, case)) for case in self.work.usable(fill.cases)]
+        records = [record_of(self.folder.pseudo_label(fill.group, case.name)) for case in self.work.usable(fill.cases)]
         return round(sum(float(read_json(record, {}).get("seconds", 0)) for record in records), 1)
 
     def clean(self) -> None:

@@ -26,6 +26,7 @@ RECIPE = (
     {"name": "3_again", "train": ["bare"], "unannotated": "no_gradient"},
     {"name": "alone", "train": ["liver"], "labels": "annotated", "control": True},
 )
+KINDS = ("label", "confidence")
 SETTINGS = PipelineSettings(
     bundle_root=Path("/bundle"),
     overlays=("phantoms",),
@@ -198,7 +199,10 @@ def test_a_prediction_is_made_as_its_model_was_trained(pipeline):
     assert asked["windows"] == "all", "2_both's own choice is for its own model"
     assert asked["checkpoint"] == str(pipeline.work.stage("1_liver").model)
     assert asked["output_dir"] == str(pipeline.work.stage("2_both").pseudo_labels("bare"))
+    assert asked["intensity_file"] == str(pipeline.work.stage("1_liver").models / "intensity.json"), "the model's"
     assert asked["confidence"] is False
+    names = [asked[f"{kind}_formatter"]({"filename_or_obj": pipeline.groups["bare"][0].image}) for kind in KINDS]
+    assert names == [{"subject": "u0.nii.gz"}, {"subject": "u0_confidence.nii.gz"}]
     assert asked["record_facts"] == {
         "stage": "2_both",
         "model": {"stage": "1_liver", "sha256": sha256(pipeline.work.stage("1_liver").model)},
