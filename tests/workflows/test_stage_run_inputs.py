@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from custom.cohort.manifest import Cohort, CohortCase
 from custom.workflows.changes import changes
 from custom.workflows.recipe import parse_recipe, plan_stages
-from custom.workflows.stage_inputs import stage_inputs
+from custom.workflows.stage_run import PipelineSettings, StageRun
+from custom.workflows.work_folder import WorkFolder
 
 
 def case(name, annotated=(1,), use="training"):
@@ -26,14 +29,17 @@ RECIPE = (
 
 
 def inputs(recipe=RECIPE, groups=GROUPS, stage=1, common=None, configs=None, classes=("liver", "tumour"), **files):
-    """The inputs of a stage; `files` are names of cases with other check sums than 0."""
+    """The inputs of a stage; `files` are names of cases with other checksums than 0."""
     planned = plan_stages(parse_recipe(recipe, list(groups)), groups)
     cohort = Cohort("c", classes, (2,), (*(one for group in groups.values() for one in group), HELD))
     names = [file for one in cohort.cases for file in (one.image, one.label) if file]
     checksums = dict.fromkeys(names, "0" * 64) | {f"/d/{name}.nii.gz": value for name, value in files.items()}
     common = common or {"training": {"epochs": 2}, "inference": {}}
-    found = stage_inputs(planned[stage], cohort, cohort.validation, common, configs or {"train": "1" * 64}, checksums)
-    return json.loads(json.dumps(found))
+    settings = PipelineSettings(Path("/bundle"), (), runtime={}, keep_cache=False, window=None, **common)
+    run = StageRun(planned[stage], planned, cohort, groups, WorkFolder("/work"), settings, lambda: checksums)
+    found = {"train": "1" * 64} if configs is None else configs
+    with mock.patch("custom.workflows.stage_run.config_checksums", return_value=found):
+        return json.loads(json.dumps(run.inputs()))
 
 
 def with_stage(**changed):
