@@ -37,8 +37,7 @@ class ConfigRun(Run):
         runtime: Mapping[str, Any],
     ) -> None:
         self.name, self.command = str(entry.get("name", "")), str(entry.get("command", ""))
-        config = entry.get("config", ())
-        self.configs: tuple[str, ...] = (config,) if isinstance(config, str) else tuple(config)
+        self.configs = _words(entry.get("config"))
         self.folder = RunFolder(work_dir / "runs" / self.name)
         self.earlier = earlier
         self.bundle_root = Path(entry.get("bundle_root", bundle_root)).absolute()
@@ -47,16 +46,16 @@ class ConfigRun(Run):
         self.overrides = {**self.of_known(common), **own}
         self.runtime = self.of_known(runtime)
         referred = [found[1] for found in REFERENCE.finditer(str(self.overrides))]
-        self.needs = tuple(dict.fromkeys([*entry.get("needs", ()), *referred]))
+        self.needs = tuple(dict.fromkeys([*_words(entry.get("needs")), *referred]))
         self.check(entry, own)
 
     def check(self, entry: Mapping[str, Any], own: Mapping[str, Any]) -> None:
         """Refuse what would fail, or change nothing, after hours of work."""
         trains = self.configs[:1] == ("train",) and "evaluate" not in self.configs
-        placed = [key for key in (FOLDERS if trains else ["output_dir"]) if key in own and self.configs]
+        placed = [key for key in (FOLDERS if trains else ["output_dir"]) if key in self.overrides and self.configs]
         faults = [f"unknown key {key!r}; use {', '.join(KEYS)}" for key in entry if key not in KEYS]
         faults += [
-            f"needs {need!r}, which is no earlier run; correct it" for need in self.needs if need not in self.earlier
+            f"needs {one!r}, which is no earlier run; correct it" for one in self.needs if one not in self.earlier
         ]
         faults += [f"{key} is in the run's own folder; leave it out of overrides" for key in placed]
         if bool(self.command) == bool(self.configs):
@@ -181,3 +180,7 @@ def cohort_files(manifest: Path) -> dict[str, str]:
     return {
         f"{case.name} {kind}": file for case in cases for kind in ("image", "label") if (file := getattr(case, kind))
     }
+
+
+def _words(value: str | Sequence[str] | None) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value or ())

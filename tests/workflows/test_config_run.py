@@ -191,7 +191,7 @@ def test_the_scans_of_a_manifest_count(bundle, tmp_path):
 def test_references(bundle, tmp_path):
     runs = [
         {"name": "train.a", "config": "train", "overrides": {"fold": 4}},
-        {"name": "b", "config": "train", "needs": ["train.a"], "overrides": {"epochs": "{needs.train.a.fold}"}},
+        {"name": "b", "config": "train", "needs": "train.a", "overrides": {"epochs": "{needs.train.a.fold}"}},
         {
             "name": "c",
             "command": "export",
@@ -250,9 +250,11 @@ def test_data_that_cannot_be_meant(bundle, runs, line):
     assert str(error.value).startswith(line.replace("{bundle}", str(bundle)))
 
 
-def test_a_common_setting_that_no_config_has(bundle):
+def test_common_settings_that_cannot_be_meant(bundle):
     with pytest.raises(InputError, match="all runs: no config has a setting 'workers'"):
         config_runs([A], "work", bundle, runtime={"workers": 2})
+    with pytest.raises(InputError, match="run a: output_dir is in the run's own folder"):
+        config_runs([A], "work", bundle, overrides={"output_dir": "/out"})
 
 
 def test_several_processes_train_together_and_do_nothing_else(bundle, monkeypatch):
