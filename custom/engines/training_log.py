@@ -17,6 +17,7 @@ from monai.utils import CommonKeys, convert_to_numpy
 
 from ..errors import InputError
 from ..io.write_errors import unwritable
+from ..processes import is_first, together
 from ..reports.text_table import write_csv
 from ..reports.training_curves import (
     EPOCH,
@@ -126,7 +127,7 @@ class TrainingLog:
         """Take up the log after `done` epochs."""
         self._is_open = True
         self._rows = []
-        if idist.get_rank() != 0:
+        if not is_first():
             return
         try:
             if self.log_file.exists():
@@ -160,7 +161,7 @@ class TrainingLog:
 
     def _log_epoch(self, engine: Engine) -> None:
         means = mean_over_processes(self._sums, self._counts)
-        if idist.get_rank() != 0:
+        if not is_first():
             return
         norms = getattr(engine.state, "gradient_norms", None) or {}
         numbers = {
@@ -191,7 +192,7 @@ class TrainingLog:
             self._write()
 
     def _draw_at_end(self, _: Engine) -> None:
-        if idist.get_rank() == 0 and self._rows:
+        if is_first() and self._rows:
             self._draw()
 
     def _write(self) -> None:
@@ -214,7 +215,7 @@ def mean_over_processes(sums: Mapping[str, torch.Tensor], counts: Mapping[str, i
     names = sorted(sums)
     values = torch.stack([sums[name] for name in names]).tolist() if names else []
     own = {name: (value, counts[name]) for name, value in zip(names, values, strict=True)}
-    every = cast(list[dict[str, tuple[float, int]]], idist.all_gather(own)) if idist.get_world_size() > 1 else [own]
+    every = cast(list[dict[str, tuple[float, int]]], idist.all_gather(own)) if together() else [own]
     totals: dict[str, tuple[float, int]] = {}
     for part in every:
         for name, (value, count) in part.items():

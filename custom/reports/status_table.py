@@ -12,7 +12,7 @@ from .stage_records import (
     clock,
     gains,
     score_groups,
-    score_of,
+    score_text,
     seconds_of,
     split_controls,
     stage_name,
@@ -46,7 +46,7 @@ def status_cells(records: Sequence[Record]) -> list[list[str]]:
         cells = [stage_name(record), text_of(record.get("state")), _trains_on(record), _cases_text(case_counts(record))]
         cells += [_filled_by(record), text_of(record.get("epochs"))]
         for group in groups:
-            cells += [_score_text(record, group), _gain_text(gain.get(group))]
+            cells += [score_text(record, group), _gain_text(gain.get(group))]
         lines.append([*cells, clock(seconds_of(record)), text_of(record.get("model_sha256"))[:8]])
     return lines
 
@@ -65,13 +65,6 @@ def _cases_text(counts: Mapping[str, CaseCount]) -> str:
 def _filled_by(record: Record) -> str:
     fills = [f"{fill['group']} by {fill.get('model_stage') or NONE}" for fill in record.get("fill") or ()]
     return ", ".join(fills) or NONE
-
-
-def _score_text(record: Record, group: str) -> str:
-    dice, nsd = score_of(record, group), score_of(record, group, "nsd")
-    if dice is None:
-        return NONE
-    return f"{dice:.3f}" if nsd is None else f"{dice:.3f}/{nsd:.3f}"
 
 
 def _gain_text(gain: float | None) -> str:

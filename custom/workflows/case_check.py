@@ -1,4 +1,4 @@
-"""Which cases of a cohort can be used; each of the others is set aside with its reason."""
+"""Which cases of a cohort can be used; each of the others is excluded with its reason."""
 
 from __future__ import annotations
 

@@ -160,7 +160,6 @@ def test_normalisation_by_channel_name(channels, expected):
 
 @pytest.mark.parametrize("statistics", [{}, {"std": 0.0, "percentile_00_5": 1.0, "percentile_99_5": 1.0, "mean": 1.0}])
 def test_ct_without_a_range_of_foreground_is_refused(statistics):
-    found = fingerprint([[1, 1, 1]], [[64, 64, 64]], intensities=(statistics,))
     with pytest.raises(InputError, match="the classes of 3 cases hold no range of intensities to normalise CT by"):
         ct_intensity(statistics, 3)
 
