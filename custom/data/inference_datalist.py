@@ -11,7 +11,8 @@ from ..datalist.grid_conflict import has_another_grid
 from ..datalist.layouts import files_below, image_files, scan_folder, test_images
 from ..datalist.output_names import label_names, with_suffix
 from ..errors import InputError
-from ..fingerprint.integrity import inspect_cases, only_usable
+from ..fingerprint.dataset_fingerprint import check_cases
+from ..fingerprint.integrity import only_usable
 from ..io.image_formats import ending_of
 
 logger = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ def inference_datalist(
     check_channels(cases, num_channels)
     if not validate or not cases:
         return cases
-    return only_usable(cases, inspect_cases(cases, description="checking scans"))
+    return only_usable(cases, check_cases(cases, description="checking scans"))
 
 
 def _is_finished(scan: str, label: Path, beside: Mapping[str, bool]) -> bool:

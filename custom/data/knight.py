@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 
 import nibabel as nib
 import numpy as np
-from tqdm import tqdm
 
 from ..datalist.layouts import NIFTI_ENDINGS, scan_name
 from ..errors import InputError
 from ..fingerprint.integrity import count_values
 from ..io.atomic_write import replacing, write_json
+from ..io.write_errors import unwritable
+from ..progress import with_progress
 
 logger = logging.getLogger(__name__)
 
@@ -73,16 +74,14 @@ def prepare_knight(
     try:
         _check_record(output / RECORD, {"cysts_as": cysts_as, "class_of_case": classes})
         written = 0
-        for source in tqdm(sources, desc="preparing KNIGHT", unit="case"):
+        for source in with_progress(sources, "preparing KNIGHT"):
             written += _write_label(source, output / "labelsTr", classes[source.name], cysts_as)
             if source.image is not None:
                 _place_image(source.image, output / "imagesTr" / f"{source.name}_0000.nii.gz", copy_images)
         _write_listing(output / "dataset.json", len(sources))
     except OSError as error:
-        raise InputError(
-            f"{error.filename or output} cannot be written ({error.strerror}); pass an output_dir that can be written, "
-            "and --copy_images where links are not supported"
-        ) from error
+        elsewhere = "pass another output_dir, and --copy_images where links are not supported"
+        raise unwritable(error, error.filename or output, elsewhere) from error
     return _summary(sources, classes, output, written)
 
 

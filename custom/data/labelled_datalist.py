@@ -10,7 +10,9 @@ from ..cohort.manifest import Cohort, case_entry, read_cohort
 from ..datalist.folds import load_folds, load_or_make_folds
 from ..datalist.layouts import case_name, training_cases
 from ..errors import InputError
-from ..fingerprint.integrity import foreground_classes, inspect_cases, raise_on_problems
+from ..fingerprint.dataset_fingerprint import check_cases
+from ..fingerprint.integrity import foreground_classes, raise_on_problems
+from ..processes import on_first
 from .inference_datalist import check_channels
 
 SECTIONS = ("training", "validation")
@@ -48,7 +50,7 @@ def labelled_datalist(
     else:
         cases = _cases_of_cohort(dataset_dir, section, class_names)
         if validate:
-            raise_on_problems(inspect_cases(cases, num_classes, facts_file))
+            raise_on_problems(on_first(lambda: check_cases(cases, num_classes, facts_file)))
     return cases
 
 
@@ -113,7 +115,7 @@ def split_datalist(
     check_channels(cases, num_channels)
     strata = None
     if validate:
-        facts = inspect_cases(cases, num_classes, facts_file)
+        facts = on_first(lambda: check_cases(cases, num_classes, facts_file))
         raise_on_problems(facts)
         strata = {fact.name: fact.foreground for fact in facts}
     if held_out is None:
@@ -147,5 +149,5 @@ def _folds(
     if strata is None:
         if folds_file is not None and Path(folds_file).exists():
             return load_folds(folds_file, [case_name(case) for case in cases], num_folds)
-        strata = foreground_classes(cases)
+        strata = on_first(lambda: foreground_classes(cases))
     return load_or_make_folds(folds_file, strata, num_folds, seed)

@@ -16,7 +16,9 @@ from ignite.engine import Engine, Events
 from monai.utils import CommonKeys, convert_to_numpy
 
 from ..errors import InputError
-from ..io.atomic_write import replacing
+from ..io.write_errors import unwritable
+from ..processes import is_first, together
+from ..reports.text_table import write_csv
 from ..reports.training_curves import (
     EPOCH,
     GRADIENT_NORM,
@@ -125,7 +127,7 @@ class TrainingLog:
         """Take up the log after `done` epochs."""
         self._is_open = True
         self._rows = []
-        if idist.get_rank() != 0:
+        if not is_first():
             return
         try:
             if self.log_file.exists():
@@ -137,10 +139,7 @@ class TrainingLog:
         except (UnicodeDecodeError, csv.Error) as error:
             raise InputError(f"{self.log_file}: no training log to go on with ({error}); move it away") from error
         except OSError as error:
-            raise InputError(
-                f"{self.log_file}: the training log cannot be written ({error.strerror or error}); "
-                "choose another output folder or make room"
-            ) from error
+            raise unwritable(error, self.log_file, "pass another --output_dir") from error
 
     def _note_learning_rate(self, _: Engine) -> None:
         # Schedules step when iterations or epochs complete, after which the optimizer holds the rate of what follows.
@@ -162,7 +161,7 @@ class TrainingLog:
 
     def _log_epoch(self, engine: Engine) -> None:
         means = mean_over_processes(self._sums, self._counts)
-        if idist.get_rank() != 0:
+        if not is_first():
             return
         norms = getattr(engine.state, "gradient_norms", None) or {}
         numbers = {
@@ -193,7 +192,7 @@ class TrainingLog:
             self._write()
 
     def _draw_at_end(self, _: Engine) -> None:
-        if idist.get_rank() == 0 and self._rows:
+        if is_first() and self._rows:
             self._draw()
 
     def _write(self) -> None:
@@ -216,7 +215,7 @@ def mean_over_processes(sums: Mapping[str, torch.Tensor], counts: Mapping[str, i
     names = sorted(sums)
     values = torch.stack([sums[name] for name in names]).tolist() if names else []
     own = {name: (value, counts[name]) for name, value in zip(names, values, strict=True)}
-    every = cast(list[dict[str, tuple[float, int]]], idist.all_gather(own)) if idist.get_world_size() > 1 else [own]
+    every = cast(list[dict[str, tuple[float, int]]], idist.all_gather(own)) if together() else [own]
     totals: dict[str, tuple[float, int]] = {}
     for part in every:
         for name, (value, count) in part.items():
@@ -283,10 +282,7 @@ def read_rows(log_file: Path) -> list[Row]:
 
 def write_rows(log_file: Path, rows: Sequence[Row]) -> None:
     """Write the log whole, atomically, with the columns of all rows grouped by what they are."""
-    with replacing(log_file) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, _columns(rows), restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(log_file, rows, _columns(rows))
 
 
 def _columns(rows: Iterable[Row]) -> list[str]:

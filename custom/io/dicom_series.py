@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 from monai.data.utils import orientation_ras_lps
-from tqdm import tqdm
 
 from ..errors import InputError
+from ..progress import with_progress
 from .image_formats import ending_of
 from .itk_image import read_with, simple_itk
 
@@ -83,9 +83,7 @@ def series_below(root: Path) -> list[Series]:
     Raises:
         InputError: there is DICOM, but SimpleITK is missing, or no series is whole.
     """
-    hidden = os.environ.get("RANK", "0") != "0"
-    folders = list(folders_below(root))
-    shown = tqdm(folders, desc="looking for DICOM", unit="folder", delay=2, leave=False, disable=hidden)
+    shown = with_progress(list(folders_below(root)), "looking for DICOM", "folder", delay=2, leave=False)
     found = [series for folder in shown for series in series_in(folder)]
     parted = _parted(found)
     if parted and all(series.uid in parted for series in found):

@@ -15,7 +15,7 @@ from .atomic_nifti import AtomicNibabelWriter
 from .atomic_write import replacing
 from .image_formats import is_itk
 from .itk_image import write_itk_image
-from .write_errors import telling_unwritable
+from .write_errors import reporting_unwritable
 
 
 class LabelWriter(AtomicNibabelWriter):
@@ -38,7 +38,7 @@ class LabelWriter(AtomicNibabelWriter):
         Raises:
             InputError: it cannot be written.
         """
-        with telling_unwritable(filename):
+        with reporting_unwritable(filename):
             if not is_itk(str(filename)):
                 super().write(filename, verbose=verbose, **kwargs)
                 return

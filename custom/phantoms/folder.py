@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 import nibabel as nib
 import numpy as np
-from tqdm import tqdm
 
 from ..errors import InputError
 from ..io.atomic_write import replacing, write_json
+from ..progress import map_with_progress
 
 PARAMETERS_FILE = "phantom_parameters.json"  # written first, so that an interrupted generation knows its own cases
 
@@ -68,8 +67,7 @@ def map_cases(
 
     Threads, not processes: a new process would first import torch, which takes as long as twenty phantoms.
     """
-    with ThreadPoolExecutor(num_workers or min(os.cpu_count() or 1, 8)) as pool:
-        return list(tqdm(pool.map(write, cases), total=len(cases), desc=description, unit="case"))
+    return list(map_with_progress(write, cases, description, num_workers=num_workers or min(os.cpu_count() or 1, 8)))
 
 
 def save_volume(path: Path, array: np.ndarray, affine: np.ndarray) -> None:

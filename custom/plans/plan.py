@@ -160,7 +160,7 @@ _CHECKS: tuple[tuple[str, Any, str], ...] = (
     ("intensity", _intensity, f"a mapping of numbers {', '.join(INTENSITY)} with lower < upper and sd > 0"),
     ("patch_size", lambda p: _three(p["patch_size"], lambda v: _whole(v, 1)), "three sizes in voxels"),
     ("batch_size", lambda p: _whole(p["batch_size"], 1), "a number of patches"),
-    ("mirror_axes", lambda p: isinstance(p["mirror_axes"], list) and all(axis in (0, 1, 2) for axis in p["mirror_axes"]),
+    ("mirror_axes", lambda p: isinstance(p["mirror_axes"], list) and all(one in (0, 1, 2) for one in p["mirror_axes"]),
      "a list of axes among 0, 1, 2"),
     ("network", lambda p: isinstance(p["network"], dict) and isinstance(p["network"].get("name"), str),
      "a mapping with the network's name and its options"),

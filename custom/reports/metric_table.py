@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence, Set
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
-from ..io.atomic_write import replacing
-
-Row = dict[str, Any]
+from .text_table import Row, aligned
 
 MEAN_OF_CLASSES = "mean of classes"
 # column: title in the printed table, decimals
@@ -136,18 +131,10 @@ def format_table(
         titles += [(metric_titles or {}).get(metric) or _title(metric), "median"]
     if "missing" in rows[0]:
         titles.append("missing")
-    lines = [*header, *_aligned([titles, *(_printed_cells(row, metrics) for row in rows)])]
+    lines = [*header, *aligned([titles, *(_printed_cells(row, metrics) for row in rows)])]
     if baselines:
-        lines += ["", *_aligned(_comparison(rows, baselines, groups or {}))]
+        lines += ["", *aligned(_comparison(rows, baselines, groups or {}))]
     return "\n".join(lines)
-
-
-def write_csv(path: str | Path, rows: Sequence[Row]) -> None:
-    """Write rows that all have the columns of the first, atomically; None becomes an empty cell."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [])
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _cell(value: np.generic) -> int | float | None:
@@ -235,13 +222,3 @@ def _mean_of_known(values: Mapping[str, float | None], members: Sequence[str], f
     """The mean over the classes; None where it would be over fewer than the model's, which would not compare."""
     known = [value for value in map(values.get, members) if value is not None and not np.isnan(value)]
     return float(np.mean(known)) if known and len(known) >= len(found & set(members)) else None
-
-
-def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
-    """Cells as lines of text: first column to the left, numbers to the right, a rule under the titles."""
-    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
-    text = [
-        "  ".join([line[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(line[1:], widths[1:], strict=True))])
-        for line in lines
-    ]
-    return [text[0].rstrip(), "-" * len(text[0]), *(line.rstrip() for line in text[1:])]

@@ -161,7 +161,10 @@ def test_evaluation_and_inference_without_weights(batseg):
     [
         ({"fold": 7}, "fold"),
         ({"resume": "perhaps"}, "--resume perhaps: pass true or false"),
-        ({"plan": "spline"}, "--plan spline: there is no such file, and the bundle's own plans are hippocampus, knight"),
+        (
+            {"plan": "spline"},
+            "--plan spline: there is no such file, and the bundle's own plans are hippocampus, knight",
+        ),
         ({"spacing": [1, 1]}, "what this run uses: spacing is [1, 1]; it must be three sizes in mm above 0"),
         ({"patch_size": [8, 6, 8]}, "patch_size [8, 6, 8]"),
         ({"architecture": {"name": "SwinUNTR"}}, "there is no network 'SwinUNTR' (did you mean SwinUNETR?)"),

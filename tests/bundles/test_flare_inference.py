@@ -14,7 +14,6 @@ from custom.plans import write_plan
 
 from .conftest import AFFINE, CASES, SHAPE, TINY_FLARE_PLAN, Bundle, read_labels, rows
 
-
 PLAN = {
     "patch_size": [16, 16, 16],
     "spacing": [1.0, 1.0, 1.0],

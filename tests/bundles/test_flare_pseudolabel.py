@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from custom.cohort.manifest import read_cohort
-from custom.data import labelled_datalist
-from custom.data import FLARE22_INTENSITY
+from custom.data import FLARE22_INTENSITY, labelled_datalist
 from custom.networks import NativeScaleDynUNet
 from custom.plans import read_plan
 
@@ -27,7 +26,9 @@ def test_training_leaves_weights_intensities_log_table_and_pictures(trained_flar
     assert float(log[-1]["loss"]) == pytest.approx(float(log[-1]["loss/segmentation"]))
     plan = read_plan(models / "plan.yaml")
     assert {key: plan[key] for key in TINY_FLARE_PLAN if key != "scoring"}.items() <= plan.items()
-    assert {"fold": 0, "epoch": 2, "elastic_magnitude": 1.0, "unannotated": "background"}.items() <= plan["training"].items()
+    assert {"fold": 0, "epoch": 2, "elastic_magnitude": 1.0, "unannotated": "background"}.items() <= plan[
+        "training"
+    ].items()
     intensity = plan["intensity"]
     assert intensity["cases"] == CASES - CASES // 5, "the training cases alone"
     assert -2.6 < intensity["lower"] < intensity["mean"] < intensity["upper"] < 2.6

@@ -41,7 +41,10 @@ def test_what_loads_scans_can_be_sent(bundle, entry, configs):
 def test_training_and_inference_with_such_processes(bundle, tmp_path, way):
     runs = [
         (bundle.files("train"), bundle.options("train", epochs=1, iterations_per_epoch=2, num_workers=1)),
-        (bundle.files("inference"), bundle.options("inference", output_dir=str(tmp_path / way), mirrored=False, num_workers=1)),
+        (
+            bundle.files("inference"),
+            bundle.options("inference", output_dir=str(tmp_path / way), mirrored=False, num_workers=1),
+        ),
     ]
     program = (
         "import multiprocessing, sys; multiprocessing.set_start_method(sys.argv[1]); from monai.bundle import run\n"

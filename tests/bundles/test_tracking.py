@@ -90,7 +90,12 @@ def test_mlflow_records_training_evaluation_and_inference(bundle, tmp_path):
     client = store_of(output)
     training, evaluation = runs(client)
     assert [run.info.status for run in (training, evaluation)] == ["FINISHED", "FINISHED"]
-    parameters = {"fold": "0", "epochs": "2", "learning_rate": "0.01", "spacing": str(PLANS[bundle.root.name]["spacing"])}
+    parameters = {
+        "fold": "0",
+        "epochs": "2",
+        "learning_rate": "0.01",
+        "spacing": str(PLANS[bundle.root.name]["spacing"]),
+    }
     assert parameters.items() <= training.data.params.items()
     for name in ("loss", "loss/segmentation", "learning_rate", "validation/dice", "validation/dice/bright"):
         assert steps(client, training, name) == [1, 2], name

@@ -157,9 +157,7 @@ def test_more_folds_than_cases(data):
 @pytest.mark.parametrize("key", ["folds_file", "facts_file"])
 def test_unwritable_files(data, tmp_path, key):
     (tmp_path / "file").touch()
-    with pytest.raises(
-        InputError, match=f"file/x.json cannot be written .* pass a {key} in a folder that can be written"
-    ):
+    with pytest.raises(InputError, match=r"file/x.json cannot be written .* pass "):
         split_datalist(data, "training", 3, **{key: tmp_path / "file" / "x.json"})
 
 

@@ -80,9 +80,7 @@ def test_a_plan_that_is_none_is_named_with_its_file(tmp_path):
     torch.jit.script(Doubling()).save(str(file), _extra_files=export_json({**PLAN, "spacing": [1, 1]}))
     with pytest.raises(InputError) as error:
         carried_plan(file)
-    assert str(error.value) == (
-        f"{file}: the plan in it: spacing is [1, 1]; it must be three sizes in mm above 0"
-    )
+    assert str(error.value) == (f"{file}: the plan in it: spacing is [1, 1]; it must be three sizes in mm above 0")
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -94,5 +94,5 @@ def test_a_file_that_the_system_refuses_is_one_line(tmp_path, ending):
 
 def test_a_folder_that_is_a_file_is_one_line(tmp_path):
     (tmp_path / "labels").touch()
-    with pytest.raises(InputError, match=r"labels/a.nii.gz cannot be written \(.+\): free space or pass another"):
+    with pytest.raises(InputError, match=r"labels/a.nii.gz cannot be written \(.+\): pass another --output_dir"):
         LabelWriter(output_dtype=np.uint8).write(tmp_path / "labels" / "a.nii.gz")

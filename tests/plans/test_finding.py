@@ -107,7 +107,10 @@ def test_a_contradiction_names_both_values():
         ({"network": {"name": "SegResNet"}}, "--plan models/plan.yaml without --architecture"),
         ({"training": {"seed": 1}}, "--seed as it was"),
         ({"distance_channels": 0}, "--distance_head as it was"),
-        ({"distance_channels": 1, "training": {"seed": 0, "field_class_agnostic": True}}, "--field_class_agnostic as it"),
+        (
+            {"distance_channels": 1, "training": {"seed": 0, "field_class_agnostic": True}},
+            "--field_class_agnostic as it",
+        ),
     ],
 )
 def test_a_training_goes_on_with_equal_values_only(changed, remedy):

@@ -11,7 +11,6 @@ from custom.release.bytecode import forget_code
 from custom.release.contents import bundle_contents
 from custom.release.trained_bundle import trained_bundle
 from custom.release.trained_page import trained_pages
-from custom.release.weight_claims import weight_claims
 from custom.verify.bundle_folder import BundleFolder
 from custom.verify.configs import check_entries
 from custom.verify.documentation import check_commands, check_sections
@@ -66,7 +65,6 @@ def test_it_states_what_was_trained(served):
     assert "`plan.yaml` belongs to them." in beside
     licence = (own / "docs" / "data_license.txt").read_text()
     assert "Hippocampus: CC BY-SA 4.0" in licence and "demo" not in licence
-    assert weight_claims(bundle_contents(own, "own_0_1_0")) == []
 
 
 def test_scores_are_shown_where_the_metadata_state_them(project):

@@ -62,7 +62,7 @@ OVERLAY = {
     "recipe": RECIPE,
     "training": TRAINING,
     "inference": NETWORK,
-    "machine": {"num_workers": 0, "amp": False},
+    "runtime": {"num_workers": 0, "amp": False},
     "window": [-3, 5],
 }
 

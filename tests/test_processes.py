@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import subprocess
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 import torch.distributed as dist
 
 from custom.errors import InputError
-from custom.workflows.processes import gathered, is_first, on_first, own_share, rank, together
+from custom.processes import gathered, is_first, on_first, own_share, rank, together, world_size
 
 PATIENCE = 60  # seconds
 
@@ -47,10 +49,24 @@ def _run(function: Callable[[], Any], folder: Path, number: int) -> None:
 
 def test_one_process_alone_does_everything_itself():
     assert not together()
-    assert (rank(), is_first()) == (0, True)
+    assert (rank(), world_size(), is_first()) == (0, 1, True)
     assert own_share("abc") == ["a", "b", "c"]
     assert gathered({"a": 1}) == {"a": 1}
     assert on_first(lambda: 3) == 3
+
+
+def test_before_the_processes_are_joined_torchruns_environment_names_them(monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert (rank(), world_size(), is_first(), together()) == (1, 2, False, False)
+    assert own_share("abc") == ["b"]
+    assert gathered({"a": 1}) == {"a": 1}
+    assert on_first(lambda: 3) == 3
+
+
+def test_importing_it_does_not_import_torch():
+    code = "import sys; import custom.processes as p; assert p.is_first() and 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_an_error_of_one_process_alone_is_its_own():
@@ -86,7 +102,7 @@ def test_two_processes(tmp_path):
     assert (first.pop("own"), second.pop("own")) == ([True, 0, True], [True, 1, False])
     assert first.pop("share") == ["case_0", "case_2", "case_4"]
     assert second.pop("share") == ["case_1", "case_3"]
-    assert first == second, "what the first decides, all learn"
+    assert first == second, "rank 0 decisions reach all ranks"
     assert first == {
         "answer": {"rank": 0, "none": None},
         "nothing": None,

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from custom.plans.findings import Finding, decisions, table, warnings
 from custom.plans.planner import make_plan_of
+from custom.plans.reasons import Decision, decisions, table, warnings
 
 from .test_planner import fingerprint
 
@@ -58,7 +58,7 @@ def test_little_foreground(share, count):
 def test_each_decision_has_a_reason():
     _, rows = found(classes=("left_kidney", "right_kidney"), channels=("CT",))
     assert all(row.value and row.why for row in rows.values())
-    assert rows["mirroring"] == Finding(
+    assert rows["mirroring"] == Decision(
         "mirroring", "axis 0 (S), axis 1 (A)", "not left-right: left_kidney and right_kidney differ by side"
     )
     assert rows["normalisation"].value == "CT, -10 to 120"
@@ -85,7 +85,7 @@ def test_reasons_of_thick_slices_and_large_scans():
 )
 def test_reason_of_the_batch(cases, size, batch, reason):
     _, rows = found(spacings=[[1, 1, 1]] * cases, shapes=[[size] * 3] * cases)
-    assert rows["batch"] == Finding("batch", batch, reason)
+    assert rows["batch"] == Decision("batch", batch, reason)
 
 
 def test_zscore_of_cropped_scans_says_what_nnunet_would_do():
@@ -96,7 +96,7 @@ def test_zscore_of_cropped_scans_says_what_nnunet_would_do():
 
 
 def test_table_is_aligned():
-    lines = table([Finding("a", "1", "first"), Finding("longer", "12 x 3", "second")])
+    lines = table([Decision("a", "1", "first"), Decision("longer", "12 x 3", "second")])
     assert lines == ["a       1       first", "longer  12 x 3  second"]
 
 

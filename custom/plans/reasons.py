@@ -25,7 +25,7 @@ NAMED = 5  # cases listed by name
 MASKED_BELOW = 0.75  # relative size after cropping from which nnU-Net normalises inside non-zero voxels only
 
 
-class Finding(NamedTuple):
+class Decision(NamedTuple):
     """One decision of the planner."""
 
     what: str
@@ -35,25 +35,25 @@ class Finding(NamedTuple):
 
 def decisions(
     plan: dict[str, Any], figures: FullResolution, fingerprint: Fingerprint, memory_gb: float
-) -> list[Finding]:
+) -> list[Decision]:
     """What was found and decided, in the order in which one follows from the other."""
     cases = plan["fingerprint"]["cases"]
     counts = ", ".join(f"{code} ({count})" for code, count in fingerprint.orientation_counts.items())
     return [
-        Finding("cases", f"{cases}", f"{len(plan['classes'])} classes; {_channels_text(plan['channels'])}"),
-        Finding("files", counts, "orientations (number of cases); scans are turned to the one below when read"),
-        Finding("orientation", plan["orientation"], _orientation_reason(plan["spacing"])),
-        Finding("spacing, mm", _by(plan["spacing"], ".4g"), _spacing_reason(figures)),
-        Finding("median shape", _by(figures.median_shape, "g"), "at that spacing, cropped to non-zero voxels"),
-        Finding("patch", _by(plan["patch_size"], "d"), _patch_reason(figures, memory_gb)),
-        Finding("levels", _levels_text(plan["network"]), _levels_reason(plan["network"], figures.spacing)),
-        Finding("features", " ".join(map(str, plan["network"]["filters"])), "doubled at each level, 320 at most"),
-        Finding("batch", str(plan["batch_size"]), _batch_reason(figures, cases, memory_gb)),
-        Finding("normalisation", _normalisation_text(plan), _normalisation_reason(plan, fingerprint)),
-        Finding("mirroring", _mirroring_text(plan), _mirroring_reason(plan)),
-        Finding("tolerance, mm", f"{plan['scoring']['nsd_tolerance_mm']:g}", "of surface Dice: twice the finest "
+        Decision("cases", f"{cases}", f"{len(plan['classes'])} classes; {_channels_text(plan['channels'])}"),
+        Decision("files", counts, "orientations (number of cases); scans are turned to the one below when read"),
+        Decision("orientation", plan["orientation"], _orientation_reason(plan["spacing"])),
+        Decision("spacing, mm", _by(plan["spacing"], ".4g"), _spacing_reason(figures)),
+        Decision("median shape", _by(figures.median_shape, "g"), "at that spacing, cropped to non-zero voxels"),
+        Decision("patch", _by(plan["patch_size"], "d"), _patch_reason(figures, memory_gb)),
+        Decision("levels", _levels_text(plan["network"]), _levels_reason(plan["network"], figures.spacing)),
+        Decision("features", " ".join(map(str, plan["network"]["filters"])), "doubled at each level, 320 at most"),
+        Decision("batch", str(plan["batch_size"]), _batch_reason(figures, cases, memory_gb)),
+        Decision("normalisation", _normalisation_text(plan), _normalisation_reason(plan, fingerprint)),
+        Decision("mirroring", _mirroring_text(plan), _mirroring_reason(plan)),
+        Decision("tolerance, mm", f"{plan['scoring']['nsd_tolerance_mm']:g}", "of surface Dice: twice the finest "
                 "spacing; replace it by how far experts differ, where known"),
-        Finding("low resolution", *_lowres(figures)),
+        Decision("low resolution", *_lowres(figures)),
     ]  # fmt: skip
 
 
@@ -67,10 +67,10 @@ def warnings(plan: dict[str, Any], fingerprint: Fingerprint) -> list[str]:
     ]
 
 
-def table(findings: Sequence[Finding]) -> list[str]:
+def table(decided: Sequence[Decision]) -> list[str]:
     """Lines with aligned columns; the last one is as long as it is."""
-    widths = [max(len(row[column]) for row in findings) for column in (0, 1)]
-    return [f"{row.what:<{widths[0]}}  {row.value:<{widths[1]}}  {row.why}".rstrip() for row in findings]
+    widths = [max(len(row[column]) for row in decided) for column in (0, 1)]
+    return [f"{row.what:<{widths[0]}}  {row.value:<{widths[1]}}  {row.why}".rstrip() for row in decided]
 
 
 def _orientation_warnings(fingerprint: Fingerprint) -> list[str]:
