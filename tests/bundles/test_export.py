@@ -94,7 +94,8 @@ def test_pytorch_alone_loads_the_network_and_its_configs(trained_bundle, tmp_pat
 
 
 def test_monai_reads_the_configs_in_a_torchscript_archive(trained):
-    parser = load_bundle_config(network_file(trained, "ts"), "inference.json", "export.json")
+    """With the plan of these weights in them."""
+    parser = load_bundle_config(network_file(trained, "ts"), "inference.json")
     assert parser.get_parsed_content("class_names") == ["dark", "bright"]
     assert parser.get_parsed_content("spacing") == TINY_PLAN["spacing"]
 
