@@ -101,7 +101,7 @@ class MetricsReport:
 
     def _collect(self, engine: Engine) -> None:
         for item, output in zip(_items(engine.state.batch), _items(engine.state.output), strict=True):
-            self._files.append(_file_of(item) or f"process{idist.get_rank()}_case{len(self._files)}")
+            self._files.append(case_file(item) or f"process{idist.get_rank()}_case{len(self._files)}")
             self._voxels.append(torch.stack([self._count(output, key) for key in (CommonKeys.LABEL, CommonKeys.PRED)]))
 
     def _count(self, output: Mapping[str, torch.Tensor], key: str) -> torch.Tensor:
@@ -240,7 +240,7 @@ def _items(collection: Any) -> list[Mapping[str, Any]]:
     raise InputError("MetricsReport: the evaluator gives whole batches; set its decollate=True")
 
 
-def _file_of(item: Mapping[str, Any]) -> str | None:
+def case_file(item: Mapping[str, Any]) -> str | None:
     """Name of the label's file, which names the case, or of the image's, where they know it."""
     metas = (getattr(item.get(key), "meta", {}) for key in (CommonKeys.LABEL, CommonKeys.IMAGE))
     return next((meta[ImageMetaKey.FILENAME_OR_OBJ] for meta in metas if ImageMetaKey.FILENAME_OR_OBJ in meta), None)
