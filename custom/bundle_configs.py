@@ -1,4 +1,4 @@
-"""A bundle's configs as commands are told of them: its folder, and the overlays and settings of a training."""
+"""A bundle's configs as named on the command line: its folder, and the overlays and settings of a training."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def _folds(
     num_folds: int,
     seed: int,
 ) -> list[list[str]]:
-    """The folds; labels are read only where neither the data check nor a file tells."""
+    """The folds; labels are read only where neither the integrity check nor a file has them."""
     if strata is None:
         if folds_file is not None and Path(folds_file).exists():
             return load_folds(folds_file, [case_name(case) for case in cases], num_folds)

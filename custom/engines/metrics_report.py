@@ -1,4 +1,4 @@
-"""The metrics of an evaluation as files and as a printed table, beside what simpler predictors reach."""
+"""The metrics of an evaluation as files and as a printed table, with the scores of simpler predictors."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class MetricsReport:
         groups: name to names of classes whose joint mean is a row of its own, see `reports.metric_table.summary`.
         notes: further lines of the header, such as `custom.metrics.flare_rules(...)`.
         metric_titles: column to its printed title, such as {"dice": "DSC"}.
-        majority: whether to show the predictor of the majority class beside the scores.
+        majority: whether to show the predictor of the majority class below the scores.
     """
 
     def __init__(
@@ -222,7 +222,7 @@ def first_occurrences(files: Sequence[str]) -> list[int]:
 
 
 def unique_case_names(files: Sequence[str]) -> list[str]:
-    """File names without folder and .nii.gz, with as many folders before them as it takes to tell cases apart."""
+    """File names without folder and .nii.gz, with as many folders before them as it takes to distinguish the cases."""
     parts = [
         (*PurePath(file).parts[:-1], PurePath(file).name.removesuffix(".gz").removesuffix(".nii")) for file in files
     ]

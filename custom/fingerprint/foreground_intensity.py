@@ -134,7 +134,7 @@ def _read_same(path: Path, percentiles: Sequence[float]) -> dict[str, Any]:
     kept = content.get("percentiles")
     if kept is not None and [float(value) for value in kept] != [float(value) for value in percentiles]:
         raise InputError(
-            f"{path}: holds percentiles {kept}, {list(percentiles)} are asked for; remove it to compute them anew"
+            f"{path}: holds percentiles {kept}, {list(percentiles)} are asked for; remove it to compute them again"
         )
     return content
 
@@ -144,9 +144,9 @@ def _read(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"{path}: is not readable JSON ({reason}); restore it or compute it anew") from error
+        raise InputError(f"{path}: is not readable JSON ({reason}); restore it or compute it again") from error
     if not isinstance(content, dict):
-        raise InputError(f"{path}: must hold an object, not a {type(content).__name__}; compute it anew")
+        raise InputError(f"{path}: must hold an object, not a {type(content).__name__}; compute it again")
     _check(content, str(path))
     return {key: float(value) if key in NUMBERS else value for key, value in content.items()}
 
@@ -155,7 +155,7 @@ def _check(content: dict[str, Any], source: str) -> None:
     for key in NUMBERS:
         value = content.get(key)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise InputError(f"{source}: {key} is {value!r}, not a finite number; compute the intensities anew")
+            raise InputError(f"{source}: {key} is {value!r}, not a finite number; compute the intensities again")
     if content["sd"] <= 0 or content["lower"] >= content["upper"]:
         raise InputError(
             f"{source}: intensities from {content['lower']:g} to {content['upper']:g} with standard deviation "

@@ -14,6 +14,6 @@ class AtomicNibabelWriter(NibabelWriter):
     """MONAI's NIfTI writer, for `SaveImaged(writer=...)`: an interrupted run leaves no half-written file."""
 
     def write(self, filename: PathLike, verbose: bool = False, **kwargs: Any) -> None:
-        """Write to a file beside `filename`, then move it there."""
+        """Write to a temporary file in the folder of `filename`, then rename it."""
         with replacing(str(filename)) as temporary:
             super().write(temporary, verbose=verbose, **kwargs)

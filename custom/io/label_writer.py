@@ -33,7 +33,7 @@ class LabelWriter(AtomicNibabelWriter):
         self.affine = file_affine(self.affine, meta_dict)
 
     def write(self, filename: PathLike, verbose: bool = False, **kwargs: Any) -> None:
-        """Write to a file beside `filename`, then move it there.
+        """Write to a temporary file in the folder of `filename`, then rename it.
 
         Raises:
             InputError: it cannot be written.

@@ -30,7 +30,7 @@ def write_pipeline_report(
         picture_file: PNG, referred to by the report.
         records: of the stages in the order they run (`record.json`); keys may be absent. Those whose "control" is true
             are trainings to compare with.
-        set_aside: case name -> why it was left out.
+        set_aside: excluded case -> why.
         title: heading of the report and the picture.
         data: what the cohort is, in a line or some.
     """
@@ -43,7 +43,7 @@ def write_pipeline_report(
         "## Stages\n\n" + _stages_markdown(stages),
         "## Scores on the validation set\n\n" + _scores_markdown(stages, controls),
         "## Pseudo-labels\n\n" + _fills_markdown(stages),
-        "## Cases set aside\n\n" + _set_aside_markdown(set_aside or {}),
+        "## Excluded cases\n\n" + _set_aside_markdown(set_aside or {}),
         "## How to read this\n\n" + _READING,
     ]
     write_text(report_file, "\n\n".join(text) + "\n")
@@ -72,7 +72,7 @@ def _data_section(data: str, records: Sequence[Record], set_aside: Mapping[str, 
             f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} (a group counts those that have it)"
         )
         validated = f"Validation cases: {number}; no stage trains on them."
-    aside = f"Set aside: {len(set_aside)}, listed below." if set_aside else "No case was set aside."
+    aside = f"Excluded: {len(set_aside)}, listed below." if set_aside else "No case was excluded."
     described = data.strip().rstrip(".")
     return " ".join(part for part in (f"{described}." if described else "", validated, aside) if part)
 
@@ -145,6 +145,6 @@ _READING = """\
 - With few validation cases a small gain may be chance: compare it with the standard deviation divided by the square
   root of the number of cases.
 - Suspicious pseudo-labels are listed in `review/suspicious.csv` of their stage, the worst first, and shown in
-  `contact_sheet.png` beside it.
+  `contact_sheet.png` next to it.
 - "model" is the beginning of the SHA-256 checksum of the stage's network, the same as in the sidecar of every label
   that it made."""
