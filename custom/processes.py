@@ -69,6 +69,6 @@ def gathered(own: dict[str, Any]) -> dict[str, Any]:
 
 
 def _group() -> ModuleType | None:
-    """`torch.distributed` once a group is initialised; where it was never imported there is none, and torch stays out."""
+    """`torch.distributed` once a group is initialised; where it was never imported, there is none."""
     dist = sys.modules.get("torch.distributed")
     return dist if dist is not None and dist.is_available() and dist.is_initialized() else None

@@ -8,13 +8,12 @@ from typing import Any
 import monai.data
 import numpy as np
 import torch
-import torch.distributed as dist
 from monai.data import CacheDataset
 from monai.transforms import CastToTyped, Compose, RandomizableTrait
 from torch.utils.data import Dataset, DistributedSampler
 
 from ..errors import InputError
-from ..processes import is_first, world_size
+from ..processes import is_first, rank, together, world_size
 from .disk_cache import DiskCache
 
 FORCED_FRACTION = 0.33  # of every batch, as in nnU-Net: one of two patches
@@ -113,7 +112,7 @@ class ValidationSampler(monai.data.DistributedSampler):
     """
 
     def __init__(self, dataset: Dataset) -> None:
-        cases, processes = len(dataset), dist.get_world_size()  # type: ignore[arg-type]
+        cases, processes = len(dataset), world_size()  # type: ignore[arg-type]
         if cases < processes:
             raise InputError(
                 f"{cases} validation case(s) cannot be shared by {processes} processes: start at most {cases}"
@@ -134,19 +133,18 @@ class EpochSampler(DistributedSampler):
     """
 
     def __init__(self, dataset: PatchDataset) -> None:
-        distributed = dist.is_available() and dist.is_initialized()
-        if not distributed and world_size() > 1:
+        replicas = world_size()
+        if replicas > 1 and not together():
             raise InputError(
                 "torchrun started several processes that would each train alone: "
                 "add configs/multi_gpu_train.yaml to --config_file"
             )
-        replicas, rank = (dist.get_world_size(), dist.get_rank()) if distributed else (1, 0)
         if dataset.batch_size % replicas:
             raise InputError(
                 f"batch_size {dataset.batch_size} cannot be shared by {replicas} processes: "
                 f"pass --batch_size with a multiple of {replicas}"
             )
-        super().__init__(dataset, num_replicas=replicas, rank=rank, shuffle=False)
+        super().__init__(dataset, num_replicas=replicas, rank=rank(), shuffle=False)
         self.epoch = 1
         self.batch_size = dataset.batch_size
         self.share = dataset.batch_size // replicas

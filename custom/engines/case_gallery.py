@@ -17,6 +17,7 @@ from monai.utils import CommonKeys, convert_to_numpy, convert_to_tensor
 
 from ..errors import InputError
 from ..geometry.canonical_axes import to_ras
+from ..processes import is_first, rank, together
 from ..reports.case_picture import CasePicture, draw_cases, slice_case
 from .metrics_report import case_file, unique_case_names
 
@@ -92,7 +93,7 @@ class CaseGallery:
             self._take(output)
 
     def _take(self, output: Mapping[str, Any]) -> None:
-        name = case_file(output) or f"process {idist.get_rank()}, case {len(self._scores) + self._unranked + 1}"
+        name = case_file(output) or f"process {rank()}, case {len(self._scores) + self._unranked + 1}"
         truth = class_ids(output[CommonKeys.LABEL], len(self.class_names), f"{name}: label")
         prediction = class_ids(output[CommonKeys.PRED], len(self.class_names), f"{name}: pred")
         if truth.shape != prediction.shape:
@@ -138,7 +139,7 @@ class CaseGallery:
         scores = [score for part in _gather(self._scores) for score in part]
         own = [self._kept[i] for i in choose([case.score for case in self._kept], scores).values()]
         every = {(case.picture.name, case.score): case for part in _gather(own) for case in part}
-        if idist.get_rank() != 0:
+        if not is_first():
             return
         if not every:
             logger.warning("%s: not drawn, no case with foreground was evaluated", self.picture_file)
@@ -225,4 +226,4 @@ def choose(kept: Sequence[float], scores: Sequence[float]) -> dict[str, int]:
 
 def _gather(own: list[Any]) -> list[list[Any]]:
     """The lists of all processes."""
-    return cast(list[list[Any]], idist.all_gather(own)) if idist.get_world_size() > 1 else [own]
+    return cast(list[list[Any]], idist.all_gather(own)) if together() else [own]

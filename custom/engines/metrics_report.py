@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-import ignite.distributed as idist
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
@@ -24,6 +23,7 @@ from monai.utils import (
 from ..errors import InputError
 from ..io.atomic_write import write_json
 from ..metrics.hausdorff_distance import CONVENTIONS, MISSING_MM
+from ..processes import is_first, rank
 from ..reports.metric_table import (
     MEAN_OF_CLASSES,
     format_table,
@@ -101,7 +101,7 @@ class MetricsReport:
 
     def _collect(self, engine: Engine) -> None:
         for item, output in zip(_items(engine.state.batch), _items(engine.state.output), strict=True):
-            self._files.append(case_file(item) or f"process{idist.get_rank()}_case{len(self._files)}")
+            self._files.append(case_file(item) or f"process{rank()}_case{len(self._files)}")
             self._voxels.append(torch.stack([self._count(output, key) for key in (CommonKeys.LABEL, CommonKeys.PRED)]))
 
     def _count(self, output: Mapping[str, torch.Tensor], key: str) -> torch.Tensor:
@@ -121,7 +121,7 @@ class MetricsReport:
     def _report(self, engine: Engine) -> None:
         files = string_list_all_gather(self._files)
         voxels = evenly_divisible_all_gather(torch.stack(self._voxels), concat=True).numpy()
-        if idist.get_rank() != 0:
+        if not is_first():
             return
         once = sorted(first_occurrences(files), key=lambda case: files[case])
         if len(once) < len(files):

@@ -18,6 +18,7 @@ from monai.utils import CommonKeys, convert_to_numpy
 
 from ..errors import InputError
 from ..io.write_errors import unwritable
+from ..processes import is_first, together
 from ..reports.text_table import write_csv
 from ..reports.training_curves import (
     EPOCH,
@@ -121,7 +122,7 @@ class TrainingLog:
         """Take up the log after `done` epochs."""
         self._is_open = True
         self._rows = []
-        if idist.get_rank() != 0:
+        if not is_first():
             return
         try:
             if self.log_file.exists():
@@ -155,7 +156,7 @@ class TrainingLog:
 
     def _log_epoch(self, engine: Engine) -> None:
         means = mean_over_processes(self._sums, self._counts)
-        if idist.get_rank() != 0:
+        if not is_first():
             return
         norms = getattr(engine.state, "gradient_norms", None) or {}
         numbers = {
@@ -204,7 +205,7 @@ def mean_over_processes(sums: Mapping[str, torch.Tensor], counts: Mapping[str, i
     names = sorted(sums)
     values = torch.stack([sums[name] for name in names]).tolist() if names else []
     own = {name: (value, counts[name]) for name, value in zip(names, values, strict=True)}
-    every = cast(list[dict[str, tuple[float, int]]], idist.all_gather(own)) if idist.get_world_size() > 1 else [own]
+    every = cast(list[dict[str, tuple[float, int]]], idist.all_gather(own)) if together() else [own]
     totals: defaultdict[str, np.ndarray] = defaultdict(lambda: np.zeros(2))
     for part in every:
         for name, total in part.items():

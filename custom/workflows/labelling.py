@@ -19,8 +19,8 @@ from ..datalist.output_names import CaseNames
 from ..errors import InputError, find_input_error, input_error_message
 from ..ignore_index import IGNORE_INDEX
 from ..io.atomic_write import replacing, write_json
+from ..processes import gathered, is_first, on_first, own_share
 from .disk_trouble import REMEDY, disk_trouble
-from .processes import gathered, is_first, on_first, own_share
 from .recipe import Fill, PlannedStage
 from .work_folder import StageFolder, is_finished, record_of
 

@@ -20,11 +20,11 @@ from ..io.atomic_write import write_json
 from ..io.checksums import file_checksums, sha256
 from ..io.needed_package import needed_package
 from ..options import is_on
+from ..processes import is_first, on_first
 from ..reports.pipeline_report import write_pipeline_report
 from ..reports.status_table import status_table
 from .case_check import unusable_cases
 from .disk_trouble import telling_disk_trouble
-from .processes import is_first, on_first
 from .recipe import PlannedStage, describe_plan, parse_recipe, plan_stages, select_stages
 from .run_lock import is_in_use, run_lock
 from .stage_inputs import changes, config_checksums, shortened, stage_inputs

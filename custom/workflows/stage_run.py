@@ -17,10 +17,10 @@ from ..engines.training_log import SECONDS, read_rows
 from ..errors import InputError, find_input_error, input_error_message
 from ..io.atomic_write import write_json
 from ..io.checksums import sha256
+from ..processes import on_first, rank, together
 from ..reports.stage_records import DONE
 from .bundle_run import run_config
 from .labelling import merge_group, predict_cases, prediction_overrides
-from .processes import on_first, rank, together
 from .recipe import Fill, PlannedStage, Stage
 from .reviewing import annotated_classes, review_stage
 from .work_folder import WorkFolder, is_finished, read_json, record_of

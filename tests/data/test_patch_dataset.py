@@ -117,6 +117,7 @@ def test_torchrun_without_its_overlay_is_refused(monkeypatch):
 
 
 def test_fewer_validation_cases_than_processes_are_refused(monkeypatch):
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
     monkeypatch.setattr(dist, "get_world_size", lambda: 4)
     with pytest.raises(InputError, match=r"2 validation case\(s\) cannot be shared by 4 processes: start at most 2"):
         ValidationSampler(CASES[:2])

@@ -14,13 +14,13 @@ import torch
 
 from custom.cohort.manifest import Cohort, CohortCase
 from custom.errors import InputError
+from custom.processes import is_first, rank
 from custom.workflows.disk_trouble import REMEDY, telling_disk_trouble
 from custom.workflows.labelling import merge_case, merge_group, predict_cases, prediction_overrides, read_labels
-from custom.workflows.processes import is_first, rank
 from custom.workflows.recipe import Fill, PlannedStage, Stage
 from custom.workflows.work_folder import StageFolder, is_finished, record_of
 
-from .test_processes import in_two_processes
+from ..test_processes import in_two_processes
 
 OBLIQUE = np.array([[-0.7, 0.1, 0.3, 12.5], [0.05, 0.8, -0.4, -30.25], [0.02, 0.2, 2.4, 7.0], [0, 0, 0, 1]])
 SHAPE = (2, 3, 4)
