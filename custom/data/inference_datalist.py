@@ -18,7 +18,7 @@ from ..io.image_formats import ending_of
 logger = logging.getLogger(__name__)
 
 DICOM_SEG = "dicom_seg"
-# what inference writes beside a label map: suffix of its name and ending, "" for the label map's own
+# what inference writes next to a label map: suffix of its name and ending, "" for the label map's own
 BESIDE = {DICOM_SEG: ("", ".dcm"), "confidence": ("_confidence", ""), "case_record": ("", ".json")}
 
 
@@ -68,7 +68,7 @@ def inference_datalist(
 
 
 def _is_finished(scan: str, label: Path, beside: Mapping[str, bool]) -> bool:
-    """Whether a scan's label map and the files wanted beside it are there; only a DICOM series has a DICOM-SEG."""
+    """Whether a scan's label map and the files wanted next to it are there; only a DICOM series has a DICOM-SEG."""
     names = [{"subject": label.name}]
     for kind, wanted in beside.items():
         if wanted and not (kind == DICOM_SEG and ending_of(scan)):

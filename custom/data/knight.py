@@ -55,7 +55,7 @@ def prepare_knight(
             high and very high risk CanAT.
         output_dir: receives dataset.json, imagesTr and labelsTr.
         images_dir: folder of the scans, case_00000/imaging.nii.gz or case_00000.nii.gz; by default imaging.nii.gz
-            beside each mask. Without any scans the labels alone are written.
+            next to each mask. Without any scans the labels alone are written.
         cysts_as: class of KiTS21's cyst voxels: 0 background, 1 NoAT, 2 CanAT.
         copy_images: copy the scans instead of linking to them.
 
@@ -158,7 +158,7 @@ def _read_classes(knight_json: Path, names: Sequence[str]) -> dict[str, int]:
 
 
 def _check_record(path: Path, record: dict[str, Any]) -> None:
-    """Keep what the labels are made from beside them: a run with other settings must not be mixed in."""
+    """Keep what the labels are made from next to them: a run with other settings must not be mixed in."""
     if path.is_file():
         try:
             earlier = json.loads(path.read_text(encoding="utf-8"))
@@ -212,7 +212,7 @@ def _place_image(image: Path, target: Path, copy: bool) -> None:
 
 
 def _write_listing(path: Path, num_cases: int) -> None:
-    """nnU-Net's dataset.json, written last: it stands for a complete data set."""
+    """nnU-Net's dataset.json, written last: with it the data set is complete."""
     listing = {
         "name": "KNIGHT",
         "description": "KiTS tumours classed by the AUA risk group: NoAT up to intermediate, CanAT from high risk on",

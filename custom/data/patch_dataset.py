@@ -24,15 +24,15 @@ class PatchDataset(Dataset):
 
     Its case, its place and its augmentation follow from (seed, i). So two runs with one seed are equal with any number
     of workers, a resumed run goes on as if never interrupted, and processes that share a batch draw what one would.
-    As in nnU-Net every case is equally likely, with replacement, and the end of every batch is told (key
-    `forced_foreground`) to contain foreground; MONAI's samplers cannot tell a patch its position in the batch.
+    As in nnU-Net every case is equally likely, with replacement, and the last patches of every batch must
+    contain foreground (key `forced_foreground`); MONAI's samplers do not know a patch's position in the batch.
 
     Args:
         data: dictionaries of "image" and "label".
         transform: a `Compose`; what precedes its first random transform is computed once per case and cached.
         iterations_per_epoch: batches in an epoch.
         batch_size: patches in a batch, over all processes.
-        forced_fraction: share of every batch, its end, that is told to contain foreground.
+        forced_fraction: share of every batch, its end, that must contain foreground.
         seed: of the whole training.
         cache_rate: fraction of the cases kept in memory.
         num_workers: threads that fill the cache.
@@ -95,7 +95,7 @@ class PatchDataset(Dataset):
         return self.augment(case)
 
     def is_forced(self, index: int) -> bool:
-        """Whether patch `index` is told to contain foreground: the end of its batch, or a share of batches of one."""
+        """Whether patch `index` must contain foreground: the end of its batch, or a share of batches of one."""
         if self.batch_size == 1:
             return int((index + 1) * self.forced_fraction) > int(index * self.forced_fraction)
         return index % self.batch_size >= round(self.batch_size * (1 - self.forced_fraction))
@@ -123,7 +123,7 @@ class ValidationSampler(monai.data.DistributedSampler):
 class EpochSampler(DistributedSampler):
     """The patch numbers of an epoch in order; each process takes its own share of every batch.
 
-    It is a `DistributedSampler` so that MONAI's trainers tell it the epoch (1 is the first).
+    It is a `DistributedSampler` so that MONAI's trainers set its epoch (1 is the first).
 
     Args:
         dataset: the patches.

@@ -13,14 +13,14 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 from monai.data import MetaTensor, decollate_batch
-from monai.utils import CommonKeys, ImageMetaKey, convert_to_numpy, convert_to_tensor
+from monai.utils import CommonKeys, convert_to_numpy, convert_to_tensor
 
 from ..errors import InputError
 from ..geometry.canonical_axes import to_ras
 from ..metrics.class_ids import check_class_ids
 from ..processes import is_first, rank, together
 from ..reports.case_picture import CasePicture, draw_cases, slice_case
-from .metrics_report import unique_case_names
+from .metrics_report import case_file, unique_case_names
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class CaseGallery:
             self._take(output)
 
     def _take(self, output: Mapping[str, Any]) -> None:
-        name = _file_of(output) or f"process {rank()}, case {len(self._scores) + self._unranked + 1}"
+        name = case_file(output) or f"process {rank()}, case {len(self._scores) + self._unranked + 1}"
         truth, prediction = (output[key].round().to(torch.int16) for key in (CommonKeys.LABEL, CommonKeys.PRED))
         check_class_ids(f"CaseGallery, {name}", prediction[None], truth[None])
         if truth.shape != prediction.shape:
@@ -210,11 +210,3 @@ def choose(kept: Sequence[float], scores: Sequence[float]) -> dict[str, int]:
 def _gather(own: list[Any]) -> list[list[Any]]:
     """The lists of all processes."""
     return cast(list[list[Any]], idist.all_gather(own)) if together() else [own]
-
-
-def _file_of(output: Mapping[str, Any]) -> str | None:
-    """The label's file, which names the case, or the image's, where they know it."""
-    metas = (getattr(output[key], "meta", {}) for key in (CommonKeys.LABEL, CommonKeys.IMAGE))
-    return next(
-        (str(meta[ImageMetaKey.FILENAME_OR_OBJ]) for meta in metas if ImageMetaKey.FILENAME_OR_OBJ in meta), None
-    )

@@ -1,4 +1,4 @@
-"""The metrics of an evaluation as files and as a printed table, beside what simpler predictors reach."""
+"""The metrics of an evaluation as files and as a printed table, with the scores of simpler predictors."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class MetricsReport:
         groups: name to names of classes whose joint mean is a row of its own, see `reports.metric_table.summary`.
         notes: further lines of the header, such as `custom.metrics.flare_rules(...)`.
         metric_titles: column to its printed title, such as {"dice": "DSC"}.
-        majority: whether to show the predictor of the majority class beside the scores.
+        majority: whether to show the predictor of the majority class below the scores.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class MetricsReport:
 
     def _collect(self, engine: Engine) -> None:
         for item, output in zip(_items(engine.state.batch), _items(engine.state.output), strict=True):
-            self._files.append(_file_of(item) or f"process{rank()}_case{len(self._files)}")
+            self._files.append(case_file(item) or f"process{rank()}_case{len(self._files)}")
             maps = [convert_to_tensor(output[key], track_meta=False) for key in (CommonKeys.LABEL, CommonKeys.PRED)]
             check_class_ids("MetricsReport", maps[1][None], maps[0][None])
             self._voxels.append(torch.stack([self._count(ids) for ids in maps]))
@@ -216,7 +216,7 @@ def first_occurrences(files: Sequence[str]) -> list[int]:
 
 
 def unique_case_names(files: Sequence[str]) -> list[str]:
-    """File names without folder and .nii.gz, with as many folders before them as it takes to tell cases apart."""
+    """File names without folder and .nii.gz, with as many folders before them as it takes to distinguish the cases."""
     parts = [
         (*PurePath(file).parts[:-1], PurePath(file).name.removesuffix(".gz").removesuffix(".nii")) for file in files
     ]
@@ -234,7 +234,7 @@ def _items(collection: Any) -> list[Mapping[str, Any]]:
     raise InputError("MetricsReport: the evaluator gives whole batches; set its decollate=True")
 
 
-def _file_of(item: Mapping[str, Any]) -> str | None:
+def case_file(item: Mapping[str, Any]) -> str | None:
     """Name of the label's file, which names the case, or of the image's, where they know it."""
     metas = (getattr(item.get(key), "meta", {}) for key in (CommonKeys.LABEL, CommonKeys.IMAGE))
     return next((meta[ImageMetaKey.FILENAME_OR_OBJ] for meta in metas if ImageMetaKey.FILENAME_OR_OBJ in meta), None)

@@ -16,7 +16,7 @@ REFRESH = 10  # iterations between two readings of the loss: reading one waits f
 class Progress:
     """One bar over all iterations of an engine's run, with the epoch and the loss of a trainer.
 
-    ignite's `ProgressBar` starts anew every epoch and never tells when a training of a thousand epochs will end.
+    ignite's `ProgressBar` restarts every epoch and never shows when a training of a thousand epochs will end.
     Shown by the first process only; in a log file one line every half minute.
 
     Args:

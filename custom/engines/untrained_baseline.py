@@ -1,4 +1,4 @@
-"""The score of the network before its first step, to be shown beside the trained one."""
+"""The score of the network before its first step, to be shown with the trained one."""
 
 from __future__ import annotations
 

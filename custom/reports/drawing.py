@@ -16,7 +16,7 @@ from matplotlib.patheffects import AbstractPathEffect, withStroke
 
 from ..io.atomic_write import replacing
 
-# Okabe and Ito's colours, told apart by colour-blind readers, in the order of their contrast on a grey scan; from
+# Okabe and Ito's colours, distinct to colour-blind readers, in the order of their contrast on a grey scan; from
 # the eighth class on, Tol's muted colours, as distinct as so many can be.
 CLASS_COLOURS = (
     *("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00", "#F0E442", "#0072B2"),
@@ -39,7 +39,7 @@ def class_name(class_id: int, class_names: Sequence[str]) -> str:
 
 
 def shortened(name: str, letters: int) -> str:
-    """A name of at most so many letters, with its end, which tells cases apart."""
+    """A name of at most so many letters, with its end, which distinguishes cases."""
     return name if len(name) <= letters else f"{name[: letters - 9]}...{name[-6:]}"
 
 

@@ -12,7 +12,7 @@ from .text_table import Row, aligned
 MEAN_OF_CLASSES = "mean of classes"
 # column: title in the printed table, decimals
 PRINTED = {"dice": ("Dice", 3), "nsd": ("NSD", 3), "hd95_mm": ("HD95 [mm]", 1)}
-_MOST_COLUMNS = 8  # classes beside each other in the comparison with other predictors; more stand below each other
+_MOST_COLUMNS = 8  # classes next to each other in the comparison with other predictors; more stand below each other
 
 
 def per_case_rows(
@@ -86,7 +86,7 @@ def majority_class_dice(truth_voxels: np.ndarray) -> np.ndarray:
     """Mean Dice per class of a predictor that outlines all foreground perfectly and always names one class.
 
     That class is the one most cases have (then the one with most voxels, then the first), counted on these very
-    cases, which flatters the predictor. In a case with other classes beside it, its Dice is 2 |M| / (|M| + |all|).
+    cases, which flatters the predictor. In a case with other classes too, its Dice is 2 |M| / (|M| + |all|).
 
     Args:
         truth_voxels: (cases, classes) voxel counts of the true foreground classes.

@@ -71,7 +71,7 @@ def draw_resource_curves(
 
 
 def _draw_curve(axes: Axes, times: np.ndarray, values: np.ndarray, name: str) -> None:
-    """A curve over the area under it; each value stands for the time since the one before."""
+    """A curve over the area under it; each value holds for the time since the one before."""
     since_start, steps = np.insert(times, 0, 0), np.insert(values, 0, values[0])
     axes.fill_between(since_start, steps, step="pre", color=class_colour(7), alpha=0.25, linewidth=0)
     axes.step(since_start, steps, where="pre", color=class_colour(7), linewidth=1.2, label="sum")

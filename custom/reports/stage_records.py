@@ -45,7 +45,7 @@ def gains(records: Sequence[Record], metric: str = "dice") -> list[dict[str, flo
 def case_counts(record: Record) -> dict[str, CaseCount]:
     """Group -> its cases by where their labels come from.
 
-    "fill" names the groups a model filled for this stage, "filled_by" (group -> stage) also those whose labels are
+    "fill" lists the groups a model filled for this stage, "filled_by" (group -> stage) also those whose labels are
     taken over from an earlier stage.
     """
     now = {fill["group"] for fill in record.get("fill") or ()}

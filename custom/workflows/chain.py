@@ -12,8 +12,8 @@ from typing import Any
 
 from .. import __version__
 from ..errors import InputError, find_input_error, input_error_message
-from ..flags import is_on
 from ..io.atomic_write import TEMPORARY_PREFIX, write_json
+from ..options import is_on
 from ..processes import is_first, on_first
 from ..reports.run_table import run_table
 from ..reports.stage_records import DONE

@@ -40,8 +40,8 @@ from ..cohort.manifest import (
 from ..cohort.partial_labels import draw_held_out, draw_parts, is_reduced_label, parse_parts, write_reduced_label
 from ..cohort.sources import CohortSource, FoundCase, find_cases
 from ..errors import InputError
-from ..fingerprint.dataset_fingerprint import check_cases
-from ..fingerprint.integrity import CaseFacts
+from ..fingerprint.integrity import CaseFacts, inspect_case
+from ..progress import map_with_progress
 from ..reports.class_statistics import (
     class_statistics,
     draw_class_statistics,
@@ -217,7 +217,7 @@ def _read_labels(
     """Case name -> class -> volume in its label (ml); a label that cannot be read is logged and missing here."""
     labelled = [case for case in cases if case.label is not None]
     entries: list[dict[str, Any]] = [{"image": [], "label": case.label} for case in labelled]
-    read = check_cases(entries, num_workers=num_workers, description="reading labels")
+    read = map_with_progress(inspect_case, entries, "reading labels", num_workers=num_workers)
     volumes: dict[str, dict[int, float]] = {}
     outside, bad = [], []
     for case, label in zip(labelled, read, strict=True):

@@ -54,9 +54,7 @@ class ConfigRun(Run):
         trains = self.configs[:1] == ("train",) and "evaluate" not in self.configs
         placed = [key for key in (FOLDERS if trains else ["output_dir"]) if key in self.overrides and self.configs]
         faults = [f"unknown key {key!r}; use {', '.join(KEYS)}" for key in entry if key not in KEYS]
-        faults += [
-            f"needs {one!r}, which is no earlier run; correct it" for one in self.needs if one not in self.earlier
-        ]
+        faults += [f"needs {one!r}, which is no earlier run; name one" for one in self.needs if one not in self.earlier]
         faults += [f"{key} is in the run's own folder; leave it out of overrides" for key in placed]
         if bool(self.command) == bool(self.configs):
             faults.append("give it either config (one or several names) or command")

@@ -376,9 +376,7 @@ class TestManyCases:
 
     def test_unwritable_cache(self, cases, tmp_path):
         (tmp_path / "file").touch()
-        with pytest.raises(
-            InputError, match=r"file/facts.json cannot be written \(.+\): pass another output folder"
-        ):
+        with pytest.raises(InputError, match=r"file/facts.json cannot be written \(.+\): pass another output folder"):
             check_cases(cases, 4, tmp_path / "file" / "facts.json")
 
     def test_foreground_from_labels_alone(self, cases, reads, tmp_path, caplog):

@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 
+import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -47,17 +48,18 @@ def test_voxels_type_and_grid(tmp_path, ending, shape):
     assert np.allclose(affine, AFFINE, rtol=0, atol=1e-6 if "nii" in ending else 1e-14)
 
 
-@pytest.mark.parametrize("ending", ["mha", "nrrd"])
+@pytest.mark.parametrize("ending", ENDINGS)
 def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch, ending):
     file = tmp_path / f"a.{ending}"
     file.write_text("old")
 
     def interrupted(_image, path, **_):
-        with open(path, "w") as half:  # noqa: PTH123 - as ITK does
+        with open(path, "w") as half:  # noqa: PTH123 - as the libraries do
             half.write("half")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(sitk, "WriteImage", interrupted)
+    monkeypatch.setattr(nib, "save", interrupted)
     with pytest.raises(KeyboardInterrupt):
         save(tmp_path, file.name, np.zeros((4, 5, 6)))
     assert file.read_text() == "old"

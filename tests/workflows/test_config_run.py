@@ -236,7 +236,7 @@ A = {"name": "a", "config": "train"}
         ([{**A, "command": "export"}], "run a: give it either config"),
         ([A, A], "run 'a': the name must be usable as a folder's and differ from all others"),
         ([{**A, "name": "../a"}], "run '../a': the name must be usable"),
-        ([{**A, "needs": ["b"]}], "run a: needs 'b', which is no earlier run; correct it"),
+        ([{**A, "needs": ["b"]}], "run a: needs 'b', which is no earlier run; name one"),
         ([{**A, "overrides": {"fold": "{needs.b.fold}"}}], "run a: needs 'b', which is no earlier run"),
         ([A, {**A, "name": "b", "overrides": {"fold": "{needs.a.fold}"}}], "run b: {needs.a.fold} is unknown; a sets"),
         ([{**A, "overrides": {"epoch": 3}}], "run a: no config has a setting 'epoch'; correct its name"),
