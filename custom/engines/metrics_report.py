@@ -1,4 +1,4 @@
-"""The metrics of an evaluation as files and as a printed table, beside what simpler predictors reach."""
+"""The metrics of an evaluation as files and as a printed table, with the scores of simpler predictors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-import ignite.distributed as idist
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
@@ -25,16 +24,16 @@ from ..errors import InputError
 from ..io.atomic_write import write_json
 from ..metrics.class_ids import check_class_ids
 from ..metrics.hausdorff_distance import CONVENTIONS, MISSING_MM
+from ..processes import is_first, rank
 from ..reports.metric_table import (
     MEAN_OF_CLASSES,
-    Row,
     format_table,
     joint_rows,
     majority_class_dice,
     per_case_rows,
     summary,
-    write_csv,
 )
+from ..reports.text_table import Row, write_csv
 
 logger = logging.getLogger(__name__)
 
@@ -57,11 +56,10 @@ class MetricsReport:
         baselines_file: JSON of the mean Dice of other predictors, `{"name": {"class": dice}}`; used where it exists.
         metrics: names in `engine.state.metric_details`; a mapping gives each its column. The columns "dice", "nsd" and
             "hd95_mm" have titles and decimals of their own.
-        missing_mm: the distance the HD95 metric gives a missed class, for the header.
         groups: name to names of classes whose joint mean is a row of its own, see `reports.metric_table.summary`.
         notes: further lines of the header, such as `custom.metrics.flare_rules(...)`.
         metric_titles: column to its printed title, such as {"dice": "DSC"}.
-        majority: whether to show the predictor of the majority class beside the scores.
+        majority: whether to show the predictor of the majority class below the scores.
     """
 
     def __init__(
@@ -72,7 +70,6 @@ class MetricsReport:
         convention: str = "pooled",
         baselines_file: str | None = None,
         metrics: Sequence[str] | Mapping[str, str] = ("dice", "hd95_mm"),
-        missing_mm: float = MISSING_MM,
         groups: Mapping[str, Sequence[str]] | None = None,
         notes: Sequence[str] = (),
         metric_titles: Mapping[str, str] | None = None,
@@ -86,7 +83,6 @@ class MetricsReport:
         self.convention = convention
         self.baselines_file = baselines_file
         self.columns = dict(metrics) if isinstance(metrics, Mapping) else {name: name for name in metrics}
-        self.missing_mm = missing_mm
         self.groups = {name: list(members) for name, members in (groups or {}).items()}
         self._joint = [*joint_rows(self.class_names, self.groups), MEAN_OF_CLASSES]
         self.notes = list(notes)
@@ -106,7 +102,7 @@ class MetricsReport:
 
     def _collect(self, engine: Engine) -> None:
         for item, output in zip(_items(engine.state.batch), _items(engine.state.output), strict=True):
-            self._files.append(_file_of(item) or f"process{idist.get_rank()}_case{len(self._files)}")
+            self._files.append(case_file(item) or f"process{rank()}_case{len(self._files)}")
             maps = [convert_to_tensor(output[key], track_meta=False) for key in (CommonKeys.LABEL, CommonKeys.PRED)]
             check_class_ids("MetricsReport", maps[1][None], maps[0][None])
             self._voxels.append(torch.stack([self._count(ids) for ids in maps]))
@@ -119,7 +115,7 @@ class MetricsReport:
     def _report(self, engine: Engine) -> None:
         files = string_list_all_gather(self._files)
         voxels = evenly_divisible_all_gather(torch.stack(self._voxels), concat=True).numpy()
-        if idist.get_rank() != 0:
+        if not is_first():
             return
         once = sorted(first_occurrences(files), key=lambda case: files[case])
         if len(once) < len(files):
@@ -166,7 +162,7 @@ class MetricsReport:
         has_hd95 = HD95 in self.columns.values()
         if has_hd95:
             notes.append(
-                f"HD95: {CONVENTIONS[self.convention]}; {self.missing_mm:g} mm where the prediction lacks the class"
+                f"HD95: {CONVENTIONS[self.convention]}; {MISSING_MM:g} mm where the prediction lacks the class"
             )
         if len(self.class_names) > 1:
             joint = ", ".join(self._joint)
@@ -220,7 +216,7 @@ def first_occurrences(files: Sequence[str]) -> list[int]:
 
 
 def unique_case_names(files: Sequence[str]) -> list[str]:
-    """File names without folder and .nii.gz, with as many folders before them as it takes to tell cases apart."""
+    """File names without folder and .nii.gz, with as many folders before them as it takes to distinguish the cases."""
     parts = [
         (*PurePath(file).parts[:-1], PurePath(file).name.removesuffix(".gz").removesuffix(".nii")) for file in files
     ]
@@ -238,7 +234,7 @@ def _items(collection: Any) -> list[Mapping[str, Any]]:
     raise InputError("MetricsReport: the evaluator gives whole batches; set its decollate=True")
 
 
-def _file_of(item: Mapping[str, Any]) -> str | None:
+def case_file(item: Mapping[str, Any]) -> str | None:
     """Name of the label's file, which names the case, or of the image's, where they know it."""
     metas = (getattr(item.get(key), "meta", {}) for key in (CommonKeys.LABEL, CommonKeys.IMAGE))
     return next((meta[ImageMetaKey.FILENAME_OR_OBJ] for meta in metas if ImageMetaKey.FILENAME_OR_OBJ in meta), None)

@@ -49,7 +49,8 @@ class MLflowRecord:
     Args:
         kind: what is run, such as "training": the name of the run, with the time.
         output_dir: folder of the files.
-        parameters: mappings of settings; of two with the same name the later counts.
+        parameters: settings by name.
+        plan: what the network is for, of which every entry and every entry of `training` is a parameter.
         files: names or patterns (`*.csv`) of tables and pictures within `output_dir`.
         evaluator: the engine that validates during a training, whose metrics go to the same run.
         class_names: the foreground classes, for an evaluator's metrics.
@@ -59,14 +60,16 @@ class MLflowRecord:
         self,
         kind: str,
         output_dir: str | Path,
-        parameters: Sequence[Mapping[str, Any]] = (),
+        parameters: Mapping[str, Any] | None = None,
+        plan: Mapping[str, Any] | None = None,
         files: Sequence[str] = (),
         evaluator: Engine | None = None,
         class_names: Sequence[str] = (),
     ) -> None:
         self.kind = kind
         self.output_dir = Path(output_dir).absolute()
-        self.parameters = {name: value for settings in parameters for name, value in settings.items()}
+        entries = {key: value for key, value in (plan or {}).items() if key not in ("training", "fingerprint")}
+        self.parameters = {**entries, **(plan or {}).get("training", {}), **(parameters or {})}
         self.files = list(files)
         self.evaluator = evaluator
         self.class_names = list(class_names)

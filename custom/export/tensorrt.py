@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -13,9 +11,7 @@ from ..errors import InputError
 from .exported_network import ExportedNetwork, load_exported
 
 
-def load_tensorrt(
-    file: str | Path, device: str | torch.device = "cuda", expected: Mapping[str, Any] | None = None
-) -> ExportedNetwork:
+def load_tensorrt(file: str | Path, device: str | torch.device = "cuda") -> ExportedNetwork:
     """The network that `python -m monai.bundle trt_export` wrote; arguments as of `load_exported`.
 
     Raises:
@@ -30,4 +26,4 @@ def load_tensorrt(
         ) from error
     if torch.device(device).type != "cuda":
         raise InputError(f"TensorRT needs an NVIDIA GPU, not device {device}: leave out configs/inference_trt.yaml")
-    return load_exported(file, device, expected)
+    return load_exported(file, device)

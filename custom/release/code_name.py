@@ -53,7 +53,7 @@ def renamed(text: str, package: str, own: str = PROJECT) -> str:
     'python -m spine_1 cohort, a custom. word'
     """
     name = re.escape(own)
-    module = rf"(?<![\w./-]){name}(?=\.[A-Za-z_])"  # custom.networks.DistanceDynUNet
+    module = rf"(?<![\w./-]){name}(?=\.[A-Za-z_])"  # custom.networks.DistanceHead
     command = rf"(?<=-m ){name}\b"  # python -m custom cohort
     source = rf"(?<=\bfrom ){name}(?= import\b)"  # from custom import data
     whole = rf"(?<=\bimport ){name}(?= as\b|[\"']?\s*$)"  # import custom

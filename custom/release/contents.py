@@ -14,6 +14,7 @@ BUNDLE_FILES = (
     "configs/*.conf",
     "configs/*.json",
     "configs/*.yaml",
+    "configs/plans/*.yaml",
     "docs/*.md",
     "docs/*.png",
     "docs/*.txt",

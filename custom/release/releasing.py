@@ -15,7 +15,7 @@ from ..engines.large_files import LARGE_FILES
 from ..engines.writable import make_writable
 from ..errors import InputError
 from ..io.atomic_write import replacing, write_json
-from ..option_list import option_list
+from ..options import option_list
 from .archive import write_archive
 from .bundle_code import code_folder, importable
 from .code_name import package_name
@@ -27,7 +27,6 @@ from .model_card import model_card
 from .model_info import MODEL_INFO, read_model_info
 from .network_config import PATH, network_config
 from .personal_paths import personal_paths
-from .weight_claims import warn_of_claims
 from .weights import MODEL, parse_weights, weights_contents
 
 logger = logging.getLogger(__name__)
@@ -124,10 +123,10 @@ def collect(root: Path, weights: Path | None, url: str) -> Release:
     version = str(metadata["version"])
     package = package_name(root.name, version)
     inference = ConfigParser(ConfigParser.load_config_file(str(config_file(root, "inference.yaml"))))
+    inference.update({"bundle_root": str(root), "checkpoint": str(weights or "")})
     files = bundle_contents(root, package) | code_contents(package, code_folder(root))
     files[PATH] = network_config(inference, root, package)
     carried = weights_contents(weights, root, metadata, inference)
-    warn_of_claims(root.name, files if carried else {})
     large = {path: content for path, content in carried.items() if len(content) > LARGE}
     small = files | {path: content for path, content in carried.items() if path not in large}
     found = personal_paths(small, root)

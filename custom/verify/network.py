@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import torch
 from monai.bundle import ckpt_export, onnx_export, verify_net_in_out
 
 from ..errors import InputError
+from ..export.dynamic_sizes import least_sizes
 from ..io.needed_package import needed_package
+from ..networks import size_multiple
 from ..release.weights import MODEL
 from .bundle_folder import BundleFolder
 
@@ -88,14 +91,11 @@ def eager_answer(bundle: BundleFolder, image: torch.Tensor) -> torch.Tensor:
 
 
 def random_image(bundle: BundleFolder) -> torch.Tensor:
-    """An image as small as the network's strides allow, else of the metadata's shape: exports do not depend on it."""
+    """An image as small as the network allows, else of the metadata's shape: exports do not depend on it."""
     stated = bundle.metadata["network_data_format"]["inputs"]["image"]
     shape = [int(size) for size in stated["spatial_shape"]]
-    config = bundle.parser("inference")
-    if "strides" in config:
-        strides = [np.broadcast_to(stride, len(shape)) for stride in config.get_parsed_content("strides")]
-        coarsest = np.prod(strides, axis=0)  # voxels of the image in one of the last level
-        shape = [min(size, 2 * int(voxels)) for size, voxels in zip(shape, coarsest, strict=True)]
+    with suppress(InputError):  # another's network may not say
+        shape = least_sizes(size_multiple(network(bundle)), shape)
     generator = torch.Generator().manual_seed(SEED)
     return torch.randn(1, stated["num_channels"], *shape, generator=generator)
 

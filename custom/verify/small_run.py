@@ -13,13 +13,16 @@ from .bundle_folder import BundleFolder
 NETWORK: dict[str, Any] = {
     "spacing": [1.5, 1.1, 1.0],
     "patch_size": [8, 8, 8],
-    "filters": [4, 8, 16],
-    "strides": [1, 2, 2],
-    "kernel_size": [3, 3, 3],
+    "architecture": {
+        "name": "NativeScaleDynUNet",
+        "filters": [4, 8, 16],
+        "strides": [1, 2, 2],
+        "kernel_size": [3, 3, 3],
+    },
     "min_foreground_voxels": 4,
 }
 TRAINING: dict[str, Any] = {"epochs": 1, "iterations_per_epoch": 2, "elastic_magnitude": 1.0, "elastic_spacing": 4.0}
-MACHINE: dict[str, Any] = {"num_workers": 0, "amp": False, "cpu_bfloat16": False}
+RUNTIME: dict[str, Any] = {"num_workers": 0, "amp": False, "cpu_bfloat16": False}
 CLASSES = "class_names"
 EXPORTED = "exported"  # the file of a network in place of weights
 
@@ -27,9 +30,9 @@ EXPORTED = "exported"  # the file of a network in place of weights
 def small_values(bundle: BundleFolder, *names: str) -> dict[str, Any]:
     """Ids of the named configs -> values that make them small; of ids that they have only."""
     config = bundle.parser(*names).get()
-    wanted = {**NETWORK, **TRAINING, **MACHINE}
+    wanted = {**NETWORK, **TRAINING, **RUNTIME}
     if "recipe" in config:  # a pipeline hands them on
-        wanted = {"training": {**NETWORK, **TRAINING}, "inference": NETWORK, "machine": MACHINE}
+        wanted = {"training": {**NETWORK, **TRAINING}, "inference": NETWORK, "runtime": RUNTIME}
     return {key: value for key, value in wanted.items() if key in config}
 
 

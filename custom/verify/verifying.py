@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import InputError
-from ..option_list import option_list
+from ..options import option_list
 from ..release.bytecode import forget_code, without_bytecode
 from ..release.code_name import PROJECT
 from ..release.model_info import read_model_info

@@ -11,8 +11,6 @@ from monai.apps.utils import SUPPORTED_HASH_TYPES, check_hash
 from ..engines.fitting_weights import load_fitting_weights
 from ..engines.large_files import LARGE_FILES, download_command, listed_files
 from ..errors import InputError
-from ..release.contents import bundle_contents
-from ..release.weight_claims import contradiction
 from ..release.weights import MODEL
 from .bundle_folder import BundleFolder
 from .network import eager_answer, network, random_image, refuse_difference
@@ -25,14 +23,13 @@ def check_weights(bundle: BundleFolder) -> str:
     """Weights and TorchScript file fit the network and each other; large files are those of the release.
 
     Returns:
-        What is not there to be checked, and pages that deny the weights.
+        What is not there to be checked.
     """
     listed = check_large_files(bundle)
     file = bundle.root / MODEL
     notes = []
     if file.is_file():
         check_fit(bundle, file)
-        notes.append(contradiction(bundle_contents(bundle.root, bundle.package)))
     elif MODEL not in listed:
         notes.append(f"no {MODEL}, which the model zoo asks for; {UNCHECKED}")
     absent = [path for path in listed if not (bundle.root / path).is_file()]
@@ -42,7 +39,7 @@ def check_weights(bundle: BundleFolder) -> str:
     if (bundle.root / SCRIPT).is_file():
         check_script(bundle)
         notes += [] if file.is_file() else [f"{SCRIPT} answers, but there are no weights to compare it with"]
-    return "; ".join(filter(None, notes))
+    return "; ".join(notes)
 
 
 def check_large_files(bundle: BundleFolder) -> list[str]:

@@ -1,4 +1,4 @@
-"""A data set of a few voxels and overlays that make the bundles small enough to train in seconds."""
+"""A data set of a few voxels, and plans and overlays that make the bundles small enough to train in seconds."""
 
 import csv
 import json
@@ -14,6 +14,7 @@ from monai.bundle import ConfigParser
 from monai.bundle import run as run_bundle
 
 from custom.cohort.manifest import Cohort, CohortCase, write_cohort
+from custom.plans import PLAN_FILE, write_plan
 
 CASES = 10
 SHAPE = (12, 14, 16)
@@ -23,30 +24,32 @@ AFFINE = np.eye(4)
 AFFINE[:3, :3] = TURN @ np.diag([1.2, 1.0, 1.0])
 AFFINE[:3, 3] = [5, -7, 11]
 
-TINY = {
-    "data_tag": "tiny",
-    "class_names": ["dark", "bright"],
+TINY_PLAN = {
+    "name": "tiny",
+    "classes": ["dark", "bright"],
+    "channels": ["T1"],
+    "orientation": "RAS",
     "spacing": [1.5, 1.1, 1.0],  # not the scans' own
+    "normalisation": "zscore",
     "patch_size": [8, 8, 8],
-    "filters": [4, 8, 16],
-    "strides": [1, 2, 2],
-    "kernel_size": [3, 3, 3],
-    "epochs": 2,
-    "iterations_per_epoch": 4,
-    "num_workers": 0,
-    "amp": False,
+    "batch_size": 2,
+    "mirror_axes": [0, 1, 2],
+    "network": {"name": "NativeScaleDynUNet", "filters": [4, 8, 16], "strides": [1, 2, 2], "kernel_size": [3, 3, 3]},
 }
-TINY_FLARE = {
-    **TINY,
-    "score_groups": {"both": ["dark", "bright"]},
-    "tubular": [],
-    "nsd_tolerance_mm": 1.0,
+TINY_FLARE_PLAN = {
+    **TINY_PLAN,
+    "channels": ["CT"],
+    "orientation": "SAR",
     "spacing": [1.1, 1.0, 1.5],  # superior-inferior, anterior-posterior, right-left
-    "elastic_magnitude": 1.0,
-    "elastic_spacing": 4.0,
-    "min_foreground_voxels": 4,
+    "normalisation": "ct",
+    "mirror_axes": [0, 1],
+    "prediction": {"windows": "efficient", "min_foreground_voxels": 4},
+    "scoring": {"groups": {"both": ["dark", "bright"]}, "tubular": [], "nsd_tolerance_mm": 1.0},
 }
-OVERLAYS = {"batseg_spine": TINY, "flare_pseudolabel": TINY_FLARE}
+SHORT = {"epochs": 2, "iterations_per_epoch": 4, "num_workers": 0, "amp": False}
+SHORT_FLARE = {**SHORT, "elastic_magnitude": 1.0, "elastic_spacing": 4.0}
+PLANS = {"batseg_spine": TINY_PLAN, "flare_pseudolabel": TINY_FLARE_PLAN}
+OVERLAYS = {"batseg_spine": SHORT, "flare_pseudolabel": SHORT_FLARE}
 
 
 def write_case(folder: Path, name: str, seed: int) -> None:
@@ -114,18 +117,28 @@ class Bundle:
         self.root = root
         self.dataset = dataset
         self.work = work
-        self.overlay = work / "tiny.yaml"
+        self.plan = work / "tiny.yaml"
+        write_plan(self.plan, PLANS[root.name])
+        self.models = work / "models"
+        self.models.mkdir(exist_ok=True)
+        self.overlay = work / "short.yaml"
         self.overlay.write_text(yaml.safe_dump(OVERLAYS[root.name]))
+
+    def save_plan(self, **entries) -> None:
+        """What the weights in its models are for: the tiny plan with other entries."""
+        write_plan(self.models / PLAN_FILE, {**PLANS[self.root.name], **entries})
 
     def files(self, *names: str) -> list[str]:
         return [str(self.root / "configs" / f"{name}.yaml") for name in names] + [str(self.overlay)]
 
-    def options(self, **options) -> dict:
+    def options(self, *names: str, **options) -> dict:
+        """The folders, and of a training the plan: evaluation and inference find theirs next to the weights."""
         return {
             "bundle_root": str(self.root),
             "dataset_dir": str(self.dataset),
             "output_dir": str(self.work / "output"),
-            "ckpt_dir": str(self.work / "models"),
+            "ckpt_dir": str(self.models),
+            **({"plan": str(self.plan)} if "train" in names and "evaluate" not in names else {}),
             **options,
         }
 
@@ -133,7 +146,7 @@ class Bundle:
         """The named configs with the overlay, to take single entries of them."""
         parser = ConfigParser()
         parser.read_config(self.files(*names))
-        parser.update(self.options(**options))
+        parser.update(self.options(*names, **options))
         return parser
 
     def run(self, *names: str, run_id=None, **options) -> None:
@@ -145,7 +158,7 @@ class Bundle:
                 run_id=run_id,
                 config_file=self.files(*names),
                 meta_file=str(self.root / "configs" / "metadata.json"),
-                **self.options(**options),
+                **self.options(*names, **options),
             )
         finally:
             os.chdir(before)
@@ -171,17 +184,17 @@ def flare(project, tiny_dataset, tmp_path) -> Bundle:
     return Bundle(project / "bundles" / "flare_pseudolabel", tiny_dataset, tmp_path)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def trained(project, tiny_dataset, tmp_path_factory) -> Bundle:
-    """The spine bundle after a training, shared by the tests of a module."""
+    """The spine bundle after a training, shared by all tests, which write elsewhere."""
     bundle = Bundle(project / "bundles" / "batseg_spine", tiny_dataset, tmp_path_factory.mktemp("trained"))
     bundle.run("train", baselines="true")
     return bundle
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def trained_flare(project, tiny_dataset, tmp_path_factory) -> Bundle:
-    """The FLARE bundle after a training on one fold of the data set, shared by the tests of a module."""
+    """The FLARE bundle after a training on one fold of the data set, shared by all tests, which write elsewhere."""
     bundle = Bundle(project / "bundles" / "flare_pseudolabel", tiny_dataset, tmp_path_factory.mktemp("trained_flare"))
     bundle.run("train")
     return bundle

@@ -38,7 +38,7 @@ def random_image() -> torch.Tensor:
 
 def eager(bundle) -> torch.nn.Module:
     network = bundle.parser("inference").get_parsed_content("network_def")
-    network.load_state_dict(weights(bundle.work / "models"))
+    network.load_state_dict(weights(bundle.models))
     return network.eval()
 
 
@@ -46,9 +46,10 @@ def test_torchscript_export_equals_eager(trained_bundle, tmp_path):
     ckpt_export(
         net_id="network_def",
         filepath=str(tmp_path / "model.ts"),
-        ckpt_file=str(trained_bundle.work / "models" / "model.pt"),
+        ckpt_file=str(trained_bundle.models / "model.pt"),
         meta_file=str(trained_bundle.root / "configs" / "metadata.json"),
         config_file=trained_bundle.files("inference"),
+        checkpoint=str(trained_bundle.models / "model.pt"),
     )
     image = random_image()
     with torch.no_grad():
@@ -59,9 +60,10 @@ def test_onnx_export_equals_eager(trained_bundle, tmp_path):
     onnx_export(
         net_id="network_def",
         filepath=str(tmp_path / "model.onnx"),
-        ckpt_file=str(trained_bundle.work / "models" / "model.pt"),
+        ckpt_file=str(trained_bundle.models / "model.pt"),
         meta_file=str(trained_bundle.root / "configs" / "metadata.json"),
         config_file=trained_bundle.files("inference"),
+        checkpoint=str(trained_bundle.models / "model.pt"),
         input_shape=[1, 1, 8, 8, 8],
     )
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])

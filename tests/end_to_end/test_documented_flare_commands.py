@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from custom.cohort.manifest import FLARE_CLASSES, FLARE_DATASET2, read_cohort
 from custom.verify.documented import blocks, header_commands
-from custom.verify.small_run import MACHINE, NETWORK, TRAINING
+from custom.verify.small_run import NETWORK, RUNTIME, TRAINING
 
 from ..bundles.conftest import AFFINE, SHAPE, write_dataset
 from .documented import Places, copy_of_bundle, run, run_here
@@ -29,16 +29,16 @@ FEW_PHANTOMS = {
     "phantoms#num_validation": 2,
     "training": {**COARSE, **SHORT},
     "inference": COARSE,
-    "machine": MACHINE,
+    "runtime": RUNTIME,
 }
 
 
 # by config, see Places
 OVERLAYS = {
-    "": {**NETWORK, **TRAINING, **MACHINE},
-    "pipeline": {"training": {**NETWORK, **TRAINING}, "inference": NETWORK, "machine": MACHINE},
+    "": {**NETWORK, **TRAINING, **RUNTIME},
+    "pipeline": {"training": {**NETWORK, **TRAINING}, "inference": NETWORK, "runtime": RUNTIME},
     "demo": FEW_PHANTOMS,
-    "phantoms": {**COARSE, **SHORT, **MACHINE},
+    "phantoms": {**COARSE, **SHORT, **RUNTIME},
 }
 
 

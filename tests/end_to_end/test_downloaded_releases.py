@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 import yaml
 
-from custom.fingerprint import FLARE22_INTENSITY
+from custom.data import FLARE22_INTENSITY
 from custom.release import release
 from custom.verify.documented import blocks
 from custom.workflows.bundle_run import run_config

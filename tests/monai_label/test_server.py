@@ -16,7 +16,7 @@ import pytest
 import torch
 from monai.bundle import run as run_bundle
 
-from custom.fingerprint.foreground_intensity import FLARE22_INTENSITY
+from custom.data import FLARE22_INTENSITY
 from custom.release import release
 
 from ..bundle_copies import change_metadata, copy_bundle, fresh_weights

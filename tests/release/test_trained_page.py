@@ -11,45 +11,41 @@ from custom.release.bytecode import forget_code
 from custom.release.contents import bundle_contents
 from custom.release.trained_bundle import trained_bundle
 from custom.release.trained_page import trained_pages
-from custom.release.weight_claims import weight_claims
 from custom.verify.bundle_folder import BundleFolder
 from custom.verify.configs import check_entries
 from custom.verify.documentation import check_commands, check_sections
 from custom.verify.weights import check_weights
 
-from ..bundle_copies import fresh_weights
+from ..bundle_copies import seeded_training
 
 TRAINED = [("batseg_spine", "hippocampus"), ("flare_pseudolabel", "big"), ("flare_pseudolabel", "phantoms")]
 
 
 @pytest.fixture
 def served(copied, tmp_path):
-    """Makes a trained bundle of a bundle and an overlay, with weights of a seed."""
+    """Makes a trained bundle of a bundle and a plan, with weights of a seed."""
 
-    def make(name, *overlays):
+    def make(name, plan):
         root = copied(name)
-        configs = [root / "configs" / f"{config}.yaml" for config in ("inference", *overlays)]
-        model = fresh_weights(configs, tmp_path / "trained" / "model.pt")
-        model.with_name("training.json").write_text(json.dumps({"epoch": 7, "fold": 0, "num_folds": 5}))
-        model.with_name("intensity.json").write_text("{}")
+        folder = seeded_training(root, tmp_path / "trained", plan, training={"epoch": 7, "fold": 0, "num_folds": 5})
         own = tmp_path / "models" / "own"
         own.parent.mkdir()
-        trained_bundle(str(root), str(own), ",".join(overlays), str(model))
+        trained_bundle(str(root), str(own), str(folder))
         return own
 
     yield make
     forget_code(tmp_path / "models" / "own", "own_0_1_0")
 
 
-@pytest.mark.parametrize(("name", "overlay"), TRAINED)
-def test_its_sections_and_commands_are_those_of_a_bundle(served, tmp_path, name, overlay):
-    own = served(name, overlay)
+@pytest.mark.parametrize(("name", "plan"), TRAINED)
+def test_its_sections_and_commands_are_those_of_a_bundle(served, tmp_path, name, plan):
+    own = served(name, plan)
     bundle = BundleFolder(own, tmp_path)
     check_sections(bundle)
     check_commands(bundle)
     assert check_weights(bundle) == "", "weights that fit, and no page that denies them"
     check_entries(bundle)
-    for foreign in ("configs/pipeline.yaml", overlay, "prepare_knight", "make demo"):
+    for foreign in ("configs/pipeline.yaml", f"--plan {plan}", "prepare_knight", "make demo"):
         assert foreign not in (own / "docs" / "README.md").read_text(), foreign
 
 
@@ -66,10 +62,9 @@ def test_it_states_what_was_trained(served):
         assert fact in page, fact
     assert "$" not in page
     beside = (own / "models" / "README.md").read_text()
-    assert "`intensity.json` and `training.json` belong to them." in beside
+    assert "`plan.yaml` belongs to them." in beside
     licence = (own / "docs" / "data_license.txt").read_text()
     assert "Hippocampus: CC BY-SA 4.0" in licence and "demo" not in licence
-    assert weight_claims(bundle_contents(own, "own_0_1_0")) == []
 
 
 def test_scores_are_shown_where_the_metadata_state_them(project):
@@ -77,17 +72,16 @@ def test_scores_are_shown_where_the_metadata_state_them(project):
     files = bundle_contents(root, "code")
     metadata = json.loads(files["configs/metadata.json"]) | {"eval_metrics": {"origin": "somewhere", "mean_dice": 0.8}}
     files["configs/metadata.json"] = json.dumps(metadata).encode()
-    train = {"epochs": 2, "iterations_per_epoch": 3, "batch_size": "@epochs", "learning_rate": 0.1}
-    pages = trained_pages(files, train | {"patch_size": [8, 16, 8], "spacing": [1.5, 1, 1]}, "one", "code")
-    page = pages["docs/README.md"].decode()
+    plan = {"patch_size": [8, 16, 8], "spacing": [1.5, 1, 1], "batch_size": 3, "training": {}}
+    page = trained_pages(files, plan, "one", "code")["docs/README.md"].decode()
     assert "- origin: somewhere\n- mean_dice: 0.8\n" in page
-    assert "2 epochs of 3 steps, batch 2, learning rate 0.1, patches of 8 x 16 x 8 voxels at 1.5 x 1 x 1 mm" in page
+    assert "Batches of 3 patches of 8 x 16 x 8 voxels at 1.5 x 1 x 1 mm" in page
     assert "The weights are those" not in page
 
 
 @pytest.mark.slow
 def test_a_trained_flare_bundle_passes_every_check_and_nothing_is_written_into_it(served):
-    own = served("flare_pseudolabel")
+    own = served("flare_pseudolabel", "small")
     before = {file: file.read_bytes() for file in own.rglob("*") if file.is_file()}
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     command = [sys.executable, "-m", "custom", "verify", "--bundle", str(own)]

@@ -4,7 +4,7 @@ import nibabel as nib
 import numpy as np
 
 from custom.cohort.manifest import group_cases, read_cohort
-from custom.data.labelled_datalist import split_datalist
+from custom.data import labelled_datalist
 from custom.verify.boxes import box_labels, write_box_cohort, write_boxes
 
 GROUPS = {"one": {"annotated": ["left", "right"]}, "two": {"any_annotated": True}, "three": {"any_annotated": False}}
@@ -17,7 +17,7 @@ def test_every_label_has_every_class_and_seeds_differ():
 
 
 def test_a_data_set_that_the_bundles_read(tmp_path):
-    cases = split_datalist(write_boxes(tmp_path, 3), "all", num_classes=3)
+    cases = labelled_datalist(write_boxes(tmp_path, 3), "training", ["one", "two"], fold="all")
     assert len(cases) == 6
     image, label = (nib.load(cases[0][key]) for key in ("image", "label"))
     means = [image.get_fdata()[np.asarray(label.dataobj) == value].mean() for value in range(3)]

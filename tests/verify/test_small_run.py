@@ -15,7 +15,7 @@ def test_only_what_a_config_has_is_set(flare):
     training, inference, pipeline = (small_values(flare, name) for name in ("train", "inference", "pipeline"))
     assert training["epochs"] == 1 and "epochs" not in inference
     assert inference["patch_size"] == [8, 8, 8]
-    assert pipeline.keys() == {"training", "inference", "machine"}
+    assert pipeline.keys() == {"training", "inference", "runtime"}
     assert pipeline["training"]["epochs"] == 1
     for names, values in ((["train"], training), (["inference"], inference)):
         assert values.keys() <= flare.parser(*names).get().keys()

@@ -76,11 +76,9 @@ def test_lists_that_download_nothing_or_anything(root, tmp_path, changes, said):
         check_weights(BundleFolder(root, tmp_path))
 
 
-def test_pages_that_deny_the_weights_are_noted(root, tmp_path):
+def test_weights_that_fit_need_no_remark(root, tmp_path):
     weights_in(root)
-    remark = check_weights(BundleFolder(root, tmp_path))
-    assert 'models/README.md says "No trained weights are shipped."' in remark
-    assert "seed" not in remark
+    assert check_weights(BundleFolder(root, tmp_path)) == ""
 
 
 def test_weights_of_another_network(root, tmp_path):
