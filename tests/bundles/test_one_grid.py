@@ -33,11 +33,10 @@ def case(folder, affine):
 
 
 def preprocessing(bundle, entry, *configs, plain=False, **options):
-    """The deterministic transforms of an entry; plain: read by MONAI's own reader."""
+    """The deterministic transforms of an entry; plain: of a training, read by MONAI's own reader."""
     parser = bundle.parser(*configs, **options, intensity=INTENSITY)
     if plain:
-        section, key = entry.split("#")
-        del parser.get()[section][key]["transforms"][0]["reader"]
+        del parser.get()["train"]["deterministic_transforms"][0]["reader"]
     steps = parser.get_parsed_content(entry).transforms
     random = [index for index, step in enumerate(steps) if isinstance(step, RandomizableTrait)]
     return Compose(steps[: random[0]] if random else steps)
