@@ -13,7 +13,8 @@ from monai.bundle import ConfigParser
 from custom.errors import find_input_error, input_error_message
 from custom.networks import DistanceHead
 
-from .conftest import AFFINE, CASES, SHAPE, equal, rows, weights
+from ..small_bundle import AFFINE, CASES, SHAPE
+from .conftest import equal, rows, weights
 
 
 def test_training_leaves_weights_folds_log_table_and_pictures(trained):

@@ -18,9 +18,10 @@ from monai.bundle import load_bundle_config
 
 from custom.errors import InputError, find_input_error, input_error_message
 from custom.export import export
-from custom.verify.documented import header_commands
+from ..readme_commands import header_commands
 
-from .conftest import OVERLAYS, weights
+from ..small_bundle import OVERLAYS
+from .conftest import weights
 
 ENDINGS = ("ts", "pt2", "onnx")
 SETTINGS = {"mirror_axes": [0]}  # otherwise than the configs have it

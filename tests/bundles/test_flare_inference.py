@@ -9,7 +9,8 @@ import torch
 import yaml
 from scipy.ndimage import center_of_mass
 
-from .conftest import AFFINE, CASES, SHAPE, Bundle, read_labels, rows
+from ..small_bundle import AFFINE, CASES, SHAPE
+from .conftest import Bundle, read_labels, rows
 
 
 def dice(first, second) -> float:

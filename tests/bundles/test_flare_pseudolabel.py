@@ -15,7 +15,8 @@ from custom.data import labelled_datalist
 from custom.fingerprint import FLARE22_INTENSITY
 from custom.networks import NativeScaleDynUNet
 
-from .conftest import AFFINE, CASES, equal, read_labels, rows, weights
+from ..small_bundle import AFFINE, CASES
+from .conftest import equal, read_labels, rows, weights
 
 NAMES = ["dark", "bright"]
 

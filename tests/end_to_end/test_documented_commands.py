@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-from custom.verify.documented import blocks
+from ..readme_commands import blocks
 
 from ..bundles.conftest import AFFINE, TINY, write_dataset
 from .documented import Places, copy_of_bundle, run

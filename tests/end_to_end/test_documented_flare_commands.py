@@ -11,10 +11,10 @@ import yaml
 from matplotlib.figure import Figure
 
 from custom.cohort.manifest import FLARE_CLASSES, FLARE_DATASET2, read_cohort
-from custom.verify.documented import blocks, header_commands
+from ..readme_commands import blocks, header_commands
 from custom.verify.small_run import MACHINE, NETWORK, TRAINING
 
-from ..bundles.conftest import AFFINE, SHAPE, write_dataset
+from ..small_bundle import AFFINE, SHAPE, write_dataset
 from .documented import Places, copy_of_bundle, run, run_here
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("documented_flare"), pytest.mark.usefixtures("quick_commands")]

@@ -23,7 +23,7 @@ import yaml
 
 from custom.fingerprint import FLARE22_INTENSITY
 from custom.release import release
-from custom.verify.documented import blocks
+from ..readme_commands import blocks
 from custom.workflows.bundle_run import run_config
 
 from ..bundle_copies import STATED, change_metadata, copy_bundle, fresh_weights

@@ -8,7 +8,7 @@ import shutil
 import nibabel as nib
 import pytest
 
-from custom.verify.documented import blocks
+from ..readme_commands import blocks
 
 from ..bundle_copies import copy_bundle, fresh_weights
 from ..end_to_end.documented import Places

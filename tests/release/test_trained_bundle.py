@@ -21,7 +21,7 @@ from custom.verify.metadata_schema import metadata_schema
 from custom.verify.small_run import NETWORK
 
 from ..bundle_copies import STATED, change_metadata, fresh_weights
-from ..bundles.conftest import AFFINE, write_dataset
+from ..small_bundle import AFFINE, write_dataset
 
 SPINE = "batseg_spine"
 SMALL = {

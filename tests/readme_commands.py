@@ -1,18 +1,14 @@
-"""The commands that a bundle's page and the heads of its configs show."""
+"""The commands that pages and the heads of configs show."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
 BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
 HEADER_COMMAND = re.compile(r"^#   (?=\S)((?:.*\\\n)*.*\n)", re.MULTILINE)
-SINGLE = re.compile(r"--config_file (configs/\w+\.yaml)")
-SEVERAL = re.compile(r"--config_file \"\[(.*?)\]\"")
 CONFIG = re.compile(r"configs/(\w+)\.yaml")
-PLACEHOLDER = "/path/to/"
 PROGRAMS = ("python ", "torchrun ")
 # what a command or config names -> the package without which it cannot run; none of them comes with the project
 OPTIONAL = {"trt": "torch_tensorrt", "tracking mlflow": "mlflow", "dicom_seg": "highdicom", ".onnx": "onnxruntime"}
@@ -38,30 +34,6 @@ def commands(block: str) -> list[str]:
 def config_names(command: str) -> tuple[str, ...]:
     """The configs a command lays over one another."""
     return tuple(CONFIG.findall(command))
-
-
-def with_overlays(block: str, overlays: Mapping[str, Path]) -> str:
-    """The block with an overlay at the end of every list of configs.
-
-    Args:
-        block: shell commands.
-        overlays: config -> the overlay for lists of which it is the last one here; "": for other lists.
-    """
-    quote = r"\"" if " measure " in block else '"'  # whose command stands within quotes
-
-    def several(match: re.Match[str]) -> str:
-        names = config_names(match.group(1))
-        overlay = next((overlays[name] for name in reversed(names) if name in overlays), overlays[""])
-        return f"--config_file {quote}[{match.group(1)},'{overlay}']{quote}"
-
-    return SEVERAL.sub(several, SINGLE.sub(r"""--config_file "['\1']" """.rstrip(), block))
-
-
-def with_paths(block: str, paths: Mapping[str, Path]) -> str:
-    """The block with what follows /path/to/ replaced, as far as it is known."""
-    for name in sorted(paths, key=len, reverse=True):
-        block = re.sub(rf"{PLACEHOLDER}{re.escape(name)}(?![\w.])", str(paths[name]), block)
-    return block
 
 
 def missing_package(words: str) -> str:
