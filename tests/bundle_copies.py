@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -33,7 +34,7 @@ def change_metadata(root: Path, **entries: object) -> None:
     file.write_text(json.dumps(json.loads(file.read_text()) | entries, indent=4))
 
 
-def fresh_weights(configs: list[Path], file: Path, seed: int = 0, **options: object) -> Path:
+def fresh_weights(configs: Sequence[str | Path], file: Path, seed: int = 0, **options: object) -> Path:
     """Weights of the configs' network as a seed makes them."""
     parser = ConfigParser()
     parser.read_config([str(config) for config in configs])

@@ -1,7 +1,9 @@
 """What makes any bundle small: a toy data set of a few voxels, a tiny plan, and a training of seconds."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -94,3 +96,23 @@ def partial_cohort(folder: Path, dataset: Path) -> Path:
     return folder / "cohort.json"
 
 
+def write_cohort_of_groups(file: Path, groups: Mapping[str, Mapping[str, Any]]) -> Path:
+    """A manifest with two cases of every group and two of validation, whose images nobody opens; returns its file.
+
+    Args:
+        file: to write.
+        groups: as in pipeline.yaml: name -> the classes annotated, or whether any are.
+    """
+    classes = tuple(dict.fromkeys(name for rule in groups.values() for name in rule.get("annotated", ())))
+    everything = tuple(range(1, len(classes) + 1))
+    annotated = []
+    for rule in groups.values():
+        ids = tuple(sorted(classes.index(name) + 1 for name in rule.get("annotated", ())))
+        annotated += 2 * [ids or everything[: bool(rule.get("any_annotated"))]]
+    uses = ["training"] * len(annotated) + ["validation"] * 2
+    cases = [
+        CohortCase(f"case_{number}", f"image_{number}.nii.gz", f"label_{number}.nii.gz" if ids else None, ids, use)
+        for number, (ids, use) in enumerate(zip([*annotated, everything, everything], uses, strict=True))
+    ]
+    write_cohort(file, Cohort("groups", classes, (), tuple(cases)))
+    return file

@@ -18,8 +18,8 @@ from monai.bundle import load_bundle_config
 
 from custom.errors import InputError, find_input_error, input_error_message
 from custom.export import export
-from ..readme_commands import header_commands
 
+from ..readme_commands import header_commands
 from ..small_bundle import OVERLAYS
 from .conftest import weights
 

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 import yaml
 
-from ..readme_commands import blocks
-
 from ..bundles.conftest import AFFINE, TINY, write_dataset
+from ..readme_commands import blocks
 from .documented import Places, copy_of_bundle, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("documented"), pytest.mark.usefixtures("quick_commands")]

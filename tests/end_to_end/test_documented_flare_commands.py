@@ -8,12 +8,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 import yaml
+from custom.verify.small_run import MACHINE, NETWORK, TRAINING
 from matplotlib.figure import Figure
 
 from custom.cohort.manifest import FLARE_CLASSES, FLARE_DATASET2, read_cohort
-from ..readme_commands import blocks, header_commands
-from custom.verify.small_run import MACHINE, NETWORK, TRAINING
 
+from ..readme_commands import blocks, header_commands
 from ..small_bundle import AFFINE, SHAPE, write_dataset
 from .documented import Places, copy_of_bundle, run, run_here
 

@@ -23,11 +23,11 @@ import yaml
 
 from custom.fingerprint import FLARE22_INTENSITY
 from custom.release import release
-from ..readme_commands import blocks
 from custom.workflows.bundle_run import run_config
 
 from ..bundle_copies import STATED, change_metadata, copy_bundle, fresh_weights
 from ..bundles.conftest import TINY, TINY_FLARE, weights, write_dataset
+from ..readme_commands import blocks
 from .alone import begin, end, environment_of, required_packages, settings_of, together
 from .documented import Places, python_blocks
 from .ending import ending_with_us

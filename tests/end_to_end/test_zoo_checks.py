@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from custom.verify.metadata_schema import metadata_schema
 
 from custom.release import release
-from custom.verify.metadata_schema import metadata_schema
 
 from ..bundle_copies import copy_bundle, fresh_weights
 from .alone import begin, environment_of, required_packages

@@ -7,10 +7,10 @@ from pathlib import Path
 import onnx
 import pytest
 import torch
+from custom.export.carried_facts import carried_facts
 
 from custom.errors import InputError
 from custom.export import intensity_of, load_exported
-from custom.export.carried_facts import carried_facts
 from custom.export.onnx_metadata import add_onnx_metadata
 
 INTENSITY = {"lower": -10.0, "upper": 20.0, "mean": 5.0, "sd": 3.5}

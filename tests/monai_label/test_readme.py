@@ -8,10 +8,9 @@ import shutil
 import nibabel as nib
 import pytest
 
-from ..readme_commands import blocks
-
 from ..bundle_copies import copy_bundle, fresh_weights
 from ..end_to_end.documented import Places
+from ..readme_commands import blocks
 from .conftest import HERE, server_variables, serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("monai_label")]

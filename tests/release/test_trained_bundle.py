@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from custom.verify.metadata_schema import metadata_schema
+from custom.verify.small_run import NETWORK
 from jsonschema import Draft201909Validator
 from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.bundle import run as run_bundle
@@ -17,8 +19,6 @@ from monai.bundle import run as run_bundle
 from custom.errors import InputError
 from custom.release.releasing import release
 from custom.release.trained_bundle import trained_bundle
-from custom.verify.metadata_schema import metadata_schema
-from custom.verify.small_run import NETWORK
 
 from ..bundle_copies import STATED, change_metadata, fresh_weights
 from ..small_bundle import AFFINE, write_dataset

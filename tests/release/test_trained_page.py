@@ -6,16 +6,16 @@ import subprocess
 import sys
 
 import pytest
+from custom.verify.bundle_folder import BundleFolder
+from custom.verify.configs import check_entries
+from custom.verify.documentation import check_commands, check_sections
+from custom.verify.weights import check_weights
 
 from custom.release.bytecode import forget_code
 from custom.release.contents import bundle_contents
 from custom.release.trained_bundle import trained_bundle
 from custom.release.trained_page import trained_pages
 from custom.release.weight_claims import weight_claims
-from custom.verify.bundle_folder import BundleFolder
-from custom.verify.configs import check_entries
-from custom.verify.documentation import check_commands, check_sections
-from custom.verify.weights import check_weights
 
 from ..bundle_copies import fresh_weights
 

@@ -1,0 +1,133 @@
+"""`make verify`: what MONAI's model zoo checks of a bundle, and more; nothing is written into its folder.
+
+    pytest tests/bundle_checks [--bundle FOLDER ...] [--model_info FILE]
+
+checks the project's bundles, unpacked releases and bundles made of trainings; it runs their code: trust them first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from functools import cache, cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from monai.bundle import ConfigParser
+
+from custom.release.bundle_code import code_folder, importable
+from custom.release.metadata import read_metadata
+from custom.release.weights import MODEL
+
+from ..bundle_copies import fresh_weights
+from ..conftest import PROJECT
+from ..readme_commands import blocks, commands, config_names, header_commands
+from ..small_bundle import SHORT_FLARE, write_cohort_of_groups, write_dataset, write_tiny_plan
+
+BUNDLES = sorted(file.parents[1] for file in (PROJECT / "bundles").glob("*/configs/metadata.json"))
+
+
+def pytest_addoption(parser):
+    helped = "a bundle's folder, which may be an unpacked release; may be repeated; by default those in bundles/"
+    parser.addoption("--bundle", action="append", type=Path, metavar="FOLDER", help=helped)
+    helped = "a model_info.json: a version that it lists must have the files that it was released with"
+    parser.addoption("--model_info", type=Path, metavar="FILE", help=helped)
+
+
+def pytest_generate_tests(metafunc):
+    roots = [root.resolve() for root in metafunc.config.getoption("--bundle", None) or BUNDLES]
+    for root in roots:
+        if not (root / "configs" / "metadata.json").is_file():
+            raise pytest.UsageError(f"--bundle {root}: there is no configs/metadata.json; pass the folder of a bundle")
+    if "names" in metafunc.fixturenames:
+        pairs = [(root, names) for root in roots for names in documented_configs(root)]
+        ids = [f"{root.name}-{'+'.join(names)}" for root, names in pairs]
+        metafunc.parametrize(("root", "names"), pairs, ids=ids, scope="module")
+    elif "root" in metafunc.fixturenames:
+        metafunc.parametrize("root", roots, ids=[root.name for root in roots], scope="module")
+
+
+def documented_commands(root: Path) -> list[tuple[str, str]]:
+    """File and command of every command in the page and in the heads of the configs."""
+    page = [("docs/README.md", one) for block in blocks(root / "docs" / "README.md") for one in commands(block)]
+    heads = [(f"configs/{file.name}", one) for file in config_files(root) for one in header_commands(file)]
+    return page + heads
+
+
+def documented_configs(root: Path) -> list[tuple[str, ...]]:
+    """The combinations of the bundle's configs that its documented commands run."""
+    own = {file.stem for file in config_files(root)}
+    found = {config_names(command) for _, command in documented_commands(root) if "monai.bundle run" in command}
+    return sorted(names for names in found if names and own.issuperset(names))
+
+
+def config_files(root: Path) -> list[Path]:
+    return sorted((root / "configs").glob("*.yaml"))
+
+
+@cache  # reading YAML takes longer than what is done with it
+def merged_configs(*files: str) -> dict[str, Any]:
+    return ConfigParser.load_config_files(list(files))
+
+
+class CheckedBundle:
+    """Configs, metadata, code and network of a bundle."""
+
+    def __init__(self, root: Path, work: Path) -> None:
+        self.root = root
+        self.work = work
+        self.code = code_folder(root)
+        self.package = self.code.name
+        self.metadata = read_metadata(root)
+        self.metadata_file = str(root / "configs" / "metadata.json")
+
+    def files(self, *names: str) -> list[str]:
+        return [str(self.root / "configs" / f"{name}.yaml") for name in names]
+
+    def parser(self, *names: str, **options: Any) -> ConfigParser:
+        """The named configs laid over one another, with options."""
+        parser = ConfigParser(deepcopy(merged_configs(*self.files(*names))))
+        parser.read_meta(self.metadata_file)
+        parser.update({"bundle_root": str(self.root), **options})
+        return parser
+
+    def module(self, name: str) -> Any:
+        """A module of the bundle's code."""
+        return import_module(f"{self.package}.{name}")
+
+    @cached_property
+    def small(self) -> dict[str, Any]:
+        """Options that make any of its configs small, read a toy data set and write elsewhere."""
+        models = self.work / "models"
+        models.mkdir()
+        plan = write_tiny_plan(models / "plan.yaml", self.root)
+        options = {"bundle_root": str(self.root), "ckpt_dir": str(models), **SHORT_FLARE}
+        fresh_weights(self.files("inference"), models / "model.pt", **options)
+        folders = {"output_dir": str(self.work / "output"), "work_dir": str(self.work / "work")}
+        return {**options, **folders, "plan": str(plan), "dataset_dir": str(write_dataset(self.work / "dataset"))}
+
+    def small_options(self, *names: str) -> dict[str, Any]:
+        """The same for the named configs: with a cohort or an exported network where they read one."""
+        config = merged_configs(*self.files(*names))
+        options = {}
+        if "cohort" in config:
+            options["cohort"] = str(write_cohort_of_groups(self.work / "cohort.json", config["groups"]))
+        if "exported" in config:
+            exported = self.work / "model.ts"
+            options["exported"] = self.module("export").export(self.root, exported, ckpt_dir=self.small["ckpt_dir"])
+        return {**self.small, **options}
+
+    @cached_property
+    def weights(self) -> Path:
+        """models/model.pt; where there is none, fresh weights of a seed."""
+        if (self.root / MODEL).is_file():
+            return self.root / MODEL
+        return fresh_weights(self.files("inference"), self.work / "fresh" / "model.pt", bundle_root=str(self.root))
+
+
+@pytest.fixture(scope="module")
+def bundle(root, tmp_path_factory) -> Iterator[CheckedBundle]:
+    with importable(root):
+        yield CheckedBundle(root, tmp_path_factory.mktemp("checked"))
