@@ -12,6 +12,7 @@ from .errors import show_input_errors_in_one_line
 from .export import export
 from .phantoms.abdomen import write_abdomen_phantoms
 from .phantoms.spine import write_spine_phantoms
+from .plans.command import make_plan
 from .workflows.cohort_builder import build_cohort
 from .workflows.measure import measure
 
@@ -20,6 +21,7 @@ COMMANDS = {
     "cohort": build_cohort,
     "export": export,
     "measure": measure,
+    "plan": make_plan,
     "prepare_knight": prepare_knight,
     "spine_phantoms": write_spine_phantoms,
 }

@@ -48,7 +48,10 @@ def write_plan(file: str | Path, plan: Mapping[str, Any]) -> None:
     """Write a plan, atomically, with its entries in their usual order."""
     content = plain({key: plan[key] for key in KNOWN if plan.get(key) is not None})
     text = yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
-    write_text(file, HEAD + text)
+    try:
+        write_text(file, HEAD + text)
+    except OSError as error:
+        raise InputError(f"{file} cannot be written ({error.strerror}): pass a folder that can be written") from error
 
 
 def checked(content: Any, source: str) -> Plan:
