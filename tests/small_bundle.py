@@ -7,10 +7,8 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
-import yaml
 
 from custom.cohort.manifest import Cohort, CohortCase, write_cohort
-from custom.plans import load_plan, write_plan
 
 CASES = 10
 SHAPE = (12, 14, 16)
@@ -32,7 +30,7 @@ TINY_PLAN = {
     "mirror_axes": [0, 1, 2],
     "network": {"name": "NativeScaleDynUNet", "filters": [4, 8, 16], "strides": [1, 2, 2], "kernel_size": [3, 3, 3]},
 }
-TINY_CT_PLAN = {
+TINY_FLARE_PLAN = {
     **TINY_PLAN,
     "channels": ["CT"],
     "orientation": "SAR",
@@ -44,15 +42,8 @@ TINY_CT_PLAN = {
 }
 SHORT = {"epochs": 2, "iterations_per_epoch": 4, "num_workers": 0, "amp": False}
 SHORT_FLARE = {**SHORT, "elastic_magnitude": 1.0, "elastic_spacing": 4.0}
+PLANS = {"batseg_spine": TINY_PLAN, "flare_pseudolabel": TINY_FLARE_PLAN}
 OVERLAYS = {"batseg_spine": SHORT, "flare_pseudolabel": SHORT_FLARE}
-
-
-def write_tiny_plan(file: Path, bundle_root: Path) -> Path:
-    """A tiny plan with the normalisation of the bundle's default plan; returns its file."""
-    default = yaml.safe_load((bundle_root / "configs" / "train.yaml").read_text())["default_plan"]
-    ct = load_plan(default, bundle_root)["normalisation"] == "ct"
-    write_plan(file, TINY_CT_PLAN if ct else TINY_PLAN)
-    return file
 
 
 def write_case(folder: Path, name: str, seed: int) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from monai.bundle import ConfigParser
 
+from custom.plans import PLAN_FILE, write_plan
 from custom.release.bundle_code import code_folder, importable
 from custom.release.metadata import read_metadata
 from custom.release.weights import MODEL
@@ -24,7 +25,7 @@ from custom.release.weights import MODEL
 from ..bundle_copies import fresh_weights
 from ..conftest import PROJECT
 from ..readme_commands import blocks, commands, config_names, header_commands
-from ..small_bundle import SHORT_FLARE, write_cohort_of_groups, write_dataset, write_tiny_plan
+from ..small_bundle import SHORT_FLARE, TINY_FLARE_PLAN, TINY_PLAN, write_cohort_of_groups, write_dataset
 
 BUNDLES = sorted(file.parents[1] for file in (PROJECT / "bundles").glob("*/configs/metadata.json"))
 
@@ -102,7 +103,9 @@ class CheckedBundle:
         """Options that make any of its configs small, read a toy data set and write elsewhere."""
         models = self.work / "models"
         models.mkdir()
-        plan = write_tiny_plan(models / "plan.yaml", self.root)
+        plan = models / PLAN_FILE
+        ct = self.parser("train").get_parsed_content("planned")["normalisation"] == "ct"
+        write_plan(plan, TINY_FLARE_PLAN if ct else TINY_PLAN)
         options = {"bundle_root": str(self.root), "ckpt_dir": str(models), **SHORT_FLARE}
         fresh_weights(self.files("inference"), models / "model.pt", **options)
         folders = {"output_dir": str(self.work / "output"), "work_dir": str(self.work / "work")}

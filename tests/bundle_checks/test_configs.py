@@ -1,7 +1,5 @@
 """The configs: what MONAI asks of them by name, and every single entry, on a toy data set with a tiny plan."""
 
-from contextlib import contextmanager, nullcontext
-
 import pytest
 import torch.distributed as dist
 from monai.bundle import ConfigWorkflow
@@ -34,33 +32,20 @@ def test_every_config_is_in_a_documented_command(root):
     assert [file.name for file in config_files(root) if file.stem not in used] == []
 
 
-def test_every_entry_can_be_made(bundle, names):
+def test_every_entry_can_be_made(bundle, names, request):
     """Of configs laid over one another as a documented command does it."""
     lacking = missing_package(" ".join(names))
     if lacking:
         pytest.skip(f"needs {lacking}")
+    if "multi_gpu_train" in names:  # the processes are this one alone
+        dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+        request.addfinalizer(dist.destroy_process_group)
     parser = bundle.parser(*names, **bundle.small_options(*names))
     faults = {}
-    with lone_process() if "multi_gpu_train" in names else nullcontext():
-        for entry, content in parser.get().items():
-            if entry not in EXECUTED and content not in [f"@{name}" for name in EXECUTED]:
-                try:
-                    parser.get_parsed_content(entry)
-                except Exception as error:
-                    faults[entry] = str(causes_of(error)[-1])
+    for entry, content in parser.get().items():
+        if entry not in EXECUTED and content not in [f"@{name}" for name in EXECUTED]:
+            try:
+                parser.get_parsed_content(entry)
+            except Exception as error:
+                faults[entry] = str(causes_of(error)[-1])
     assert faults == {}
-
-
-@contextmanager
-def lone_process():
-    """A process group of this process alone, for what several processes share."""
-    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
-    try:
-        yield
-    finally:
-        dist.destroy_process_group()
-
-
-def test_every_plan_makes_a_network_that_takes_its_patch(bundle):
-    for plan in sorted((bundle.root / "configs" / "plans").glob("*.yaml")):
-        bundle.parser("inference", default_plan=plan.stem, checkpoint="").get_parsed_content("network_def")

@@ -52,9 +52,9 @@ def faults(bundle, command: str) -> list[str]:
     missing = [one for one in configs if not (bundle.root / "configs" / f"{one}.yaml").is_file()]
     if missing:
         return [f"there is no configs/{missing[0]}.yaml"]
-    function = offered[module][name]
-    known = set(inspect.signature(function).parameters)
-    if function is monai.bundle.run:
+    parameters = inspect.signature(offered[module][name]).parameters
+    known = set(parameters)
+    if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):  # values of configs
         known |= set(bundle.parser(*(configs or ("train",))).get())  # a shell's loop may name the configs
     found = [fault for word in arguments if " -m " in word for fault in faults(bundle, word)]
     options = [word[2:].partition("=")[0] for word in arguments if word.startswith("--")]

@@ -12,7 +12,9 @@ import yaml
 from monai.bundle import ConfigParser
 from monai.bundle import run as run_bundle
 
-from ..small_bundle import OVERLAYS, partial_cohort, write_dataset, write_tiny_plan
+from custom.plans import write_plan
+
+from ..small_bundle import OVERLAYS, PLANS, partial_cohort, write_dataset
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -39,7 +41,8 @@ class Bundle:
         self.root = root
         self.dataset = dataset
         self.work = work
-        self.plan = write_tiny_plan(work / "tiny.yaml", root)
+        self.plan = work / "tiny.yaml"
+        write_plan(self.plan, PLANS[root.name])
         self.overlay = work / "short.yaml"
         self.overlay.write_text(yaml.safe_dump(OVERLAYS[root.name]))
 
