@@ -36,6 +36,25 @@ def config_names(command: str) -> tuple[str, ...]:
     return tuple(CONFIG.findall(command))
 
 
+def documented_commands(root: Path) -> list[tuple[str, str]]:
+    """File and command of every command in the page and in the heads of the configs."""
+    page = [("docs/README.md", one) for block in blocks(root / "docs" / "README.md") for one in commands(block)]
+    heads = [(f"configs/{file.name}", one) for file in config_files(root) for one in header_commands(file)]
+    return page + heads
+
+
+def documented_configs(root: Path) -> list[tuple[str, ...]]:
+    """The combinations of the bundle's configs that its documented commands run."""
+    own = {file.stem for file in config_files(root)}
+    found = {config_names(command) for _, command in documented_commands(root) if "monai.bundle run" in command}
+    return sorted(names for names in found if names and own.issuperset(names))
+
+
+def config_files(root: Path) -> list[Path]:
+    """The bundle's YAML configs."""
+    return sorted((root / "configs").glob("*.yaml"))
+
+
 def missing_package(words: str) -> str:
     """The package that a command or the names of configs need and that is not installed, else nothing."""
     needed = [package for word, package in OPTIONAL.items() if word in words and find_spec(package) is None]

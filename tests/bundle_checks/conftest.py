@@ -24,7 +24,7 @@ from custom.release.weights import MODEL
 
 from ..bundle_copies import fresh_weights
 from ..conftest import PROJECT
-from ..readme_commands import blocks, commands, config_names, header_commands
+from ..readme_commands import documented_configs
 from ..small_bundle import SHORT_FLARE, TINY_FLARE_PLAN, TINY_PLAN, write_cohort_of_groups, write_dataset
 
 BUNDLES = sorted(file.parents[1] for file in (PROJECT / "bundles").glob("*/configs/metadata.json"))
@@ -48,24 +48,6 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize(("root", "names"), pairs, ids=ids, scope="module")
     elif "root" in metafunc.fixturenames:
         metafunc.parametrize("root", roots, ids=[root.name for root in roots], scope="module")
-
-
-def documented_commands(root: Path) -> list[tuple[str, str]]:
-    """File and command of every command in the page and in the heads of the configs."""
-    page = [("docs/README.md", one) for block in blocks(root / "docs" / "README.md") for one in commands(block)]
-    heads = [(f"configs/{file.name}", one) for file in config_files(root) for one in header_commands(file)]
-    return page + heads
-
-
-def documented_configs(root: Path) -> list[tuple[str, ...]]:
-    """The combinations of the bundle's configs that its documented commands run."""
-    own = {file.stem for file in config_files(root)}
-    found = {config_names(command) for _, command in documented_commands(root) if "monai.bundle run" in command}
-    return sorted(names for names in found if names and own.issuperset(names))
-
-
-def config_files(root: Path) -> list[Path]:
-    return sorted((root / "configs").glob("*.yaml"))
 
 
 @cache  # reading YAML takes longer than what is done with it

@@ -6,8 +6,7 @@ from monai.bundle import ConfigWorkflow
 
 from custom.errors import causes_of
 
-from ..readme_commands import missing_package
-from .conftest import config_files, documented_configs
+from ..readme_commands import config_files, documented_configs, missing_package
 
 EXECUTED = ("initialize", "run", "finalize")  # they would run the bundle
 

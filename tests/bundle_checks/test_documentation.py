@@ -8,8 +8,7 @@ from itertools import pairwise
 import monai.bundle
 import pytest
 
-from ..readme_commands import BLOCK, config_names
-from .conftest import documented_commands
+from ..readme_commands import BLOCK, config_names, documented_commands
 
 SECTIONS = [
     *("Model Overview", "Data", "Training configuration", "Input", "Output", "Performance", "bundle commands"),

@@ -5,17 +5,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
-from custom.verify.metadata_schema import metadata_schema
 
 from custom.release import release
 
+from ..bundle_checks.test_metadata import SCHEMA
 from ..bundle_copies import copy_bundle, fresh_weights
 from .alone import begin, environment_of, required_packages
 
@@ -47,7 +46,7 @@ def test_verify_bundle(project, zoo, tmp_path, name):
     shutil.unpack_archive(archive, zoo / "models")
     root = zoo / "models" / name
     (root / "eval").mkdir()
-    (root / "eval" / "schema.json").write_text(json.dumps(metadata_schema()))
+    shutil.copy(SCHEMA, root / "eval" / "schema.json")
     fresh_weights([project / "bundles" / name / "configs" / "inference.yaml"], root / "models" / "model.pt")
     packages = required_packages(root / "configs" / "metadata.json") | ZOOS_OWN
     python = environment_of(packages, tmp_path / "environment")
