@@ -12,7 +12,6 @@ from ..datalist.layouts import files_below, image_files, scan_folder, test_image
 from ..datalist.output_names import label_names, with_suffix
 from ..errors import InputError
 from ..fingerprint.integrity import inspect_cases, only_usable
-from ..fingerprint.shear import with_shear_problems
 from ..io.image_formats import ending_of
 
 logger = logging.getLogger(__name__)
@@ -29,7 +28,6 @@ def inference_datalist(
     validate: bool = True,
     num_channels: int | None = None,
     beside: Mapping[str, bool] | None = None,
-    right_angles: bool = False,
 ) -> list[dict[str, Any]]:
     """The scans to predict as ``{"image"}``, see `layouts.test_images`; none where all are labelled already.
 
@@ -40,7 +38,6 @@ def inference_datalist(
         validate: read every scan first and leave out one that cannot be used, with one warning line.
         num_channels: channels of the network's image.
         beside: which of `BESIDE` are written as well.
-        right_angles: also leave out scans with sheared axes, for inferers that return label maps axis by axis.
 
     Raises:
         InputError: there are no scans, none can be used, a label map would replace a scan, another label map or that
@@ -66,8 +63,7 @@ def inference_datalist(
     check_channels(cases, num_channels)
     if not validate or not cases:
         return cases
-    facts = inspect_cases(cases, description="checking scans")
-    return only_usable(cases, [with_shear_problems(fact) for fact in facts] if right_angles else facts)
+    return only_usable(cases, inspect_cases(cases, description="checking scans"))
 
 
 def _is_finished(scan: str, label: Path, beside: Mapping[str, bool]) -> bool:

@@ -11,7 +11,6 @@ from ..datalist.folds import load_folds, load_or_make_folds
 from ..datalist.layouts import case_name, training_cases
 from ..errors import InputError
 from ..fingerprint.integrity import foreground_classes, inspect_cases, raise_on_problems
-from ..fingerprint.shear import with_shear_problems
 from .inference_datalist import check_channels
 
 SECTIONS = ("training", "validation")
@@ -24,7 +23,6 @@ def labelled_datalist(
     facts_file: str | Path | None = None,
     validate: bool = True,
     num_channels: int | None = None,
-    right_angles: bool = False,
     **folds: Any,
 ) -> list[dict[str, Any]]:
     """The labelled cases of one section as ``{"image", "label"}``, of a manifest with ``"annotated"`` (class ids) too.
@@ -36,7 +34,6 @@ def labelled_datalist(
         facts_file: JSON in which the findings of the data check are kept.
         validate: read every file first and refuse data with problems.
         num_channels: channels of the network's image; scans of a manifest have one.
-        right_angles: also refuse sheared validation scans, for inferers that return label maps axis by axis.
         folds: `fold`, `num_folds`, `folds_file` of `split_datalist`, for a folder.
 
     Raises:
@@ -52,9 +49,6 @@ def labelled_datalist(
         cases = _cases_of_cohort(dataset_dir, section, class_names)
         if validate:
             raise_on_problems(inspect_cases(cases, num_classes, facts_file))
-    if validate and right_angles and section == "validation":
-        facts = inspect_cases(cases, num_classes, facts_file)  # which remembers them
-        raise_on_problems([with_shear_problems(fact) for fact in facts])
     return cases
 
 

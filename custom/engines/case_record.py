@@ -25,7 +25,7 @@ class CaseRecord:
 
     Args:
         output_dir: folder of the label maps.
-        inferer: keeps its `report` of the last case, e.g. `custom.inferers.StreamedWindowInferer`.
+        inferer: keeps its `report` of the last case, e.g. `custom.inferers.StreamingSlidingWindowInferer`.
         class_names: the foreground classes.
         facts: further entries of every record, e.g. the model's check sum.
         formatter: names the label map of a scan, as for `SaveImaged`.

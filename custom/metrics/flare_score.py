@@ -17,6 +17,7 @@ from scipy import ndimage
 
 from ..errors import InputError
 from ..geometry.file_affine import file_spacing
+from .class_ids import check_class_ids
 from .reduction import mean_over_classes
 from .surface_dice import normalised_surface_dice
 
@@ -129,12 +130,7 @@ class _FlareMetric(CumulativeIterationMetric):
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor, **_: Any) -> torch.Tensor:  # type: ignore[override]
         """(B, 1, X, Y, Z) predicted and true class ids to (B, K) scores."""
-        for what, ids in (("prediction", y_pred), ("truth", y)):
-            if ids.ndim != 5 or ids.shape[1] != 1:
-                raise InputError(
-                    f"{self.name}: {what} of shape {tuple(ids.shape[1:])} is not a map of class ids (1, X, Y, Z); "
-                    "leave AsDiscreted(to_onehot) out of the postprocessing"
-                )
+        check_class_ids(self.name, y_pred, y)
         rows = [self._scores(pred[0], truth[0]) for pred, truth in zip(y_pred, y, strict=True)]
         return torch.as_tensor(np.stack(rows), dtype=torch.float32, device=y_pred.device)
 

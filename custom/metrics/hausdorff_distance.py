@@ -16,6 +16,7 @@ from monai.utils import MetricReduction, convert_to_numpy
 
 from ..errors import InputError
 from ..geometry.file_affine import file_spacing
+from .class_ids import check_class_ids
 from .reduction import mean_over_classes
 
 CONVENTIONS = {
@@ -70,23 +71,23 @@ def hausdorff_distance_95(
 class HausdorffDistance95(CumulativeIterationMetric):
     """HD95 of every case and class, kept as (cases, classes) with nan where a case does not have the class.
 
-    Predictions and truths are one-hot: lists of (classes, *spatial) or batches (B, classes, *spatial). The voxel size
-    is that of the truth where it is a `MetaTensor`.
+    Predictions and truths are class ids: lists of (1, *spatial) or batches (B, 1, *spatial). The voxel size is that of
+    the truth where it is a `MetaTensor`.
 
     Args:
-        include_background: whether channel 0 counts as a class.
+        num_classes: classes with the background, which is not scored.
         convention: "pooled" or "larger", see `CONVENTIONS`.
         spacing: voxel size in mm for truths that carry none; None means 1 mm.
         missing_mm: the distance of a class the prediction lacks.
         reduction: what `aggregate` gives: one of MONAI's reductions, in which nan is left out, or "class_mean", the
             mean over classes of the class means.
 
-    In an evaluator: `monai.handlers.IgniteMetricHandler(metric_fn=HausdorffDistance95(), ...)`.
+    In an evaluator: `monai.handlers.IgniteMetricHandler(metric_fn=HausdorffDistance95(num_classes=5), ...)`.
     """
 
     def __init__(
         self,
-        include_background: bool = False,
+        num_classes: int,
         convention: str = "pooled",
         spacing: float | Sequence[float] | None = None,
         missing_mm: float = MISSING_MM,
@@ -94,30 +95,26 @@ class HausdorffDistance95(CumulativeIterationMetric):
     ) -> None:
         super().__init__()
         _check_convention(convention)
-        self.include_background = include_background
+        self.num_classes = num_classes
         self.convention = convention
         self.spacing = spacing
         self.missing_mm = missing_mm
         self.reduction = reduction
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor, **_: Any) -> torch.Tensor:  # type: ignore[override]
-        """(B, classes, *spatial) one-hot prediction and truth to (B, classes) distances."""
-        if y_pred.shape[1] != y.shape[1]:
-            raise InputError(
-                f"HD95: {y_pred.shape[1]} channels predicted and {y.shape[1]} true; "
-                "give both one-hot with the same classes"
-            )
+        """(B, 1, *spatial) predicted and true class ids to (B, classes) distances."""
+        check_class_ids("HD95", y_pred, y)
         rows = [self._distances(pred, truth) for pred, truth in zip(y_pred, y, strict=True)]
         return torch.tensor(rows, dtype=torch.float32, device=y_pred.device)
 
     def _distances(self, pred: torch.Tensor, truth: torch.Tensor) -> list[float]:
-        """One distance per class of one case."""
+        """One distance per class of one case, class ids (1, *spatial)."""
         own_spacing = _voxel_size(truth)
         spacing = self.spacing if own_spacing is None else own_spacing
-        first = 0 if self.include_background else 1
+        predicted, true = convert_to_numpy(pred)[0], convert_to_numpy(truth)[0]
         return [
-            hausdorff_distance_95(pred[channel], truth[channel], spacing, self.convention, self.missing_mm)
-            for channel in range(first, len(truth))
+            hausdorff_distance_95(predicted == i, true == i, spacing, self.convention, self.missing_mm)
+            for i in range(1, self.num_classes)
         ]
 
     def aggregate(self, reduction: MetricReduction | str | None = None) -> torch.Tensor:
@@ -148,7 +145,7 @@ def _spacing_per_axis(spacing: float | Sequence[float] | None, axes: int) -> tup
 
 
 def _voxel_size(truth: torch.Tensor) -> list[float] | None:
-    """Voxel size of a (classes, *spatial) tensor that knows it; 2D images keep 3D affines, hence the cut."""
+    """Voxel size of a (1, *spatial) tensor that knows it; 2D images keep 3D affines, hence the cut."""
     return file_spacing(truth)[: truth.ndim - 1] if isinstance(truth, MetaTensor) else None
 
 

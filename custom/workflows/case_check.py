@@ -6,7 +6,6 @@ from pathlib import Path
 
 from ..cohort.manifest import Cohort, CohortCase, case_entry
 from ..fingerprint.integrity import CaseFacts, inspect_cases
-from ..fingerprint.shear import shear_problems
 
 
 def unusable_cases(cohort: Cohort, facts_file: str | Path) -> dict[str, str]:
@@ -15,7 +14,7 @@ def unusable_cases(cohort: Cohort, facts_file: str | Path) -> dict[str, str]:
     facts = inspect_cases(entries, cohort.num_classes, facts_file, description="checking cases")
     found = {}
     for case, fact in zip(cohort.cases, facts, strict=True):
-        problems = [*fact.problems, *unannotated_values(case, fact, cohort), *shear_problems(fact)]
+        problems = [*fact.problems, *unannotated_values(case, fact, cohort)]
         if problems:
             found[case.name] = "; also ".join(problems)
     return found

@@ -7,7 +7,7 @@ import pytest
 import torch
 from monai.transforms import Compose, RandomizableTrait
 
-from ..data.scan_files import turned, write_scan
+from ..io.scan_files import turned, write_scan
 from .conftest import Bundle, read_labels, rows
 
 OBLIQUE = turned("PIR", (10, -20, 30), (1.3, 0.9, 1.7))

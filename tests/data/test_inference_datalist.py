@@ -145,21 +145,6 @@ def test_folders_of_real_scans(shared_data):
         {"image": f"{shared_data.resolve()}/ct/abdomen.nii.gz"}
     ]
 
-    def test_scans_with_sheared_axes_are_left_out_where_right_angles_are_needed(self, tmp_path, caplog):
-        voxels = np.random.default_rng(0).integers(0, 100, (6, 5, 4)).astype(np.int16)
-        sheared = turned("LPS")
-        sheared[1, 2] += 0.2
-        for name, affine in (("good", turned("LPS", (10, 20, 30))), ("tilted", sheared)):
-            write_scan(tmp_path / "in" / f"{name}.nii.gz", voxels, affine)
-        assert len(inference_datalist(tmp_path / "in", tmp_path / "out")) == 2
-        with caplog.at_level(logging.WARNING):
-            (case,) = inference_datalist(tmp_path / "in", tmp_path / "out", right_angles=True)
-        assert case == {"image": f"{tmp_path}/in/good.nii.gz"}
-        assert [record.getMessage() for record in caplog.records] == [
-            f"left out: {tmp_path}/in/tilted.nii.gz: its axes are sheared (gantry tilt); "
-            "resample it onto a grid with right angles"
-        ]
-
     @pytest.mark.parametrize("kind", ["dicom_seg", "confidence", "case_record"])
     def test_a_scan_is_finished_with_all_that_is_wanted_beside_its_label_map(self, tmp_path, kind):
         voxels = np.random.default_rng(0).integers(0, 100, (6, 5, 4)).astype(np.int16)

@@ -93,24 +93,6 @@ def test_a_manifests_files_are_checked_before_training(manifest, tmp_path):
     assert len(labelled_datalist(manifest, "training", CLASSES, validate=False)) == 2
 
 
-def test_sheared_scans_are_refused_before_hours_of_training_end_in_their_validation(manifest, tmp_path):
-    """They may be trained on: only label maps have to return to the grid."""
-    for name in ("a", "v"):
-        for kind in ("imagesTr", "labelsTr"):
-            file = tmp_path / kind / f"{name}.nii.gz"
-            sheared = np.eye(4)
-            sheared[1, 2] = 0.3
-            nib.save(nib.Nifti1Image(np.asarray(nib.load(file).dataobj), sheared), file)
-    assert len(labelled_datalist(manifest, "training", CLASSES)) == 2
-    with pytest.raises(InputError) as error:
-        labelled_datalist(manifest, "validation", CLASSES, right_angles=True)
-    assert str(error.value) == (
-        f"1 of 2 cases cannot be used: {tmp_path}/imagesTr/v.nii.gz: its axes are sheared (gantry tilt); "
-        "resample it onto a grid with right angles"
-    )
-    assert len(labelled_datalist(manifest, "validation", CLASSES, validate=False, right_angles=True)) == 2
-
-
 def test_a_section_that_is_none(manifest):
     with pytest.raises(InputError, match=r"^section is 'test'; it must be one of training, validation$"):
         labelled_datalist(manifest, "test", CLASSES)

@@ -42,15 +42,14 @@ class ToScores(torch.nn.Module):
 def evaluator(report, names=tuple(TRUTH), metric_name="dice", batch_size=3, postprocessing=None, **options):
     items = [{"image": volume(PRED[name], "/scans", name), "label": volume(TRUTH[name], "/", name)} for name in names]
     pred_and_label = from_engine(["pred", "label"])
-    to_one_hot = AsDiscreted(keys=["pred", "label"], argmax=[True, False], to_onehot=3)
     return SupervisedEvaluator(
         device=torch.device("cpu"),
         val_data_loader=DataLoader(Dataset(items), batch_size=batch_size),
         network=ToScores(),
-        postprocessing=postprocessing or to_one_hot,
-        key_val_metric={metric_name: IgniteMetricHandler(metric_fn=ClassMeanDice(), output_transform=pred_and_label)},
+        postprocessing=postprocessing or AsDiscreted(keys="pred", argmax=True),
+        key_val_metric={metric_name: IgniteMetricHandler(metric_fn=ClassMeanDice(3), output_transform=pred_and_label)},
         additional_metrics={
-            "hd95_mm": IgniteMetricHandler(metric_fn=HausdorffDistance95(), output_transform=pred_and_label)
+            "hd95_mm": IgniteMetricHandler(metric_fn=HausdorffDistance95(3), output_transform=pred_and_label)
         },
         val_handlers=[report],
         **options,

@@ -59,7 +59,7 @@ def add_changed_release(project: Path, models: Path, work: Path) -> None:
     release("all", str(work / "later_dist"), source=str(work / "later"))
     unpack(work / "later_dist", FLARE, models / CHANGED)
     add_seeded_weights(models / CHANGED, project / "bundles" / FLARE)
-    code = models / CHANGED / "flare_pseudolabel_99_0_0" / "inferers" / "streamed_window.py"
+    code = models / CHANGED / "flare_pseudolabel_99_0_0" / "inferers" / "streaming_sliding_window.py"
     replace(code, "return result.volume", "return result.volume.fill_(7)")
 
 
