@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from monai.bundle import ConfigParser
 
+from custom.plans import PLAN_FILE, load_plan, write_plan
 from custom.release.contents import bundle_contents, code_contents
 
 SHIPPED = ("configs", "docs", "models", "LICENSE")
@@ -34,13 +36,23 @@ def change_metadata(root: Path, **entries: object) -> None:
     file.write_text(json.dumps(json.loads(file.read_text()) | entries, indent=4))
 
 
-def fresh_weights(configs: Sequence[str | Path], file: Path, seed: int = 0, **options: object) -> Path:
-    """Weights of the configs' network as a seed makes them."""
-    parser = ConfigParser()
-    parser.read_config([str(config) for config in configs])
-    parser.update(options)
-    torch.manual_seed(seed)
+def fresh_weights(root: Path, file: Path, plan: str | Mapping[str, Any] = "", seed: int = 0) -> Path:
+    """Weights of a bundle's network as a seed makes them, with their plan next to them; returns their file.
+
+    Args:
+        root: the bundle's folder.
+        file: to write.
+        plan: what the network is for, or the name of one of the bundle's plans; "": the bundle's default plan.
+        seed: of the weights.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_name(PLAN_FILE)
+    if plan:
+        write_plan(beside, load_plan(plan, root) if isinstance(plan, str) else plan)
+    parser = ConfigParser(ConfigParser.load_config_file(str(root / "configs" / "inference.yaml")))
+    parser.update({"bundle_root": str(root), "checkpoint": str(file)})
+    write_plan(beside, parser.get_parsed_content("planned"))
+    torch.manual_seed(seed)
     torch.save(parser.get_parsed_content("network_def").state_dict(), file)
     return file
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from monai.bundle import ConfigParser
 
-from custom.plans import PLAN_FILE, write_plan
+from custom.plans import PLAN_FILE
 from custom.release.bundle_code import code_folder, importable
 from custom.release.metadata import read_metadata
 from custom.release.weights import MODEL
@@ -83,15 +83,17 @@ class CheckedBundle:
     @cached_property
     def small(self) -> dict[str, Any]:
         """Options that make any of its configs small, read a toy data set and write elsewhere."""
-        models = self.work / "models"
-        models.mkdir()
-        plan = models / PLAN_FILE
         ct = self.parser("train").get_parsed_content("planned")["normalisation"] == "ct"
-        write_plan(plan, TINY_FLARE_PLAN if ct else TINY_PLAN)
-        options = {"bundle_root": str(self.root), "ckpt_dir": str(models), **SHORT_FLARE}
-        fresh_weights(self.files("inference"), models / "model.pt", **options)
-        folders = {"output_dir": str(self.work / "output"), "work_dir": str(self.work / "work")}
-        return {**options, **folders, "plan": str(plan), "dataset_dir": str(write_dataset(self.work / "dataset"))}
+        model = fresh_weights(self.root, self.work / "models" / "model.pt", TINY_FLARE_PLAN if ct else TINY_PLAN)
+        return {
+            **SHORT_FLARE,
+            "bundle_root": str(self.root),
+            "dataset_dir": str(write_dataset(self.work / "dataset")),
+            "plan": str(model.with_name(PLAN_FILE)),
+            "ckpt_dir": str(model.parent),
+            "output_dir": str(self.work / "output"),
+            "work_dir": str(self.work / "work"),
+        }
 
     def small_options(self, *names: str) -> dict[str, Any]:
         """The same for the named configs: with a cohort or an exported network where they read one."""
@@ -109,7 +111,7 @@ class CheckedBundle:
         """models/model.pt; where there is none, fresh weights of a seed."""
         if (self.root / MODEL).is_file():
             return self.root / MODEL
-        return fresh_weights(self.files("inference"), self.work / "fresh" / "model.pt", bundle_root=str(self.root))
+        return fresh_weights(self.root, self.work / "fresh" / "model.pt")
 
 
 @pytest.fixture(scope="module")

@@ -79,7 +79,7 @@ def alone(project, tmp_path_factory) -> Iterator[Downloaded]:
     end(begin(Path(sys.executable), ["bash", "-euc", make], checkout))
     newer = copy_bundle(project, FLARE, work / "newer")
     change_metadata(newer, version=NEXT, changelog={NEXT: "the next"}, eval_metrics=STATED)
-    fresh_weights([newer / "configs" / "inference.yaml"], newer / "models" / "model.pt")
+    fresh_weights(newer, newer / "models" / "model.pt")
     release(output=str(checkout / "dist"), source=str(work / "newer"))
     metadata = [project / "bundles" / name / "configs" / "metadata.json" for name in BUNDLES]
     python = environment_of(set.union(*map(required_packages, metadata)), work / "environment")

@@ -47,7 +47,7 @@ def test_verify_bundle(project, zoo, tmp_path, name):
     root = zoo / "models" / name
     (root / "eval").mkdir()
     shutil.copy(SCHEMA, root / "eval" / "schema.json")
-    fresh_weights([project / "bundles" / name / "configs" / "inference.yaml"], root / "models" / "model.pt")
+    fresh_weights(project / "bundles" / name, root / "models" / "model.pt")
     packages = required_packages(root / "configs" / "metadata.json") | ZOOS_OWN
     python = environment_of(packages, tmp_path / "environment")
     process = begin(python, ["python", "ci/verify_bundle.py", "-b", name, "-p", "models", "-m", "full"], zoo)

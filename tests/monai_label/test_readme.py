@@ -22,8 +22,7 @@ def test_the_readmes_commands_serve_a_training(environment, project, shared_data
     """In a copy of the project, with weights of a seed for those of a training on the hippocampus data."""
     shutil.copytree(project / "custom", tmp_path / "custom", ignore=shutil.ignore_patterns("__pycache__"))
     bundle = copy_bundle(project, "batseg_spine", tmp_path / "bundles")
-    configs = [bundle / "configs" / f"{name}.yaml" for name in ("inference", "hippocampus")]
-    fresh_weights(configs, bundle / "models" / "hippocampus" / "model.pt")
+    fresh_weights(bundle, bundle / "models" / "hippocampus" / "model.pt", "hippocampus")
     (tmp_path / ".venv-monailabel").symlink_to(environment)
     (tmp_path / "scans").mkdir()
     scan = shared_data / "hippocampus" / "imagesTr" / f"{hippocampi[0]}.nii.gz"

@@ -77,7 +77,7 @@ def unpack(dist: Path, name: str, target: Path) -> None:
 
 def add_seeded_weights(bundle: Path, source: Path) -> None:
     """Weights of a seed and the intensities they are used with."""
-    fresh_weights([source / "configs" / "inference.yaml"], bundle / "models" / "model.pt")
+    fresh_weights(source, bundle / "models" / "model.pt")
     (bundle / "models" / "intensity.json").write_text(json.dumps(FLARE22_INTENSITY))
 
 

@@ -28,7 +28,7 @@ def test_sentences_are_found_across_lines_and_others_are_not():
 def test_a_release_with_weights_warns_in_one_line_and_one_without_does_not(copied, tmp_path, caplog):
     root = copied(FLARE)
     change_metadata(root, eval_metrics=STATED)
-    model = fresh_weights([root / "configs" / "inference.yaml"], tmp_path / "model.pt")
+    model = fresh_weights(root, tmp_path / "model.pt")
     release(output=str(tmp_path / "dist"), source=str(root.parent))
     assert not [record for record in caplog.records if record.levelname == "WARNING"]
     release(output=str(tmp_path / "other"), source=str(root.parent), weights=f"{FLARE}={model}")

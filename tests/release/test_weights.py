@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from custom.errors import InputError
+from custom.plans import PLAN_FILE
 from custom.release.weights import parse_weights, weights_contents
 
 from ..bundle_copies import STATED, fresh_weights
@@ -40,23 +41,24 @@ def test_weights_without_score_or_origin_are_refused_in_one_line(project, tmp_pa
     assert "\n" not in str(error.value)
 
 
-def test_weights_and_what_inference_reads_beside_them(copied, tmp_path):
+def test_weights_are_released_with_their_plan(copied, tmp_path):
     root = copied(FLARE)
-    file = fresh_weights([root / "configs" / "inference.yaml"], tmp_path / "trained" / "model.pt")
-    assert list(weights_contents(file, root, {"eval_metrics": STATED}, inference_of(root))) == ["models/model.pt"]
-    (file.parent / "intensity.json").write_text("{}")
-    (file.parent / "model_best.pt").touch()
-    found = weights_contents(file, root, {"eval_metrics": STATED}, inference_of(root))
-    assert found == {"models/model.pt": file.read_bytes(), "models/intensity.json": b"{}"}
+    file = fresh_weights(root, tmp_path / "trained" / "model.pt")
+    file.with_name("model_best.pt").touch()
+    found = weights_contents(file, root, {"eval_metrics": STATED}, inference_of(root, file))
+    plan = file.with_name(PLAN_FILE)
+    assert found == {"models/model.pt": file.read_bytes(), "models/plan.yaml": plan.read_bytes()}
     assert weights_contents(None, root, {}, inference_of(root)) == {}
+    plan.unlink()
+    with pytest.raises(InputError, match=r"plan\.yaml is missing: it says what .*model\.pt was trained for"):
+        weights_contents(file, root, {"eval_metrics": STATED}, inference_of(root))
 
 
 def test_weights_of_another_network_and_what_is_none(project, tmp_path):
-    root, file = project / "bundles" / FLARE, tmp_path / "model.pt"
+    root = project / "bundles" / FLARE
+    file = fresh_weights(root, tmp_path / "model.pt")
     torch.save({"first": torch.zeros(1)}, file)
     for said in ("does not fit the network", "cannot be read as weights"):
-        with pytest.raises(
-            InputError, match=rf"{said}.*: a training with overlays .* is released as a bundle of its own"
-        ):
-            weights_contents(file, root, {"eval_metrics": STATED}, inference_of(root))
+        with pytest.raises(InputError, match=rf"{said}.*: its plan\.yaml is of another training"):
+            weights_contents(file, root, {"eval_metrics": STATED}, inference_of(root, file))
         file.write_bytes(b"no weights")
