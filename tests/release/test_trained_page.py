@@ -21,9 +21,8 @@ TRAINING = {"epoch": 7, "fold": 0, "num_folds": 5}
 def trained(project, folder, name, plan):
     """A trained bundle of a bundle and one of its plans, with weights of a seed."""
     root = project / "bundles" / name
-    model = fresh_weights(
-        root, folder / "training" / plan / "model.pt", {**load_plan(plan, root), "training": TRAINING}
-    )
+    used = {**load_plan(plan, root), "training": TRAINING}
+    model = fresh_weights(root, folder / "training" / plan / "model.pt", used)
     trained_bundle(str(root), str(folder / "own" / f"own_{plan}"), checkpoint=str(model))
     return folder / "own" / f"own_{plan}"
 
