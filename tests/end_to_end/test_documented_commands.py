@@ -28,7 +28,9 @@ def work(project, tmp_path_factory):
     """A copy of the bundle as it is shipped, a data set, scans, KiTS masks and the overlay that makes it small."""
     folder = tmp_path_factory.mktemp("documented")
     copy_of_bundle(project, "batseg_spine", folder)
-    write_dataset(folder / "dataset")
+    listing_file = write_dataset(folder / "dataset") / "dataset.json"
+    labels = {"0": "background", **{str(value): name for value, name in enumerate(TINY_PLAN["classes"], start=1)}}
+    listing_file.write_text(json.dumps({**json.loads(listing_file.read_text()), "labels": labels}))
     shutil.copytree(folder / "dataset" / "imagesTr", folder / "scans")
     (folder / "kits").mkdir()
     nib.save(nib.Nifti1Image(np.tile(np.uint8([0, 1, 2, 2]), (8, 8, 2)), AFFINE), folder / "kits" / "case_00000.nii.gz")
@@ -70,7 +72,7 @@ def test_tracking_and_export_sections_of_the_readme(project, work, places):
 def test_every_command_of_the_bundles_page(project, work, places):
     folder = work / "bundles" / "batseg_spine"
     commands = [block for block in page(project) if "for fold" not in block]
-    assert len(commands) == 7
+    assert len(commands) == 8
     for block in commands:
         run(block, places, folder)
     assert (folder / "models" / "model.ts").exists()
