@@ -94,12 +94,12 @@ class Split(NamedTuple):
 
 def read_split(arguments: argparse.Namespace) -> Split:
     """The split by the bundle's own code; also written where nnU-Net's process, which lacks that code, reads it."""
-    from custom.data.labelled_datalist import split_datalist
+    from custom.data import labelled_datalist
     from custom.datalist.layouts import case_name
 
-    classes = len(foreground_names(arguments.dataset_dir)) + 1
+    classes = foreground_names(arguments.dataset_dir)
     fixed = {"fold": arguments.fold, "folds_file": arguments.folds_file, "validate": False}
-    sections = (split_datalist(arguments.dataset_dir, name, classes, **fixed) for name in ("training", "validation"))
+    sections = (labelled_datalist(arguments.dataset_dir, name, classes, **fixed) for name in ("training", "validation"))
     split = Split(*([case_name(case) for case in cases] for cases in sections))
     write_json(arguments.work_dir / SPLIT_FILE, split._asdict())
     return split

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..io.atomic_write import write_json
+from ..io.write_errors import reporting_unwritable
 
 # FLARE's classes in the order of their ids, 1 to 14.
 FLARE_CLASSES = (
@@ -130,10 +131,8 @@ def write_cohort(file: str | Path, cohort: Cohort, description: str = "") -> Non
         "cases": [_case_entry(case, cohort, path.parent) for case in cohort.cases],
     }
     _parse(content, path)
-    try:
+    with reporting_unwritable(path, "choose another place"):
         write_json(path, content)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); choose a place that can be written") from error
 
 
 def default_group_rules(cohort: Cohort) -> dict[str, dict[str, Any]]:
@@ -284,85 +283,83 @@ def _relative(file: str, folder: Path) -> str:
 
 
 def _parse(content: Any, path: Path) -> Cohort:
-    """The content of a manifest at `path`; first the faults of its head, which the cases depend on, then theirs."""
+    """The content of a manifest at `path`; of its cases each faulty one is named, with its first fault."""
     if not isinstance(content, dict):
         raise InputError(f"{path}: must hold an object with classes and cases, not a {type(content).__name__}")
-    faults: list[str] = []
-    classes = _parse_classes(content.get("classes"), faults)
-    lesions = _parse_names(content.get("lesions", []), classes, '"lesions"', faults)
-    texts = {key: content.get(key, "") for key in ("name", "annotation_source")}
-    faults += [f'"{key}" is {text!r}; write a text' for key, text in texts.items() if not isinstance(text, str)]
-    entries = content.get("cases")
-    if not isinstance(entries, list) or not entries:
-        faults.append('"cases" must be a list of at least one case; add the cases')
-    raise_faults(path, faults)
-    folder = path.parent.absolute()
-    cases = [_parse_case(number, entry, classes, folder, faults) for number, entry in enumerate(entries or [])]
-    known = [case for case in cases if case is not None]
-    faults += repeated_cases([(case.name, case.image) for case in known])
-    raise_faults(path, faults)
-    return Cohort(texts["name"], classes, lesions, tuple(known), texts["annotation_source"])
+    try:
+        classes = _parse_classes(content.get("classes"))
+        lesions = _parse_names(content.get("lesions", []), classes, '"lesions"')
+        name, source = (_text(content, key) for key in ("name", "annotation_source"))
+        entries = content.get("cases")
+        _require(isinstance(entries, list) and entries, '"cases" must be a list of at least one case; add the cases')
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    faults, cases = [], []
+    for number, entry in enumerate(entries or []):
+        try:
+            cases.append(_parse_case(f'entry {number} of "cases"', entry, classes, path.parent.absolute()))
+        except InputError as error:
+            faults.append(str(error))
+    raise_faults(path, faults + repeated_cases([(case.name, case.image) for case in cases]))
+    return Cohort(name, classes, lesions, tuple(cases), source)
 
 
-def _parse_classes(names: Any, faults: list[str]) -> tuple[str, ...]:
-    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name.strip() for name in names):
-        faults.append('"classes" must be a list of at least one class name; the position of a name is its id, from 1')
-        return ()
-    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
-    if repeated:
-        faults.append(f'"classes" names {", ".join(repeated)} twice; give every class its own name')
-    if len(names) > LARGEST_CLASS:
-        faults.append(f'"classes" has {len(names)} names; at most {LARGEST_CLASS} fit 8-bit labels')
-    if "background" in names:
-        faults.append('"classes" names background, which is always 0; take it out')
+def _require(holds: Any, fault: str) -> None:
+    if not holds:
+        raise InputError(fault)
+
+
+def _text(content: Mapping[str, Any], key: str) -> str:
+    text = content.get(key, "")
+    _require(isinstance(text, str), f'"{key}" is {text!r}; write a text')
+    return str(text)
+
+
+def _parse_classes(names: Any) -> tuple[str, ...]:
+    _require(
+        isinstance(names, list) and names and all(isinstance(name, str) and name.strip() for name in names),
+        '"classes" must be a list of at least one class name; the position of a name is its id, from 1',
+    )
+    repeated = ", ".join(sorted(name for name, count in Counter(names).items() if count > 1))
+    _require(not repeated, f'"classes" names {repeated} twice; give every class its own name')
+    too_many = f'"classes" has {len(names)} names; at most {LARGEST_CLASS} fit 8-bit labels'
+    _require(len(names) <= LARGEST_CLASS, too_many)
+    _require("background" not in names, '"classes" names background, which is always 0; take it out')
     return tuple(names)
 
 
-def _parse_names(names: Any, classes: tuple[str, ...], where: str, faults: list[str]) -> tuple[int, ...]:
+def _parse_names(names: Any, classes: tuple[str, ...], where: str) -> tuple[int, ...]:
     """Sorted ids of a list of class names."""
-    if not isinstance(names, list):
-        faults.append(f"{where} is {names!r}; it must be a list of class names")
-        return ()
-    ids = set()
+    _require(isinstance(names, list), f"{where} is {names!r}; it must be a list of class names")
     for name in names:
-        if name in classes:
-            ids.add(classes.index(name) + 1)
-        else:
-            faults.append(f"{where} names {name!r}, none of the classes {', '.join(classes)}; correct the name")
-    return tuple(sorted(ids))
+        known = f"none of the classes {', '.join(classes)}; correct the name"
+        _require(name in classes, f"{where} names {name!r}, {known}")
+    return tuple(sorted({classes.index(name) + 1 for name in names}))
 
 
-def _parse_case(
-    number: int, entry: Any, classes: tuple[str, ...], folder: Path, faults: list[str]
-) -> CohortCase | None:
-    """Entry `number` of "cases"; None, with what is wrong added to `faults`, where it is no case."""
-    if not isinstance(entry, dict):
-        faults.append(f'entry {number} of "cases" is {entry!r}; write an object with {", ".join(_CASE_KEYS)}')
-        return None
+def _parse_case(where: str, entry: Any, classes: tuple[str, ...], folder: Path) -> CohortCase:
+    """An entry of "cases"; files are relative to `folder`."""
+    _require(isinstance(entry, dict), f"{where} is {entry!r}; write an object with {', '.join(_CASE_KEYS)}")
     name = entry.get("name")
-    if not isinstance(name, str) or not is_case_name(name):
-        faults.append(f'entry {number} of "cases": "name" is {name!r}; write one that can be the name of a file')
-        return None
-    unknown = sorted(set(entry) - set(_CASE_KEYS))
-    found = [f'"{key}" is unknown; correct it to one of {", ".join(_CASE_KEYS)}' for key in unknown]
-    image, label = entry.get("image"), entry.get("label")
-    use, source = entry.get("use", TRAINING), entry.get("source", "")
-    if not isinstance(image, str) or not image:
-        found.append(f'"image" is {image!r}; name the scan\'s file')
-    if label is not None and (not isinstance(label, str) or not label):
-        found.append(f'"label" is {label!r}; name the label\'s file, or write null')
-    if use not in (TRAINING, VALIDATION):
-        found.append(f'"use" is {use!r}; write {TRAINING} or {VALIDATION}')
-    if not isinstance(source, str):
-        found.append(f'"source" is {source!r}; write a text')
-    annotated = _parse_names(entry.get("annotated", []), classes, '"annotated"', found)
-    if not found and label is None and annotated:
-        found.append('"label" is null although classes are annotated; name the label or empty "annotated"')
-    if not found and label is not None and not annotated:
-        found.append('"annotated" is empty although there is a label; list its classes or write null for the label')
-    if not found and use == VALIDATION and label is None:
-        found.append('"use" is validation without a label; name the label or write training')
-    faults += [f"case {name}: {fault}" for fault in found]
-    if found or image is None:
-        return None
-    return CohortCase(name, str(folder / image), None if label is None else str(folder / label), annotated, use, source)
+    good = isinstance(name, str) and is_case_name(name)
+    _require(good, f'{where}: "name" is {name!r}; write one that can be the name of a file')
+    image, label, use = entry.get("image"), entry.get("label"), entry.get("use", TRAINING)
+    try:
+        for key in sorted(set(entry) - set(_CASE_KEYS)):
+            raise InputError(f'"{key}" is unknown; correct it to one of {", ".join(_CASE_KEYS)}')
+        _require(isinstance(image, str) and image, f'"image" is {image!r}; name the scan\'s file')
+        given = label is None or (isinstance(label, str) and label)
+        _require(given, f'"label" is {label!r}; name the label\'s file, or write null')
+        _require(use in (TRAINING, VALIDATION), f'"use" is {use!r}; write {TRAINING} or {VALIDATION}')
+        source = _text(entry, "source")
+        ids = _parse_names(entry.get("annotated", []), classes, '"annotated"')
+        if label is None:
+            _require(not ids, '"label" is null although classes are annotated; name the label or empty "annotated"')
+            _require(use == TRAINING, '"use" is validation without a label; name the label or write training')
+        else:
+            _require(
+                ids, '"annotated" is empty although there is a label; list its classes or write null for the label'
+            )
+    except InputError as error:
+        raise InputError(f"case {name}: {error}") from error
+    return CohortCase(name, str(folder / image), None if label is None else str(folder / label), ids, use, source)

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from ..datalist.layouts import (
-    CHANNEL_NUMBER,
     NIFTI_ENDINGS,
     case_name,
     image_files,
+    pair_files,
     read_listing,
+    scan_files,
     scan_name,
     training_cases,
 )
@@ -32,7 +33,7 @@ CSV_COLUMNS = ("image", "label", "annotated", "source", "use", "name")
 class FoundCase:
     """A case before it is decided what is annotated in it; `given` is the CSV's cell "annotated", where there is one.
 
-    `source` tells cases of one origin from those of others.
+    `source` names the origin of a case.
     """
 
     name: str
@@ -61,7 +62,7 @@ def find_cases(source: str | Path) -> CohortSource:
     """The cases of a folder or CSV, absolute paths, in the order of their names (of the rows, for a CSV).
 
     A folder holds imagesX and labelsX with equal X (FLARE: imagesTr2200, labelsTr2200; nnU-Net and Decathlon:
-    imagesTr, labelsTr), CASE_0000.nii.gz or CASE.nii.gz beside CASE.nii.gz. Images without a label, there or in
+    imagesTr, labelsTr), CASE_0000.nii.gz or CASE.nii.gz with CASE.nii.gz. Images without a label, there or in
     folders whose names begin with "unlabel", are unlabelled cases. X beginning with "Val" is validation, with "Ts" not
     used. Where dataset.json lists training cases, these stand for imagesTr.
 
@@ -100,7 +101,7 @@ def _find_in_folder(root: Path) -> CohortSource:
         images.pop("Tr", None)
         labels.pop("Tr", None)
     for image_folder, label_folder in _folder_pairs(images, labels):
-        pairs = _pair_files(_scans(image_folder), {} if label_folder is None else _scans(label_folder), image_folder)
+        pairs = _pair_files(image_folder, label_folder)
         is_validation = image_folder.name[len("images") :].lower().startswith("va")
         if is_validation:
             pairs = _with_label(pairs, image_folder)
@@ -109,7 +110,7 @@ def _find_in_folder(root: Path) -> CohortSource:
         use = VALIDATION if is_validation else TRAINING
         cases += [FoundCase(name, str(image), label, use, image_folder.name) for name, image, label in pairs]
     for folder in unlabelled:
-        cases += [FoundCase(name, str(image), None) for name, image, _ in _pair_files(_scans(folder), {}, folder)]
+        cases += [FoundCase(name, str(image), None) for name, image, _ in _pair_files(folder)]
     if not cases:
         raise InputError(f"{root} has no folder of NIfTI scans such as imagesTr; {_folder_hint(root)}")
     several = len(labelled_folders) > 1
@@ -146,34 +147,17 @@ def _folder_pairs(images: Mapping[str, Path], labels: Mapping[str, Path]) -> lis
     return [(folder, partner.get(ending)) for ending, folder in images.items()]
 
 
-def _scans(folder: Path) -> dict[str, Path]:
-    """Name -> file of every NIfTI file, hidden ones apart."""
-    files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    return {scan_name(path): path for path in files if path.name.lower().endswith(NIFTI_ENDINGS)}
-
-
-def _pair_files(
-    images: Mapping[str, Path], labels: Mapping[str, Path], folder: Path
-) -> list[tuple[str, Path, str | None]]:
+def _pair_files(folder: Path, label_folder: Path | None = None) -> list[tuple[str, Path, str | None]]:
     """(name, image, label or None) of every image; a case takes its label's name."""
+    labels = {} if label_folder is None else scan_files(label_folder, NIFTI_ENDINGS)
+    found, rest = pair_files(scan_files(folder, NIFTI_ENDINGS), labels)
     pairs: list[tuple[str, Path, str | None]] = []
-    channels: dict[str, list[Path]] = {}
-    rest = {}
-    for name, image in images.items():
-        match = CHANNEL_NUMBER.fullmatch(name)
-        if name in labels:
-            channels.setdefault(name, []).append(image)
-        elif match and match["case"] in labels:
-            channels.setdefault(match["case"], []).append(image)
-        else:
-            rest[name] = image
-    for name, files in channels.items():
-        _require_one_channel(name, files)
-        pairs.append((name, files[0], str(labels[name])))
+    for name, channels in found.items():
+        _require_one_channel(name, list(channels.values()))
+        pairs.append((name, next(iter(channels.values())), str(labels[name])))
     numbered = all(name.endswith("_0000") for name in rest)  # else a number is part of the name
     pairs += [(name.removesuffix("_0000") if numbered else name, image, None) for name, image in rest.items()]
-    missing = sorted(set(labels) - set(channels))
-    _warn_of("left out: no image in %s for %d label(s): %s", folder, missing)
+    _warn_of("left out: no image in %s for %d label(s): %s", folder, sorted(set(labels) - set(found)))
     return pairs
 
 

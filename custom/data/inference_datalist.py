@@ -11,13 +11,14 @@ from ..datalist.grid_conflict import has_another_grid
 from ..datalist.layouts import files_below, image_files, scan_folder, test_images
 from ..datalist.output_names import label_names, with_suffix
 from ..errors import InputError
-from ..fingerprint.integrity import inspect_cases, only_usable
+from ..fingerprint.dataset_fingerprint import check_cases
+from ..fingerprint.integrity import only_usable
 from ..io.image_formats import ending_of
 
 logger = logging.getLogger(__name__)
 
 DICOM_SEG = "dicom_seg"
-# what inference writes beside a label map: suffix of its name and ending, "" for the label map's own
+# what inference writes next to a label map: suffix of its name and ending, "" for the label map's own
 BESIDE = {DICOM_SEG: ("", ".dcm"), "confidence": ("_confidence", ""), "case_record": ("", ".json")}
 
 
@@ -63,11 +64,11 @@ def inference_datalist(
     check_channels(cases, num_channels)
     if not validate or not cases:
         return cases
-    return only_usable(cases, inspect_cases(cases, description="checking scans"))
+    return only_usable(cases, check_cases(cases, description="checking scans"))
 
 
 def _is_finished(scan: str, label: Path, beside: Mapping[str, bool]) -> bool:
-    """Whether a scan's label map and the files wanted beside it are there; only a DICOM series has a DICOM-SEG."""
+    """Whether a scan's label map and the files wanted next to it are there; only a DICOM series has a DICOM-SEG."""
     names = [{"subject": label.name}]
     for kind, wanted in beside.items():
         if wanted and not (kind == DICOM_SEG and ending_of(scan)):

@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 
 import nibabel as nib
 import numpy as np
-from tqdm import tqdm
 
 from ..datalist.layouts import NIFTI_ENDINGS, scan_name
 from ..errors import InputError
 from ..fingerprint.integrity import count_values
 from ..io.atomic_write import replacing, write_json
+from ..io.write_errors import unwritable
+from ..progress import with_progress
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ def prepare_knight(
             high and very high risk CanAT.
         output_dir: receives dataset.json, imagesTr and labelsTr.
         images_dir: folder of the scans, case_00000/imaging.nii.gz or case_00000.nii.gz; by default imaging.nii.gz
-            beside each mask. Without any scans the labels alone are written.
+            next to each mask. Without any scans the labels alone are written.
         cysts_as: class of KiTS21's cyst voxels: 0 background, 1 NoAT, 2 CanAT.
         copy_images: copy the scans instead of linking to them.
 
@@ -73,16 +74,14 @@ def prepare_knight(
     try:
         _check_record(output / RECORD, {"cysts_as": cysts_as, "class_of_case": classes})
         written = 0
-        for source in tqdm(sources, desc="preparing KNIGHT", unit="case"):
+        for source in with_progress(sources, "preparing KNIGHT"):
             written += _write_label(source, output / "labelsTr", classes[source.name], cysts_as)
             if source.image is not None:
                 _place_image(source.image, output / "imagesTr" / f"{source.name}_0000.nii.gz", copy_images)
         _write_listing(output / "dataset.json", len(sources))
     except OSError as error:
-        raise InputError(
-            f"{error.filename or output} cannot be written ({error.strerror}); pass an output_dir that can be written, "
-            "and --copy_images where links are not supported"
-        ) from error
+        elsewhere = "pass another output_dir, and --copy_images where links are not supported"
+        raise unwritable(error, error.filename or output, elsewhere) from error
     return _summary(sources, classes, output, written)
 
 
@@ -159,7 +158,7 @@ def _read_classes(knight_json: Path, names: Sequence[str]) -> dict[str, int]:
 
 
 def _check_record(path: Path, record: dict[str, Any]) -> None:
-    """Keep what the labels are made from beside them: a run with other settings must not be mixed in."""
+    """Keep what the labels are made from next to them: a run with other settings must not be mixed in."""
     if path.is_file():
         try:
             earlier = json.loads(path.read_text(encoding="utf-8"))
@@ -213,7 +212,7 @@ def _place_image(image: Path, target: Path, copy: bool) -> None:
 
 
 def _write_listing(path: Path, num_cases: int) -> None:
-    """nnU-Net's dataset.json, written last: it stands for a complete data set."""
+    """nnU-Net's dataset.json, written last: with it the data set is complete."""
     listing = {
         "name": "KNIGHT",
         "description": "KiTS tumours classed by the AUA risk group: NoAT up to intermediate, CanAT from high risk on",

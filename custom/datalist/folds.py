@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..io.atomic_write import write_json
+from ..io.write_errors import reporting_unwritable
 
 FILE_VERSION = 1
 
@@ -67,12 +68,8 @@ def write_folds(
             for fold in folds
         ],
     }
-    try:
+    with reporting_unwritable(path, "pass a folds_file in another folder"):
         write_json(path, content)
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written ({error.strerror}); pass a folds_file in a folder that can be written"
-        ) from error
 
 
 def read_folds(path: str | Path) -> list[list[str]]:

@@ -26,7 +26,7 @@ def training_cases(dataset_dir: str | Path) -> list[dict[str, Any]]:
 
     Absolute paths, sorted by case name. The cases are those `dataset.json` lists under "training" (Decathlon), else
     those of the folders imagesTr and labelsTr: NAME.nii.gz in both (Decathlon) or CASE_0000.nii.gz, CASE_0001.nii.gz
-    beside CASE.nii.gz (nnU-Net). Hidden files are ignored.
+    with CASE.nii.gz (nnU-Net). Hidden files are ignored.
 
     Raises:
         InputError: a folder or file is missing, empty or unreadable, or an image and its label do not pair up.
@@ -131,7 +131,7 @@ def _existing(dataset_dir: str | Path) -> Path:
 
 
 def _single_scan(file: Path) -> str:
-    """The path that stands for the scan a file is or belongs to."""
+    """The path of the scan that a file is or belongs to."""
     if file.name.lower().endswith(SCAN_ENDINGS):
         return str(_readable_name(file))
     if is_dicom(file):
@@ -187,27 +187,33 @@ def _paired_cases(root: Path, listing: dict[str, Any]) -> list[dict[str, Any]]:
         if not (root / name).is_dir():
             raise InputError(f"{root} has no folder {name}; {_data_set_hint(root)}")
     labels, images = _scans(root / "labelsTr"), _scans(root / "imagesTr")
-    by_case = _channels_by_case(images)
-    numbered = {name: by_case[name] for name in labels if name in by_case and name not in images}
-    unused = set(images) - set(labels)
-    for channels in numbered.values():
-        unused -= {scan_name(file) for file in channels.values()}
+    pairs, unused = pair_files(images, labels)
     if unused:
-        first = images[min(unused)]
+        first = unused[min(unused)]
         raise InputError(
             f"{first} has no label in {root / 'labelsTr'}; add it, or move images without a label ({len(unused)}) away"
         )
-    count = _channel_count(listing) or max((len(channels) for channels in numbered.values()), default=1)
+    count = _channel_count(listing) or max(map(len, pairs.values()), default=1)
     cases = []
     for name, label in labels.items():
-        if name in images:
-            files = [images[name]]
-        elif name in numbered:
-            files = _all_channels(root / "imagesTr", name, numbered[name], count)
-        else:
+        if name not in pairs:
             raise InputError(f"{label} has no image in {root / 'imagesTr'}; add it or remove the label")
+        files = [images[name]] if name in images else _all_channels(root / "imagesTr", name, pairs[name], count)
         cases.append(_case(files, label))
     return cases
+
+
+def pair_files(images: dict[str, Path], labels: dict[str, Path]) -> tuple[dict[str, dict[int, Path]], dict[str, Path]]:
+    """Images and labels by name, paired: NAME with NAME, else CASE_0000, CASE_0001, ... with CASE.
+
+    Returns:
+        Of each label that has an image, channel number -> image; and the images that belong to no label.
+    """
+    numbered = _channels_by_case(images)
+    found = {name: {0: images[name]} if name in images else numbered.get(name, {}) for name in labels}
+    pairs = {name: channels for name, channels in found.items() if channels}
+    used = {file for channels in pairs.values() for file in channels.values()}
+    return pairs, {name: file for name, file in images.items() if file not in used}
 
 
 def _data_set_hint(root: Path) -> str:
@@ -228,7 +234,7 @@ def _image_entry(files: list[Path]) -> dict[str, Any]:
 
 
 def _sorted_by_name(root: Path, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Sorted; two cases of one name could not be told apart in folds and results."""
+    """Sorted; two cases of one name could not be distinguished in folds and results."""
     cases = sorted(cases, key=case_name)
     for one, other in pairwise(cases):
         if case_name(one) == case_name(other):
@@ -241,13 +247,13 @@ def _sorted_by_name(root: Path, cases: list[dict[str, Any]]) -> list[dict[str, A
 
 def _scans(folder: Path, endings: tuple[str, ...] = NIFTI_ENDINGS) -> dict[str, Path]:
     """Name -> file of every scan in a folder; there is one at least."""
-    scans = _scan_files(folder, endings)
+    scans = scan_files(folder, endings)
     if not scans:
         raise _no_scans(folder, endings)
     return scans
 
 
-def _scan_files(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
+def scan_files(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
     """Name -> file of every scan in a folder, hidden files apart; a dangling link stays in, to be reported later."""
     scans: dict[str, Path] = {}
     for file in filter(lambda path: path.name.lower().endswith(endings), _files(folder)):
@@ -322,7 +328,7 @@ def _channel_count(listing: dict[str, Any]) -> int | None:
 
 
 def _layout_channels(root: Path) -> int | None:
-    """How many channel files each case of a data set has, or None where its layout does not tell."""
+    """How many channel files each case of a data set has, or None where its layout does not say."""
     count = _channel_count(read_listing(root))
     if count is None and (root / "imagesTr").is_dir() and (root / "labelsTr").is_dir():
         images, labels = (_scans(root / name, SCAN_ENDINGS) for name in ("imagesTr", "labelsTr"))
@@ -333,7 +339,7 @@ def _layout_channels(root: Path) -> int | None:
 
 def _grouped_images(folder: Path, count: int | None) -> list[dict[str, Any]]:
     """The scans of a folder, `count` channel files to a case; None leaves it to the names. DICOM has one channel."""
-    scans = _scan_files(folder, SCAN_ENDINGS)
+    scans = scan_files(folder, SCAN_ENDINGS)
     series = [{"image": series.scan} for series in _series_below(folder, bool(scans))]
     if not scans and not series:
         raise _no_scans(folder, SCAN_ENDINGS)
@@ -349,7 +355,7 @@ def _grouped_images(folder: Path, count: int | None) -> list[dict[str, Any]]:
 
 
 def _series_below(folder: Path, has_others: bool) -> list[Series]:
-    """The DICOM series; beside other scans one warning line in place of what refuses them."""
+    """The DICOM series; in a folder with other scans an error is one warning line."""
     try:
         return series_below(folder)
     except InputError as error:

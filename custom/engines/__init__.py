@@ -1,5 +1,6 @@
 """What Ignite's engines need from us: batches, handlers, devices."""
 
+from ..processes import world_size
 from .batch import prepare_training_batch
 from .case_gallery import CaseGallery
 from .case_record import CaseRecord
@@ -11,7 +12,6 @@ from .device import (
     join_processes_if_any,
     leave_processes,
     uses_amp,
-    world_size,
 )
 from .gradient_clipping import GradientClipping
 from .gradient_norms import GradientNorms

@@ -18,7 +18,7 @@ NameFormatter = Callable[[Mapping[str, Any]], dict[str, str]]
 
 
 class CaseRecord:
-    """Write NAME.json beside each label map an evaluator saves, after it: a case with its record is finished.
+    """Write NAME.json next to each label map an evaluator saves, after it: a case with its record is finished.
 
     The record holds the windows computed and those of a plain grid, the seconds of loading and prediction, the mean
     confidence of each class that was predicted, and what `facts` adds.
@@ -27,7 +27,7 @@ class CaseRecord:
         output_dir: folder of the label maps.
         inferer: keeps its `report` of the last case, e.g. `custom.inferers.StreamingSlidingWindowInferer`.
         class_names: the foreground classes.
-        facts: further entries of every record, e.g. the model's check sum.
+        facts: further entries of every record, e.g. the model's checksum.
         formatter: names the label map of a scan, as for `SaveImaged`.
     """
 

@@ -10,6 +10,7 @@ import torch
 from monai.engines.utils import IterationEvents
 
 from ..losses import JointLoss
+from ..processes import world_size
 
 
 class GradientNorms:
@@ -44,6 +45,6 @@ class GradientNorms:
 def gradient_norm(term: torch.Tensor, parameters: Sequence[torch.nn.Parameter]) -> float:
     """L2 norm of d term / d parameters, averaged over processes; the graph is kept."""
     gradients = torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True, materialize_grads=True)
-    together = torch.cat([gradient.flatten() for gradient in gradients])
-    total: torch.Tensor = idist.all_reduce(together)  # type: ignore[assignment]
-    return float(total.norm()) / idist.get_world_size()
+    own = torch.cat([gradient.flatten() for gradient in gradients])
+    total: torch.Tensor = idist.all_reduce(own)  # type: ignore[assignment]
+    return float(total.norm()) / world_size()

@@ -8,6 +8,7 @@ from typing import Any
 from ignite.engine import Events
 from torch import nn
 
+from ..plans import PLAN_FILE
 from .fitting_weights import load_fitting_weights, refuse_missing_weights
 
 
@@ -34,6 +35,6 @@ class LoadWeights:
             InputError: the file is missing, unreadable or of another network.
         """
         refuse_missing_weights(self.file, "train first, or pass the training's --ckpt_dir or --checkpoint FILE")
-        load_fitting_weights(
-            self.file, self.network, f"the plan next to it, {self.file.with_name('plan.yaml')}, is of another training"
-        )
+        plan = self.file.with_name(PLAN_FILE)
+        of_another = f"the plan next to it, {plan}, is of another training"
+        load_fitting_weights(self.file, self.network, of_another if plan.is_file() else "pass weights of this network")

@@ -78,8 +78,8 @@ class TensorBoardLog(TensorBoardStatsHandler):
 class ContinuedEvents:
     """The events of a training in one folder, also if it is interrupted and goes on.
 
-    Opened with the first value, whose step tells where the training stands. From step 1 on it is a new one: what is in
-    the folder moves to `FOLDER.previous`. From a later step on, TensorBoard is told to show nothing of an earlier
+    Opened with the first value, whose step is where the training stands. From step 1 on it is a new one: what is in
+    the folder moves to `FOLDER.previous`. From a later step on, TensorBoard shows nothing of an earlier
     session from that step on: it was overtaken by the resume.
 
     Args:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import ignite.distributed as idist
 import torch
 from ignite.engine import Events
 from torch import nn
@@ -17,6 +16,7 @@ from torch import nn
 from ..errors import InputError
 from ..io.atomic_write import replacing
 from ..plans import PLAN_FILE, refuse_other_training, write_plan
+from ..processes import is_first
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class TrainingCheckpoint:
             return
         if self.resume:
             self.load(engine)
-        elif idist.get_rank() == 0:
+        elif is_first():
             kept = self.checkpoint.with_name("checkpoint_previous.pt")
             self.checkpoint.replace(kept)
             logger.warning("the training starts anew (pass --resume true to go on); the old checkpoint is now %s", kept)
@@ -125,7 +125,7 @@ class TrainingCheckpoint:
         """Save every `interval` epochs and before the session ends, and the weights of the best validation."""
         epoch = engine.state.epoch
         self.refuse_diverged(epoch, engine.state.metrics.get("train_loss", 0.0))
-        if idist.get_rank() > 0:
+        if not is_first():
             return
         if self.evaluator is not None and self.evaluator.state.best_metric_epoch == epoch:
             save(self.folder / "model_best.pt", weights(self.network))
@@ -134,7 +134,7 @@ class TrainingCheckpoint:
 
     def completed(self, engine: Any) -> None:
         """Say which weights are where, the last epoch's first."""
-        if idist.get_rank() > 0:
+        if not is_first():
             return
         logger.info("weights of epoch %d: %s", engine.state.epoch, self.folder / "model.pt")
         if self.evaluator is not None and self.evaluator.state.best_metric_epoch > 0:

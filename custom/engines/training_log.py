@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +17,9 @@ from ignite.engine import Engine, Events
 from monai.utils import CommonKeys, convert_to_numpy
 
 from ..errors import InputError
-from ..io.atomic_write import replacing
+from ..io.write_errors import unwritable
+from ..processes import is_first, together
+from ..reports.text_table import write_csv
 from ..reports.training_curves import (
     EPOCH,
     GRADIENT_NORM,
@@ -63,7 +66,6 @@ class TrainingLog:
         loss: the loss function, whose mapping `terms`, if it has one, holds the named terms of the last iteration.
         evaluator: the engine that validates, from any handler of the trainer.
         class_names: the foreground classes, in the order of the metrics' channels.
-        interval: epochs between two drawings; the end of the run is drawn in any case.
         title: title of the picture.
     """
 
@@ -75,18 +77,14 @@ class TrainingLog:
         loss: Any = None,
         evaluator: Engine | None = None,
         class_names: Sequence[str] = (),
-        interval: int = 1,
         title: str = "",
     ) -> None:
-        if interval < 1:
-            raise InputError(f"TrainingLog: interval is {interval}; give the epochs between two drawings, at least 1")
         self.log_file = Path(log_file)
         self.curves_file = None if curves_file is None else Path(curves_file)
         self.optimizer = optimizer
         self.loss = loss
         self.evaluator = evaluator
         self.class_names = list(class_names)
-        self.interval = interval
         self.title = title
         self._rows: list[Row] = []
         self._epoch = 0
@@ -106,7 +104,6 @@ class TrainingLog:
         engine.add_event_handler(Events.ITERATION_STARTED, self._note_learning_rate)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._add_iteration)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._log_epoch)
-        engine.add_event_handler(Events.COMPLETED, self._draw_at_end)
         if self.evaluator is not None:
             self.evaluator.add_event_handler(Events.COMPLETED, self._take_validation)
 
@@ -125,7 +122,7 @@ class TrainingLog:
         """Take up the log after `done` epochs."""
         self._is_open = True
         self._rows = []
-        if idist.get_rank() != 0:
+        if not is_first():
             return
         try:
             if self.log_file.exists():
@@ -137,10 +134,7 @@ class TrainingLog:
         except (UnicodeDecodeError, csv.Error) as error:
             raise InputError(f"{self.log_file}: no training log to go on with ({error}); move it away") from error
         except OSError as error:
-            raise InputError(
-                f"{self.log_file}: the training log cannot be written ({error.strerror or error}); "
-                "choose another output folder or make room"
-            ) from error
+            raise unwritable(error, self.log_file, "pass another --output_dir") from error
 
     def _note_learning_rate(self, _: Engine) -> None:
         # Schedules step when iterations or epochs complete, after which the optimizer holds the rate of what follows.
@@ -162,7 +156,7 @@ class TrainingLog:
 
     def _log_epoch(self, engine: Engine) -> None:
         means = mean_over_processes(self._sums, self._counts)
-        if idist.get_rank() != 0:
+        if not is_first():
             return
         norms = getattr(engine.state, "gradient_norms", None) or {}
         numbers = {
@@ -180,8 +174,7 @@ class TrainingLog:
         }
         self._rows.append(row)
         self._write()
-        if self._epoch % self.interval == 0:
-            self._draw()
+        self._draw()
 
     def _take_validation(self, engine: Engine) -> None:
         """Keep the metrics for this epoch's row, or add them to it where the epoch was logged before its validation."""
@@ -191,10 +184,6 @@ class TrainingLog:
         if self._rows and self._epoch > 0 and self._rows[-1][EPOCH] == str(self._epoch):
             self._rows[-1].update(_cells(self._validation))
             self._write()
-
-    def _draw_at_end(self, _: Engine) -> None:
-        if idist.get_rank() == 0 and self._rows:
-            self._draw()
 
     def _write(self) -> None:
         try:
@@ -216,13 +205,12 @@ def mean_over_processes(sums: Mapping[str, torch.Tensor], counts: Mapping[str, i
     names = sorted(sums)
     values = torch.stack([sums[name] for name in names]).tolist() if names else []
     own = {name: (value, counts[name]) for name, value in zip(names, values, strict=True)}
-    every = cast(list[dict[str, tuple[float, int]]], idist.all_gather(own)) if idist.get_world_size() > 1 else [own]
-    totals: dict[str, tuple[float, int]] = {}
+    every = cast(list[dict[str, tuple[float, int]]], idist.all_gather(own)) if together() else [own]
+    totals: defaultdict[str, np.ndarray] = defaultdict(lambda: np.zeros(2))
     for part in every:
-        for name, (value, count) in part.items():
-            total, number = totals.get(name, (0.0, 0))
-            totals[name] = (total + value, number + count)
-    return {name: total / number for name, (total, number) in totals.items()}
+        for name, total in part.items():
+            totals[name] += total
+    return {name: float(total / number) for name, (total, number) in totals.items()}
 
 
 def validation_columns(
@@ -242,7 +230,7 @@ def validation_columns(
         per_class = values if values.ndim == 1 and values.size > 1 else None
         if values.size == 1:
             columns[VALIDATION + name] = float(values.item())
-            per_class = _mean_over_cases(details.get(name))
+            per_class = _mean_over_cases(_as_numbers(details.get(name)))
         if per_class is not None and per_class.size > 1:
             names = _names_of_channels(per_class.size, class_names)
             columns |= {f"{VALIDATION}{name}/{one}": float(v) for one, v in zip(names, per_class, strict=True)}
@@ -257,21 +245,18 @@ def _as_numbers(value: Any) -> np.ndarray:
         return np.empty(0)
 
 
-def _mean_over_cases(detail: Any) -> np.ndarray | None:
+def _mean_over_cases(values: np.ndarray) -> np.ndarray | None:
     """(cases, classes) to a mean per class over the cases with a finite value, nan where there is none."""
-    values = _as_numbers(detail)
     if values.ndim != 2:
         return None
-    finite = np.isfinite(values)
-    sums, counts = np.where(finite, values, 0).sum(axis=0), finite.sum(axis=0)
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    known = np.ma.masked_invalid(values)
+    return known.mean(axis=0).filled(np.nan)
 
 
 def _names_of_channels(number: int, class_names: Sequence[str]) -> list[str]:
-    if number == len(class_names):
-        return list(class_names)
-    if class_names and number == len(class_names) + 1:
-        return ["background", *class_names]
+    for names in (list(class_names), ["background", *class_names]):
+        if number == len(names):
+            return names
     return [f"class_{c}" for c in range(1, number + 1)]
 
 
@@ -283,18 +268,13 @@ def read_rows(log_file: Path) -> list[Row]:
 
 def write_rows(log_file: Path, rows: Sequence[Row]) -> None:
     """Write the log whole, atomically, with the columns of all rows grouped by what they are."""
-    with replacing(log_file) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, _columns(rows), restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(log_file, rows, _columns(rows))
 
 
 def _columns(rows: Iterable[Row]) -> list[str]:
-    """The columns every log has, then the others in the order they came, kind by kind."""
+    """The columns every log has, then the others kind by kind, in the order they came."""
     seen = dict.fromkeys(name for row in rows for name in row if name not in FIRST_COLUMNS)
-    kinds = [[name for name in seen if name.startswith(kind)] for kind in COLUMN_KINDS]
-    known = [*FIRST_COLUMNS, *(name for kind in kinds for name in kind)]
-    return [*known, *(name for name in seen if name not in known)]
+    return [*FIRST_COLUMNS, *sorted(seen, key=lambda name: [not name.startswith(kind) for kind in COLUMN_KINDS])]
 
 
 def _epoch_of(row: Row, log_file: Path) -> int:
@@ -307,8 +287,4 @@ def _epoch_of(row: Row, log_file: Path) -> int:
 
 
 def _cells(values: Mapping[str, float]) -> Row:
-    return {name: _cell(value) for name, value in values.items()}
-
-
-def _cell(value: float) -> str:
-    return f"{value:.8g}"
+    return {name: f"{value:.8g}" for name, value in values.items()}

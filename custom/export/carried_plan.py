@@ -12,8 +12,8 @@ from ..plans import PLAN_FILE, Plan, checked, read_plan
 from .formats import ONNX, readable_format
 from .onnx_session import onnx_session
 
-CARRIED = "export.json"  # an overlay of inference.yaml
-PLAN, FACTS = "planned", "export"  # its entries
+CARRIED = "export.json"
+PLAN, FACTS = "planned", "export"  # its entries; the first is also that of inference.yaml
 MULTIPLES = "sizes_are_multiples_of"
 
 

@@ -56,7 +56,6 @@ def export(bundle: str | Path, output: str | Path, ckpt_dir: str | Path = "", ch
     kind = format_of(file)
     configs = [config_file(root, name) for name in ("metadata.json", "inference.yaml")]
     model = trained_weights(root, ckpt_dir, checkpoint)
-    refuse_missing_weights(model, "pass the --ckpt_dir of a training")
     parser = read_configs(configs)
     parser.update({"bundle_root": str(root), "checkpoint": str(model)})
     network = made_entry(parser, NETWORK, root)
@@ -64,7 +63,7 @@ def export(bundle: str | Path, output: str | Path, ckpt_dir: str | Path = "", ch
     make_writable(str(file.parent), remedy="pass another --output")
     # under its own name, which a TorchScript archive keeps inside
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=TEMPORARY_PREFIX) as folder:
-        carried = [*configs, write_carried(Path(folder), parser, kind)]
+        carried = [configs[0], *write_carried(Path(folder), configs[1], parser, kind)]
         temporary = Path(folder) / file.name
         if kind == TORCH_EXPORT:
             write_program(network, parser, carried, temporary)
@@ -76,10 +75,15 @@ def export(bundle: str | Path, output: str | Path, ckpt_dir: str | Path = "", ch
 
 
 def trained_weights(root: Path, ckpt_dir: str | Path = "", checkpoint: str | Path = "") -> Path:
-    """The weights that a command is told of: a file, those in a training's folder, or those in a bundle's models."""
-    if checkpoint:
-        return Path(str(checkpoint)).expanduser()
-    return (Path(str(ckpt_dir)).expanduser() if ckpt_dir else root / "models") / "model.pt"
+    """The weights that a command is told of: a file, those in a training's folder, or those in a bundle's models.
+
+    Raises:
+        InputError: there are none.
+    """
+    folder = Path(str(ckpt_dir)).expanduser() if ckpt_dir else root / "models"
+    model = Path(str(checkpoint)).expanduser() if checkpoint else folder / "model.pt"
+    refuse_missing_weights(model, "pass the --ckpt_dir of a training")
+    return model
 
 
 def read_configs(configs: Sequence[Path]) -> ConfigParser:
@@ -90,21 +94,31 @@ def read_configs(configs: Sequence[Path]) -> ConfigParser:
     return parser
 
 
-def write_carried(folder: Path, parser: ConfigParser, kind: str) -> Path:
-    """export.json: an overlay with the plan, and what a user of the file must know without evaluating a config."""
-    multiple = multiple_of(parser)
+def write_carried(folder: Path, config: Path, parser: ConfigParser, kind: str) -> list[Path]:
+    """inference.json, the config with the plan in it, and export.json, the plan and what else a user must know.
+
+    Args:
+        folder: to write to.
+        config: inference.yaml.
+        parser: of the configs, told of the weights.
+        kind: the format.
+    """
+    plan, multiple = parser.get_parsed_content(PLAN), multiple_of(parser)
     facts = {
         "format": kind,
         "version": parser["_meta_"]["version"],
         "input": "image (batch, channels, *sizes), float32",
         "output": "pred (batch, background and classes, *sizes), logits",
         MULTIPLES: multiple,
-        "sizes_are_at_least": least_sizes(multiple, parser.get_parsed_content("patch_size")),
+        "sizes_are_at_least": least_sizes(multiple, plan["patch_size"]),
     }
-    file = folder / CARRIED
-    content = {PLAN: parser.get_parsed_content(PLAN), FACTS: facts}
-    file.write_text(json.dumps(content, indent=2), encoding="utf-8")
-    return file
+    contents = {
+        f"{config.stem}.json": {**ConfigParser.load_config_file(str(config)), PLAN: plan},
+        CARRIED: {PLAN: plan, FACTS: facts},
+    }
+    for name, content in contents.items():
+        (folder / name).write_text(json.dumps(content, indent=2), encoding="utf-8")
+    return [folder / name for name in contents]
 
 
 def write_with_monai(kind: str, weights: Path, parser: ConfigParser, configs: Sequence[Path], file: Path) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ..errors import InputError
+
 MOST_WHOLE_BINS = 1 << 16  # whole numbers (Hounsfield units) spanning no more are kept as they are
 FRACTIONAL_BINS = 4096  # bins over the range of anything else
+DIGITS = 6
 PERCENTILES = {"percentile_00_5": 0.5, "median": 50.0, "percentile_99_5": 99.5}
 
 
@@ -100,6 +103,24 @@ def intensity_statistics(cases: Sequence[CaseIntensity | None], each_case_alike:
         "max": max(case.maximum for case in found),
         **_percentiles(values, np.concatenate(shares)),
     }
+
+
+def ct_intensity(statistics: Mapping[str, float], cases: int) -> dict[str, float]:
+    """Clip limits, mean and standard deviation of the foreground of CT.
+
+    Args:
+        statistics: from `intensity_statistics`.
+        cases: how many were read, for the message.
+
+    Raises:
+        InputError: no foreground, or all of it of one intensity.
+    """
+    if not statistics or statistics["std"] <= 0 or statistics["percentile_00_5"] >= statistics["percentile_99_5"]:
+        raise InputError(
+            f"the classes of {cases} cases hold no range of intensities to normalise CT by; check images and labels"
+        )
+    keys = {"lower": "percentile_00_5", "upper": "percentile_99_5", "mean": "mean", "sd": "std"}
+    return {ours: round(statistics[theirs], DIGITS) for ours, theirs in keys.items()}
 
 
 def _percentiles(values: np.ndarray, shares: np.ndarray) -> dict[str, float]:

@@ -10,11 +10,15 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from ..datalist.layouts import image_files
 from ..ignore_index import IGNORE_INDEX
+from ..io.file_state import FileStateCache, file_states
 from ..io.volume import Volume
-from .case_cache import Format, read_cases
+from ..progress import map_with_progress
 from .case_intensity import CaseIntensity, case_intensity
-from .integrity import CaseFacts, facts_from_json, facts_of, read_volumes, with_class_problem
+from .integrity import CaseFacts, facts_from_json, facts_of, label_files, read_volumes, with_class_problem
+
+CACHE_VERSION = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +65,7 @@ def read_records(
     num_classes: int | None = None,
     cache_file: str | Path | None = None,
     num_workers: int | None = None,
+    description: str = "reading scans",
 ) -> list[CaseRecord]:
     """A record of each case, in order, read in threads under a progress bar; each thread holds one case.
 
@@ -72,12 +77,30 @@ def read_records(
         num_classes: labels must be whole numbers from 0 to `num_classes` - 1; None accepts any whole number.
         cache_file: see above.
         num_workers: threads.
+        description: in front of the progress bar.
 
     Raises:
         InputError: `cache_file` cannot be written.
     """
-    records = read_cases(cases, read_record, _RECORD, cache_file, num_workers, "reading scans")
-    return [_of_run(record, case, num_classes) for record, case in zip(records, cases, strict=True)]
+    cache = FileStateCache(cache_file, CACHE_VERSION, _from_json, _to_json)
+    states = [file_states(image_files(case) + label_files(case)) for case in cases]
+    records = [cache.get(state) for state in states]
+    todo = [number for number, known in enumerate(records) if known is None]
+    fresh = map_with_progress(read_record, [cases[number] for number in todo], description, num_workers=num_workers)
+    for number, record in zip(todo, fresh, strict=True):
+        records[number] = record
+        if not record.facts.problems:
+            cache.put(states[number], record)
+    if todo:
+        cache.save("pass another output folder")
+    return [
+        _of_run(record, case, num_classes) for record, case in zip(records, cases, strict=True) if record is not None
+    ]
+
+
+def check_cases(cases: Sequence[dict[str, Any]], *arguments: Any, **options: Any) -> list[CaseFacts]:
+    """What is wrong with each case, and what its label holds; arguments as of `read_records`."""
+    return [record.facts for record in read_records(cases, *arguments, **options)]
 
 
 def read_record(case: dict[str, Any]) -> CaseRecord:
@@ -105,9 +128,10 @@ def nonzero_box(images: Sequence[Volume]) -> tuple[slice, ...]:
     for image in images:
         for index in range(shape[-1]):  # slice by slice: scaled values need eight bytes a voxel
             occupied = _scaled(image, image.voxels[..., index]) != 0
-            filled[0] |= occupied.any(axis=1)
-            filled[1] |= occupied.any(axis=0)
             filled[2][index] |= occupied.any()
+            if not (filled[0].all() and filled[1].all()):  # soon they are, in most CT
+                filled[0] |= occupied.any(axis=1)
+                filled[1] |= occupied.any(axis=0)
     ends = [np.flatnonzero(axis) for axis in filled]
     if not all(len(axis) for axis in ends):
         return tuple(slice(0, size) for size in shape)
@@ -118,9 +142,11 @@ def _foreground(images: Sequence[Volume], label: Volume, box: tuple[slice, ...])
     inside = label.voxels[box]
     mask = np.empty(inside.shape, dtype=bool, order="F")
     for index in range(inside.shape[-1]):
-        values = np.rint(_scaled(label, inside[..., index]))
-        mask[..., index] = (values > 0) & (values != IGNORE_INDEX)
-    return [case_intensity(_scaled(image, image.voxels[box][mask])) for image in images]
+        values = _scaled(label, inside[..., index])
+        whole = values if values.dtype.kind in "biu" else np.rint(values)
+        mask[..., index] = (whole > 0) & (whole != IGNORE_INDEX)
+    # transposed, both lie in memory as they are walked through: NIfTI's first axis is the fastest
+    return [case_intensity(_scaled(image, image.voxels[box].T[mask.T])) for image in images]
 
 
 def _scaled(volume: Volume, voxels: np.ndarray) -> np.ndarray:
@@ -155,13 +181,3 @@ def _to_json(record: CaseRecord) -> dict[str, Any]:
         "lowest": record.lowest,
         "intensities": [None if one is None else one.to_json() for one in record.intensities],
     }
-
-
-_RECORD: Format[CaseRecord] = Format(
-    version=1,
-    key="record",
-    option="an output",
-    to_json=_to_json,
-    from_json=_from_json,
-    is_sound=lambda record: not record.facts.problems,
-)

@@ -6,7 +6,6 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 from itertools import product
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy as np
 from ..datalist.layouts import case_name, image_files
 from ..errors import InputError
 from ..io.volume import Volume, affine_text, read_volume, shape_text, voxel_size
-from .case_cache import Format, map_with_progress, read_cases
+from ..progress import map_with_progress
 
 logger = logging.getLogger(__name__)
 
@@ -64,31 +63,11 @@ def inspect_case(case: dict[str, Any], num_classes: int | None = None) -> CaseFa
     return with_class_problem(_read_case(case), num_classes)
 
 
-def inspect_cases(
-    cases: Sequence[dict[str, Any]],
-    num_classes: int | None = None,
-    cache_file: str | Path | None = None,
-    num_workers: int | None = None,
-    description: str = "checking data",
-) -> list[CaseFacts]:
-    """`inspect_case` for many, in threads (unpacking and numpy leave Python's lock) under a progress bar.
-
-    Sound cases are remembered in `cache_file` (JSON) by path, size and time of change of their files and not read
-    again until one of these changes; a cache that cannot be understood is ignored and replaced. Several processes may
-    share it.
-
-    Raises:
-        InputError: `cache_file` cannot be written.
-    """
-    facts = read_cases(cases, _read_case, _FACTS, cache_file, num_workers, description)
-    return [with_class_problem(fact, num_classes) for fact in facts]
-
-
 def foreground_classes(
     cases: Sequence[dict[str, Any]], num_workers: int | None = None, description: str = "reading labels"
 ) -> dict[str, tuple[int, ...]]:
     """Case name -> its foreground classes, from the labels alone; none, with a warning, where one is unreadable."""
-    found = map_with_progress(_read_foreground, cases, num_workers, description)
+    found = map_with_progress(_read_foreground, cases, description, num_workers=num_workers)
     return {case_name(case): classes for case, classes in zip(cases, found, strict=True)}
 
 
@@ -164,12 +143,12 @@ def count_values(voxels: np.ndarray) -> dict[float, int]:
 
 def read_volumes(case: dict[str, Any]) -> list[Volume | InputError]:
     """The files of a case in order, the label last; in place of a file that cannot be used what is wrong with it."""
-    return [_volume_or_error(file) for file in image_files(case) + _label_files(case)]
+    return [_volume_or_error(file) for file in image_files(case) + label_files(case)]
 
 
 def facts_of(case: dict[str, Any], volumes: Sequence[Volume | InputError]) -> CaseFacts:
     """What a case's files hold, from `read_volumes`; all but the comparison with a number of classes."""
-    images, labels = image_files(case), _label_files(case)
+    images, labels = image_files(case), label_files(case)
     problems: list[str] = []
     label_voxels: dict[int, int] = {}
     for number, volume in enumerate(volumes):
@@ -204,7 +183,8 @@ def _read_case(case: dict[str, Any]) -> CaseFacts:
     return facts_of(case, read_volumes(case))
 
 
-def _label_files(case: dict[str, Any]) -> list[str]:
+def label_files(case: dict[str, Any]) -> list[str]:
+    """The file of the label, where the case has one."""
     return [str(case["label"])] if case.get("label") else []
 
 
@@ -258,13 +238,3 @@ def _read_foreground(case: dict[str, Any]) -> tuple[int, ...]:
     for problem in problems:
         logger.warning("%s", problem)
     return tuple(value for value in counts if value != 0)
-
-
-_FACTS: Format[CaseFacts] = Format(
-    version=1,
-    key="facts",
-    option="a facts_file",
-    to_json=dataclasses.asdict,
-    from_json=facts_from_json,
-    is_sound=lambda facts: not facts.problems,
-)

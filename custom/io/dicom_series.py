@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 from monai.data.utils import orientation_ras_lps
-from tqdm import tqdm
 
 from ..errors import InputError
+from ..progress import with_progress
 from .image_formats import ending_of
 from .itk_image import read_with, simple_itk
 
@@ -39,7 +39,7 @@ Header = dict[str, str]  # tag -> value
 
 @dataclass(frozen=True)
 class Slice:
-    """One file of a series, None where it does not tell; millimetres, LPS."""
+    """One file of a series, None where it does not say; millimetres, LPS."""
 
     file: str
     shape: tuple[int, int]  # rows, columns
@@ -67,7 +67,7 @@ class Series:
 
     @property
     def scan(self) -> str:
-        """The path that stands for the series in a data list: its folder, or its first file among other series."""
+        """The path of the series in a data list: its folder, or its first file among other series."""
         return str(self.folder) if self.alone else self.slices[0].file
 
     def __str__(self) -> str:
@@ -83,9 +83,7 @@ def series_below(root: Path) -> list[Series]:
     Raises:
         InputError: there is DICOM, but SimpleITK is missing, or no series is whole.
     """
-    hidden = os.environ.get("RANK", "0") != "0"
-    folders = list(folders_below(root))
-    shown = tqdm(folders, desc="looking for DICOM", unit="folder", delay=2, leave=False, disable=hidden)
+    shown = with_progress(list(folders_below(root)), "looking for DICOM", "folder", delay=2, leave=False)
     found = [series for folder in shown for series in series_in(folder)]
     parted = _parted(found)
     if parted and all(series.uid in parted for series in found):
@@ -116,10 +114,10 @@ def series_in(folder: str | Path) -> tuple[Series, ...]:
 
 
 def series_of(scan: str | Path) -> Series:
-    """The series that a path in a data list stands for, see `Series.scan`.
+    """The series at a path of a data list, see `Series.scan`.
 
     Raises:
-        InputError: the path stands for no series, or for several.
+        InputError: there is no series at the path, or several.
     """
     path = Path(scan).absolute()
     if path.is_dir():
@@ -143,7 +141,7 @@ def read_series(scan: str | Path) -> tuple[np.ndarray, np.ndarray]:
     """Voxels (columns, rows, slices), float32, rescaled to the modality's units, and affine (4 x 4, RAS, mm).
 
     Raises:
-        InputError: the path stands for no series, or the slices are no even stack.
+        InputError: there is no series at the path, or the slices are no even stack.
         OSError: a slice cannot be read.
     """
     series = series_of(scan)
@@ -275,7 +273,7 @@ def _printable(text: str) -> str:
 
 
 def _storage_class(file: Path) -> str:
-    """The identifier of a file's kind of content, "" where its begin does not tell."""
+    """The identifier of a file's kind of content, "" where its first bytes do not say."""
     _, _, value = (_begin(file, 512) or b"").partition(CLASS_TAG)
     length = int.from_bytes(value[:2], "little")
     return value[2 : 2 + length].decode("ascii", "ignore").rstrip("\0 ")

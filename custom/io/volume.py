@@ -27,7 +27,7 @@ class Volume(NamedTuple):
 
 
 def read_volume(file: str) -> Volume:
-    """One 3D scan of any format, read to its last byte (gzip's check sum included).
+    """One 3D scan of any format, read to its last byte (gzip's checksum included).
 
     Voxels of NIfTI are as stored, those of the other formats in the scan's units.
 
@@ -65,7 +65,7 @@ def _read_nifti(path: Path) -> Volume:
         image: Any = kind.from_stream(stream)
         voxels = np.asarray(image.dataobj.get_unscaled())
         if packed:
-            stream.read(1)  # at the end of the stream gzip compares check sum and length
+            stream.read(1)  # at the end of the stream gzip compares checksum and length
     if _is_grid(np.asarray(image.affine)):
         image = correct_nifti_header_if_necessary(image)  # as MONAI does when it loads the scan
     return Volume(str(path), np.asarray(image.affine), voxels, float(image.dataobj.slope), float(image.dataobj.inter))

@@ -112,10 +112,21 @@ def flare_rules(
     return rules
 
 
-class _FlareMetric(CumulativeIterationMetric):
-    """Scores of every case and class, kept as (cases, K)."""
+class FlareMetric(CumulativeIterationMetric):
+    """A FLARE score of every case and class, kept as (cases, K); absent classes count, see `flare_scores`.
 
-    name = "FLARE score"
+    Predictions and truths are class ids: lists of (1, X, Y, Z) or batches (B, 1, X, Y, Z). Voxel size and the axis of
+    the slices are those of the truth's affine; without one 1 mm and the last axis.
+
+    In an evaluator: `monai.handlers.IgniteMetricHandler(metric_fn=FlareDice(num_classes=15), ...)`.
+
+    Args:
+        num_classes: classes with the background, K + 1.
+        tubular: ids scored between the first and last slice of the truth; None: FLARE's three where K is 14, else none.
+        drop_last_slice: as in `flare_scores`.
+        tolerances: of the surface Dice in mm, one for each class or one for all; None: FLARE's where K is 14, else
+            2 mm for all.
+    """
 
     def __init__(
         self,
@@ -130,7 +141,7 @@ class _FlareMetric(CumulativeIterationMetric):
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor, **_: Any) -> torch.Tensor:  # type: ignore[override]
         """(B, 1, X, Y, Z) predicted and true class ids to (B, K) scores."""
-        check_class_ids(self.name, y_pred, y)
+        check_class_ids(type(self).__name__, y_pred, y)
         rows = [self._scores(pred[0], truth[0]) for pred, truth in zip(y_pred, y, strict=True)]
         return torch.as_tensor(np.stack(rows), dtype=torch.float32, device=y_pred.device)
 
@@ -145,60 +156,23 @@ class _FlareMetric(CumulativeIterationMetric):
         """
         values = self.get_buffer()
         if not isinstance(values, torch.Tensor):
-            raise ValueError(f"{self.name}: no case has been evaluated yet")
+            raise ValueError(f"{type(self).__name__}: no case has been evaluated yet")
         return mean_over_classes(values) if reduction is None else do_metric_reduction(values, reduction)[0]
 
 
-class FlareDice(_FlareMetric):
-    """FLARE's DSC of every case and class, kept as (cases, K); absent classes count, see `flare_scores`.
-
-    Predictions and truths are class ids: lists of (1, X, Y, Z) or batches (B, 1, X, Y, Z). The slices of tubular
-    classes lie across the axis that the truth's affine calls superior-inferior, without affine across the last.
-
-    In an evaluator: `monai.handlers.IgniteMetricHandler(metric_fn=FlareDice(num_classes=15), ...)`.
-
-    Args:
-        num_classes: classes with the background, K + 1.
-        tubular: ids scored between the first and last slice of the truth; None: FLARE's three where K is 14, else none.
-        drop_last_slice: as in `flare_scores`.
-    """
-
-    name = "FlareDice"
-
-    def __init__(
-        self,
-        num_classes: int = len(FLARE_TOLERANCES) + 1,
-        tubular: Sequence[int] | None = None,
-        drop_last_slice: bool = False,
-    ) -> None:
-        super().__init__(num_classes, tubular, drop_last_slice)
+class FlareDice(FlareMetric):
+    """FLARE's DSC of every case and class; arguments and inputs as `FlareMetric`'s."""
 
     def _scores(self, prediction: torch.Tensor, truth: torch.Tensor) -> np.ndarray:
         return flare_dice(prediction, truth, len(self.tolerances), self.tubular, self.drop_last_slice, _grid(truth)[1])
 
 
-class FlareSurfaceDice(_FlareMetric):
-    """FLARE's NSD of every case and class, kept as (cases, K); absent classes count, see `flare_scores`.
-
-    Inputs as those of `FlareDice`; the voxel size is that of the truth, 1 mm where it is no `MetaTensor`.
-
-    In an evaluator: `monai.handlers.IgniteMetricHandler(metric_fn=FlareSurfaceDice(num_classes=15), ...)`.
-
-    Args:
-        num_classes: classes with the background, K + 1.
-        tubular: ids scored between the first and last slice of the truth; None: FLARE's three where K is 14, else none.
-        drop_last_slice: as in `flare_scores`.
-        tolerances: in mm, one for each class or one for all; None: FLARE's where K is 14, else 2 mm for all.
-    """
-
-    name = "FlareSurfaceDice"
+class FlareSurfaceDice(FlareMetric):
+    """FLARE's NSD of every case and class; arguments and inputs as `FlareMetric`'s."""
 
     def _scores(self, prediction: torch.Tensor, truth: torch.Tensor) -> np.ndarray:
-        spacing, axial_axis = _grid(truth)
-        scores = flare_scores(
-            prediction, truth, spacing, self.tolerances, self.tubular, self.drop_last_slice, axial_axis
-        )
-        return scores[1]
+        spacing, axis = _grid(truth)
+        return flare_scores(prediction, truth, spacing, self.tolerances, self.tubular, self.drop_last_slice, axis)[1]
 
 
 def _rules_of(

@@ -24,7 +24,6 @@ CONVENTIONS = {
     "larger": "larger of the two directed 95th percentiles, as MONAI",
 }
 MISSING_MM = 450.0
-CLASS_MEAN = "class_mean"
 
 
 def hausdorff_distance_95(
@@ -78,9 +77,6 @@ class HausdorffDistance95(CumulativeIterationMetric):
         num_classes: classes with the background, which is not scored.
         convention: "pooled" or "larger", see `CONVENTIONS`.
         spacing: voxel size in mm for truths that carry none; None means 1 mm.
-        missing_mm: the distance of a class the prediction lacks.
-        reduction: what `aggregate` gives: one of MONAI's reductions, in which nan is left out, or "class_mean", the
-            mean over classes of the class means.
 
     In an evaluator: `monai.handlers.IgniteMetricHandler(metric_fn=HausdorffDistance95(num_classes=5), ...)`.
     """
@@ -90,16 +86,12 @@ class HausdorffDistance95(CumulativeIterationMetric):
         num_classes: int,
         convention: str = "pooled",
         spacing: float | Sequence[float] | None = None,
-        missing_mm: float = MISSING_MM,
-        reduction: MetricReduction | str = CLASS_MEAN,
     ) -> None:
         super().__init__()
         _check_convention(convention)
         self.num_classes = num_classes
         self.convention = convention
         self.spacing = spacing
-        self.missing_mm = missing_mm
-        self.reduction = reduction
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor, **_: Any) -> torch.Tensor:  # type: ignore[override]
         """(B, 1, *spatial) predicted and true class ids to (B, classes) distances."""
@@ -113,12 +105,12 @@ class HausdorffDistance95(CumulativeIterationMetric):
         spacing = self.spacing if own_spacing is None else own_spacing
         predicted, true = convert_to_numpy(pred)[0], convert_to_numpy(truth)[0]
         return [
-            hausdorff_distance_95(predicted == i, true == i, spacing, self.convention, self.missing_mm)
+            hausdorff_distance_95(predicted == i, true == i, spacing, self.convention)
             for i in range(1, self.num_classes)
         ]
 
     def aggregate(self, reduction: MetricReduction | str | None = None) -> torch.Tensor:
-        """The distances so far, reduced by `reduction` or else by the metric's own.
+        """The mean over classes of the class means so far, a scalar; or MONAI's reduction of that name.
 
         Raises:
             ValueError: before the first case.
@@ -126,8 +118,7 @@ class HausdorffDistance95(CumulativeIterationMetric):
         values = self.get_buffer()
         if not isinstance(values, torch.Tensor):
             raise ValueError("HD95: no case has been evaluated yet")
-        how = reduction or self.reduction
-        return mean_over_classes(values) if how == CLASS_MEAN else do_metric_reduction(values, how)[0]
+        return mean_over_classes(values) if reduction is None else do_metric_reduction(values, reduction)[0]
 
 
 def _check_convention(convention: str) -> None:

@@ -16,7 +16,7 @@ FLARE_GPU_MB = 4096.0
 def area_under(values: np.ndarray, times: np.ndarray) -> float:
     """Integral over time of values (N,) taken at `times` (N,) in seconds since the start.
 
-    A value stands for the time since the one before it; with one every 0.1 s this is FLARE's 0.1 * sum.
+    A value holds for the time since the one before it; with one every 0.1 s this is FLARE's 0.1 * sum.
     """
     return float(np.sum(values * np.diff(times, prepend=0.0)))
 
@@ -76,7 +76,7 @@ def resource_use(
 
 
 def flare_tolerances_kept(use: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """FLARE23's tolerances beside what `resource_use` found: whether each was kept, None where it is not known."""
+    """FLARE23's tolerances and what `resource_use` found: whether each was kept, None where it is not known."""
     found = {
         "seconds_per_case": (use["seconds_per_case"], FLARE_SECONDS),
         "gpu_maximum_mb": (use["gpu"]["maximum_mb"] if use["gpu"] else None, FLARE_GPU_MB),

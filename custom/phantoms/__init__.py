@@ -1,6 +1,6 @@
 """Generated scans (no patients), on which everything can be tried: spine MRI and abdominal CT."""
 
-from .abdomen import write_abdomen_phantoms
-from .spine import write_spine_phantoms
+from .abdomen import make_abdomen_phantom, write_abdomen_phantoms
+from .spine import make_spine_phantom, write_spine_phantoms
 
-__all__ = ["write_abdomen_phantoms", "write_spine_phantoms"]
+__all__ = ["make_abdomen_phantom", "make_spine_phantom", "write_abdomen_phantoms", "write_spine_phantoms"]

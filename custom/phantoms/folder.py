@@ -1,25 +1,27 @@
-"""A folder of generated phantoms: seeds of its cases, the parameters it was made with, and its files."""
+"""A folder of generated phantoms: seeds and shares of its cases, and their files, written once and resumed."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import nibabel as nib
 import numpy as np
-from tqdm import tqdm
 
 from ..errors import InputError
 from ..io.atomic_write import replacing, write_json
+from ..progress import map_with_progress
+
+logger = logging.getLogger(__name__)
 
 PARAMETERS_FILE = "phantom_parameters.json"  # written first, so that an interrupted generation knows its own cases
 
-Case = TypeVar("Case")
-Result = TypeVar("Result")
+
+Job = tuple[Sequence[str], Callable[[], None]]  # files of a case, and what writes them
 
 
 def case_seed(seed: int, part: int, index: int) -> int:
@@ -27,49 +29,86 @@ def case_seed(seed: int, part: int, index: int) -> int:
     return int(np.random.SeedSequence([seed, part, index]).generate_state(1, np.uint64)[0])
 
 
-def holds_phantoms(root: Path, parameters: dict[str, Any], contents: Iterable[str]) -> bool:
-    """Whether phantoms of these parameters were begun in `root`, all or some of them.
+def check_counts(num_cases: int, **others: int) -> None:
+    """Raise `InputError` without a case or with a negative number."""
+    if num_cases < 1 or min(others.values()) < 0:
+        given = ", ".join(f"{name}={number}" for name, number in {"num_cases": num_cases, **others}.items())
+        raise InputError(f"{given}: give at least one case and no negative number")
+
+
+def shares(count: int, weights: Mapping[str, int]) -> dict[str, int]:
+    """`count` cases in the proportions of `weights`, by largest remainder."""
+    exact = {name: count * weight / sum(weights.values()) for name, weight in weights.items()}
+    sizes = {name: int(share) for name, share in exact.items()}
+    by_remainder = sorted(exact, key=lambda name: sizes[name] - exact[name])
+    for name in by_remainder[: count - sum(sizes.values())]:
+        sizes[name] += 1
+    return sizes
+
+
+def write_folder(
+    root: Path,
+    manifest: str,
+    contents: dict[str, Any],
+    parameters: dict[str, Any],
+    jobs: Sequence[Job],
+    num_workers: int | None = None,
+) -> None:
+    """Write the cases whose files are missing, then the manifest; nothing where all is there.
+
+    Threads, not processes: a new process would first import torch, which takes as long as twenty phantoms.
 
     Args:
-        root: the folder, which need not exist.
-        parameters: that decide what every phantom shows.
-        contents: names of files and folders in `root` that a generator writes.
+        root: the folder; made if needed.
+        manifest: name of the JSON file that lists the cases, written last.
+        contents: of the manifest.
+        parameters: that decide what every phantom shows, and the generator's version.
+        jobs: one for each case: its files, relative to the folder, and what writes them.
+        num_workers: threads; None takes the processors of the machine, at most 8.
 
     Raises:
-        InputError: the folder holds `contents` of another origin, or phantoms of other parameters.
+        InputError: the folder holds other data or phantoms of other parameters, or cannot be written.
     """
+    try:
+        begun = _holds_phantoms(
+            root, parameters, {manifest, *(Path(file).parts[0] for files, _ in jobs for file in files)}
+        )
+        missing = [write for files, write in jobs if not all((root / file).exists() for file in files)]
+        if begun and not missing and (root / manifest).exists():
+            logger.info("phantoms are in %s already", root)
+            return
+        logger.info("generating %d of %d phantoms in %s", len(missing), len(jobs), root)
+        write_json(root / PARAMETERS_FILE, parameters)
+        workers = num_workers or min(os.cpu_count() or 1, 8)
+        for _ in map_with_progress(lambda write: write(), missing, "phantoms", num_workers=workers):
+            pass
+        write_json(root / manifest, contents)
+    except OSError as error:
+        raise InputError(f"{root}: phantoms cannot be written ({error}); choose a writable folder") from error
+
+
+def _holds_phantoms(root: Path, parameters: dict[str, Any], names: set[str]) -> bool:
+    """Whether phantoms of these parameters were begun in `root`, which has no files of other origin at `names`."""
     file = root / PARAMETERS_FILE
     if not file.exists():
-        if any((root / name).exists() for name in contents):
+        if any((root / name).exists() for name in names):
             raise InputError(f"{root}: holds data that are no phantoms of this generator; choose another folder")
         return False
-    wanted, found = _as_json(parameters), _read_parameters(file)
-    if found != wanted:
-        differing = ", ".join(
-            f"{key} {found.get(key)} instead of {wanted.get(key)}"
-            for key in {**wanted, **found}
-            if found.get(key) != wanted.get(key)
-        )
+    wanted = json.loads(json.dumps(parameters))  # as JSON gives them back: tuples are lists
+    try:
+        found = dict(json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{file}: describes no phantoms of this generator; choose another folder") from error
+    differing = ", ".join(
+        f"{key} {found.get(key)} instead of {wanted.get(key)}"
+        for key in {**wanted, **found}
+        if found.get(key) != wanted.get(key)
+    )
+    if differing:
         raise InputError(
             f"{root}: holds phantoms made with other parameters ({differing}); choose another folder or delete it"
         )
     return True
-
-
-def write_parameters(root: Path, parameters: dict[str, Any]) -> None:
-    """Note the parameters, before the first phantom is written."""
-    write_json(root / PARAMETERS_FILE, parameters)
-
-
-def map_cases(
-    write: Callable[[Case], Result], cases: Sequence[Case], num_workers: int | None, description: str
-) -> list[Result]:
-    """`write` of every case in threads (None: one for each processor of the machine, at most 8), with a progress bar.
-
-    Threads, not processes: a new process would first import torch, which takes as long as twenty phantoms.
-    """
-    with ThreadPoolExecutor(num_workers or min(os.cpu_count() or 1, 8)) as pool:
-        return list(tqdm(pool.map(write, cases), total=len(cases), desc=description, unit="case"))
 
 
 def save_volume(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
@@ -80,15 +119,3 @@ def save_volume(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
     image.set_qform(affine, code=1)
     with replacing(path) as temporary:
         image.to_filename(temporary)
-
-
-def _read_parameters(file: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{file}: describes no phantoms of this generator; choose another folder") from error
-
-
-def _as_json(parameters: dict[str, Any]) -> dict[str, Any]:
-    """As JSON gives them back: tuples are lists."""
-    return dict(json.loads(json.dumps(parameters)))

@@ -12,9 +12,9 @@ from ..fingerprint.integrity import raise_on_problems
 from ..fingerprint.summary import Fingerprint, summarise
 from .configuration import REFERENCE_MEMORY_GB
 from .described_data import DescribedData, described_data
-from .findings import decisions, table, warnings
 from .plan import write_plan
 from .planner import make_plan_of
+from .reasons import decisions, table, warnings
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from ..errors import InputError
 from .plan import PLAN_FILE, Plan, checked, differences, plain, read_plan
 
 PLANS = Path("configs") / "plans"
-OPTIONS = {"classes": "class_names", "network": "plan", "channels": "plan", "normalisation": "plan"}
-DESCRIPTIVE = ("name", "training", "prediction", "scoring", "fingerprint", "code_version", "epoch")
+OPTIONS = {"classes": "class_names", "network": "architecture", "distance_channels": "distance_head"}  # of train.yaml
+DESCRIPTIVE = ("name", "training", "prediction", "scoring", "fingerprint", "code_version")
 FIXED = ("classes", "channels", "orientation", "spacing", "normalisation", "intensity")  # prepared cases depend on them
 
 
@@ -102,15 +102,17 @@ def refuse_other_training(file: str | Path, earlier: Mapping[str, Any], now: Map
     Raises:
         InputError: names the first difference and the option that undoes it.
     """
-    before, after = ({**plan, **plan.get("training", {})} for plan in (earlier, now))
+    # options of the training first: field_class_agnostic explains distance_channels
+    before, after = ({**plan.get("training", {}), **plan} for plan in (earlier, now))
     keys = [key for key in after if key in before and key not in DESCRIPTIVE]
     found = differences(before, after, keys)
     if found:
-        option = OPTIONS.get(found[0].split()[0], found[0].split()[0])
-        raise InputError(
-            f"{file} was trained with {found[0]}: pass --{option} as it was, --plan "
-            f"{Path(file).parents[1] / PLAN_FILE}, or another --ckpt_dir"
-        )
+        key = found[0].split()[0]
+        option = OPTIONS.get(key, key)
+        remedy = f"--{option} as it was"
+        if key in now and key != "distance_channels":
+            remedy = f"--plan {Path(file).parents[1] / PLAN_FILE} without --{option}"
+        raise InputError(f"{file} was trained with {found[0]}: pass {remedy}, or another --ckpt_dir")
 
 
 def preparation(plan: Mapping[str, Any]) -> dict[str, Any]:

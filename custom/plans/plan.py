@@ -25,6 +25,10 @@ KNOWN = (
     *("training", "code_version"),
 )
 SCORING: Mapping[str, Any] = {"tubular": [], "nsd_tolerance_mm": 1.0, "groups": {}}
+DEFAULTS: Mapping[str, Any] = {
+    **{"name": "", "intensity": None, "batch_size": 2, "distance_channels": None, "prediction": {}, "scoring": {}},
+    **{"fingerprint": {}, "training": {}, "code_version": ""},
+}
 HEAD = "# What a network is for: read wherever its weights are used, see `custom/plans/plan.py`.\n"
 
 
@@ -39,7 +43,7 @@ def read_plan(file: str | Path) -> Plan:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); pass the plan of a data set or model") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # also an impossible date
         raise InputError(f"{path}: is not readable YAML ({' '.join(str(error).split())[:200]}); restore it") from error
     return checked(content, str(path))
 
@@ -66,17 +70,23 @@ def checked(content: Any, source: str) -> Plan:
     """
     if not isinstance(content, Mapping):
         raise InputError(f"{source}: is no plan, which is a mapping with {', '.join(REQUIRED)}")
-    missing = [key for key in REQUIRED if key not in content]
+    missing = [key for key in REQUIRED if content.get(key) is None]
     unknown = [str(key) for key in content if key not in KNOWN]
     if missing or unknown:
         what = f"lacks {missing[0]}" if missing else f"has an unknown entry {unknown[0]!r}"
         raise InputError(f"{source}: {what}; a plan has {', '.join(KNOWN)}")
-    plan: Plan = {**plain(content), "scoring": {**SCORING, **plain(content.get("scoring") or {})}}
+    try:
+        plan: Plan = {**DEFAULTS, **{key: value for key, value in plain(content).items() if value is not None}}
+    except ValueError as error:
+        raise InputError(f"{source}: {error}") from error
+    for key in ("prediction", "scoring", "fingerprint", "training"):
+        if not isinstance(plan[key], dict):
+            raise InputError(f"{source}: {key} is {_shown(plan[key])}; it must be a mapping")
+    plan["scoring"] = {**SCORING, **plan["scoring"]}
     for key, fits, expected in _CHECKS:
         if not fits(plan):
-            raise InputError(f"{source}: {key} is {_shown(plan.get(key))}; it must be {expected}")
-    defaults: Plan = {"name": "", "intensity": None, "batch_size": 2, "distance_channels": None, "prediction": {}}
-    return {**defaults, "fingerprint": {}, "training": {}, "code_version": "", **plan}
+            raise InputError(f"{source}: {key} is {_shown(plan[key])}; it must be {expected}")
+    return plan
 
 
 def differences(plan: Mapping[str, Any], other: Mapping[str, Any], keys: Sequence[str]) -> list[str]:
@@ -105,6 +115,10 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def _whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
 def _three(value: Any, fits: Any) -> bool:
     return isinstance(value, list) and len(value) == 3 and all(map(fits, value))
 
@@ -119,10 +133,12 @@ def _axcodes(value: Any) -> bool:
     return len(axes) == 3 and len(set(axes)) == 3 and "" not in axes
 
 
-def _tolerance(plan: Plan) -> bool:
-    value = plan["scoring"]["nsd_tolerance_mm"]
-    values = value if isinstance(value, list) else [value]
-    return all(_number(one) and one > 0 for one in values) and len(values) in (1, len(plan["classes"]))
+def _scoring(plan: Plan) -> bool:
+    tubular, tolerance, groups = (plan["scoring"][key] for key in SCORING)
+    values = tolerance if isinstance(tolerance, list) else [tolerance]
+    fits = all(_number(one) and one > 0 for one in values) and len(values) in (1, len(plan["classes"]))
+    lists = [tubular, *groups.values()] if isinstance(groups, dict) else [None]
+    return fits and all(isinstance(one, list) for one in lists)
 
 
 def _intensity(plan: Plan) -> bool:
@@ -142,10 +158,14 @@ _CHECKS: tuple[tuple[str, Any, str], ...] = (
     ("spacing", lambda p: _three(p["spacing"], lambda v: _number(v) and v > 0), "three sizes in mm above 0"),
     ("normalisation", lambda p: p["normalisation"] in NORMALISATIONS, " or ".join(NORMALISATIONS)),
     ("intensity", _intensity, f"a mapping of numbers {', '.join(INTENSITY)} with lower < upper and sd > 0"),
-    ("patch_size", lambda p: _three(p["patch_size"], lambda v: isinstance(v, int) and v > 0), "three sizes in voxels"),
-    ("mirror_axes", lambda p: isinstance(p["mirror_axes"], list) and set(p["mirror_axes"]) <= {0, 1, 2},
+    ("patch_size", lambda p: _three(p["patch_size"], lambda v: _whole(v, 1)), "three sizes in voxels"),
+    ("batch_size", lambda p: _whole(p["batch_size"], 1), "a number of patches"),
+    ("mirror_axes", lambda p: isinstance(p["mirror_axes"], list) and all(one in (0, 1, 2) for one in p["mirror_axes"]),
      "a list of axes among 0, 1, 2"),
     ("network", lambda p: isinstance(p["network"], dict) and isinstance(p["network"].get("name"), str),
      "a mapping with the network's name and its options"),
-    ("scoring", _tolerance, "a mapping whose nsd_tolerance_mm is a number above 0, or one for each class"),
+    ("distance_channels", lambda p: p["distance_channels"] is None or _whole(p["distance_channels"], 0),
+     "the number of channels of the distance field, 0 for none"),
+    ("scoring", _scoring, "a mapping with nsd_tolerance_mm (above 0, one or one for each class) and lists of classes: "
+     "tubular, and those in the mapping groups"),
 )  # fmt: skip

@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import __version__
 from ..errors import InputError
+from ..fingerprint.case_intensity import ct_intensity
 from ..fingerprint.summary import Fingerprint
 from .configuration import REFERENCE_MEMORY_GB, FullResolution, plan_full_resolution
 from .mirroring import mirror_axes
@@ -31,7 +32,7 @@ def make_plan_of(
     memory_gb: float = REFERENCE_MEMORY_GB,
     name: str = "",
 ) -> tuple[dict[str, Any], FullResolution]:
-    """A plan as plain data, and the figures behind it, from which `findings` tells its reasons.
+    """A plan as plain data, and the figures behind it, from which `reasons` tells why.
 
     Args:
         fingerprint: of the training cases.
@@ -63,7 +64,7 @@ def make_plan_of(
         "orientation": orientation,
         "spacing": _rounded(figures.spacing),
         "normalisation": normalisation,
-        "intensity": ct_intensity(fingerprint) if normalisation == CT else None,
+        "intensity": ct_intensity(fingerprint.intensities[0], len(fingerprint.names)) if normalisation == CT else None,
         "patch_size": list(topology.patch_size),
         "batch_size": figures.configuration.batch_size,
         "mirror_axes": mirror_axes(orientation, classes),
@@ -87,22 +88,6 @@ def normalisation_of(channels: Sequence[str]) -> str:
     nnU-Net decides channel by channel; a plan has one normalisation for all.
     """
     return CT if [name.casefold() for name in channels] == ["ct"] else ZSCORE
-
-
-def ct_intensity(fingerprint: Fingerprint) -> dict[str, float]:
-    """Clip limits, mean and standard deviation of the foreground.
-
-    Raises:
-        InputError: no foreground, or all of it of one intensity.
-    """
-    found = fingerprint.intensities[0]
-    if not found or found["std"] <= 0 or found["percentile_00_5"] >= found["percentile_99_5"]:
-        raise InputError(
-            f"the classes of {len(fingerprint.names)} cases hold no range of intensities to normalise CT by; "
-            "check images and labels"
-        )
-    keys = {"lower": "percentile_00_5", "upper": "percentile_99_5", "mean": "mean", "sd": "std"}
-    return {ours: round(found[theirs], DIGITS) for ours, theirs in keys.items()}
 
 
 def surface_tolerance(spacing: Sequence[float]) -> float:

@@ -27,7 +27,6 @@ from .model_card import model_card
 from .model_info import MODEL_INFO, read_model_info
 from .network_config import PATH, network_config
 from .personal_paths import personal_paths
-from .weight_claims import warn_of_claims
 from .weights import MODEL, parse_weights, weights_contents
 
 logger = logging.getLogger(__name__)
@@ -128,7 +127,6 @@ def collect(root: Path, weights: Path | None, url: str) -> Release:
     files = bundle_contents(root, package) | code_contents(package, code_folder(root))
     files[PATH] = network_config(inference, root, package)
     carried = weights_contents(weights, root, metadata, inference)
-    warn_of_claims(root.name, files if carried else {})
     large = {path: content for path, content in carried.items() if len(content) > LARGE}
     small = files | {path: content for path, content in carried.items() if path not in large}
     found = personal_paths(small, root)

@@ -20,9 +20,9 @@ from ..engines.fitting_weights import load_fitting_weights
 from ..engines.writable import make_writable
 from ..errors import InputError
 from ..export.exporting import FITTING, trained_weights
-from ..plans import read_plan
+from ..plans import PLAN_FILE, read_plan
 from .bundle_code import code_folder, importable
-from .channel_names import channel_name
+from .channel_names import channel_names
 from .code_name import package_name
 from .contents import bundle_contents, code_contents
 from .folder import write_folder
@@ -64,7 +64,7 @@ def trained_bundle(bundle: str, output: str, ckpt_dir: str = "", checkpoint: str
     package = package_name(target.name, str(metadata["version"]))
     model = trained_weights(root, ckpt_dir, checkpoint)
     weights = weight_files(model)
-    plan = read_plan(model.with_name(Path(PLAN).name))
+    plan = read_plan(model.with_name(PLAN_FILE))
     files = bundle_files(root, package, target.name) | code_contents(package, code_folder(root))
     inference = ConfigParser(ConfigParser.load_config_file(str(root / "configs" / "inference.yaml")))
     inference.update({"bundle_root": str(root), "checkpoint": str(model)})
@@ -85,7 +85,7 @@ def bundle_files(root: Path, package: str, plan: str) -> dict[str, bytes]:
     kept = {f"configs/{name}.yaml" for name in KEPT}
     files = bundle_contents(root, package)
     return {
-        path: DEFAULT_PLAN.sub(f"default_plan: {plan}".encode(), content) if path in kept else content
+        path: DEFAULT_PLAN.sub(f"default_plan: {json.dumps(plan)}".encode(), content) if path in kept else content
         for path, content in files.items()
         if path in kept or not path.endswith(".yaml")
     }
@@ -99,7 +99,7 @@ def trained_metadata(
     image = changed["network_data_format"]["inputs"]["image"]
     prediction = changed["network_data_format"]["outputs"]["pred"]
     channels = len(plan["channels"])
-    classes = ["background", *map(channel_name, plan["classes"])]
+    classes = channel_names(plan["classes"])
     image["modality"] = modality or image["modality"]
     if list(prediction["channel_def"].values()) != classes:  # another data set
         changed["task"] = f"Segmentation of {', '.join(classes[1:])}"

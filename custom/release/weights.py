@@ -12,7 +12,8 @@ from ..bundle_configs import NETWORK, made_entry, metadata_file
 from ..engines.fitting_weights import load_fitting_weights
 from ..errors import InputError
 from ..options import option_list
-from ..plans import PLAN_FILE
+from ..plans import PLAN_FILE, read_plan
+from .channel_names import channel_names
 
 MODEL = "models/model.pt"
 NONE = "none"
@@ -49,7 +50,7 @@ def weights_contents(
         inference: parser of its inference.yaml, told of these weights.
 
     Raises:
-        InputError: the metadata state no scores and origin, or the weights do not fit the network of inference.yaml.
+        InputError: the metadata state no scores and origin, or other classes, or the weights do not fit their plan.
     """
     if file is None:
         return {}
@@ -59,8 +60,16 @@ def weights_contents(
             f"{metadata_file(root)}: eval_metrics states no measured score with its `{ORIGIN}` (data "
             f"and training of the weights) for {file}: state both, or pass --weights {root.name}={NONE}"
         )
+    found = weight_files(file)
     load_fitting_weights(file, made_entry(inference, NETWORK, root), "its plan.yaml is of another training")
-    return weight_files(file)
+    classes = channel_names(read_plan(file.with_name(PLAN_FILE))["classes"])
+    stated = list(metadata["network_data_format"]["outputs"]["pred"]["channel_def"].values())
+    if classes != stated:
+        raise InputError(
+            f"{file} is for {', '.join(classes[1:])}, but {metadata_file(root)} states {', '.join(stated[1:])}: make a "
+            "bundle of its own with `python -m custom trained_bundle`"
+        )
+    return found
 
 
 def weight_files(file: Path) -> dict[str, bytes]:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence, Set
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
-from ..io.atomic_write import replacing
-
-Row = dict[str, Any]
+from .text_table import Row, aligned
 
 MEAN_OF_CLASSES = "mean of classes"
 # column: title in the printed table, decimals
 PRINTED = {"dice": ("Dice", 3), "nsd": ("NSD", 3), "hd95_mm": ("HD95 [mm]", 1)}
-_MOST_COLUMNS = 8  # classes beside each other in the comparison with other predictors; more stand below each other
+_MOST_COLUMNS = 8  # classes next to each other in the comparison with other predictors; more stand below each other
 
 
 def per_case_rows(
@@ -91,7 +86,7 @@ def majority_class_dice(truth_voxels: np.ndarray) -> np.ndarray:
     """Mean Dice per class of a predictor that outlines all foreground perfectly and always names one class.
 
     That class is the one most cases have (then the one with most voxels, then the first), counted on these very
-    cases, which flatters the predictor. In a case with other classes beside it, its Dice is 2 |M| / (|M| + |all|).
+    cases, which flatters the predictor. In a case with other classes too, its Dice is 2 |M| / (|M| + |all|).
 
     Args:
         truth_voxels: (cases, classes) voxel counts of the true foreground classes.
@@ -136,18 +131,10 @@ def format_table(
         titles += [(metric_titles or {}).get(metric) or _title(metric), "median"]
     if "missing" in rows[0]:
         titles.append("missing")
-    lines = [*header, *_aligned([titles, *(_printed_cells(row, metrics) for row in rows)])]
+    lines = [*header, *aligned([titles, *(_printed_cells(row, metrics) for row in rows)])]
     if baselines:
-        lines += ["", *_aligned(_comparison(rows, baselines, groups or {}))]
+        lines += ["", *aligned(_comparison(rows, baselines, groups or {}))]
     return "\n".join(lines)
-
-
-def write_csv(path: str | Path, rows: Sequence[Row]) -> None:
-    """Write rows that all have the columns of the first, atomically; None becomes an empty cell."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [])
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _cell(value: np.generic) -> int | float | None:
@@ -235,13 +222,3 @@ def _mean_of_known(values: Mapping[str, float | None], members: Sequence[str], f
     """The mean over the classes; None where it would be over fewer than the model's, which would not compare."""
     known = [value for value in map(values.get, members) if value is not None and not np.isnan(value)]
     return float(np.mean(known)) if known and len(known) >= len(found & set(members)) else None
-
-
-def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
-    """Cells as lines of text: first column to the left, numbers to the right, a rule under the titles."""
-    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
-    text = [
-        "  ".join([line[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(line[1:], widths[1:], strict=True))])
-        for line in lines
-    ]
-    return [text[0].rstrip(), "-" * len(text[0]), *(line.rstrip() for line in text[1:])]

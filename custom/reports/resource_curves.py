@@ -8,11 +8,8 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from ..io.atomic_write import replacing
-from .case_picture import DOTS_PER_INCH, class_colour
+from .drawing import class_colour, new_figure, save_picture
 
 _PANEL = (9.0, 2.2)  # inches: width, height
 _WORDS = {"seconds_per_case": ("s per case", "time"), "gpu_maximum_mb": ("MB", "GPU memory")}
@@ -56,10 +53,7 @@ def draw_resource_curves(
     panels = [("CPU, all cores [%]", cpu_percent), ("memory [MB]", memory_mb)]
     if gpu_mb is not None:
         panels.insert(0, ("GPU memory [MB]", gpu_mb.sum(axis=1)))
-    figure = Figure(
-        figsize=(_PANEL[0], len(panels) * _PANEL[1] + 0.5), dpi=DOTS_PER_INCH, layout="constrained", facecolor="white"
-    )
-    FigureCanvasAgg(figure)
+    figure = new_figure(_PANEL[0], len(panels) * _PANEL[1] + 0.5)
     axes = figure.subplots(len(panels), sharex=True)
     for place, (name, values) in zip(axes, panels, strict=True):
         _draw_curve(place, times, values, name)
@@ -73,12 +67,11 @@ def draw_resource_curves(
     axes[-1].set_xlim(0, max(float(times[-1]), 1e-3))
     if title:
         figure.suptitle(title, fontsize=11, parse_math=False)  # commands have dollar signs
-    with replacing(picture_file) as temporary:
-        figure.savefig(temporary, format="png")
+    save_picture(figure, picture_file)
 
 
 def _draw_curve(axes: Axes, times: np.ndarray, values: np.ndarray, name: str) -> None:
-    """A curve over the area under it; each value stands for the time since the one before."""
+    """A curve over the area under it; each value holds for the time since the one before."""
     since_start, steps = np.insert(times, 0, 0), np.insert(values, 0, values[0])
     axes.fill_between(since_start, steps, step="pre", color=class_colour(7), alpha=0.25, linewidth=0)
     axes.step(since_start, steps, where="pre", color=class_colour(7), linewidth=1.2, label="sum")

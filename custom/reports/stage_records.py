@@ -45,7 +45,7 @@ def gains(records: Sequence[Record], metric: str = "dice") -> list[dict[str, flo
 def case_counts(record: Record) -> dict[str, CaseCount]:
     """Group -> its cases by where their labels come from.
 
-    "fill" tells the groups a model filled for this stage, "filled_by" (group -> stage) also those whose labels are
+    "fill" lists the groups a model filled for this stage, "filled_by" (group -> stage) also those whose labels are
     taken over from an earlier stage.
     """
     now = {fill["group"] for fill in record.get("fill") or ()}
@@ -70,6 +70,14 @@ def score_of(record: Record, group: str, metric: str = "dice") -> float | None:
     """The metric of a group of scores; none where it is not known or no case has one."""
     value = ((record.get("scores") or {}).get(group) or {}).get(metric)
     return None if value is None or math.isnan(value) else float(value)
+
+
+def score_text(record: Record, group: str) -> str:
+    """Dice, and NSD where it is known, of a group of scores."""
+    dice, nsd = score_of(record, group), score_of(record, group, "nsd")
+    if dice is None:
+        return NONE
+    return f"{dice:.3f}" if nsd is None else f"{dice:.3f}/{nsd:.3f}"
 
 
 def seconds_of(record: Record) -> float | None:

@@ -12,12 +12,13 @@ from .stage_records import (
     clock,
     gains,
     score_groups,
-    score_of,
+    score_text,
     seconds_of,
     split_controls,
     stage_name,
     text_of,
 )
+from .text_table import aligned
 
 
 def status_table(records: Sequence[Record]) -> str:
@@ -29,7 +30,7 @@ def status_table(records: Sequence[Record]) -> str:
     Controls come last and gain nothing on anything.
     """
     lines = status_cells(records)
-    return "\n".join(_aligned(lines, text_columns={0, 1, 2, 4, len(lines[0]) - 1}))
+    return "\n".join(aligned(lines, text_columns={0, 1, 2, 4, len(lines[0]) - 1}))
 
 
 def status_cells(records: Sequence[Record]) -> list[list[str]]:
@@ -45,7 +46,7 @@ def status_cells(records: Sequence[Record]) -> list[list[str]]:
         cells = [stage_name(record), text_of(record.get("state")), _trains_on(record), _cases_text(case_counts(record))]
         cells += [_filled_by(record), text_of(record.get("epochs"))]
         for group in groups:
-            cells += [_score_text(record, group), _gain_text(gain.get(group))]
+            cells += [score_text(record, group), _gain_text(gain.get(group))]
         lines.append([*cells, clock(seconds_of(record)), text_of(record.get("model_sha256"))[:8]])
     return lines
 
@@ -66,26 +67,5 @@ def _filled_by(record: Record) -> str:
     return ", ".join(fills) or NONE
 
 
-def _score_text(record: Record, group: str) -> str:
-    dice, nsd = score_of(record, group), score_of(record, group, "nsd")
-    if dice is None:
-        return NONE
-    return f"{dice:.3f}" if nsd is None else f"{dice:.3f}/{nsd:.3f}"
-
-
 def _gain_text(gain: float | None) -> str:
     return NONE if gain is None else f"{gain:+.3f}"
-
-
-def _aligned(lines: Sequence[Sequence[str]], text_columns: set[int]) -> list[str]:
-    """Words to the left, numbers to the right, a rule under the titles."""
-    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
-
-    def line(cells: Sequence[str]) -> str:
-        padded = [
-            cell.ljust(width) if number in text_columns else cell.rjust(width)
-            for number, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        ]
-        return "  ".join(padded).rstrip()
-
-    return [line(lines[0]), "-" * (sum(widths) + 2 * (len(widths) - 1)), *(line(cells) for cells in lines[1:])]

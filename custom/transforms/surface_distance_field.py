@@ -201,21 +201,6 @@ def surface_distance_field(
     return field
 
 
-def class_field(
-    mask: np.ndarray,
-    spacing: Sequence[float],
-    truncation: float | None = 1.0,
-    normalize: bool = True,
-    clip: bool = True,
-) -> np.ndarray:
-    """Field of one class in float64, of the shape of its boolean `mask`; see `SurfaceDistanceField`."""
-    field = np.zeros(mask.shape)
-    box = bounding_box(mask)
-    if box is not None:
-        _write_class(field, mask, True, box, spacing, truncation, normalize, clip)
-    return field
-
-
 def bounding_box(mask: np.ndarray) -> Box | None:
     """Smallest box that holds all true voxels, None where there is none."""
     box: list[slice] = []

@@ -40,7 +40,8 @@ from ..cohort.manifest import (
 from ..cohort.partial_labels import draw_held_out, draw_parts, is_reduced_label, parse_parts, write_reduced_label
 from ..cohort.sources import CohortSource, FoundCase, find_cases
 from ..errors import InputError
-from ..fingerprint.integrity import CaseFacts, inspect_cases
+from ..fingerprint.integrity import CaseFacts, inspect_case
+from ..progress import map_with_progress
 from ..reports.class_statistics import (
     class_statistics,
     draw_class_statistics,
@@ -74,7 +75,7 @@ def build_cohort(
     """Write a cohort manifest, say how it was decided what is annotated, and show the statistics of its classes.
 
     Every label is read once; a label that cannot be read is listed and its case left out. Images are not opened.
-    Beside the manifest, class_statistics.png shows in how many cases each class is annotated.
+    Next to the manifest, class_statistics.png shows in how many cases each class is annotated.
 
     Args:
         source: a FLARE folder (imagesTr2200, labelsTr2200, unlabeledTr1800, imagesVal, ...), a data set in nnU-Net or
@@ -95,7 +96,7 @@ def build_cohort(
         partial: written as "anterior:1/3,posterior:1/3,none:1/3", makes a partial-label cohort out of fully annotated
             data. Each part names the classes that stay annotated (with ";" between, or "none" or "all") and its share
             of the training cases, a fraction or, in every part, a number; the draw is by `seed`. Reduced labels are
-            written to labels/ beside the manifest. Validation cases are drawn first and stay complete.
+            written to labels/ next to the manifest. Validation cases are drawn first and stay complete.
         seed: of both draws.
         name: of the cohort; by default that of dataset.json or the folder.
         num_workers: threads that read and write labels.
@@ -174,7 +175,7 @@ def _lesion_ids(lesions: Names | None, classes: Sequence[str]) -> Ids:
 
 
 def _way(annotated_by: str | None, annotated: Names | None, found: CohortSource) -> str:
-    """How it is decided what is annotated; the default depends on what the source tells."""
+    """How it is decided what is annotated; the default depends on what the source says."""
     if annotated_by not in (None, *WAYS):
         raise InputError(f"annotated_by is {annotated_by!r}; it must be one of {', '.join(WAYS)}")
     if annotated is not None and annotated_by not in (None, GIVEN):
@@ -216,7 +217,7 @@ def _read_labels(
     """Case name -> class -> volume in its label (ml); a label that cannot be read is logged and missing here."""
     labelled = [case for case in cases if case.label is not None]
     entries: list[dict[str, Any]] = [{"image": [], "label": case.label} for case in labelled]
-    read = inspect_cases(entries, num_workers=num_workers, description="reading labels")
+    read = map_with_progress(inspect_case, entries, "reading labels", num_workers=num_workers)
     volumes: dict[str, dict[int, float]] = {}
     outside, bad = [], []
     for case, label in zip(labelled, read, strict=True):
@@ -278,7 +279,7 @@ def _hold_out(cohort: Cohort, amount: float | str, seed: int) -> Cohort:
 
 
 def _reduce(cohort: Cohort, drawn: Mapping[str, Ids], manifest: Path, num_workers: int | None) -> Cohort:
-    """The cohort with the labels of the drawn cases reduced to their classes, written beside the manifest.
+    """The cohort with the labels of the drawn cases reduced to their classes, written next to the manifest.
 
     An earlier manifest goes first, since its labels are replaced: a manifest stands for complete labels.
     """

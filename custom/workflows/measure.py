@@ -41,7 +41,7 @@ def measure(
 
         python -m custom measure "python -m monai.bundle run --config_file configs/inference.yaml" --output usage.json
 
-    Writes the figures as JSON and, beside it, their curves as PNG, logs them with FLARE23's tolerances (15 s a case,
+    Writes the figures as JSON and, next to it, their curves as PNG, logs them with FLARE23's tolerances (15 s a case,
     4 GB of GPU memory) and ends with the exit status of the command. GPU memory and CPU are those of the whole
     machine, as FLARE measures them: leave it otherwise idle. MB are 2^20 bytes.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,8 +30,8 @@ class Stage:
         train: groups of the cohort to train on.
         fill: group -> the earlier stage whose model labels it before the training.
         start_from: the earlier stage with whose weights the training starts; "": random ones.
-        overlays: names of config files laid over train.yaml and inference.yaml, e.g. "big".
-        settings: values of the first block of train.yaml and inference.yaml.
+        overlays: names of config files laid over train.yaml, e.g. "few_steps".
+        settings: values of the first block of train.yaml, e.g. {"plan": "big"}.
         inference: values of the first block of inference.yaml, for predictions with this stage's model.
         labels: "filled": a group's latest merged labels; "annotated": the cohort's own labels alone.
         unannotated: what a class means that a case's label lacks: "background" or "no_gradient".
@@ -123,40 +123,19 @@ def plan_stages(stages: Sequence[Stage], groups: Mapping[str, Sequence[CohortCas
     return list(planned.values())
 
 
-def select_stages(
-    planned: Sequence[PlannedStage], stages: str | int | Sequence[str | int] = "all", until: str | int = ""
-) -> list[PlannedStage]:
-    """The stages to run: "all", or those named (or counted from 1) in `stages`; none after `until`.
-
-    Raises:
-        InputError: a name or number that is no stage, or none is left.
-    """
-    chosen = list(planned)
-    if until not in ("", None):
-        chosen = chosen[: _index(until, planned) + 1]
-    if stages == "all":
-        return chosen
-    wanted = stages.split(",") if isinstance(stages, str) else [stages] if isinstance(stages, int) else list(stages)
-    numbers = {_index(one, planned) for one in wanted}
-    selected = [one for number, one in enumerate(planned) if number in numbers and one in chosen]
-    if not selected:
-        raise InputError(f"no stage of {stages!r} is left until {until!r}; pass other --stages or --until")
-    return selected
-
-
 def describe_plan(
-    planned: Sequence[PlannedStage], cohort: Cohort, selected: Sequence[PlannedStage] | None = None
+    planned: Sequence[PlannedStage], cohort: Cohort, selected: Collection[str] | None = None
 ) -> list[str]:
     """The plan in lines for the terminal: what is labelled by which model, and how many cases are trained on.
 
-    Of `selected` stages only, by default all; their numbers are those in the whole recipe.
+    Of the stages named `selected` only, by default all; their numbers are those in the whole recipe.
     """
     lines = []
     for number, one in enumerate(planned, start=1):
-        if selected is not None and one not in selected:
-            continue
         stage = one.stage
-        network = ", ".join(stage.overlays) or "train.yaml's network"
+        if selected is not None and stage.name not in selected:
+            continue
+        network = f"plan {stage.settings['plan']}" if "plan" in stage.settings else "the common plan"
         lines.append(f"{number}. {stage.name}{' (control)' if stage.control else ''}: {network}")
         for fill in one.fills:
             names = _shortened(cohort.class_names(fill.classes))
@@ -240,16 +219,6 @@ def _training_case(case: CohortCase, filled: tuple[Fill, str] | None, stage: Sta
         return TrainingCase(case, None, case.annotated)
     fill, filled_by = filled
     return TrainingCase(case, filled_by, tuple(sorted({*case.annotated, *fill.classes})))
-
-
-def _index(wanted: str | int, planned: Sequence[PlannedStage]) -> int:
-    names = [one.stage.name for one in planned]
-    text = str(wanted).strip()
-    if text in names:
-        return names.index(text)
-    if text.isdigit() and 1 <= int(text) <= len(names):
-        return int(text) - 1
-    raise InputError(f"{text!r} is no stage: pass one of {', '.join(names)}, or a number from 1 to {len(names)}")
 
 
 def _names(value: Any, where: str) -> tuple[str, ...]:

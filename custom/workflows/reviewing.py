@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..cohort.manifest import Cohort, CohortCase
-from ..fingerprint.label_statistics import LabelFacts, many
+from ..fingerprint.label_statistics import many
 from ..reports.contact_sheet import SheetCase, draw_contact_sheet
 from ..reports.pseudo_label_review import (
     ClassDistribution,
@@ -18,7 +18,8 @@ from ..reports.pseudo_label_review import (
     write_review,
 )
 from .recipe import Fill
-from .work_folder import StageFolder, read_json, record_of
+from .record import read_json
+from .work_folder import StageFolder, record_of
 
 logger = logging.getLogger(__name__)
 
@@ -85,18 +86,6 @@ def group_suspicions(
     )
     for case, found in zip(cases, facts, strict=True):
         filled = [number for number in fill.classes if number not in case.annotated]
-        yield from case_suspicions(folder, fill, found, filled, cohort, distribution)
-
-
-def case_suspicions(
-    folder: StageFolder,
-    fill: Fill,
-    facts: LabelFacts,
-    filled: Collection[int],
-    cohort: Cohort,
-    distribution: dict[int, ClassDistribution],
-) -> list[Suspicion]:
-    """The suspicions about one case."""
-    record = read_json(record_of(folder.pseudo_label(fill.group, facts.name)), {})
-    confidence = {cohort.classes.index(name) + 1: value for name, value in record.get("confidence", {}).items()}
-    return suspicions(facts, confidence, distribution, cohort.classes, cohort.lesions, filled)
+        record = read_json(record_of(folder.pseudo_label(fill.group, case.name)), {})
+        confidence = {cohort.classes.index(name) + 1: value for name, value in record.get("confidence", {}).items()}
+        yield from suspicions(found, confidence, distribution, cohort.classes, cohort.lesions, filled)

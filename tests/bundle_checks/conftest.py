@@ -22,7 +22,7 @@ from custom.release.bundle_code import code_folder, importable
 from custom.release.metadata import read_metadata
 from custom.release.weights import MODEL
 
-from ..bundle_copies import fresh_weights
+from ..bundle_copies import seeded_training
 from ..conftest import PROJECT
 from ..readme_commands import documented_configs
 from ..small_bundle import SHORT_FLARE, TINY_FLARE_PLAN, TINY_PLAN, write_cohort_of_groups, write_dataset
@@ -84,13 +84,13 @@ class CheckedBundle:
     def small(self) -> dict[str, Any]:
         """Options that make any of its configs small, read a toy data set and write elsewhere."""
         ct = self.parser("train").get_parsed_content("planned")["normalisation"] == "ct"
-        model = fresh_weights(self.root, self.work / "models" / "model.pt", TINY_FLARE_PLAN if ct else TINY_PLAN)
+        training = seeded_training(self.root, self.work / "models", TINY_FLARE_PLAN if ct else TINY_PLAN)
         return {
             **SHORT_FLARE,
             "bundle_root": str(self.root),
             "dataset_dir": str(write_dataset(self.work / "dataset")),
-            "plan": str(model.with_name(PLAN_FILE)),
-            "ckpt_dir": str(model.parent),
+            "plan": str(training / PLAN_FILE),
+            "ckpt_dir": str(training),
             "output_dir": str(self.work / "output"),
             "work_dir": str(self.work / "work"),
         }
@@ -111,7 +111,7 @@ class CheckedBundle:
         """models/model.pt; where there is none, fresh weights of a seed."""
         if (self.root / MODEL).is_file():
             return self.root / MODEL
-        return fresh_weights(self.root, self.work / "fresh" / "model.pt")
+        return seeded_training(self.root, self.work / "seeded") / "model.pt"
 
 
 @pytest.fixture(scope="module")

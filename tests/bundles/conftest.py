@@ -12,7 +12,7 @@ import yaml
 from monai.bundle import ConfigParser
 from monai.bundle import run as run_bundle
 
-from custom.plans import write_plan
+from custom.plans import PLAN_FILE, write_plan
 
 from ..small_bundle import OVERLAYS, PLANS, partial_cohort, write_dataset
 
@@ -43,19 +43,26 @@ class Bundle:
         self.work = work
         self.plan = work / "tiny.yaml"
         write_plan(self.plan, PLANS[root.name])
+        self.models = work / "models"
+        self.models.mkdir(exist_ok=True)
         self.overlay = work / "short.yaml"
         self.overlay.write_text(yaml.safe_dump(OVERLAYS[root.name]))
+
+    def save_plan(self, **entries) -> None:
+        """What the weights in its models are for: the tiny plan with other entries."""
+        write_plan(self.models / PLAN_FILE, {**PLANS[self.root.name], **entries})
 
     def files(self, *names: str) -> list[str]:
         return [str(self.root / "configs" / f"{name}.yaml") for name in names] + [str(self.overlay)]
 
-    def options(self, **options) -> dict:
+    def options(self, *names: str, **options) -> dict:
+        """The folders, and of a training the plan: evaluation and inference find theirs next to the weights."""
         return {
             "bundle_root": str(self.root),
             "dataset_dir": str(self.dataset),
             "output_dir": str(self.work / "output"),
-            "ckpt_dir": str(self.work / "models"),
-            "plan": str(self.plan),
+            "ckpt_dir": str(self.models),
+            **({"plan": str(self.plan)} if "train" in names and "evaluate" not in names else {}),
             **options,
         }
 
@@ -63,7 +70,7 @@ class Bundle:
         """The named configs with the overlay, to take single entries of them."""
         parser = ConfigParser()
         parser.read_config(self.files(*names))
-        parser.update(self.options(**options))
+        parser.update(self.options(*names, **options))
         return parser
 
     def run(self, *names: str, run_id=None, **options) -> None:
@@ -75,7 +82,7 @@ class Bundle:
                 run_id=run_id,
                 config_file=self.files(*names),
                 meta_file=str(self.root / "configs" / "metadata.json"),
-                **self.options(**options),
+                **self.options(*names, **options),
             )
         finally:
             os.chdir(before)
@@ -101,17 +108,17 @@ def flare(project, tiny_dataset, tmp_path) -> Bundle:
     return Bundle(project / "bundles" / "flare_pseudolabel", tiny_dataset, tmp_path)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def trained(project, tiny_dataset, tmp_path_factory) -> Bundle:
-    """The spine bundle after a training, shared by the tests of a module."""
+    """The spine bundle after a training, shared by all tests, which write elsewhere."""
     bundle = Bundle(project / "bundles" / "batseg_spine", tiny_dataset, tmp_path_factory.mktemp("trained"))
     bundle.run("train", baselines="true")
     return bundle
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def trained_flare(project, tiny_dataset, tmp_path_factory) -> Bundle:
-    """The FLARE bundle after a training on one fold of the data set, shared by the tests of a module."""
+    """The FLARE bundle after a training on one fold of the data set, shared by all tests, which write elsewhere."""
     bundle = Bundle(project / "bundles" / "flare_pseudolabel", tiny_dataset, tmp_path_factory.mktemp("trained_flare"))
     bundle.run("train")
     return bundle

@@ -31,7 +31,7 @@ def served(bundle: Bundle, file: Path, training: bool) -> torch.Tensor:
     """
     parser = bundle.parser("inference", device="cpu")
     network = parser.get_parsed_content("network_def")
-    network.load_state_dict(weights(bundle.work / "models"))
+    network.load_state_dict(weights(bundle.models))
     data: dict[str, Any] = {
         "image": str(file),
         "image_path": str(file),
@@ -70,7 +70,7 @@ def test_the_network_takes_dropout_and_the_same_weights(trained_bundle):
     parser = trained_bundle.parser("inference")
     parser["network_def"]["dropout"] = 0.2
     network = parser.get_parsed_content("network_def")
-    network.load_state_dict(weights(trained_bundle.work / "models"))
+    network.load_state_dict(weights(trained_bundle.models))
     torch.manual_seed(0)
     image = torch.rand(1, 1, 8, 8, 8)
     inferer = parser.get_parsed_content("inferer")
@@ -93,7 +93,7 @@ def test_a_training_from_image_and_label_alone(trained_bundle, tmp_path, monkeyp
     """An empty run_id, which 3D Slicer sends, evaluates every entry of train.yaml; there is no data set behind it."""
     monkeypatch.setenv("PYTHONPATH", "")  # see displayable_configs
     models = tmp_path / "models"
-    shutil.copytree(trained_bundle.work / "models", models)
+    shutil.copytree(trained_bundle.models, models)
     before = weights(models)
     handlers = trained_bundle.parser("train").get()["train"]["handlers"]
     assert all(isinstance(handler, dict) for handler in handlers), "each is asked for its _target_"
@@ -107,7 +107,6 @@ def test_a_training_from_image_and_label_alone(trained_bundle, tmp_path, monkeyp
         meta_file=str(trained_bundle.root / "configs" / "metadata.json"),
         **{
             "bundle_root": str(tmp_path),
-            "data_tag": "",
             "device": "cpu",
             "train#trainer#max_epochs": EPOCHS,
             "train#dataset#data": cases[held_out:],

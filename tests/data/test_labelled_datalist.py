@@ -89,7 +89,7 @@ def test_a_manifests_files_are_checked_before_training(manifest, tmp_path):
         f"1 of 2 cases cannot be used: {tmp_path}/labelsTr/c.nii.gz: label values 3 are outside the classes 0 to 2; "
         "correct the label or class_names"
     )
-    assert len(json.loads((tmp_path / "facts.json").read_text())["cases"]) == 2
+    assert len(json.loads((tmp_path / "facts.json").read_text())["entries"]) == 2
     assert len(labelled_datalist(manifest, "training", CLASSES, validate=False)) == 2
 
 

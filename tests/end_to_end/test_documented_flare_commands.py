@@ -23,7 +23,7 @@ TUMOUR = len(FLARE_CLASSES)
 DATASET1 = tuple(range(1, TUMOUR))
 DATASET2 = tuple(FLARE_CLASSES.index(name) + 1 for name in FLARE_DATASET2)
 SHORTEST = {"epochs": 1, "iterations_per_epoch": 2, "elastic_magnitude": 1.0, "elastic_spacing": 4.0}
-MACHINE = {"num_workers": 0, "amp": False, "cpu_bfloat16": False}
+RUNTIME = {"num_workers": 0, "amp": False, "cpu_bfloat16": False}
 
 
 def write_overlays(folder: Path, bundle: Path) -> dict[str, Path]:
@@ -34,11 +34,11 @@ def write_overlays(folder: Path, bundle: Path) -> dict[str, Path]:
     write_plan(coarse, {**load_plan("phantoms", bundle), **grid, "prediction": {"min_foreground_voxels": 2}})
     same_plan = {f"recipe#{stage}#settings": {} for stage in range(4)}
     contents = {
-        "": {"default_plan": str(tiny), **SHORTEST, **MACHINE},
-        "few_steps": {"class_names": list(FLARE_CLASSES), **SHORTEST, **MACHINE},  # --plan hippocampus has two
-        "pipeline": {"training": {"default_plan": str(tiny), **SHORTEST}, "machine": MACHINE, **same_plan},
+        "": {"default_plan": str(tiny), **SHORTEST, **RUNTIME},
+        "few_steps": {"class_names": list(FLARE_CLASSES), **SHORTEST, **RUNTIME},  # --plan hippocampus has two
+        "pipeline": {"training": {"default_plan": str(tiny), **SHORTEST}, "runtime": RUNTIME, **same_plan},
         "demo": {
-            **{"phantoms#num_cases": 12, "phantoms#num_validation": 2, "machine": MACHINE},
+            **{"phantoms#num_cases": 12, "phantoms#num_validation": 2, "runtime": RUNTIME},
             **{"training": {"plan": str(coarse), **SHORTEST}, "tumours": {}, "refined": {}, "small": {}},
             "recipe#0#settings": {},
         },

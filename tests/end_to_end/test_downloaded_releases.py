@@ -25,7 +25,7 @@ from custom.plans import load_plan, write_plan
 from custom.release import release
 from custom.workflows.bundle_run import run_config
 
-from ..bundle_copies import STATED, change_metadata, copy_bundle, fresh_weights
+from ..bundle_copies import STATED, change_metadata, copy_bundle, seeded_training
 from ..bundles.conftest import weights
 from ..readme_commands import blocks
 from ..small_bundle import OVERLAYS, PLANS, write_dataset
@@ -73,7 +73,7 @@ def alone(project, tmp_path_factory) -> Iterator[Downloaded]:
     end(begin(Path(sys.executable), ["bash", "-euc", make], checkout))
     newer = copy_bundle(project, FLARE, work / "newer")
     change_metadata(newer, version=NEXT, changelog={NEXT: "the next"}, eval_metrics=STATED)
-    fresh_weights(newer, newer / "models" / "model.pt")
+    seeded_training(newer, newer / "models")
     release(output=str(checkout / "dist"), source=str(work / "newer"))
     metadata = [project / "bundles" / name / "configs" / "metadata.json" for name in BUNDLES]
     python = environment_of(set.union(*map(required_packages, metadata)), work / "environment")
@@ -174,7 +174,7 @@ def labelled(alone, scans, project) -> Path:
     commands = []
     for name in BUNDLES:
         root = alone.root(name)
-        fresh_weights(project / "bundles" / name, root / SEEDED / "model.pt", labelling_plan(project, name), seed=3)
+        seeded_training(project / "bundles" / name, root / SEEDED, labelling_plan(project, name), seed=3)
         output = alone.folder / "labels" / name
         commands.append((_run("inference", ckpt_dir=SEEDED, dataset_dir=scans[name], output_dir=output), root))
     together(alone.python, commands)
@@ -284,7 +284,7 @@ def test_in_one_process_each_release_runs_its_own_code(alone, labelled, scans, p
     Label maps are those of separate processes.
     """
     (documented,) = (block for block in python_blocks(project / "README.md") if "monai.bundle" in block)
-    fresh_weights(project / "bundles" / SPINE, alone.root(SPINE) / "models" / "model.pt", "spine")
+    seeded_training(project / "bundles" / SPINE, alone.root(SPINE) / "models")
     jobs = {
         name: {
             "dataset_dir": str(scans[name]),

@@ -112,7 +112,7 @@ def assert_equal(disturbed: Pipeline, undisturbed: Pipeline, stages: Sequence[st
             assert one == other, name
     assert not list(disturbed.work.rglob(".tmp*")), "what a kill leaves is removed"
     assert not list(disturbed.work.glob("stages/*/cache")), "prepared cases of finished stages too"
-    assert not (disturbed.work / "set_aside.json").exists()
+    assert not (disturbed.work / "excluded.json").exists()
 
 
 def tensors(content: Any, key: str = "") -> dict[str, torch.Tensor]:
@@ -261,7 +261,7 @@ def command(pipeline: Pipeline, *launcher: str, **options) -> subprocess.Popen:
 
 def test_killed_on_the_command_line_with_loading_processes(undisturbed, killed):
     """These outlive the run by a moment, in which the next one may already begin."""
-    killed.write_overlay(machine={**OVERLAY["machine"], "num_workers": 1})
+    killed.write_overlay(runtime={**OVERLAY["runtime"], "num_workers": 1})
     written = len(files_of(undisturbed))
     process = command(killed)
     wait_until(lambda: len(files_of(killed)) >= written // 2, lambda: process.poll() is None)
@@ -298,4 +298,4 @@ def test_two_processes_of_which_one_is_killed(project, undisturbed, tmp_path):
     for stage, group in list(FILLED.items())[:2]:
         for kind in (f"pseudo_labels/{group}", "labels"):
             assert len(list((pipeline.stage(stage) / kind).glob("*.nii.gz"))) == CASES[group]
-    assert not (pipeline.work / "set_aside.json").exists()
+    assert not (pipeline.work / "excluded.json").exists()

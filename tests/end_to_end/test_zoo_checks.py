@@ -15,7 +15,7 @@ import pytest
 from custom.release import release
 
 from ..bundle_checks.test_metadata import SCHEMA
-from ..bundle_copies import copy_bundle, fresh_weights
+from ..bundle_copies import copy_bundle, seeded_training
 from .alone import begin, environment_of, required_packages
 
 pytestmark = pytest.mark.slow
@@ -47,7 +47,7 @@ def test_verify_bundle(project, zoo, tmp_path, name):
     root = zoo / "models" / name
     (root / "eval").mkdir()
     shutil.copy(SCHEMA, root / "eval" / "schema.json")
-    fresh_weights(project / "bundles" / name, root / "models" / "model.pt")
+    seeded_training(project / "bundles" / name, root / "models")
     packages = required_packages(root / "configs" / "metadata.json") | ZOOS_OWN
     python = environment_of(packages, tmp_path / "environment")
     process = begin(python, ["python", "ci/verify_bundle.py", "-b", name, "-p", "models", "-m", "full"], zoo)

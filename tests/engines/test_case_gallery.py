@@ -12,10 +12,9 @@ import torch
 import torch.multiprocessing
 from monai.data import MetaTensor
 from monai.engines import SupervisedEvaluator
-from monai.networks import one_hot
 
 from custom.engines import case_gallery
-from custom.engines.case_gallery import CaseGallery, choose, class_ids, keep_nearest, mean_dice, median_low
+from custom.engines.case_gallery import CaseGallery, choose, keep_nearest, mean_dice, median_low
 from custom.errors import InputError
 
 SHAPE = (4, 12, 10)
@@ -203,22 +202,11 @@ def test_ids_that_are_no_class_do_not_count():
     assert mean_dice(truth, prediction, classes=2) == 1
 
 
-def test_class_ids_come_from_ids_one_hot_and_one_hot_without_background():
-    ids = torch.arange(3).reshape(1, 3, 1, 1)
-    channels = one_hot(ids[None], 3)[0]
-    for label in (ids, ids.float(), channels, channels[1:]):
-        torch.testing.assert_close(class_ids(label, 2, "x"), ids, check_dtype=False)
-
-
-def test_class_ids_keep_the_metadata_which_a_field_in_mm_needs():
-    label = MetaTensor(torch.zeros(3, 2, 2, 2), affine=AFFINE)
-    assert class_ids(label, 2, "x").pixdim.tolist() == [3, 1, 1]
-
-
-@pytest.mark.parametrize("shape", [(5, 2, 2, 2), (1, 2, 2)])
-def test_labels_of_another_form_are_named(shape):
-    with pytest.raises(InputError, match=r"case_3: pred has shape \(.*\); give class ids"):
-        class_ids(torch.zeros(shape), 2, "case_3: pred")
+@pytest.mark.parametrize("key", ["pred", "label"])
+def test_one_channel_per_class_is_refused(tmp_path, key):
+    output = {**dict.fromkeys(("image", "label", "pred"), torch.ones(1, *SHAPE)), key: torch.ones(3, *SHAPE)}
+    with pytest.raises(InputError, match=r"case 1: .* of shape \(3, 4, 12, 10\) is not a map of class ids"):
+        CaseGallery(tmp_path / "x.png", ["tumour"])._take(output)
 
 
 def test_grids_that_differ_are_named(tmp_path):

@@ -18,24 +18,20 @@ def test_loads_strictly(tmp_path):
     assert torch.equal(trained.weight, fresh.weight)
 
 
-def test_weights_of_another_fold_are_refused(tmp_path):
-    torch.save(torch.nn.Linear(2, 1).state_dict(), tmp_path / "model.pt")
-    (tmp_path / "training.json").write_text('{"epoch": 3, "fold": 0}')
-    LoadWeights(str(tmp_path / "model.pt"), torch.nn.Linear(2, 1), {"fold": 0})(None)
-    with pytest.raises(InputError, match=r"model.pt was trained with fold 0, not 1: pass --fold 0"):
-        LoadWeights(str(tmp_path / "model.pt"), torch.nn.Linear(2, 1), {"fold": 1})(None)
-
-
 def test_missing_file(tmp_path):
     with pytest.raises(InputError, match=r"no trained weights at .*model.pt: train first"):
         LoadWeights(str(tmp_path / "model.pt"), torch.nn.Linear(2, 1))(None)
 
 
 def test_weights_of_another_network(tmp_path):
+    """Where a plan lies next to them, it is the plan that was built."""
     torch.save(torch.nn.Linear(3, 1).state_dict(), tmp_path / "model.pt")
-    with pytest.raises(InputError, match=r"does not fit the network \(size mismatch for weight.*overlays") as caught:
-        LoadWeights(str(tmp_path / "model.pt"), torch.nn.Linear(2, 1))(None)
-    assert "\n" not in str(caught.value)
+    for remedy in ("pass weights of this network", r"the plan next to it, .*plan\.yaml, is of another training"):
+        said = rf"does not fit the network \(size mismatch for weight.*\): {remedy}$"
+        with pytest.raises(InputError, match=said) as caught:
+            LoadWeights(str(tmp_path / "model.pt"), torch.nn.Linear(2, 1))(None)
+        assert "\n" not in str(caught.value)
+        (tmp_path / "plan.yaml").touch()
 
 
 def test_a_file_that_holds_no_weights(tmp_path):

@@ -200,16 +200,18 @@ def test_images_without_a_file_are_numbered(tmp_path):
     assert cases == ["process0_case0"] * 2 + ["process0_case1"] * 2
 
 
+def test_one_channel_per_class_is_refused(tmp_path):
+    engine = evaluator(MetricsReport(str(tmp_path), CLASSES), postprocessing=lambda data: data)
+    with pytest.raises(InputError, match="is not a map of class ids in one channel; leave AsDiscreted"):
+        engine.run()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"metric_name": "val_dice"}, "no details of a metric 'dice'; it has: val_dice, hd95_mm"),
         (
-            {"postprocessing": AsDiscreted(keys=["pred", "label"], argmax=[True, False], to_onehot=4)},
-            r"label of shape \(4, 4, 1, 8\) is not one-hot with background and 2 classes \(left, right\)",
-        ),
-        (
-            {"decollate": False, "postprocessing": lambda data: {**data, "label": one_hot(data["label"])}},
+            {"decollate": False, "postprocessing": lambda data: {**data, "pred": data["image"]}},
             "set its decollate=True",
         ),
     ],

@@ -142,18 +142,18 @@ class TestCache:
         (changed,) = read_records([case], cache_file=cache)
         assert len(reads) == 4
         assert changed.intensities[0].voxels == 100
-        assert len(json.loads(cache.read_text())["cases"]) == 1
+        assert len(json.loads(cache.read_text())["entries"]) == 1
 
-    @pytest.mark.parametrize("text", ["", "[]", '{"version": 1, "cases": [{"files": [], "facts": {}}]}'])
+    @pytest.mark.parametrize("text", ["", "[]", '{"version": 1, "entries": [{"files": [], "result": {}}]}'])
     def test_damaged_or_foreign_cache_is_made_again(self, tmp_path, case, text):
         cache = tmp_path / "fingerprint.json"
         cache.write_text(text)
         assert read_records([case], cache_file=cache)[0].shape_after_crop == [5, 5, 4]
-        assert json.loads(cache.read_text())["cases"][0]["record"]["shape_after_crop"] == [5, 5, 4]
+        assert json.loads(cache.read_text())["entries"][0]["result"]["shape_after_crop"] == [5, 5, 4]
 
     def test_unwritable_cache(self, tmp_path, case):
         (tmp_path / "file").touch()
-        with pytest.raises(InputError, match=r"file/fingerprint.json cannot be written .* pass an output in a folder"):
+        with pytest.raises(InputError, match=r"file/fingerprint.json cannot be written .* pass another output folder"):
             read_records([case], cache_file=tmp_path / "file" / "fingerprint.json")
 
 

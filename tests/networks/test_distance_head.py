@@ -105,7 +105,7 @@ def test_a_few_steps_learn_and_both_terms_reach_the_shared_features(architecture
     losses = []
     for step in range(5):
         total = loss(network(image), target)
-        losses.append({name: float(term) for name, term in loss.terms.items()})
+        losses.append({name: term.item() for name, term in loss.terms.items()})
         if step == 0:
             norms = {name: gradient_norm(term, shared_parameters(network)) for name, term in loss.terms.items()}
             assert min(norms.values()) > 0

@@ -1,68 +1,98 @@
-"""A folder of phantoms knows its parameters, refuses others, and has files in scanner coordinates."""
+"""A folder of phantoms: written once, resumed with what is missing, refused where it holds something else."""
 
-import time
+import json
+from functools import partial
 
 import nibabel as nib
 import numpy as np
 import pytest
 
 from custom.errors import InputError
-from custom.phantoms.folder import case_seed, holds_phantoms, map_cases, save_volume, write_parameters
+from custom.phantoms.folder import case_seed, save_volume, shares, write_folder
 
-PARAMETERS = {"generator": 1, "num_cases": 5, "extent_mm": (120.0, 200.0)}
-CONTENTS = ("dataset.json", "images")
+PARAMETERS = {"generator": 1, "num_cases": 3, "extent_mm": (120.0, 200.0)}
+
+
+def generate(folder, parameters=PARAMETERS, written=None):
+    """Write three cases of two files; `written` collects the numbers of those that were not there."""
+
+    def write(number):
+        for kind in ("images", "labels"):
+            (folder / kind).mkdir(exist_ok=True)
+            (folder / kind / f"{number}.txt").write_text(str(number))
+        if written is not None:
+            written.append(number)
+
+    jobs = [([f"./images/{n}.txt", f"labels/{n}.txt"], partial(write, n)) for n in range(3)]
+    write_folder(folder, "cohort.json", {"cases": 3}, parameters, jobs, num_workers=2)
 
 
 def test_seeds_of_cases_and_parts_are_all_different_and_stay():
     seeds = [case_seed(seed, part, index) for seed in range(3) for part in range(2) for index in range(50)]
     assert len(set(seeds)) == len(seeds)
-    assert seeds == [case_seed(seed, part, index) for seed in range(3) for part in range(2) for index in range(50)]
+    assert case_seed(1, 0, 7) == case_seed(1, 0, 7)
 
 
-def test_a_folder_holds_phantoms_once_their_parameters_are_noted(tmp_path):
-    folder = tmp_path / "new"
-    assert not holds_phantoms(folder, PARAMETERS, CONTENTS)
-    write_parameters(folder, PARAMETERS)
-    assert holds_phantoms(folder, PARAMETERS, CONTENTS), "tuples come back from JSON as lists"
+def test_shares_are_the_largest_remainders():
+    # 60 * 247/653 = 22.70, 18.65, 9.28, 9.37
+    assert shares(60, {"a": 247, "b": 203, "c": 101, "d": 102}) == {"a": 23, "b": 19, "c": 9, "d": 9}
+    assert shares(653, {"a": 247, "b": 203, "c": 101, "d": 102}) == {"a": 247, "b": 203, "c": 101, "d": 102}
+
+
+def test_a_folder_is_written_once_and_resumed_with_what_is_missing(tmp_path):
+    folder, written = tmp_path / "new", []
+    generate(folder, written=written)
+    assert sorted(written) == [0, 1, 2] and json.loads((folder / "cohort.json").read_text()) == {"cases": 3}
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    generate(folder, written=written)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    (folder / "labels" / "1.txt").unlink()
+    generate(folder, written=written)
+    assert written[3:] == [1] and (folder / "labels" / "1.txt").exists()
+    (folder / "cohort.json").unlink()
+    generate(folder, written=written)
+    assert len(written) == 4 and (folder / "cohort.json").exists()
+
+
+def test_an_interrupted_generation_knows_its_own_cases(tmp_path):
+    def fail():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_folder(tmp_path, "cohort.json", {}, PARAMETERS, [(["images/0.txt"], fail)])
+    assert not (tmp_path / "cohort.json").exists()
+    (tmp_path / "images").mkdir()
+    generate(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "said"),
     [
-        ({"num_cases": 6}, "num_cases 5 instead of 6"),
+        ({"num_cases": 6}, "num_cases 3 instead of 6"),
         ({"extent_mm": (120.0, 180.0)}, r"extent_mm \[120.0, 200.0\] instead of \[120.0, 180.0\]"),
         ({"tumours": 1}, "tumours None instead of 1"),
     ],
 )
-def test_phantoms_of_other_parameters_are_refused(tmp_path, changes, told):
-    write_parameters(tmp_path, PARAMETERS)
-    with pytest.raises(InputError, match=rf"{tmp_path}: .*\({told}\); choose another folder or delete it"):
-        holds_phantoms(tmp_path, {**PARAMETERS, **changes}, CONTENTS)
-
-
-def test_a_parameter_that_is_gone_is_named(tmp_path):
-    write_parameters(tmp_path, {**PARAMETERS, "tilt": 3})
-    with pytest.raises(InputError, match="tilt 3 instead of None"):
-        holds_phantoms(tmp_path, PARAMETERS, CONTENTS)
+def test_phantoms_of_other_parameters_are_refused(tmp_path, changes, said):
+    generate(tmp_path)
+    with pytest.raises(InputError, match=rf"{tmp_path}: .*\({said}\); choose another folder or delete it"):
+        generate(tmp_path, {**PARAMETERS, **changes})
 
 
 def test_data_of_another_origin_are_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    assert not holds_phantoms(tmp_path, PARAMETERS, CONTENTS), "what no generator writes does not matter"
     (tmp_path / "images").mkdir()
     with pytest.raises(InputError, match="holds data that are no phantoms of this generator; choose another folder"):
-        holds_phantoms(tmp_path, PARAMETERS, CONTENTS)
+        generate(tmp_path)
     (tmp_path / "phantom_parameters.json").write_text("{")
     with pytest.raises(InputError, match=r"phantom_parameters\.json: describes no phantoms"):
-        holds_phantoms(tmp_path, PARAMETERS, CONTENTS)
+        generate(tmp_path)
 
 
-def test_results_keep_the_order_of_the_cases():
-    def write(case: int) -> int:
-        time.sleep(0.02 * (case == 0))  # the first one ends last
-        return case**2
-
-    assert map_cases(write, range(6), 4, "cases") == [0, 1, 4, 9, 16, 25]
+def test_an_unwritable_folder_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"below: phantoms cannot be written .*; choose a writable folder"):
+        generate(tmp_path / "file" / "below")
 
 
 def test_a_saved_volume_lies_in_scanner_coordinates_and_has_the_same_bytes_again(tmp_path):

@@ -122,7 +122,7 @@ def test_names_are_given_where_the_folder_has_none(folder, tmp_path):
     make_plan(str(folder), str(tmp_path / "plan.yaml"), name="mine", classes="a, b,c", channels=("MRI",))
     plan = yaml.safe_load((tmp_path / "plan.yaml").read_text())
     assert (plan["name"], plan["classes"], plan["channels"]) == ("mine", ["a", "b", "c"], ["MRI"])
-    assert (plan["normalisation"], plan["intensity"]) == ("zscore", None)
+    assert (plan["normalisation"], plan.get("intensity")) == ("zscore", None)
 
 
 def test_too_few_class_names(folder, tmp_path):
@@ -150,7 +150,7 @@ def test_memory_must_be_a_number(folder, tmp_path, memory_gb):
 
 def test_place_that_cannot_be_written(folder, tmp_path):
     (tmp_path / "plan.yaml").mkdir()
-    with pytest.raises(InputError, match=r"plan.yaml cannot be written \(Is a directory\); pass an output in"):
+    with pytest.raises(InputError, match=r"plan.yaml cannot be written \(Is a directory\): pass a folder"):
         make_plan(str(folder), str(tmp_path / "plan.yaml"))
 
 

@@ -4,9 +4,10 @@ import pytest
 from benchmarks.nnunet_plans import DESCRIBED
 from custom.datalist.layouts import training_cases
 from custom.errors import InputError
+from custom.fingerprint.case_intensity import ct_intensity
 from custom.fingerprint.dataset_fingerprint import read_records
 from custom.fingerprint.summary import Fingerprint, summarise
-from custom.plans.planner import ct_intensity, make_plan_of, normalisation_of, surface_tolerance
+from custom.plans.planner import make_plan_of, normalisation_of, surface_tolerance
 
 # What nnU-Net 2.8.1 plans for these data sets as 3d_fullres, measured by benchmarks/nnunet_plans.py: its axes (z, y, x
 # of the files) after transposing as S, A, R; spacing; patch; strides of the levels; number of levels with kernel
@@ -159,9 +160,8 @@ def test_normalisation_by_channel_name(channels, expected):
 
 @pytest.mark.parametrize("statistics", [{}, {"std": 0.0, "percentile_00_5": 1.0, "percentile_99_5": 1.0, "mean": 1.0}])
 def test_ct_without_a_range_of_foreground_is_refused(statistics):
-    found = fingerprint([[1, 1, 1]], [[64, 64, 64]], intensities=(statistics,))
-    with pytest.raises(InputError, match="the classes of 1 cases hold no range of intensities to normalise CT by"):
-        ct_intensity(found)
+    with pytest.raises(InputError, match="the classes of 3 cases hold no range of intensities to normalise CT by"):
+        ct_intensity(statistics, 3)
 
 
 @pytest.mark.parametrize(("spacing", "expected"), [([1, 1, 1], 2), ([3.3, 0.47, 0.47], 1), ([5, 0.7, 0.7], 1.5)])

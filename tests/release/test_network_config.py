@@ -9,10 +9,10 @@ from custom.errors import InputError
 from custom.release.network_config import network_config
 
 
-def inference_of(root, checkpoint="") -> ConfigParser:
-    """The inference config told of weights; of none, it is about the bundle's default plan."""
-    parser = ConfigParser(ConfigParser.load_config_file(str(root / "configs" / "inference.yaml")))
-    parser.update({"bundle_root": str(root), "checkpoint": str(checkpoint)})
+def inference_of(root, **options) -> ConfigParser:
+    parser = ConfigParser()
+    parser.read_config(str(root / "configs" / "inference.yaml"))
+    parser.update({"bundle_root": str(root), **options})
     return parser
 
 

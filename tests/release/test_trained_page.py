@@ -8,12 +8,11 @@ import sys
 
 import pytest
 
-from custom.plans import load_plan
 from custom.release import release, trained_bundle
 from custom.release.contents import bundle_contents
 from custom.release.trained_page import trained_pages
 
-from ..bundle_copies import STATED, change_metadata, fresh_weights
+from ..bundle_copies import STATED, change_metadata, seeded_training
 
 TRAINING = {"epoch": 7, "fold": 0, "num_folds": 5}
 
@@ -21,9 +20,8 @@ TRAINING = {"epoch": 7, "fold": 0, "num_folds": 5}
 def trained(project, folder, name, plan):
     """A trained bundle of a bundle and one of its plans, with weights of a seed."""
     root = project / "bundles" / name
-    used = {**load_plan(plan, root), "training": TRAINING}
-    model = fresh_weights(root, folder / "training" / plan / "model.pt", used)
-    trained_bundle(str(root), str(folder / "own" / f"own_{plan}"), checkpoint=str(model))
+    training = seeded_training(root, folder / "training" / plan, plan, training=TRAINING)
+    trained_bundle(str(root), str(folder / "own" / f"own_{plan}"), str(training))
     return folder / "own" / f"own_{plan}"
 
 

@@ -9,13 +9,13 @@ import pytest
 
 from custom.errors import InputError
 from custom.reports.case_picture import (
-    class_colour,
     draw_cases,
     region_of_interest,
     slice_case,
     slice_with_most_foreground,
     slicing_axis,
 )
+from custom.reports.drawing import class_colour
 
 
 def read_picture(path):

@@ -7,7 +7,7 @@ import yaml
 
 from custom.cohort.manifest import FLARE_CLASSES, Cohort, CohortCase, default_group_rules, group_cases
 from custom.errors import InputError
-from custom.workflows.recipe import TrainingCase, describe_plan, parse_recipe, plan_stages, select_stages
+from custom.workflows.recipe import TrainingCase, describe_plan, parse_recipe, plan_stages
 
 ORGANS, ALL = tuple(range(1, 14)), tuple(range(1, 15))
 DATASET2 = (1, 2, 3, 4, 13, 14)
@@ -295,53 +295,6 @@ def test_a_stage_without_labels_to_train_on(plan, groups, stage, message):
     with pytest.raises(InputError) as error:
         plan({"name": "a", "train": ["dataset1"]}, {"name": "b", **stage}, of={**groups, "empty": []})
     assert str(error.value).startswith(message)
-
-
-@pytest.mark.parametrize(
-    ("stages", "until", "expected"),
-    [
-        ("all", "", [1, 2, 3, 4, 5]),
-        ("all", None, [1, 2, 3, 4, 5]),
-        ("2_tumours", "", [2]),
-        (3, "", [3]),
-        ("3", "", [3]),
-        ("5, 1_organs", "", [1, 5]),
-        ([4, "2_tumours"], "", [2, 4]),
-        ((1, 2), "", [1, 2]),
-        ("all", 3, [1, 2, 3]),
-        ("all", "2_tumours", [1, 2]),
-        ([1, 4], "3", [1]),
-    ],
-)
-def test_stages_are_chosen_by_name_number_list_and_end(plan, paper, stages, until, expected):
-    planned = list(plan(*paper).values())
-    assert select_stages(planned, stages, until) == [planned[number - 1] for number in expected]
-
-
-def test_a_name_comes_before_a_number(plan):
-    planned = list(plan({"name": "2", "train": ["dataset1"]}, {"name": "x", "train": ["dataset2"]}).values())
-    assert [one.stage.name for one in select_stages(planned, 2)] == ["2"]
-
-
-@pytest.mark.parametrize(
-    ("stages", "until", "message"),
-    [
-        (
-            "tumours",
-            "",
-            "'tumours' is no stage: pass one of 1_organs, 2_tumours, 3_both, 4_partial, 5_small, or a number",
-        ),
-        (6, "", "'6' is no stage"),
-        ("all", 0, "'0' is no stage"),
-        ([1, "-1"], "", "'-1' is no stage"),
-        ("all", "last", "'last' is no stage"),
-        (4, 2, "no stage of 4 is left until 2; pass other --stages or --until"),
-    ],
-)
-def test_stages_that_cannot_be_chosen(plan, paper, stages, until, message):
-    with pytest.raises(InputError) as error:
-        select_stages(list(plan(*paper).values()), stages, until)
-    assert message in str(error.value)
 
 
 def test_a_case_keeps_what_was_annotated_in_it(plan, groups):

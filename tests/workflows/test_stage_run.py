@@ -15,8 +15,9 @@ from custom.errors import InputError
 from custom.io.atomic_write import write_json
 from custom.io.checksums import sha256
 from custom.workflows import stage_run
+from custom.workflows.chain import Chain
 from custom.workflows.recipe import parse_recipe, plan_stages
-from custom.workflows.stage_run import PipelineSettings, StageRun, model_stages, scores_of, training_seconds
+from custom.workflows.stage_run import PipelineSettings, StageRun, model_stages
 from custom.workflows.work_folder import WorkFolder
 
 RECIPE = (
@@ -25,12 +26,13 @@ RECIPE = (
     {"name": "3_again", "train": ["bare"], "unannotated": "no_gradient"},
     {"name": "alone", "train": ["liver"], "labels": "annotated", "control": True},
 )
+KINDS = ("label", "confidence")
 SETTINGS = PipelineSettings(
     bundle_root=Path("/bundle"),
     overlays=("phantoms",),
     training={"epochs": 2, "spacing": [4, 2, 2], "filters": [8, 16]},
     inference={"windows": "all"},
-    machine={"num_workers": 0},
+    runtime={"num_workers": 0},
     keep_cache=False,
     window=(-3, 5),
 )
@@ -86,9 +88,13 @@ class Bundle:
         return [f"{names[0]} {overrides['run_name']}" for names, overrides in self.runs]
 
 
+class Stages(Chain):
+    noun, option = "stage", "--stages"
+
+
 @pytest.fixture
 def pipeline(tmp_path, monkeypatch):
-    """Runs stages by name, each anew from what is on the disk."""
+    """Runs stages by name, each again from what is on the disk."""
     label = np.zeros((4, 4, 4), np.uint8)
     label[0] = 1
 
@@ -102,6 +108,7 @@ def pipeline(tmp_path, monkeypatch):
     work = WorkFolder(tmp_path / "work")
     bundle = Bundle(work)
     monkeypatch.setattr(stage_run, "run_config", bundle)
+    monkeypatch.setattr(StageRun, "inputs", lambda stage: {"stage": stage.name})
     write_json(work.intensity, {"mean": 79.4})
 
     class Pipeline:
@@ -109,12 +116,15 @@ def pipeline(tmp_path, monkeypatch):
         groups = {"liver": list(cases[:2]), "bare": bare}
         planned = {one.stage.name: one for one in plan_stages(parse_recipe(RECIPE, list(groups)), groups)}
 
-        def stage(self, name, settings=SETTINGS):
-            return StageRun(self.planned[name], [*self.planned.values()], self.cohort, self.groups, work, settings)
+        def stages(self, settings=SETTINGS):
+            every = [*self.planned.values()]
+            found = [StageRun(one, every, self.cohort, self.groups, work, settings, dict) for one in every]
+            return {one.name: one for one in found}
 
         def run(self, *names, **settings):
+            chain = Stages([*self.stages(replace(SETTINGS, **settings)).values()], work.path)
             for name in names:
-                self.stage(name, replace(SETTINGS, **settings)).run(lambda planned: {"stage": planned.stage.name})
+                chain.do(chain.runs[name])
 
         def record(self, name):
             return json.loads(work.stage(name).record.read_text())
@@ -133,6 +143,7 @@ def test_a_stage_labels_merges_trains_and_is_recorded(pipeline):
     assert record["fill"][0].pop("seconds") >= 0
     assert record == {
         "stage": "2_both",
+        "needs": ["1_liver"],
         "state": "done",
         "train": ["liver", "bare"],
         "cases": {"liver": 2, "bare": 3},
@@ -141,7 +152,7 @@ def test_a_stage_labels_merges_trains_and_is_recorded(pipeline):
         "unannotated": "background",
         "control": False,
         "epochs": 2,
-        "set_aside": 0,
+        "excluded": 0,
         "fill": [
             {"group": "bare", "model_stage": "1_liver", "model_sha256": model, "classes": ["liver"], "cases": 3},
         ],
@@ -154,7 +165,7 @@ def test_a_stage_labels_merges_trains_and_is_recorded(pipeline):
     merged = json.loads((pipeline.work.stage("2_both").path / "labels" / "u1.json").read_text())
     assert (merged["model"], merged["filled"]) == ({"stage": "1_liver", "sha256": model}, ["liver"])
     assert merged["volumes_ml"] == {"liver": 0.128}  # 16 voxels of 8 mm3
-    assert json.loads(pipeline.work.stage("2_both").inputs.read_text()) == {"stage": "2_both"}
+    assert json.loads(pipeline.work.stage("2_both").inputs.read_text())["stage"] == "2_both"
     assert pipeline.record("1_liver")["overlays"] == ["phantoms", "big"]
 
 
@@ -188,7 +199,10 @@ def test_a_prediction_is_made_as_its_model_was_trained(pipeline):
     assert asked["windows"] == "all", "2_both's own choice is for its own model"
     assert asked["checkpoint"] == str(pipeline.work.stage("1_liver").model)
     assert asked["output_dir"] == str(pipeline.work.stage("2_both").pseudo_labels("bare"))
+    assert asked["intensity_file"] == str(pipeline.work.stage("1_liver").models / "intensity.json"), "the model's"
     assert asked["confidence"] is False
+    names = [asked[f"{kind}_formatter"]({"filename_or_obj": pipeline.groups["bare"][0].image}) for kind in KINDS]
+    assert names == [{"subject": "u0.nii.gz"}, {"subject": "u0_confidence.nii.gz"}]
     assert asked["record_facts"] == {
         "stage": "2_both",
         "model": {"stage": "1_liver", "sha256": sha256(pipeline.work.stage("1_liver").model)},
@@ -237,16 +251,15 @@ def test_the_seconds_of_labelling_are_those_of_its_cases_whichever_run_labelled_
         write_json(
             pipeline.work.stage("2_both").pseudo_label("bare", name).with_name(f"{name}.json"), {"seconds": seconds}
         )
-    pipeline.stage("2_both").finish({"bare": "checksum"})
-    assert pipeline.record("2_both")["fill"][0]["seconds"] == 12.0
+    assert pipeline.stages()["2_both"].result()["fill"][0]["seconds"] == 12.0
 
 
 def test_a_bad_scan_is_left_out_of_this_and_later_stages(pipeline):
     pipeline.bundle.bad_scans = {pipeline.groups["bare"][1].image}
     pipeline.run("1_liver", "2_both", "3_again")
-    assert pipeline.work.set_aside() == {"u1": f"{pipeline.groups['bare'][1].image}: ValueError: torn"}
+    assert pipeline.work.excluded() == {"u1": f"{pipeline.groups['bare'][1].image}: ValueError: torn"}
     record = pipeline.record("2_both")
-    assert (record["cases"]["bare"], record["labelled_cases"], record["set_aside"]) == (2, 4, 1)
+    assert (record["cases"]["bare"], record["labelled_cases"], record["excluded"]) == (2, 4, 1)
     assert [
         Path(entry["label"]).name for entry in json.loads(pipeline.work.stage("3_again").case_list.read_text())
     ] == [
@@ -258,18 +271,18 @@ def test_a_bad_scan_is_left_out_of_this_and_later_stages(pipeline):
 def test_a_case_that_an_earlier_stage_left_out_stays_out_when_the_list_is_lost(pipeline):
     pipeline.bundle.bad_scans = {pipeline.groups["bare"][1].image}
     pipeline.run("1_liver", "2_both")
-    pipeline.work.set_aside_file.unlink()
+    pipeline.work.excluded_file.unlink()
     pipeline.run("3_again")
     reason = f"{pipeline.groups['bare'][1].image}: stage 2_both left it without a label"
-    assert pipeline.work.set_aside() == {"u1": reason}
+    assert pipeline.work.excluded() == {"u1": reason}
     assert pipeline.record("3_again")["labelled_cases"] == 2
 
 
 def test_a_stage_without_a_usable_case(pipeline):
-    pipeline.work.add_set_aside({"l0": "torn", "l1": "torn"})
+    pipeline.work.exclude({"l0": "torn", "l1": "torn"})
     with pytest.raises(InputError) as error:
         pipeline.run("1_liver")
-    assert str(error.value) == f"stage 1_liver: every case is set aside, see {pipeline.work.set_aside_file}"
+    assert str(error.value) == f"stage 1_liver: every case is excluded, see {pipeline.work.excluded_file}"
 
 
 @pytest.mark.parametrize(("stage", "source"), [("2_both", "1_liver"), ("3_again", "2_both")])
@@ -307,19 +320,3 @@ def test_several_processes_train_together(pipeline, monkeypatch):
 def test_the_stages_a_stage_rests_on(pipeline):
     found = {name: model_stages(one) for name, one in pipeline.planned.items()}
     assert found == {"1_liver": [], "2_both": ["1_liver"], "3_again": ["2_both"], "alone": []}
-
-
-def test_scores_of_groups_where_there_are_any():
-    row = {"cases": 2, "dice_mean": 0.5, "dice_sd": 0.1, "nsd_mean": 0.6, "nsd_sd": 0.2, "dice_median": 0.5}
-    score = {"dice": 0.5, "dice_sd": 0.1, "nsd": 0.6, "nsd_sd": 0.2, "cases": 2}
-    summary = {"liver": row, "spleen": row, "organs": row, "mean of classes": row}
-    groups = {"organs": ["liver", "spleen"], "tumour": []}
-    assert scores_of({"summary": summary, "groups": groups}) == {"organs": score}
-    assert scores_of({"summary": summary}) == dict.fromkeys(summary, score)
-    assert scores_of({}) == {}
-
-
-def test_seconds_of_a_training(tmp_path):
-    assert training_seconds(tmp_path / "log.csv") == 0
-    (tmp_path / "log.csv").write_text("epoch,seconds\n1,1.26\n2,\n3,2\n")
-    assert training_seconds(tmp_path / "log.csv") == 3.3

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .anatomy import CLASSES, ORGANS
-from .tumours import TUMOUR_ID
+from ..folder import shares
+from .organs import CLASSES, ORGAN_ID, ORGANS
 
 PAPER_CASES = {"dataset1": 222, "dataset2": 597, "dataset3": 1381, "dataset4": 1800}
 KIDNEYS = ("right_kidney", "left_kidney")
@@ -56,16 +56,12 @@ def draw_studies(count: int, seed: int) -> list[Study]:
 
 
 def group_sizes(count: int) -> dict[str, int]:
-    """`count` cases in the paper's proportions (largest remainder), one of each group where there are four."""
-    paper = np.array(list(PAPER_CASES.values()))
-    shares = count * paper / paper.sum()
-    sizes = np.floor(shares).astype(int)
-    for index in np.argsort(-(shares - sizes), kind="stable")[: count - sizes.sum()]:
-        sizes[index] += 1
-    while count >= len(sizes) and sizes.min() == 0:
-        sizes[np.argmin(sizes)] += 1
-        sizes[np.argmax(sizes)] -= 1
-    return dict(zip(PAPER_CASES, sizes.tolist(), strict=True))
+    """`count` cases in the paper's proportions, one of each group where there are four."""
+    sizes = shares(count, PAPER_CASES)
+    while count >= len(sizes) and min(sizes.values()) == 0:
+        sizes[min(sizes, key=lambda name: sizes[name])] += 1
+        sizes[max(sizes, key=lambda name: sizes[name])] -= 1
+    return sizes
 
 
 def annotate(label: np.ndarray, organs: np.ndarray, annotated: Sequence[str]) -> np.ndarray:
@@ -76,9 +72,8 @@ def annotate(label: np.ndarray, organs: np.ndarray, annotated: Sequence[str]) ->
         organs: the same without tumours. Who annotates a host but no tumours marks the host through them.
         annotated: names of classes.
     """
-    wanted = np.zeros(len(CLASSES) + 1, bool)
-    wanted[[1 + CLASSES.index(name) for name in annotated]] = True
-    partial = np.where(wanted[organs], organs, np.uint8(0))
-    if wanted[TUMOUR_ID]:
-        partial[label == TUMOUR_ID] = TUMOUR_ID
+    wanted = [ORGAN_ID[name] for name in annotated]
+    partial = np.where(np.isin(organs, wanted), organs, np.uint8(0))
+    if "tumour" in annotated:
+        partial[label == ORGAN_ID["tumour"]] = ORGAN_ID["tumour"]
     return partial

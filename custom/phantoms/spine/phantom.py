@@ -1,43 +1,44 @@
-"""One phantom: spine, tumour and scan put together."""
+"""One phantom: a gadolinium-enhanced T1 scan of a spine with one tumour. Signals are relative to fat's."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from ...errors import InputError
-from .anatomy import Canal, Spine, draw_spine, resting_canal
-from .scanner import SUB_SLICES, Acquisition, acquire, draw_acquisition
-from .signal import Contents, draw_contents, paint_cord, paint_fluid, paint_tumour
-from .tissue import Surroundings, Tissue, draw_tissue
-from .tumours import (
-    PATIENTS,
-    TUMOURS,
-    Tumour,
-    displace_canal,
-    draw_tumour,
-    draw_volume_cm3,
-    level_for_volume,
-    tumour_level,
-)
+from ..canvas import Canvas, volume_threshold
+from ..grid import Grid
+from ..ripples import draw_ripples
+from ..shapes import Common, Ellipsoid, HalfSpace, Points, Shape, Slabs, straight_column
+from .canal import Canal, Spine, draw_spine, remodel
+from .scan import acquire, draw_grid
+from .tumours import TUMOURS, Tumour, draw_tumour
 
 SMALLEST_EXTENT_MM = (60.0, 80.0)
+SUB_SLICES = 3  # samples across a slice, whose mean is the slice; odd, so that their median decides the label
+AIR, DARK = 0.02, 0.1  # dark: compact bone, dura, ligament
+SIGNALS = {  # evenly drawn for every patient
+    "fluid": (0.15, 0.25),
+    "cord": (0.42, 0.5),
+    "muscle": (0.36, 0.46),
+    "disc": (0.32, 0.42),
+    "marrow": (0.5, 0.72),
+    "viscera": (0.4, 0.7),
+    "vessel": (0.6, 0.95),  # enhances
+}
 
 
 @dataclass(frozen=True)
 class SpinePhantom:
     """A generated scan: image (int16) and label (uint8) of one shape (slices, anterior, superior), affine in mm, RAS.
 
-    The label is 0 outside the tumour and 1 + the type's place in `TUMOURS` within; `volume_cm3` is the labelled volume.
+    The label is 0 outside the tumour and 1 + the type's place in `TUMOURS` within.
     """
 
     image: np.ndarray
     label: np.ndarray
     affine: np.ndarray
-    tumour: str
-    volume_cm3: float
 
 
 @dataclass(frozen=True)
@@ -45,177 +46,132 @@ class Scene:
     """Everything drawn for one phantom, before any pixel is computed."""
 
     spine: Spine
-    canal: Canal
     tumour: Tumour
-    tissue: Tissue
-    contents: Contents
-    acquisition: Acquisition
+    canal: Canal
+    grid: Grid
 
-    def plane_points(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(axis position across, ahead, along) of the pixels of any sagittal plane, float32 (anterior, superior)."""
-        y, z = np.meshgrid(self.acquisition.axis_mm(1), self.acquisition.axis_mm(2), indexing="ij")
-        first, ahead, along = (p.astype(np.float32) for p in self.spine.straighten(y, z))
-        return first, ahead, along
+    def points(self) -> Points:
+        """Straightened coordinates of the samples, `SUB_SLICES` for each slice."""
+        return self.spine.straighten(*self.grid.points(SUB_SLICES))
+
+    def tumour_distance(self, points: Points) -> np.ndarray:
+        """Distance (mm) to the tumour, raised where it would leave its compartment, so that it hugs cord and dura."""
+        distance = self.tumour.distance(points)
+        if self.tumour.kind.within_cord:
+            return distance + 2 * np.maximum(self.canal.cord.distance(points) + 0.3, 0)
+        distance = distance + 2 * np.maximum(self.canal.sac.distance(points), 0)
+        if not self.tumour.kind.embedded:
+            distance = distance + 2 * np.maximum(0.3 - self.canal.cord.distance(points), 0)
+        return distance
 
 
 def make_spine_phantom(
     seed: int,
-    tumour: str | None = None,
+    tumour: str,
     extent_mm: tuple[float, float] = (120.0, 200.0),
     in_plane_mm: tuple[float, float] | None = None,
 ) -> SpinePhantom:
-    """A phantom of a sagittal T2-weighted spine MRI with one tumour; the same arguments give the same arrays.
+    """A phantom of a sagittal scan with one tumour; the same arguments give the same arrays.
 
     Args:
         seed: decides everything that is drawn.
-        tumour: one of `TUMOURS`; None draws it with the paper's frequencies.
+        tumour: one of `TUMOURS`.
         extent_mm: field of view, anterior-posterior and superior-inferior.
         in_plane_mm: range of the pixel size, instead of the paper's; larger pixels make quick demonstrations.
 
     Raises:
         InputError: an unknown tumour, or a field of view too small for a spine.
     """
-    scene_seed, scan_seed = np.random.SeedSequence(seed).spawn(2)
-    scene = draw_scene(np.random.default_rng(scene_seed), tumour, extent_mm, in_plane_mm)
-    rng = np.random.default_rng(scan_seed)
-    signal, mask = render(scene, rng)
-    return SpinePhantom(
-        image=acquire(rng, signal, scene.acquisition),
-        label=mask.astype(np.uint8) * np.uint8(1 + TUMOURS.index(scene.tumour.name)),
-        affine=scene.acquisition.affine,
-        tumour=scene.tumour.name,
-        volume_cm3=float(mask.sum()) * scene.acquisition.voxel_mm3 / 1000,
-    )
+    rng = np.random.default_rng(seed)
+    scene = draw_scene(rng, tumour, extent_mm, in_plane_mm)
+    signal, mask = render(rng, scene)
+    number = np.uint8(1 + list(TUMOURS).index(tumour))
+    return SpinePhantom(acquire(rng, signal), mask * number, scene.grid.affine)
 
 
 def draw_scene(
     rng: np.random.Generator,
-    tumour: str | None,
+    tumour: str,
     extent_mm: tuple[float, float],
     in_plane_mm: tuple[float, float] | None = None,
 ) -> Scene:
-    """Draw anatomy, tumour and acquisition."""
+    """Draw spine, tumour and the scan's grid."""
     if extent_mm[0] < SMALLEST_EXTENT_MM[0] or extent_mm[1] < SMALLEST_EXTENT_MM[1]:
         raise InputError(f"extent_mm: {tuple(extent_mm)} holds no spine; give at least {SMALLEST_EXTENT_MM} mm")
     if in_plane_mm is not None and not 0.2 <= in_plane_mm[0] <= in_plane_mm[1] <= 3:
-        raise InputError(
-            f"in_plane_mm: {tuple(in_plane_mm)} is no range of pixel sizes; give (low, high) in 0.2 to 3 mm"
-        )
-    if tumour is None:
-        frequencies = np.array([PATIENTS[name] for name in TUMOURS], dtype=float)
-        tumour = str(rng.choice(TUMOURS, p=frequencies / frequencies.sum()))
+        raise InputError(f"in_plane_mm: {tuple(in_plane_mm)} is no (low, high) within 0.2 to 3 mm")
     if tumour not in TUMOURS:
         raise InputError(f"tumour: '{tumour}' is no type of tumour; choose one of {', '.join(TUMOURS)}")
-    volume = draw_volume_cm3(rng, tumour)
-    acquisition = draw_acquisition(rng, tumour, extent_mm, in_plane_mm)
-    spine = draw_spine(rng, extent_mm)
-    mass = draw_tumour(rng, tumour, volume, spine, extent_mm)
-    length = 1.3 * extent_mm[1]
-    return Scene(
-        spine=spine,
-        canal=displace_canal(resting_canal(spine, length), spine, mass),
-        tumour=mass,
-        tissue=draw_tissue(rng),
-        contents=draw_contents(rng, spine, mass, extent_mm[1]),
-        acquisition=acquisition,
-    )
+    grid = draw_grid(rng, TUMOURS[tumour], extent_mm, in_plane_mm)
+    spine = draw_spine(rng, extent_mm[0])
+    mass = draw_tumour(rng, tumour, spine.cord, spine.sac, extent_mm[1])
+    return Scene(spine, mass, remodel(spine, mass), grid)
 
 
-@dataclass(frozen=True)
-class Lesion:
-    """The tumour sampled in its box: slices, then rows and columns of the band of pixels around the canal."""
-
-    slices: slice
-    box: tuple[slice, slice]
-    level: np.ndarray  # (slices, SUB_SLICES, rows, columns), 1 on the surface
-    mm_per_level: np.ndarray
-
-    def voxels(self) -> np.ndarray:
-        """Mask (slices, rows, columns) of the voxels of which at least half is tumour."""
-        return np.sort(self.level, axis=1)[:, SUB_SLICES // 2] <= 1
-
-
-def render(scene: Scene, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """(noiseless signal float32, tumour mask bool) of all slices, each the mean of its samples across the slice."""
-    acquisition, tumour, contents = scene.acquisition, scene.tumour, scene.contents
-    first, ahead, along = scene.plane_points()
-    band = canal_band(scene, ahead)
-    near_first, near_ahead, near_along = first[band], ahead[band], along[band]
-    canal = scene.canal.at(near_along)
-    lesion = sample_lesion(scene, canal, near_first, near_ahead, near_along)
-    surroundings = Surroundings(scene.spine, scene.tissue, ahead, along, acquisition.spacing_mm[0])
-    texture = tissue_texture(rng, acquisition)
-    signal = np.empty(acquisition.shape, np.float32)
-    for index, positions in enumerate(acquisition.sub_slices_mm()):
-        across = np.float32(acquisition.axis_mm(0)[index]) - first
-        signal[index] = surroundings.plane(across, texture[index])
-        outside = signal[index][band].copy()
-        samples = np.zeros_like(outside)
-        for sample, x in enumerate(positions):
-            plane = outside.copy()
-            points = (np.float32(x) - near_first, near_ahead, near_along)
-            paint_fluid(plane, scene.spine, canal, contents, points)
-            surroundings.paint_bulges(plane, band, points[0])
-            paint_cord(plane, canal, tumour, contents, points)
-            if lesion.slices.start <= index < lesion.slices.stop:
-                place = index - lesion.slices.start, sample
-                paint_tumour(
-                    plane[lesion.box],
-                    tumour,
-                    contents,
-                    lesion.level[place],
-                    lesion.mm_per_level[place],
-                    tuple(p[lesion.box] for p in points),
-                )
-            samples += plane
-        signal[index][band] = samples / SUB_SLICES
-    mask = np.zeros(acquisition.shape, bool)
-    rows, columns = lesion.box
-    mask[lesion.slices, band[0]][:, rows, columns] = lesion.voxels()
-    return signal, mask
+def render(rng: np.random.Generator, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+    """(signal float32, tumour mask bool) of all slices, without noise; a slice is the mean of its samples."""
+    signals = {name: float(rng.uniform(*limits)) for name, limits in SIGNALS.items()}
+    canvas = Canvas(scene.points(), signals["muscle"], scene.grid.spacing_mm[1])
+    paint_surroundings(rng, canvas, scene.spine, signals)
+    paint_canal(rng, canvas, scene, signals)
+    distance = scene.tumour_distance(canvas.points)
+    in_slices = (scene.grid.shape[0], SUB_SLICES, *scene.grid.shape[1:])
+    middle = np.median(distance.reshape(in_slices), axis=1)  # below 0: at least half of the samples are within
+    surface = np.float32(volume_threshold(middle, scene.tumour.volume_mm3 / scene.grid.voxel_mm3))
+    paint_tumour(rng, canvas, scene.tumour, distance - surface, signals)
+    canvas.signal *= 1 + np.float32(0.06) * draw_ripples(rng, (6, 25), 12)(canvas.points)
+    return canvas.signal.reshape(in_slices).mean(axis=1), middle <= surface
 
 
-def canal_band(scene: Scene, ahead: np.ndarray) -> tuple[slice, slice]:
-    """The rows of pixels that the dura reaches in any column."""
-    return span((np.abs(ahead) < 2 + scene.canal.sac_ahead.max()).any(axis=1)), slice(None)
+def paint_surroundings(rng: np.random.Generator, canvas: Canvas, spine: Spine, signals: dict[str, float]) -> None:
+    """Fat beneath the skin, what lies before the spine, vertebrae with discs and processes."""
+    skin, thickness = rng.uniform(46, 64), rng.uniform(7, 18)
+    canvas.paint(HalfSpace(np.array([0, thickness - skin, 0]), np.array([0, 1, 0])), 1.0)
+    canvas.paint(HalfSpace(np.array([0, -skin, 0]), np.array([0, 1, 0])), AIR)
+    back = spine.sac[1] + 1.8  # of the vertebral bodies
+    front = back + 2 * spine.body[1]
+    canvas.paint(HalfSpace(np.array([0, front + 1, 0]), np.array([0, -1, 0])), signals["viscera"])
+    canvas.paint(straight_column(rng.uniform(-8, 8), front + rng.uniform(7, 12), 6, 6), signals["vessel"])
+    bodies = straight_column(0, back + spine.body[1], *spine.body)
+    between = Slabs(spine.first_disc + spine.pitch / 2, spine.pitch, spine.pitch * rng.uniform(0.7, 0.8))
+    canvas.paint(bodies, DARK, grow_mm=1.6)
+    canvas.paint(bodies, signals["disc"])
+    paint_bone(canvas, Common((bodies, between)), signals)
+    canvas.paint(straight_column(0, -back - 3, 8, 4), 1.0)  # fat behind the dura
+    arches = Slabs(spine.first_disc + rng.uniform(0, spine.pitch), spine.pitch, 0.5 * spine.pitch)
+    paint_bone(canvas, Common((straight_column(0, -back - 13, 4, 10), arches)), signals)
 
 
-def span(wanted: np.ndarray) -> slice:
-    """The smallest slice that holds every True of a 1-D mask."""
-    found = np.flatnonzero(wanted)
-    return slice(int(found[0]), int(found[-1]) + 1) if len(found) else slice(0, 0)
+def paint_bone(canvas: Canvas, shape: Shape, signals: dict[str, float]) -> None:
+    """A dark compact shell around marrow."""
+    canvas.paint(shape, DARK)
+    canvas.paint(shape, signals["marrow"], grow_mm=-1.2)
 
 
-def sample_lesion(scene: Scene, canal: Canal, first: np.ndarray, ahead: np.ndarray, along: np.ndarray) -> Lesion:
-    """Sample the tumour where it may be, its level scaled so that the labelled voxels have the drawn volume."""
-    acquisition, tumour = scene.acquisition, scene.tumour
-    reach = 1.7 * max(tumour.radii[:2]) + 4
-    middle = tumour.offset_mm * np.asarray(tumour.direction)
-    near = (np.abs(along - tumour.along_mm) < 1.6 * tumour.radii[2] + 4) & (np.abs(ahead - middle[1]) < reach)
-    box = span(near.any(axis=1)), span(near.any(axis=0))
-    first, ahead, along = first[box], ahead[box], along[box]
-    positions = acquisition.sub_slices_mm()
-    slices = span((np.abs(positions - first.mean() - middle[0]) < reach).any(axis=1))
-    across = positions[slices].astype(np.float32)[..., None, None] - first
-    level, mm_per_level = tumour_level(tumour, canal.crop(box), across, ahead, along)
-    median = np.sort(level, axis=1)[:, SUB_SLICES // 2]
-    surface = np.float32(level_for_volume(median, acquisition.voxel_mm3, tumour.volume_mm3))
-    return Lesion(slices, box, level / surface, mm_per_level * surface)
+def paint_canal(rng: np.random.Generator, canvas: Canvas, scene: Scene, signals: dict[str, float]) -> None:
+    """Dura, fluid, cord, and cysts in the cord beside the tumour's poles, which are not labelled."""
+    canvas.paint(scene.canal.sac, DARK, grow_mm=0.7)
+    canvas.paint(scene.canal.sac, signals["fluid"])
+    canvas.paint(scene.canal.cord, signals["cord"])
+    tumour = scene.tumour
+    for pole in (-1, 1):
+        length = rng.uniform(6, 16)
+        radii = np.array([*(rng.uniform(0.6, 0.95) * np.asarray(scene.spine.cord)), length])
+        if rng.uniform() < tumour.kind.cyst_chance:
+            along = tumour.along_mm + pole * (0.7 * tumour.radii[2] + length)
+            x, y, _, _ = (float(value) for value in scene.canal.cord.section(np.array(along)))
+            cyst = Ellipsoid(np.array([x, y, along]), radii, np.eye(3))
+            canvas.paint(cyst, signals["cord"], grow_mm=1.2)
+            canvas.paint(cyst, signals["fluid"])
 
 
-def tissue_texture(rng: np.random.Generator, acquisition: Acquisition) -> np.ndarray:
-    """Smooth noise of unit size per slice, a few millimetres fine, stretched along the spine."""
-    coarse = [max(round(size * acquisition.spacing_mm[1] / 1.5), 4) for size in acquisition.shape[1:]]
-    noise = gaussian_filter(rng.standard_normal((acquisition.shape[0], *coarse), dtype=np.float32), (0.6, 0.9, 2.2))
-    return resize_planes(noise / noise.std(), acquisition.shape[1:])
-
-
-def resize_planes(planes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Linear interpolation of every plane (first axis) to `shape`."""
-    for axis, size in enumerate(shape, start=1):
-        position = np.linspace(0, planes.shape[axis] - 1, size, dtype=np.float32)
-        lower = np.minimum(position.astype(int), planes.shape[axis] - 2)
-        weight = np.expand_dims(position - lower, tuple(range(1, planes.ndim - axis)))
-        below, above = planes.take(lower, axis), planes.take(lower + 1, axis)
-        planes = below + weight * (above - below)
-    return planes
+def paint_tumour(
+    rng: np.random.Generator, canvas: Canvas, tumour: Tumour, distance: np.ndarray, signals: dict[str, float]
+) -> None:
+    """The tumour, enhancing evenly or around a core that does not."""
+    signal: np.ndarray | float = rng.uniform(*tumour.kind.enhancement)
+    rim = rng.uniform(0.2, 0.45) * min(tumour.radii)
+    if rng.uniform() < tumour.kind.ring_chance:
+        core = np.clip(0.5 - (distance + np.float32(rim)) / 2, 0, 1)
+        signal = signal + core * np.float32(rng.uniform(0.8, 1.0) * signals["cord"] - signal)
+    canvas.blend((slice(None),) * 3, distance, signal)
