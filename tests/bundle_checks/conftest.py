@@ -96,15 +96,15 @@ class CheckedBundle:
         }
 
     def small_options(self, *names: str) -> dict[str, Any]:
-        """The same for the named configs: with a cohort or an exported network where they read one."""
-        config = merged_configs(*self.files(*names))
-        options = {}
+        """The same for the named configs: with an exported network, or of a recipe with its own plans and a cohort."""
+        config, options = merged_configs(*self.files(*names)), dict(self.small)
         if "cohort" in config:
+            del options["plan"]
             options["cohort"] = str(write_cohort_of_groups(self.work / "cohort.json", config["groups"]))
         if "exported" in config:
             exported = self.work / "model.ts"
             options["exported"] = self.module("export").export(self.root, exported, ckpt_dir=self.small["ckpt_dir"])
-        return {**self.small, **options}
+        return options
 
     @cached_property
     def weights(self) -> Path:

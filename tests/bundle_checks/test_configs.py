@@ -48,3 +48,9 @@ def test_every_entry_can_be_made(bundle, names, request):
             except Exception as error:
                 faults[entry] = str(causes_of(error)[-1])
     assert faults == {}
+
+
+def test_images_are_prepared_as_every_plan_says(bundle):
+    for plan in sorted((bundle.root / "configs" / "plans").glob("*.yaml")):
+        parser = bundle.parser("train", **{**bundle.small_options("train"), "plan": str(plan)})
+        parser.get_parsed_content("train#preprocessing")
