@@ -23,14 +23,23 @@ TRACKING = "--tracking mlflow"
 SMALL = {**SHORT, "epochs": 1, "iterations_per_epoch": 2}
 
 
+def write_plannable_dataset(folder):
+    """The toy data set with its classes' names, and large enough for a network of three levels."""
+    listing = json.loads((write_dataset(folder) / "dataset.json").read_text())
+    labels = {"background": 0, **{name: value for value, name in enumerate(TINY_PLAN["classes"], start=1)}}
+    (folder / "dataset.json").write_text(json.dumps({**listing, "labels": labels}))
+    for file in folder.glob("*Tr/*.nii.gz"):
+        image = nib.load(file)
+        larger = np.kron(np.asarray(image.dataobj), np.ones((2, 2, 2))).astype(image.get_data_dtype())
+        nib.save(nib.Nifti1Image(larger, image.affine), file)
+
+
 @pytest.fixture(scope="module")
 def work(project, tmp_path_factory):
     """A copy of the bundle as it is shipped, a data set, scans, KiTS masks and the overlay that makes it small."""
     folder = tmp_path_factory.mktemp("documented")
     copy_of_bundle(project, "batseg_spine", folder)
-    listing_file = write_dataset(folder / "dataset") / "dataset.json"
-    labels = {"0": "background", **{str(value): name for value, name in enumerate(TINY_PLAN["classes"], start=1)}}
-    listing_file.write_text(json.dumps({**json.loads(listing_file.read_text()), "labels": labels}))
+    write_plannable_dataset(folder / "dataset")
     shutil.copytree(folder / "dataset" / "imagesTr", folder / "scans")
     (folder / "kits").mkdir()
     nib.save(nib.Nifti1Image(np.tile(np.uint8([0, 1, 2, 2]), (8, 8, 2)), AFFINE), folder / "kits" / "case_00000.nii.gz")

@@ -36,7 +36,7 @@ def write_overlays(folder: Path, bundle: Path) -> dict[str, Path]:
     contents = {
         "": {"default_plan": str(tiny), **SHORTEST, **RUNTIME},
         "few_steps": {"class_names": list(FLARE_CLASSES), **SHORTEST, **RUNTIME},  # --plan hippocampus has two
-        "pipeline": {"training": {"default_plan": str(tiny), **SHORTEST}, "runtime": RUNTIME, **same_plan},
+        "pipeline": {"plan": str(tiny), "training": SHORTEST, "runtime": RUNTIME, **same_plan},
         "demo": {
             **{"phantoms#num_cases": 12, "phantoms#num_validation": 2, "runtime": RUNTIME},
             **{"training": {"plan": str(coarse), **SHORTEST}, "tumours": {}, "refined": {}, "small": {}},
@@ -114,7 +114,7 @@ def test_every_command_of_the_page(project, work, places):
     (two_stages,) = (block for block in recipe if "--until 2" in block)
     (processes,) = (block for block in recipe if "torchrun" in block)
     single = [block for block in page if block not in recipe and block != cohort]
-    assert len(single) == 5, "train, evaluate, inference, measure, export"
+    assert len(single) == 6, "plan, train, evaluate, inference, measure, export"
 
     said = run(fewer(cohort), places, folder)
     assert "validation: 2 of 4 completely annotated cases" in said
