@@ -11,7 +11,7 @@ import pytest
 
 from custom.errors import find_input_error, input_error_message
 
-from .conftest import AFFINE, SHAPE
+from ..small_bundle import AFFINE, SHAPE
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from custom.data import FLARE22_INTENSITY, labelled_datalist
 from custom.networks import NativeScaleDynUNet
 from custom.plans import read_plan
 
-from .conftest import AFFINE, CASES, TINY_FLARE_PLAN, equal, read_labels, rows, weights
+from ..small_bundle import AFFINE, CASES, TINY_FLARE_PLAN
+from .conftest import equal, read_labels, rows, weights
 
 NAMES = ["dark", "bright"]
 FOLDERS = ("imagesTr", "labelsTr")

@@ -10,7 +10,8 @@ from monai.transforms import Compose, RandomizableTrait
 from custom.plans import read_plan, write_plan
 
 from ..io.scan_files import turned, write_scan
-from .conftest import PLANS, Bundle, read_labels, rows
+from ..small_bundle import PLANS
+from .conftest import Bundle, read_labels, rows
 
 OBLIQUE = turned("PIR", (10, -20, 30), (1.3, 0.9, 1.7))
 SHAPE = (14, 17, 13)
