@@ -1,4 +1,4 @@
-"""The normalisation that a plan names: CT by the foreground of its cohort, anything else by each volume's own values."""
+"""The normalisation that a plan names: CT by its cohort's foreground, anything else by each volume's own values."""
 
 from __future__ import annotations
 
