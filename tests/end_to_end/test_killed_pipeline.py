@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 from ..workflows.tiny_cohort import CASES, OVERLAY, RECIPE, STAGES, Pipeline, write_tiny_cohort
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("killed")]
+pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("killed")]
 
 KILLS = 10
 PATIENCE = 300  # seconds
