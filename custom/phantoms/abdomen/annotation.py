@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...cohort.manifest import FLARE_DATASET2
 from ..folder import shares
 from .organs import CLASSES, ORGAN_ID, ORGANS
 
@@ -23,7 +24,7 @@ class Study:
 
 
 ORGAN_STUDY = Study("phantom abdominal organ study", ORGANS)
-TUMOUR_STUDY = Study("phantom abdominal tumour study", ("liver", "spleen", "pancreas", *KIDNEYS, "tumour"))
+TUMOUR_STUDY = Study("phantom abdominal tumour study", FLARE_DATASET2)
 SCREENING = Study("phantom scans without annotation", ())
 READING = Study("phantom validation", CLASSES)
 # annotated as public data sets of these subjects are; none has the classes of the two studies above

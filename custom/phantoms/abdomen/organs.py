@@ -4,25 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...cohort.manifest import FLARE_CLASSES
 from ..shapes import Common, Outside, Shape
 from .patient import Patient
 
-ORGANS = (
-    "liver",
-    "right_kidney",
-    "spleen",
-    "pancreas",
-    "aorta",
-    "inferior_vena_cava",
-    "right_adrenal",
-    "left_adrenal",
-    "gallbladder",
-    "oesophagus",
-    "stomach",
-    "duodenum",
-    "left_kidney",
-)
-CLASSES = (*ORGANS, "tumour")
+CLASSES, ORGANS = FLARE_CLASSES, FLARE_CLASSES[:-1]
 ORGAN_ID = {name: number for number, name in enumerate(CLASSES, start=1)}
 
 # tubes: x, y, z, radius

@@ -15,7 +15,7 @@ from .organs import ORGAN_ID
 
 TUMOUR_ID = ORGAN_ID["tumour"]
 CHANCES_OF_COUNT = (0.6, 0.27, 0.13)  # one, two, three
-HOSTS = {"liver": 0.45, "pancreas": 0.2, "left_kidney": 0.13, "right_kidney": 0.13, "spleen": 0.09}
+HOSTS = {"liver": 0.6, "pancreas": 0.1, "left_kidney": 0.1, "right_kidney": 0.1, "spleen": 0.1}
 LARGEST_PART = 0.2  # of its host
 CONTRAST_HU = (-60.0, -30.0)  # to the host
 
