@@ -28,8 +28,9 @@ RUNTIME = {"num_workers": 0, "amp": False, "cpu_bfloat16": False}
 
 def write_overlays(folder: Path, bundle: Path) -> dict[str, Path]:
     """By config, see Places: overlays with tiny plans."""
-    tiny, coarse = folder / "tiny_plan.yaml", folder / "coarse_plan.yaml"
+    tiny, halves, coarse = (folder / f"{name}_plan.yaml" for name in ("tiny", "halves", "coarse"))
     write_plan(tiny, {**TINY_FLARE_PLAN, "classes": list(FLARE_CLASSES), "scoring": {}})
+    write_plan(halves, {**TINY_FLARE_PLAN, "classes": ["anterior", "posterior"], "scoring": {}})
     grid = {"spacing": [16.0, 12.0, 12.0], "patch_size": [16, 24, 24]}
     write_plan(coarse, {**load_plan("phantoms", bundle), **grid, "prediction": {"min_foreground_voxels": 2}})
     same_plan = {f"recipe#{stage}#settings": {} for stage in range(4)}
@@ -37,6 +38,7 @@ def write_overlays(folder: Path, bundle: Path) -> dict[str, Path]:
         "": {"default_plan": str(tiny), **SHORTEST, **RUNTIME},
         "few_steps": {"class_names": list(FLARE_CLASSES), **SHORTEST, **RUNTIME},  # --plan hippocampus has two
         "pipeline": {"plan": str(tiny), "training": SHORTEST, "runtime": RUNTIME, **same_plan},
+        "pipeline_hippocampus": {"training": {"plan": str(halves), **SHORTEST}, "runtime": RUNTIME},
         "demo": {
             **{"phantoms#num_cases": 12, "phantoms#num_validation": 2, "runtime": RUNTIME},
             **{"training": {"plan": str(coarse), **SHORTEST}, "tumours": {}, "refined": {}, "small": {}},
