@@ -29,11 +29,7 @@ class LoadWeights:
         engine.add_event_handler(Events.STARTED, self)
 
     def __call__(self, _engine: Any) -> None:
-        """Load the weights.
-
-        Raises:
-            InputError: the file is missing, unreadable or of another network.
-        """
+        """Load the weights. Raises InputError: the file is missing, unreadable or of another network."""
         refuse_missing_weights(self.file, "train first, or pass the training's --ckpt_dir or --checkpoint FILE")
         plan = self.file.with_name(PLAN_FILE)
         of_another = f"the plan next to it, {plan}, is of another training"

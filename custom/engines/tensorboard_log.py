@@ -42,9 +42,7 @@ class TensorBoardLog(TensorBoardStatsHandler):
     def attach(self, engine: Engine) -> None:
         """Write when epochs of `engine` end; attach it after the validation and `TrainingLog`."""
         if not has_tensorboard:
-            logger.warning(
-                "no TensorBoard events are written: pip install tensorboard, or pass --tensorboard false to do without"
-            )
+            logger.warning("no TensorBoard events: pip install tensorboard, or pass --tensorboard false to do without")
             return
         super().attach(engine)
         engine.add_event_handler(Events.COMPLETED, self.close)
