@@ -86,11 +86,11 @@ def _stages_markdown(stages: Sequence[Record]) -> str:
 
 def _scores_markdown(stages: Sequence[Record], controls: Sequence[Record]) -> str:
     rows = []
-    last = next((stage for stage in reversed(stages) if stage.get("scores")), None)
+    last: Record = next((stage for stage in reversed(stages) if stage.get("scores")), {})
     for record in [*stages, *controls]:
         is_control = bool(record.get("control"))
         for group, score in (record.get("scores") or {}).items():
-            dice, best = score_of(record, group), None if last is None else score_of(last, group)
+            dice, best = score_of(record, group), score_of(last, group)
             behind = "" if not is_control or dice is None or best is None else f"{best - dice:+.3f}"
             name = f"control: {stage_name(record)}" if is_control else stage_name(record)
             spreads = [_with_spread(score, metric) for metric in ("dice", "nsd")]
