@@ -75,7 +75,13 @@ class WindowPlan:
 
     def rows(self, size: Sequence[int], window: Sequence[int]) -> list[WindowRow]:
         """The rows of an image of `size` voxels (z, y, x), each at least the window's, in order of their starts."""
-        return centre_first_rows(size, window) if self.looks_at_labels else plain_rows(size, window)
+        starts = central_starts if self.looks_at_labels else plain_starts
+        y_starts, x_starts = (starts(*axis) for axis in list(zip(size, window, strict=True))[1:])
+        rows = []
+        for z in even_starts(size[0], window[0], STEP):
+            row = {(i, j): _window((z, y, x), window) for (i, y), (j, x) in product(y_starts.items(), x_starts.items())}
+            rows.append(WindowRow(z, row.pop((0, 0)), row))
+        return rows
 
     def following(self, labels: torch.Tensor, others: Collection[Place]) -> list[Place] | None:
         """The places among `others` to run after a centre window with these labels (z, y, x); None: drop it."""
@@ -90,31 +96,12 @@ class WindowPlan:
 
 def count_plain_windows(size: Sequence[int], window: Sequence[int]) -> int:
     """Number of windows of the plain grid, spread evenly at half-window steps over all axes of an image of any size."""
-    return math.prod(
-        len(even_starts(max(length, width), width, STEP)) for length, width in zip(size, window, strict=True)
-    )
+    return math.prod(len(plain_starts(max(one, width), width)) for one, width in zip(size, window, strict=True))
 
 
-def plain_rows(size: Sequence[int], window: Sequence[int]) -> list[WindowRow]:
-    """Every window of the plain grid; the first of a row is the one at its corner."""
-    z_starts, y_starts, x_starts = (even_starts(*axis, STEP) for axis in zip(size, window, strict=True))
-    rows = []
-    for z in z_starts:
-        row = {
-            (i, j): _window((z, y, x), window) for (i, y), (j, x) in product(enumerate(y_starts), enumerate(x_starts))
-        }
-        rows.append(WindowRow(z, row.pop((0, 0)), row))
-    return rows
-
-
-def centre_first_rows(size: Sequence[int], window: Sequence[int]) -> list[WindowRow]:
-    """For every z of the plain grid the centre window, and up to eight around it by their side in y and x."""
-    y_starts, x_starts = (central_starts(*axis) for axis in list(zip(size, window, strict=True))[1:])
-    rows = []
-    for z in even_starts(size[0], window[0], STEP):
-        row = {(i, j): _window((z, y, x), window) for (i, y), (j, x) in product(y_starts.items(), x_starts.items())}
-        rows.append(WindowRow(z, row.pop((0, 0)), row))
-    return rows
+def plain_starts(size: int, window: int) -> dict[int, int]:
+    """First voxels of the plain grid's windows along an axis, by their number."""
+    return dict(enumerate(even_starts(size, window, STEP)))
 
 
 def central_starts(size: int, window: int) -> dict[int, int]:
