@@ -40,10 +40,8 @@ class CaseGallery:
     Cases are ranked by their mean Dice over the classes that their truth has; a case without foreground is not ranked.
     With one case it alone is shown, with two the best and the worst; the median of an even number is the lower one.
 
-    Of a case only one slice is kept, as 8-bit image and labels and a half-float field (512 x 256 pixels: 0.7 MB), and
-    of at most `MOST_CASES`: the best, the worst and those nearest to the median so far. Up to that many cases the
-    median is exact; beyond it the picture shows, of the cases kept, the one nearest to the true median, and says so.
-
+    Of at most `MOST_CASES` one slice is kept (512 x 256 pixels: 0.7 MB): the best, the worst and those nearest to the
+    median so far. Beyond that many cases the picture shows the one kept that is nearest to the true median and says so.
     With several processes each ranks against the scores of all and sends its three slices to the first, which draws.
 
     The evaluator's output holds "image" (C, X, Y, Z), of which the first channel is shown, and "label" and "pred" on
@@ -53,8 +51,7 @@ class CaseGallery:
         picture_file: the PNG.
         class_names: the foreground classes, ids 1, 2, ...
         distance_field: from the true class ids (1, X, Y, Z) to the field (K, X, Y, Z) in 0..1 to show, for instance
-            `custom.transforms.SurfaceDistanceField`. Where the output has "surface_distance", the network's own field
-            (K, X, Y, Z), that one is shown instead.
+            `custom.transforms.SurfaceDistanceField`; the network's own, "surface_distance" of the output, goes before.
         title: title of the picture.
     """
 
@@ -92,10 +89,8 @@ class CaseGallery:
         truth, prediction = (output[key].round().to(torch.int16) for key in (CommonKeys.LABEL, CommonKeys.PRED))
         check_class_ids(f"CaseGallery, {name}", prediction[None], truth[None])
         if truth.shape != prediction.shape:
-            raise InputError(
-                f"{name}: label {tuple(truth.shape)} and pred {tuple(prediction.shape)} differ in shape; "
-                "bring both to the same grid"
-            )
+            shapes = f"label {tuple(truth.shape)} and pred {tuple(prediction.shape)}"
+            raise InputError(f"{name}: {shapes} differ in shape; bring both to the same grid")
         score = mean_dice(truth, prediction, len(self.class_names))
         if np.isnan(score):
             self._unranked += 1

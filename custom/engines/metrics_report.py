@@ -130,16 +130,12 @@ class MetricsReport:
         """(cases, classes) values of one metric."""
         kept = getattr(engine.state, "metric_details", {})
         if name not in kept:
-            raise InputError(
-                f"MetricsReport: the evaluator keeps no details of a metric {name!r}; it has: "
-                f"{', '.join(kept) or 'none'}; name one of those in `metrics` or add the metric to the evaluator"
-            )
+            known = ", ".join(kept) or "none"
+            raise InputError(f"MetricsReport: no details of a metric {name!r}; name in `metrics` one of: {known}")
         values = convert_to_numpy(kept[name])
         if values.shape != (cases, len(self.class_names)):
-            raise InputError(
-                f"MetricsReport: details of {name!r} of shape {values.shape} for {cases} cases and "
-                f"{len(self.class_names)} classes; leave the background out of the metric"
-            )
+            wanted = f"{cases} cases and {len(self.class_names)} classes; leave the background out of the metric"
+            raise InputError(f"MetricsReport: details of {name!r} of shape {values.shape} for {wanted}")
         return values
 
     def _baselines(self, truth_voxels: np.ndarray) -> dict[str, dict[str, float | None]]:
@@ -187,10 +183,8 @@ def read_baselines(path: str | Path) -> dict[str, dict[str, float | None]]:
         return {}
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-        return {
-            str(name): {str(one): _number_or_none(dice) for one, dice in classes.items()}
-            for name, classes in content.items()
-        }
+        known = {str(name): classes.items() for name, classes in content.items()}
+        return {name: {str(one): _number_or_none(dice) for one, dice in items} for name, items in known.items()}
     except (ValueError, TypeError, AttributeError) as error:
         logger.warning('%s: not JSON of the form {"name": {"class": dice}} (%s); no baselines shown', path, error)
         return {}
@@ -203,9 +197,7 @@ def _number_or_none(value: float | None) -> float | None:
 
 def unique_case_names(files: Sequence[str]) -> list[str]:
     """File names without folder and .nii.gz, with as many folders before them as it takes to distinguish the cases."""
-    parts = [
-        (*PurePath(file).parts[:-1], PurePath(file).name.removesuffix(".gz").removesuffix(".nii")) for file in files
-    ]
+    parts = [PurePath(file.removesuffix(".gz").removesuffix(".nii")).parts for file in files]
     for depth in range(1, max(map(len, parts), default=0) + 1):
         names = ["/".join(part[-depth:]) for part in parts]
         if len(set(names)) == len(set(files)):

@@ -33,12 +33,9 @@ PICTURES, TABLES, CONFIG = "pictures", "tables", "config"
 class MLflowRecord:
     """Complete the record that `--tracking mlflow` makes of a run, and see to it that it is the right run.
 
-    With that option MONAI adds its `MLFlowHandler` to a config's handlers: it logs the loss of every iteration and the
-    evaluator's metrics. This one, without which it would also go on in whatever run it finds unfinished, logs into the
-    same run:
-    - parameters: the settings given;
-    - metrics, by epoch: what `TrainingLog` logs, or the evaluator's metrics with their values per class;
-    - artifacts: the executed config, tables and pictures, after every validation and at the end.
+    MONAI's `MLFlowHandler` logs the loss of every iteration and the evaluator's metrics, into whatever run it finds
+    unfinished. This one adds the parameters, by epoch what `TrainingLog` logs or the evaluator's metrics per class, and
+    as artifacts the executed config, tables and pictures, after every validation and at the end.
 
     A training that resumes goes on in the run of the training before it with the same output folder; anything else is a
     run of its own. Without MONAI's handler on the engine nothing is done; with several processes only the first has it.
@@ -101,7 +98,10 @@ class MLflowRecord:
             for tracker in trackers.values():
                 if tracker is not None:
                     tracker.cur_run = run
-            self.log_parameters(self.tracker, known=run.data.params)
+            settings = {allowed_name(name): str(value)[:LONGEST_VALUE] for name, value in self.parameters.items()}
+            # MLflow refuses to change the parameters of a run that goes on
+            new = [entities.Param(name, value) for name, value in settings.items() if name not in run.data.params]
+            self.tracker.client.log_batch(self.run_id, params=new)
 
     @contextmanager
     def warning(self) -> Iterator[None]:
@@ -135,12 +135,6 @@ class MLflowRecord:
                 client.set_terminated(run.info.run_id, "KILLED")
         name = tracker.run_name or f"{self.kind} {time.strftime('%Y-%m-%d %H:%M:%S')}"
         return client.create_run(experiment, run_name=name, tags=tags)
-
-    def log_parameters(self, tracker: MLFlowHandler, known: Mapping[str, str]) -> None:
-        """Log the settings; MLflow refuses to change those of a run that goes on."""
-        settings = {allowed_name(name): str(value)[:LONGEST_VALUE] for name, value in self.parameters.items()}
-        parameters = [entities.Param(name, value) for name, value in settings.items() if name not in known]
-        tracker.client.log_batch(self.run_id, params=parameters)
 
     def epoch_completed(self, engine: Any) -> None:
         """Log the numbers of the epoch, and the files if it was validated."""

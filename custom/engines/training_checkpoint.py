@@ -97,9 +97,8 @@ class TrainingCheckpoint:
             self.optimizer.load_state_dict(state["optimizer"])
             self.lr_scheduler.load_state_dict(state["lr_scheduler"])
         except (RuntimeError, ValueError) as error:
-            raise InputError(
-                f"{self.checkpoint} is of another network or optimizer: pass the overlays it was trained with"
-            ) from error
+            what = f"{self.checkpoint} is of another network or optimizer"
+            raise InputError(f"{what}: pass the overlays it was trained with") from error
         self.set_learning_rate(base_rates)
         if engine.scaler is not None and state["scaler"]:
             engine.scaler.load_state_dict(state["scaler"])
@@ -167,11 +166,9 @@ class TrainingCheckpoint:
         """
         finite = all(bool(torch.isfinite(parameter).all()) for parameter in self.network.parameters())
         if not finite or not math.isfinite(loss):
-            what = f"the loss is {loss}" if finite else "weights are not finite"
-            raise InputError(
-                f"the training diverged in epoch {epoch} ({what}); nothing of it was saved in "
-                f"{self.folder}: lower --learning_rate and go on from the last good epoch with --resume true"
-            )
+            what = f"epoch {epoch} ({f'the loss is {loss}' if finite else 'weights are not finite'})"
+            remedy = "lower --learning_rate and go on from the last good epoch with --resume true"
+            raise InputError(f"the training diverged in {what}; nothing of it was saved in {self.folder}: {remedy}")
 
 
 def unwrapped(network: nn.Module) -> nn.Module:

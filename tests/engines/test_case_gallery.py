@@ -217,7 +217,9 @@ def test_grids_that_differ_are_named(tmp_path):
     with pytest.raises(InputError, match=r"odd.nii.gz: label \(1, 4, 12, 9\) and pred \(1, 4, 12, 10\)"):
         run(gallery, [case])
     output = {"image": torch.zeros(1, 5, 5, 5), "label": torch.ones(1, 4, 4, 4), "pred": torch.ones(1, 4, 4, 4)}
-    with pytest.raises(InputError, match=r"case 1: .* image \(5, 5, 5\), truth \(4, 4, 4\).*bring all to the same grid"):
+    with pytest.raises(
+        InputError, match=r"case 1: .* image \(5, 5, 5\), truth \(4, 4, 4\).*bring all to the same grid"
+    ):
         gallery._take(output)
 
 
