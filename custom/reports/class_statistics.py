@@ -56,12 +56,7 @@ def format_class_statistics(rows: Sequence[Row]) -> str:
 
 
 def format_annotated_sets(cohort: Cohort, groups: Mapping[str, Sequence[CohortCase]]) -> str:
-    """Each distinct set of annotated classes with its training cases, under the group its cases belong to.
-
-    Args:
-        cohort: which names the classes.
-        groups: group name -> its cases, from `custom.cohort.manifest.group_cases`.
-    """
+    """Each distinct set of annotated classes with its training cases, under its group (see `manifest.group_cases`)."""
     lines = []
     for group, cases in groups.items():
         lines.append(f"{group}: {len(cases)} cases")
@@ -95,10 +90,7 @@ def describe_classes(cohort: Cohort, ids: Sequence[int]) -> str:
 def draw_class_statistics(cohort: Cohort, rows: Sequence[Row], picture_file: str | Path) -> None:
     """Write a PNG with a bar per class: training cases annotated (pale) and with the class present (solid).
 
-    Args:
-        cohort: which gives title and colours.
-        rows: from `class_statistics`.
-        picture_file: the PNG.
+    `rows` are those of `class_statistics`.
     """
     figure = new_figure(8.0, 1.7 + 0.34 * len(rows))
     axes = figure.add_subplot()

@@ -50,7 +50,7 @@ def draw_contact_sheet(
     window: tuple[float, float] | None = (-160, 240),
     title: str = "Pseudo-labels to look at",
 ) -> int:
-    """Write a PNG with the first `most` of `cases`; no case, no file: one of an earlier sheet is removed.
+    """Write a PNG with the first `most` of `cases`, whose number is returned; without any an earlier sheet is removed.
 
     One case is loaded at a time and only its slice kept. A file that cannot be read, or a label of another shape than
     its image, is named in the place of its picture. Ignored voxels are hatched in grey.
@@ -59,14 +59,10 @@ def draw_contact_sheet(
         cases: the one to look at first first.
         file: the PNG.
         class_names: of ids 1, 2, ...
-        most: cases shown.
-        columns: pictures side by side.
+        most, columns: cases shown, and how many side by side.
         window: intensities shown black and white, by default for soft tissue in Hounsfield units; None takes the
             1st and 99.5th percentile of each slice, as for MRI.
         title: heading, to which the number of cases is added.
-
-    Returns:
-        The number of cases in the sheet, those without a picture included.
     """
     shown = cases[:most]
     if not shown:

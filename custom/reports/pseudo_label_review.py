@@ -138,8 +138,7 @@ def suspicions(
         confidence: class id -> mean largest probability over the voxels given that class, where known.
         distribution: of the annotated cases, from `annotated_distribution`.
         class_names: of ids 1, 2, ...
-        lesions: ids of classes that may be absent, many and of any size: only a low confidence and an implausibly
-            large volume are suspicious.
+        lesions: ids of classes of which only a low confidence and an implausibly large volume are suspicious.
         classes: the ids to examine; by default all of `facts`.
     """
     if facts.problem:
