@@ -100,10 +100,8 @@ def split_command(command: str) -> list[str]:
     if not words:
         raise InputError('measure: the command is empty; pass it as one argument, "python -m ..."')
     if shutil.which(words[0]) is None:
-        raise InputError(
-            f"measure: no program {words[0]!r} is found, of the command {command!r}; "
-            "pass program and options as one quoted argument"
-        )
+        what = f"measure: no program {words[0]!r} is found, of the command {command!r}"
+        raise InputError(f"{what}; pass program and options as one quoted argument")
     return words
 
 

@@ -160,9 +160,8 @@ def _check_groups(stage: Stage, where: str, groups: Sequence[str], models: Seque
         raise InputError(f"{where}: train is {list(stage.train)}; name every group once")
     for group in (*stage.train, *stage.fill):
         if group not in groups:
-            raise InputError(
-                f"{where}: {group!r} is none of the groups {', '.join(groups)}; correct it or add the group"
-            )
+            known = ", ".join(groups)
+            raise InputError(f"{where}: {group!r} is none of the groups {known}; correct it or add the group")
     used = {f"{group} shall be filled by": model for group, model in stage.fill.items()}
     for what, model in {**used, **({"start_from is": stage.start_from} if stage.start_from else {})}.items():
         if model not in models:
@@ -177,10 +176,8 @@ def _check_labelled(stage: Stage, training: Sequence[TrainingCase], groups: Mapp
         names = {case.name for case in groups[group]}
         bare = sum(one.case.name in names and not one.annotated for one in training)
         if bare:
-            raise InputError(
-                f"stage {stage.name}: {bare} of {len(names)} cases of {group} have no label; "
-                f"let an earlier model fill {group}, or leave it out"
-            )
+            what = f"stage {stage.name}: {bare} of {len(names)} cases of {group} have no label"
+            raise InputError(f"{what}; let an earlier model fill {group}, or leave it out")
 
 
 def _training_case(case: CohortCase, filled: tuple[Fill, str] | None, stage: Stage) -> TrainingCase:
