@@ -21,7 +21,7 @@ help:
 	@echo "make demo-flare  run the five-stage FLARE recipe on generated phantoms beside two controls (minutes, no GPU)"
 	@echo "make test        run all tests"
 	@echo "make lint        ruff and mypy"
-	@echo "make verify      check the bundles as MONAI's model zoo does, and more; one line for each check"
+	@echo "make verify      check the bundles as MONAI's model zoo does, and more (VERIFY_ARGS=\"--bundle FOLDER\": another one)"
 	@echo "make verify-zoo MODEL_ZOO=FOLDER   run the model zoo's own check, from a checkout of it, on the releases"
 	@echo "make release     write the bundles' archives and what belongs to them into dist/ (RELEASE_ARGS: options)"
 	@echo "make monailabel  install MONAI Label into $(LABEL_VENV) (Python 3.11 or newer, 2.3 GB)"
@@ -83,7 +83,7 @@ format: $(VENV)/for-test
 	$(BIN)/ruff format .
 
 verify: $(VENV)/for-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m custom verify
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 tests/bundle_checks $(VERIFY_ARGS)
 
 verify-zoo: $(VENV)/for-test
 	MODEL_ZOO="$(abspath $(MODEL_ZOO))" OMP_NUM_THREADS=1 \

@@ -27,9 +27,8 @@ COMMANDS = {
 }
 if find_spec(f"{__package__}.release"):  # the copy of the code that a released bundle carries goes without
     from .release import release, trained_bundle
-    from .verify import verify
 
-    COMMANDS |= {"release": release, "trained_bundle": trained_bundle, "verify": verify}
+    COMMANDS |= {"release": release, "trained_bundle": trained_bundle}
 
 
 def main() -> None:

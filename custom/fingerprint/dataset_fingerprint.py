@@ -91,7 +91,7 @@ def read_records(
         records[number] = record
         if not record.facts.problems:
             cache.put(states[number], record)
-    if todo:
+    if any(not fresh.facts.problems for number in todo if (fresh := records[number]) is not None):
         cache.save("pass another output folder")
     return [
         _of_run(record, case, num_classes) for record, case in zip(records, cases, strict=True) if record is not None

@@ -2,6 +2,7 @@
 
 from .annotated_classes import AnnotatedClassesd
 from .nonzero import is_nonzero
+from .normalise_intensity import NormaliseIntensityd
 from .path_safe_spacing import PathSafeSpacingd
 from .rand_low_resolution import RandLowResolutiond
 from .rand_warped_patch import RandWarpedPatchd
@@ -9,6 +10,7 @@ from .surface_distance_field import SurfaceDistanceField, SurfaceDistanceFieldd
 
 __all__ = [
     "AnnotatedClassesd",
+    "NormaliseIntensityd",
     "PathSafeSpacingd",
     "RandLowResolutiond",
     "RandWarpedPatchd",

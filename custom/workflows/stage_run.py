@@ -102,11 +102,11 @@ class StageRun(Run):
             return {"image": checksums[case.image], "label": label, "annotated": case.annotated}
 
         return {
-            "stage": asdict(self.stage),
+            "stage": {**asdict(self.stage), "settings": without_plan(self.stage.settings)},
             "plan": self.settings.plan(self.stage),
             "classes": self.cohort.classes,
             "lesions": self.cohort.lesions,
-            "common": {"training": self.settings.training, "inference": self.settings.inference},
+            "common": {"training": without_plan(self.settings.training), "inference": self.settings.inference},
             "configs": config_checksums(self.settings.bundle_root, self.settings.all_configs(self.stage)),
             "fills": {fill.group: [fill.model_stage, fill.classes] for fill in planned.fills},
             "cases": {name: content(case) for name, case in sorted(used.items())},
@@ -319,6 +319,11 @@ class StageRun(Run):
         stage_of = {one.case.name: one.filled_by for one in self.planned.training if one.filled_by}
         found = {group: {stage_of.get(case.name) for case in self.groups[group]} - {None} for group in self.stage.train}
         return {group: str(stages.pop()) for group, stages in found.items() if stages}
+
+
+def without_plan(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings without the plan's name or path: what counts is its content."""
+    return {key: value for key, value in settings.items() if key != "plan"}
 
 
 def model_stages(planned: PlannedStage) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 
 from custom.errors import find_input_error, input_error_message
 
-from .conftest import AFFINE, SHAPE
+from ..small_bundle import AFFINE, SHAPE
 
 
 @pytest.fixture
@@ -259,7 +259,7 @@ def test_manifest_without_any_label(flare, tiny_cohort):
 
 def test_nothing_annotated_to_take_intensities_from(flare, data):
     keep_only(data, np.zeros(SHAPE, np.uint8))
-    assert "annotated foreground voxel" in message(flare, "train", dataset_dir=str(data))
+    assert "hold no range of intensities to normalise CT by" in message(flare, "train", dataset_dir=str(data))
     flare.run("train", dataset_dir=str(data), epochs=1, normalisation="zscore")
 
 

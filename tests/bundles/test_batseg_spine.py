@@ -14,7 +14,8 @@ from custom.networks import DistanceHead
 from custom.plans import read_plan
 from custom.transforms import SurfaceDistanceFieldd
 
-from .conftest import AFFINE, CASES, SHAPE, TINY_PLAN, equal, rows, weights
+from ..small_bundle import AFFINE, CASES, SHAPE, TINY_PLAN
+from .conftest import equal, rows, weights
 
 
 def test_training_leaves_weights_folds_log_table_and_pictures(trained):

@@ -19,9 +19,10 @@ from monai.bundle import load_bundle_config
 from custom.errors import InputError, find_input_error, input_error_message
 from custom.export import export
 from custom.plans import read_plan, write_plan
-from custom.verify.documented import header_commands
 
-from .conftest import OVERLAYS, TINY_PLAN, weights
+from ..readme_commands import header_commands
+from ..small_bundle import OVERLAYS, TINY_PLAN
+from .conftest import weights
 
 ENDINGS = ("ts", "pt2", "onnx")
 OUTSIDE = """

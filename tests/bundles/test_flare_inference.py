@@ -12,7 +12,8 @@ from scipy.ndimage import center_of_mass
 
 from custom.plans import write_plan
 
-from .conftest import AFFINE, CASES, SHAPE, TINY_FLARE_PLAN, Bundle, read_labels, rows
+from ..small_bundle import AFFINE, CASES, SHAPE, TINY_FLARE_PLAN
+from .conftest import Bundle, read_labels, rows
 
 PLAN = {
     "patch_size": [16, 16, 16],

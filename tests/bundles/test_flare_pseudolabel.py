@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import matplotlib.image
 import nibabel as nib
@@ -14,9 +15,16 @@ from custom.data import FLARE22_INTENSITY, labelled_datalist
 from custom.networks import NativeScaleDynUNet
 from custom.plans import read_plan
 
-from .conftest import AFFINE, CASES, TINY_FLARE_PLAN, equal, read_labels, rows, weights
+from ..small_bundle import AFFINE, CASES, TINY_FLARE_PLAN
+from .conftest import equal, read_labels, rows, weights
 
 NAMES = ["dark", "bright"]
+FOLDERS = ("imagesTr", "labelsTr")
+
+
+def foreground_mean(files) -> float:
+    """Each case's mean intensity where it is labelled, averaged over (image, label)."""
+    return float(np.mean([read_labels(image)[read_labels(label) > 0].mean() for image, label in files]))
 
 
 def test_training_leaves_weights_intensities_log_table_and_pictures(trained_flare):
@@ -30,7 +38,10 @@ def test_training_leaves_weights_intensities_log_table_and_pictures(trained_flar
         "training"
     ].items()
     intensity = plan["intensity"]
-    assert intensity["cases"] == CASES - CASES // 5, "the training cases alone"
+    held_out = {row["case"] for row in rows(output / "validation" / "metrics_per_case.csv")}
+    names = [f"box_{index:02d}" for index in range(CASES) if f"box_{index:02d}" not in held_out]
+    trained_on = [[trained_flare.dataset / kind / f"{name}.nii.gz" for kind in FOLDERS] for name in names]
+    assert intensity["mean"] == pytest.approx(foreground_mean(trained_on), abs=1e-4)
     assert -2.6 < intensity["lower"] < intensity["mean"] < intensity["upper"] < 2.6
     scores = rows(output / "validation" / "metrics_per_case.csv")
     assert {row["class"] for row in scores} == set(NAMES)
@@ -41,7 +52,7 @@ def test_training_leaves_weights_intensities_log_table_and_pictures(trained_flar
     assert float(log[-1]["validation/dice"]) == pytest.approx(summary["summary"]["both"]["dice_mean"], abs=1e-5)
     for picture in ("curves.png", "validation/cases.png"):
         assert matplotlib.image.imread(output / picture).std() > 0.01
-    assert len(list((output / "cache").iterdir())) == intensity["cases"]
+    assert len(list((output / "cache").iterdir())) == len(trained_on)
 
 
 def test_the_weights_load_strictly_and_flat_into_the_inference_network(trained_flare):
@@ -119,10 +130,12 @@ def test_a_manifest_says_what_is_trained_on_and_what_is_scored(flare, tiny_cohor
     flare.run("train", dataset_dir=str(tiny_cohort), epochs=1)
     scored = {row["case"] for row in rows(flare.work / "output" / "validation" / "metrics_per_case.csv")}
     assert scored == {"box_08", "box_09"}
-    assert read_plan(flare.models / "plan.yaml")["intensity"]["cases"] == 6, "unlabelled ones are not"
     assert len(list((flare.work / "output" / "cache").iterdir())) == 6
     assert not (flare.models / "folds.json").exists()
     cohort = read_cohort(tiny_cohort)
+    files = [(Path(case.image), Path(case.label)) for case in cohort.training if case.label]
+    intensity = read_plan(flare.models / "plan.yaml")["intensity"]
+    assert intensity["mean"] == pytest.approx(foreground_mean(files), abs=1e-4), "of the labelled ones"
     annotated = {case["image"]: case["annotated"] for case in labelled_datalist(tiny_cohort, "training", NAMES)}
     assert annotated == {case.image: list(case.annotated) for case in cohort.training if case.annotated}
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from .conftest import CASES
+from ..small_bundle import CASES
 
 INTENSITY = {"lower": -3.0, "upper": 3.0, "mean": 0.0, "sd": 1.0}
 LOADED = [

@@ -16,6 +16,7 @@ from monai.bundle import run as run_bundle
 from monai.transforms import LoadImaged, SaveImaged
 
 from custom.engines import default_device
+from custom.plans import read_plan, write_plan
 
 from .conftest import Bundle, equal, weights
 
@@ -99,6 +100,8 @@ def test_a_training_from_image_and_label_alone(trained_bundle, tmp_path, monkeyp
     assert all(isinstance(handler, dict) for handler in handlers), "each is asked for its _target_"
     loader = {"load_path": str(models / "model.pt"), "load_dict": {"model": "$@network"}, "strict": False}
     cases = items(trained_bundle.dataset)
+    default = trained_bundle.parser("train")["default_plan"]
+    write_plan(tmp_path / "configs" / "plans" / f"{default}.yaml", read_plan(trained_bundle.plan))
     run_bundle(
         run_id=run_id,
         init_id=None,

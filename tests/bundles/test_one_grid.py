@@ -10,7 +10,8 @@ from monai.transforms import Compose, RandomizableTrait
 from custom.plans import read_plan, write_plan
 
 from ..io.scan_files import turned, write_scan
-from .conftest import PLANS, Bundle, read_labels, rows
+from ..small_bundle import PLANS
+from .conftest import Bundle, read_labels, rows
 
 OBLIQUE = turned("PIR", (10, -20, 30), (1.3, 0.9, 1.7))
 SHAPE = (14, 17, 13)
@@ -33,11 +34,10 @@ def case(folder, affine):
 
 
 def preprocessing(bundle, entry, *configs, plain=False, **options):
-    """The deterministic transforms of an entry; plain: read by MONAI's own reader."""
+    """The deterministic transforms of an entry; plain: of a training, read by MONAI's own reader."""
     parser = bundle.parser(*configs, **options, intensity=INTENSITY)
     if plain:
-        section, key = entry.split("#")
-        del parser.get()[section][key]["transforms"][0]["reader"]
+        del parser.get()["train"]["deterministic_transforms"][0]["reader"]
     steps = parser.get_parsed_content(entry).transforms
     random = [index for index, step in enumerate(steps) if isinstance(step, RandomizableTrait)]
     return Compose(steps[: random[0]] if random else steps)

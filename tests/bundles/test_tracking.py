@@ -10,7 +10,8 @@ import pytest
 from monai.utils import path_to_sqlite_uri
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from .conftest import PLANS, rows
+from ..small_bundle import PLANS
+from .conftest import rows
 
 ALWAYS_LOGGED = {"epoch", "iterations", "seconds"}
 REPORTS = {"batseg_spine": "", "flare_pseudolabel": "validation/"}

@@ -21,7 +21,8 @@ from custom.io import ScanReader
 from custom.networks import build_network
 from custom.plans import read_plan
 
-from .conftest import TINY_PLAN, Bundle, read_labels, rows, weights
+from ..small_bundle import TINY_PLAN
+from .conftest import Bundle, read_labels, rows, weights
 
 SPACING = [1.9, 1.4, 1.7]  # along the arrays' axes, otherwise than in the plans
 CLASSES = ["dark", "bright", "none"]

@@ -8,10 +8,9 @@ import shutil
 import nibabel as nib
 import pytest
 
-from custom.verify.documented import blocks
-
-from ..bundle_copies import copy_bundle, fresh_weights
+from ..bundle_copies import copy_bundle, seeded_training
 from ..end_to_end.documented import Places
+from ..readme_commands import blocks
 from .conftest import HERE, server_variables, serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("monai_label")]
@@ -23,8 +22,7 @@ def test_the_readmes_commands_serve_a_training(environment, project, shared_data
     """In a copy of the project, with weights of a seed for those of a training on the hippocampus data."""
     shutil.copytree(project / "custom", tmp_path / "custom", ignore=shutil.ignore_patterns("__pycache__"))
     bundle = copy_bundle(project, "batseg_spine", tmp_path / "bundles")
-    configs = [bundle / "configs" / f"{name}.yaml" for name in ("inference", "hippocampus")]
-    fresh_weights(configs, bundle / "models" / "hippocampus" / "model.pt")
+    seeded_training(bundle, bundle / "models" / "hippocampus", "hippocampus")
     (tmp_path / ".venv-monailabel").symlink_to(environment)
     (tmp_path / "scans").mkdir()
     scan = shared_data / "hippocampus" / "imagesTr" / f"{hippocampi[0]}.nii.gz"

@@ -16,10 +16,9 @@ import pytest
 import torch
 from monai.bundle import run as run_bundle
 
-from custom.data import FLARE22_INTENSITY
 from custom.release import release
 
-from ..bundle_copies import change_metadata, copy_bundle, fresh_weights
+from ..bundle_copies import change_metadata, copy_bundle, seeded_training
 from .conftest import Server, copy_app, started
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("monai_label")]
@@ -76,9 +75,8 @@ def unpack(dist: Path, name: str, target: Path) -> None:
 
 
 def add_seeded_weights(bundle: Path, source: Path) -> None:
-    """Weights of a seed and the intensities they are used with."""
-    fresh_weights([source / "configs" / "inference.yaml"], bundle / "models" / "model.pt")
-    (bundle / "models" / "intensity.json").write_text(json.dumps(FLARE22_INTENSITY))
+    """Weights of a seed for the default plan."""
+    seeded_training(source, bundle / "models")
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from jsonschema import Draft201909Validator
 from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.bundle import run as run_bundle
 
@@ -18,10 +17,9 @@ from custom.plans import read_plan, write_plan
 from custom.release.code_name import package_name
 from custom.release.releasing import release
 from custom.release.trained_bundle import trained_bundle
-from custom.verify.metadata_schema import metadata_schema
 
 from ..bundle_copies import STATED, change_metadata, seeded_training
-from ..bundles.conftest import AFFINE, TINY_PLAN, write_dataset
+from ..small_bundle import AFFINE, TINY_PLAN, write_dataset
 
 SPINE = "batseg_spine"
 PLAN = {**TINY_PLAN, "classes": ["left_part", "right_adrenal"], "distance_channels": 3}
@@ -162,7 +160,6 @@ def test_metadata_are_those_of_the_training(trained, tmp_path):
     root, folder = trained
     trained_bundle(str(root), str(tmp_path / "boxes"), str(folder), modality="CT")
     metadata = json.loads((tmp_path / "boxes" / "configs" / "metadata.json").read_text())
-    assert not list(Draft201909Validator(metadata_schema()).iter_errors(metadata))
     image, prediction = (metadata["network_data_format"][kind] for kind in ("inputs", "outputs"))
     assert prediction["pred"]["channel_def"] == {str(number): name for number, name in enumerate(NAMES)}
     assert prediction["pred"]["num_channels"] == 3

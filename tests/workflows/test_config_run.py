@@ -18,7 +18,8 @@ from custom.errors import InputError, find_input_error
 from custom.workflows import Chain, config_run, config_runs
 from custom.workflows.changes import changes
 
-from ..bundles.conftest import OVERLAYS, rows, write_dataset
+from ..bundles.conftest import rows
+from ..small_bundle import OVERLAYS, write_dataset
 
 TRAIN = {
     "imports": ["$from tests.workflows import test_config_run as here"],

@@ -17,7 +17,7 @@ from custom.errors import find_input_error, input_error_message
 from custom.io.checksums import sha256
 from custom.workflows.run_lock import run_lock
 
-from ..bundles.conftest import AFFINE, SHAPE
+from ..small_bundle import AFFINE, SHAPE
 from .tiny_cohort import (
     ANNOTATED,
     BRIGHT,

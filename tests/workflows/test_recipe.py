@@ -91,23 +91,23 @@ def test_the_papers_stages_fill_and_train_as_its_figure_says(plan, paper):
     assert filled(fifth) == [("dataset4", "4_partial", ALL, names["dataset4"])]
     assert trained(fifth) == in_fourth | dict.fromkeys(names["dataset4"], ("5_small", ALL))
     assert [one.classes for one in stages.values()] == [ORGANS, ALL, ALL, ALL, ALL]
-    assert [one.stage.overlays for one in stages.values()] == [("big",)] * 4 + [()]
+    assert [one.stage.settings for one in stages.values()] == [{"plan": "big"}] * 4 + [{}]
 
 
 def test_the_papers_plan_in_lines(plan, paper, cohort):
     assert describe_plan(list(plan(*paper).values()), cohort) == [
-        "1. 1_organs: big",
+        "1. 1_organs: plan big",
         "   train on 2 cases of dataset1; learns 13 of 14 classes",
-        "2. 2_tumours: big",
+        "2. 2_tumours: plan big",
         "   label 3 cases of dataset2 with the model of 1_organs (13 classes)",
         "   train on 3 cases of dataset2; learns 14 of 14 classes",
-        "3. 3_both: big",
+        "3. 3_both: plan big",
         "   label 2 cases of dataset1 with the model of 2_tumours (14 classes)",
         "   train on 5 cases of dataset1, dataset2; learns 14 of 14 classes",
-        "4. 4_partial: big",
+        "4. 4_partial: plan big",
         "   label 2 cases of dataset3 with the model of 3_both (14 classes)",
         "   train on 7 cases of dataset1, dataset2, dataset3; learns 14 of 14 classes",
-        "5. 5_small: train.yaml's network",
+        "5. 5_small: the common plan",
         "   label 2 cases of dataset4 with the model of 4_partial (14 classes)",
         "   train on 9 cases of dataset1, dataset2, dataset3, dataset4; learns 14 of 14 classes",
     ]
@@ -130,7 +130,7 @@ def test_the_hippocampus_recipe(project, plan):
     assert trained(stages["missing_as_background"]) == {"a": (None, (1,)), "p": (None, (2,))}
     lines = describe_plan(list(stages.values()), parts)
     assert "   label 1 cases of posterior with the model of 1_anterior (anterior)" in lines
-    assert "5. anterior_alone (control): train.yaml's network" in lines
+    assert "5. anterior_alone (control): the common plan" in lines
     assert lines[-1] == "   train on 2 cases of anterior, posterior; learns 2 of 2 classes (annotated labels only)"
 
 
@@ -204,7 +204,7 @@ def test_options_of_a_stage_and_their_defaults(plan):
     )
     assert (other.settings, other.inference, other.control) == ({"epochs": 3}, {"mirrored": True}, True)
     assert describe_plan([stages["all_options"]], make_cohort()) == [
-        "1. all_options (control): big, phantoms",
+        "1. all_options (control): the common plan",
         "   train on 4 cases of dataset1, dataset3; learns 14 of 14 classes (annotated labels only; "
         "no gradient for unannotated classes; voxels below 0.7 ignored)",
     ]

@@ -14,23 +14,27 @@ from custom.cohort.manifest import Cohort, CohortCase
 from custom.errors import InputError
 from custom.io.atomic_write import write_json
 from custom.io.checksums import sha256
+from custom.plans import write_plan
 from custom.workflows import stage_run
 from custom.workflows.chain import Chain
 from custom.workflows.recipe import parse_recipe, plan_stages
 from custom.workflows.stage_run import PipelineSettings, StageRun, model_stages
 from custom.workflows.work_folder import WorkFolder
 
+from .tiny_cohort import PLAN as TINY_PLAN
+
 RECIPE = (
-    {"name": "1_liver", "train": ["liver"], "settings": {"spacing": [2, 1, 1]}, "overlays": ["big"]},
+    {"name": "1_liver", "train": ["liver"], "settings": {"learning_rate": 0.1}, "overlays": ["long"]},
     {"name": "2_both", "train": ["liver", "bare"], "fill": {"bare": "1_liver"}, "inference": {"windows": "efficient"}},
     {"name": "3_again", "train": ["bare"], "unannotated": "no_gradient"},
     {"name": "alone", "train": ["liver"], "labels": "annotated", "control": True},
 )
+PLAN = {**TINY_PLAN, "classes": ["liver"]}
 KINDS = ("label", "confidence")
 SETTINGS = PipelineSettings(
     bundle_root=Path("/bundle"),
-    overlays=("phantoms",),
-    training={"epochs": 2, "spacing": [4, 2, 2], "filters": [8, 16]},
+    overlays=("few_steps",),
+    training={"epochs": 2, "learning_rate": 0.5},
     inference={"windows": "all"},
     runtime={"num_workers": 0},
     keep_cache=False,
@@ -76,7 +80,7 @@ class Bundle:
     def train(self, overrides: dict) -> None:
         models, output = Path(overrides["ckpt_dir"]), Path(overrides["output_dir"])
         write_json(models / "model.pt", overrides["run_name"])
-        write_json(models / "training.json", {"epoch": overrides["epochs"]})
+        write_plan(models / "plan.yaml", {**PLAN, "training": {"epoch": overrides["epochs"]}})
         write_json(Path(overrides["cache_dir"]) / "0.npy", 0)
         output.mkdir(parents=True, exist_ok=True)
         (output / "log.csv").write_text("epoch,seconds,loss\n1,1.25,0.5\n2,2.5,0.4\n")
@@ -110,19 +114,22 @@ def pipeline(tmp_path, monkeypatch):
     monkeypatch.setattr(stage_run, "run_config", bundle)
     monkeypatch.setattr(StageRun, "inputs", lambda stage: {"stage": stage.name})
     write_json(work.intensity, {"mean": 79.4})
+    write_plan(tmp_path / "plan.yaml", PLAN)
+    with_plan = replace(SETTINGS, training={**SETTINGS.training, "plan": str(tmp_path / "plan.yaml")})
 
     class Pipeline:
+        plan = str(tmp_path / "plan.yaml")
         cohort = Cohort("cohort", ("liver",), (), cases)
         groups = {"liver": list(cases[:2]), "bare": bare}
         planned = {one.stage.name: one for one in plan_stages(parse_recipe(RECIPE, list(groups)), groups)}
 
-        def stages(self, settings=SETTINGS):
+        def stages(self, settings=with_plan):
             every = [*self.planned.values()]
             found = [StageRun(one, every, self.cohort, self.groups, work, settings, dict) for one in every]
             return {one.name: one for one in found}
 
         def run(self, *names, **settings):
-            chain = Stages([*self.stages(replace(SETTINGS, **settings)).values()], work.path)
+            chain = Stages([*self.stages(replace(with_plan, **settings)).values()], work.path)
             for name in names:
                 chain.do(chain.runs[name])
 
@@ -148,7 +155,8 @@ def test_a_stage_labels_merges_trains_and_is_recorded(pipeline):
         "train": ["liver", "bare"],
         "cases": {"liver": 2, "bare": 3},
         "filled_by": {"bare": "2_both"},
-        "overlays": ["phantoms"],
+        "plan": pipeline.plan,
+        "overlays": ["few_steps"],
         "unannotated": "background",
         "control": False,
         "epochs": 2,
@@ -166,17 +174,17 @@ def test_a_stage_labels_merges_trains_and_is_recorded(pipeline):
     assert (merged["model"], merged["filled"]) == ({"stage": "1_liver", "sha256": model}, ["liver"])
     assert merged["volumes_ml"] == {"liver": 0.128}  # 16 voxels of 8 mm3
     assert json.loads(pipeline.work.stage("2_both").inputs.read_text())["stage"] == "2_both"
-    assert pipeline.record("1_liver")["overlays"] == ["phantoms", "big"]
+    assert pipeline.record("1_liver")["overlays"] == ["few_steps", "long"]
 
 
 def test_what_the_training_is_asked_for(pipeline):
     pipeline.run("1_liver", "2_both", "3_again")
     folder = pipeline.work.stage("2_both")
     names, first = pipeline.bundle.runs[0]
-    assert names == ["train", "phantoms", "big"]
-    assert (first["spacing"], first["filters"], first["num_workers"]) == ([2, 1, 1], [8, 16], 0)
+    assert names == ["train", "few_steps", "long"]
+    assert (first["learning_rate"], first["plan"], first["num_workers"]) == (0.1, pipeline.plan, 0)
     _, second = pipeline.bundle.runs[2]
-    assert (second["unannotated"], second["resume"], second["spacing"]) == ("background", True, [4, 2, 2])
+    assert (second["unannotated"], second["resume"], second["learning_rate"]) == ("background", True, 0.5)
     assert (second["ckpt_dir"], second["cache_dir"]) == (str(folder.models), str(folder.cache))
     assert second["train#dataset#data"] == f"$datalist.read_case_list('{folder.case_list}')"
     listed = json.loads(folder.case_list.read_text())
@@ -185,21 +193,23 @@ def test_what_the_training_is_asked_for(pipeline):
     assert listed[2] == {"image": data[2].image, "label": str(folder.merged("u0")), "annotated": [1]}
     validation = [{"image": data[-1].image, "label": data[-1].label, "annotated": [1]}]
     assert json.loads(folder.validation_list.read_text()) == validation
-    assert json.loads((folder.models / "intensity.json").read_text()) == {"mean": 79.4}
+    assert first["intensity"] == second["intensity"] == {"mean": 79.4}, "the cohort's"
     third = json.loads(pipeline.work.stage("3_again").case_list.read_text())
     assert [entry["label"] for entry in third] == [str(folder.merged(name)) for name in ("u0", "u1", "u2")]
     assert pipeline.bundle.runs[3][1]["unannotated"] == "no_gradient"
 
 
-def test_a_prediction_is_made_as_its_model_was_trained(pipeline):
+def test_a_prediction_needs_the_models_folder_alone(pipeline):
     pipeline.run("1_liver", "2_both")
     names, asked = pipeline.bundle.runs[1]
-    assert names == ["inference", "phantoms", "big"], "the network of 1_liver"
-    assert (asked["spacing"], asked["filters"]) == ([2, 1, 1], [8, 16])
+    assert names == ["inference"]
+    assert not {"plan", "learning_rate", "class_names", "intensity"} & set(asked), (
+        "the plan next to the weights says it"
+    )
+    assert asked["ckpt_dir"] == str(pipeline.work.stage("1_liver").models)
     assert asked["windows"] == "all", "2_both's own choice is for its own model"
     assert asked["checkpoint"] == str(pipeline.work.stage("1_liver").model)
     assert asked["output_dir"] == str(pipeline.work.stage("2_both").pseudo_labels("bare"))
-    assert asked["intensity_file"] == str(pipeline.work.stage("1_liver").models / "intensity.json"), "the model's"
     assert asked["confidence"] is False
     names = [asked[f"{kind}_formatter"]({"filename_or_obj": pipeline.groups["bare"][0].image}) for kind in KINDS]
     assert names == [{"subject": "u0.nii.gz"}, {"subject": "u0_confidence.nii.gz"}]
@@ -314,7 +324,7 @@ def test_an_error_of_the_code_keeps_its_traceback(pipeline):
 def test_several_processes_train_together(pipeline, monkeypatch):
     monkeypatch.setattr(stage_run, "together", lambda: True)
     pipeline.run("1_liver")
-    assert pipeline.bundle.runs[0][0] == ["train", "phantoms", "big", "multi_gpu_train"]
+    assert pipeline.bundle.runs[0][0] == ["train", "few_steps", "long", "multi_gpu_train"]
 
 
 def test_the_stages_a_stage_rests_on(pipeline):

@@ -28,7 +28,9 @@ RECIPE = (
 )
 
 
-def inputs(recipe=RECIPE, groups=GROUPS, stage=1, common=None, configs=None, classes=("liver", "tumour"), **files):
+def inputs(
+    recipe=RECIPE, groups=GROUPS, stage=1, common=None, configs=None, classes=("liver", "tumour"), spacing=1, **files
+):
     """The inputs of a stage; `files` are names of cases with other checksums than 0."""
     planned = plan_stages(parse_recipe(recipe, list(groups)), groups)
     cohort = Cohort("c", classes, (2,), (*(one for group in groups.values() for one in group), HELD))
@@ -38,7 +40,8 @@ def inputs(recipe=RECIPE, groups=GROUPS, stage=1, common=None, configs=None, cla
     settings = PipelineSettings(Path("/bundle"), (), runtime={}, keep_cache=False, window=None, **common)
     run = StageRun(planned[stage], planned, cohort, groups, WorkFolder("/work"), settings, lambda: checksums)
     found = {"train": "1" * 64} if configs is None else configs
-    with mock.patch("custom.workflows.stage_run.config_checksums", return_value=found):
+    checksums_of_configs = mock.patch("custom.workflows.stage_run.config_checksums", return_value=found)
+    with checksums_of_configs, mock.patch.object(PipelineSettings, "plan", return_value={"spacing": spacing}):
         return json.loads(json.dumps(run.inputs()))
 
 
@@ -88,6 +91,8 @@ SHORT = '"00000000000... -> "99999999999...'
         ({"recipe": with_stage(settings={"seed": 1})}, ["stage settings seed is new"]),
         ({"configs": {"train": "2" * 64, "big": "1" * 64}},
          ['configs train "11111111111... -> "22222222222...', "configs big is new"]),
+        ({"spacing": 2}, ["plan spacing 1 -> 2"]),
+        ({"common": {"training": {"epochs": 2, "plan": "elsewhere/the_same.yaml"}, "inference": {}}}, []),
         ({"classes": ("liver", "lesion")}, ['classes ["liver", "tumour"] -> ["liver", "lesion"]']),
     ],
 )  # fmt: skip

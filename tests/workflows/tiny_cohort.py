@@ -14,7 +14,7 @@ from monai.bundle import run as run_bundle
 from custom.cohort.manifest import Cohort, CohortCase, write_cohort
 from custom.plans import write_plan
 
-from ..bundles.conftest import AFFINE, SHAPE
+from ..small_bundle import AFFINE, SHAPE
 
 CLASSES = ("dark", "bright", "lesion")
 DARK, BRIGHT, LESION = 1, 2, 3

@@ -1,18 +1,14 @@
-"""The commands that a bundle's page and the heads of its configs show."""
+"""The commands that pages and the heads of configs show."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
 BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
 HEADER_COMMAND = re.compile(r"^#   (?=\S)((?:.*\\\n)*.*\n)", re.MULTILINE)
-SINGLE = re.compile(r"--config_file (configs/\w+\.yaml)")
-SEVERAL = re.compile(r"--config_file \"\[(.*?)\]\"")
 CONFIG = re.compile(r"configs/(\w+)\.yaml")
-PLACEHOLDER = "/path/to/"
 PROGRAMS = ("python ", "torchrun ")
 # what a command or config names -> the package without which it cannot run; none of them comes with the project
 OPTIONAL = {"trt": "torch_tensorrt", "tracking mlflow": "mlflow", "dicom_seg": "highdicom", ".onnx": "onnxruntime"}
@@ -40,28 +36,23 @@ def config_names(command: str) -> tuple[str, ...]:
     return tuple(CONFIG.findall(command))
 
 
-def with_overlays(block: str, overlays: Mapping[str, Path]) -> str:
-    """The block with an overlay at the end of every list of configs.
-
-    Args:
-        block: shell commands.
-        overlays: config -> the overlay for lists of which it is the last one here; "": for other lists.
-    """
-    quote = r"\"" if " measure " in block else '"'  # whose command stands within quotes
-
-    def several(match: re.Match[str]) -> str:
-        names = config_names(match.group(1))
-        overlay = next((overlays[name] for name in reversed(names) if name in overlays), overlays[""])
-        return f"--config_file {quote}[{match.group(1)},'{overlay}']{quote}"
-
-    return SEVERAL.sub(several, SINGLE.sub(r"""--config_file "['\1']" """.rstrip(), block))
+def documented_commands(root: Path) -> list[tuple[str, str]]:
+    """File and command of every command in the page and in the heads of the configs."""
+    page = [("docs/README.md", one) for block in blocks(root / "docs" / "README.md") for one in commands(block)]
+    heads = [(f"configs/{file.name}", one) for file in config_files(root) for one in header_commands(file)]
+    return page + heads
 
 
-def with_paths(block: str, paths: Mapping[str, Path]) -> str:
-    """The block with what follows /path/to/ replaced, as far as it is known."""
-    for name in sorted(paths, key=len, reverse=True):
-        block = re.sub(rf"{PLACEHOLDER}{re.escape(name)}(?![\w.])", str(paths[name]), block)
-    return block
+def documented_configs(root: Path) -> list[tuple[str, ...]]:
+    """The combinations of the bundle's configs that its documented commands run."""
+    own = {file.stem for file in config_files(root)}
+    found = {config_names(command) for _, command in documented_commands(root) if "monai.bundle run" in command}
+    return sorted(names for names in found if names and own.issuperset(names))
+
+
+def config_files(root: Path) -> list[Path]:
+    """The bundle's YAML configs."""
+    return sorted((root / "configs").glob("*.yaml"))
 
 
 def missing_package(words: str) -> str:
