@@ -44,14 +44,10 @@ class ExportedNetwork(nn.Module):
 
 
 def load_exported(file: str | Path, device: str | torch.device = "cpu") -> ExportedNetwork:
-    """The network in a .ts, .pt2 or .onnx file, on a device.
+    """The network in a .ts, .pt2 or .onnx file (its ending tells the format), on a device.
 
     The first two are programs of PyTorch: load only those of people whom you would let run code on your machine. An
     ONNX file is arithmetic alone.
-
-    Args:
-        file: what `export` or one of MONAI's commands wrote; its ending tells the format.
-        device: where it computes.
 
     Raises:
         InputError: there is no such file, it cannot be read, or onnxruntime is missing.

@@ -16,15 +16,9 @@ CPU = "CPUExecutionProvider"
 
 
 def onnx_session(file: Path, providers: Sequence[str] = (CPU,), computes: bool = True) -> Any:
-    """The session.
+    """The session, on the first of `providers` that onnxruntime's build has; InputError where onnxruntime is missing.
 
-    Args:
-        file: the ONNX file.
-        providers: where it computes: the first of these that onnxruntime's build has.
-        computes: False spares optimising it, where only its properties are read.
-
-    Raises:
-        InputError: onnxruntime is missing.
+    Without `computes` it is not optimised, where only its properties are read.
     """
     if not has_onnxruntime:
         raise InputError(f"{file} needs onnxruntime: pip install onnxruntime (on a GPU onnxruntime-gpu)")

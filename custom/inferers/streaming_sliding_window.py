@@ -34,7 +34,7 @@ class StreamingSlidingWindowInferer(Inferer):
     deep that moves along the first axis; finished planes are labelled at once, on the network's grid or on the grid the
     scan was stored on. The result needs no `Invertd`: it has the geometry of the scan's file.
 
-    Args:
+    Args, an InputError where one has no such value:
         roi_size: window size in voxels; also the least size the image is padded to (with 0).
         average: what is averaged over windows and interpolated, "probabilities" or, as nnU-Net does, "logits".
         windows: which windows are run, "all", "efficient" or "lateral": see `WindowPlan`, also for what each loses.
@@ -44,17 +44,13 @@ class StreamingSlidingWindowInferer(Inferer):
             on the network's grid, then the nearest label; "network": arg-max, on the grid of the input. Native voxels
             more than half a network voxel outside of the input, such as those cropped away, are background.
         confidence: add a second channel, the largest probability times 255, rounded; of logits, the softmax of means.
-        accumulate: precision in which scores are added up, "float32", "float16", or "auto": float16 for probabilities
-            on CUDA.
+        accumulate: precision of the sum, "float32", "float16", or "auto": float16 for probabilities on CUDA.
         tubular, min_foreground_voxels, min_face_voxels: for the efficient plan, see `WindowPlan`.
         sw_batch_size: windows predicted at once.
 
     After each call `report` holds the number of windows run ("windows"), that of the plain grid of half-window steps
-    ("windows_all"), and for each foreground class found the mean of the largest probability over the voxels given that
-    class, on the network's grid ("confidence": {class id: mean}).
-
-    Raises:
-        InputError: for an option that is none of the above.
+    ("windows_all"), and the mean of the largest probability over the voxels given each foreground class, on the
+    network's grid ("confidence": {class id: mean}).
     """
 
     def __init__(

@@ -34,9 +34,8 @@ class WindowPlan:
       Of each z the centre window comes first. Where it holds fewer than `min_foreground_voxels` voxels of foreground it
       is dropped, and the next z is skipped too; where it holds tubular classes only, just its neighbours along y whose
       shared face holds more than `min_face_voxels` voxels of foreground follow; else all others do. Lost: what lies
-      outside the central two windows in-plane, lesions or organ parts beside a centre window that sees no or too
-      little foreground, tubular parts beside the centre along x, and in a skipped z whatever its neighbours do not
-      cover.
+      outside the central two windows in-plane, beside a centre window that sees too little, tubular parts beside the
+      centre along x, and in a skipped z whatever its neighbours do not cover.
     - "lateral": the same windows, none dropped; those around the centre are run only where the centre window's
       foreground touches a face towards one of them. Lost: what lies outside the central two windows, and whatever
       stands beside the centre window without reaching into it.
@@ -44,14 +43,10 @@ class WindowPlan:
     What no window covers is background. The first axis of an image is z (planes), then y, then x.
 
     Args:
-        windows: "all", "efficient" or "lateral".
+        windows: "all", "efficient" or "lateral"; InputError for another.
         tubular: class ids of the long thin organs.
-        min_foreground_voxels: voxels below which the efficient plan drops a centre window (1000: 5.8 mL at
-            4 x 1.2 x 1.2 mm).
-        min_face_voxels: voxels of foreground that a face must exceed in the efficient plan.
-
-    Raises:
-        InputError: for an unknown plan.
+        min_foreground_voxels: 1000 are 5.8 mL at 4 x 1.2 x 1.2 mm.
+        min_face_voxels: see above.
     """
 
     def __init__(

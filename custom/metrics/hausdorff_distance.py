@@ -84,9 +84,9 @@ class HausdorffDistance95(ClassMetric):
     def _scores(self, prediction: torch.Tensor, truth: torch.Tensor) -> list[float]:
         # 2D images keep 3D affines, hence the cut
         spacing = file_spacing(truth)[: truth.ndim] if isinstance(truth, MetaTensor) else self.spacing
-        ids = convert_to_numpy(prediction), convert_to_numpy(truth)
+        predicted, true = convert_to_numpy(prediction), convert_to_numpy(truth)
         return [
-            hausdorff_distance_95(*(one == i for one in ids), spacing, self.convention)
+            hausdorff_distance_95(predicted == i, true == i, spacing, self.convention)
             for i in range(1, self.num_classes)
         ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -223,7 +224,13 @@ def _draw_panel(axes: Axes, case: CasePicture, column: str) -> None:
 def mark_sides(axes: Axes, sides: Sequence[str]) -> None:
     """Letters of the patient's sides at the left, right, top and bottom of a panel."""
     for letter, place in zip(sides, ((0.04, 0.5), (0.96, 0.5), (0.5, 0.96), (0.5, 0.04)), strict=False):
-        look = {"ha": "center", "va": "center", "color": "white", "fontsize": 8, "path_effects": DARK_EDGE}
+        look: dict[str, Any] = {
+            "ha": "center",
+            "va": "center",
+            "color": "white",
+            "fontsize": 8,
+            "path_effects": DARK_EDGE,
+        }
         axes.annotate(letter, place, xycoords="axes fraction", **look)
 
 

@@ -111,7 +111,8 @@ def _draw_stage(axes: Axes, record: Record, left: float, rows: int) -> None:
 
 def _draw_bar(axes: Axes, group: str, count: Sequence[int], place: tuple[float, float], most: int) -> None:
     x, y = place
-    length, style = _BOX - 0.1, {"fontsize": 7.5, "color": INK, "va": "bottom"}
+    length = _BOX - 0.1
+    style: dict[str, Any] = {"fontsize": 7.5, "color": INK, "va": "bottom"}
     axes.text(x, y + 0.2, shortened(group, 28), **style)
     axes.text(x + length, y + 0.2, str(sum(count)), ha="right", **style)
     axes.add_patch(Rectangle((x, y - 0.14), length, 0.28, facecolor="0.91", linewidth=0))

@@ -240,7 +240,7 @@ _KEYS: dict[str, _Key] = {
 
 def _checked(entry: Mapping[str, Any], keys: Mapping[str, _Key], where: str) -> dict[str, Any]:
     """The values of the keys that are there."""
-    values = {}
+    values: dict[str, Any] = {}
     for key, (make, what) in keys.items():
         try:
             values |= {key: make(entry[key])} if key in entry else {}
