@@ -130,8 +130,8 @@ class MetricsReport:
         """(cases, classes) values of one metric."""
         kept = getattr(engine.state, "metric_details", {})
         if name not in kept:
-            known = ", ".join(kept) or "none"
-            raise InputError(f"MetricsReport: no details of a metric {name!r}; name in `metrics` one of: {known}")
+            known = f"{', '.join(kept) or 'none'}; name one of those in `metrics`"
+            raise InputError(f"MetricsReport: the evaluator keeps no details of a metric {name!r}; it has: {known}")
         values = convert_to_numpy(kept[name])
         if values.shape != (cases, len(self.class_names)):
             wanted = f"{cases} cases and {len(self.class_names)} classes; leave the background out of the metric"
