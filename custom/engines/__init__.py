@@ -13,9 +13,9 @@ from .device import (
     leave_processes,
     uses_amp,
 )
+from .fitting_weights import LoadWeights
 from .gradient_clipping import GradientClipping
 from .gradient_norms import GradientNorms
-from .load_weights import LoadWeights
 from .loading_processes import loading_context
 from .metrics_report import MetricsReport
 from .mlflow_record import MLflowRecord

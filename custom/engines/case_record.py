@@ -61,12 +61,7 @@ class CaseRecord:
         report = self.inferer.report
         name = scan_name(self.formatter(meta)["subject"])
         confidence = {self.class_names[number - 1]: round(p, 4) for number, p in report["confidence"].items() if number}
-        record = {
-            "case": name,
-            "windows": report["windows"],
-            "windows_all": report["windows_all"],
-            "seconds": round(time.perf_counter() - self.started, 2),
-            "confidence": confidence,
-            **self.facts,
-        }
+        seconds = round(time.perf_counter() - self.started, 2)
+        windows = {key: report[key] for key in ("windows", "windows_all")}
+        record = {"case": name, **windows, "seconds": seconds, "confidence": confidence, **self.facts}
         write_json(self.output_dir / f"{name}.json", record)

@@ -105,25 +105,20 @@ class MetricsReport:
             self._files.append(case_file(item) or f"process{rank()}_case{len(self._files)}")
             maps = [convert_to_tensor(output[key], track_meta=False) for key in (CommonKeys.LABEL, CommonKeys.PRED)]
             check_class_ids("MetricsReport", maps[1][None], maps[0][None])
-            self._voxels.append(torch.stack([self._count(ids) for ids in maps]))
-
-    def _count(self, ids: torch.Tensor) -> torch.Tensor:
-        """Voxels of each foreground class in class ids (1, *spatial)."""
-        classes = len(self.class_names)
-        return torch.bincount(ids.flatten().cpu().to(torch.uint8), minlength=classes + 1)[1 : classes + 1]
+            ends = len(self.class_names) + 1
+            counts = [torch.bincount(ids.flatten().cpu().to(torch.uint8), minlength=ends)[1:ends] for ids in maps]
+            self._voxels.append(torch.stack(counts))
 
     def _report(self, engine: Engine) -> None:
         files = string_list_all_gather(self._files)
         voxels = evenly_divisible_all_gather(torch.stack(self._voxels), concat=True).numpy()
         if not is_first():
             return
-        once = sorted(first_occurrences(files), key=lambda case: files[case])
+        first = {file: case for case, file in reversed(list(enumerate(files)))}  # samplers repeat cases
+        once = [first[file] for file in sorted(first)]
         if len(once) < len(files):
-            logger.warning(
-                "%d of %d evaluated cases are repeats, left out of the report",
-                len(files) - len(once),
-                len(files),
-            )
+            what = "%d of %d evaluated cases are repeats, left out of the report"
+            logger.warning(what, len(files) - len(once), len(files))
         details = {column: self._details(engine, name, len(files))[once] for name, column in self.columns.items()}
         truth, predicted = voxels[once, 0], voxels[once, 1]
         rows = summary(self.class_names, details, missing=(truth > 0) & (predicted == 0), groups=self.groups)
@@ -135,16 +130,12 @@ class MetricsReport:
         """(cases, classes) values of one metric."""
         kept = getattr(engine.state, "metric_details", {})
         if name not in kept:
-            raise InputError(
-                f"MetricsReport: the evaluator keeps no details of a metric {name!r}; it has: "
-                f"{', '.join(kept) or 'none'}; name one of those in `metrics` or add the metric to the evaluator"
-            )
+            known = f"{', '.join(kept) or 'none'}; name one of those in `metrics`"
+            raise InputError(f"MetricsReport: the evaluator keeps no details of a metric {name!r}; it has: {known}")
         values = convert_to_numpy(kept[name])
         if values.shape != (cases, len(self.class_names)):
-            raise InputError(
-                f"MetricsReport: details of {name!r} of shape {values.shape} for {cases} cases and "
-                f"{len(self.class_names)} classes; leave the background out of the metric"
-            )
+            wanted = f"{cases} cases and {len(self.class_names)} classes; leave the background out of the metric"
+            raise InputError(f"MetricsReport: details of {name!r} of shape {values.shape} for {wanted}")
         return values
 
     def _baselines(self, truth_voxels: np.ndarray) -> dict[str, dict[str, float | None]]:
@@ -161,9 +152,8 @@ class MetricsReport:
         notes = list(self.notes)
         has_hd95 = HD95 in self.columns.values()
         if has_hd95:
-            notes.append(
-                f"HD95: {CONVENTIONS[self.convention]}; {MISSING_MM:g} mm where the prediction lacks the class"
-            )
+            lacks = f"{MISSING_MM:g} mm where the prediction lacks the class"
+            notes.append(f"HD95: {CONVENTIONS[self.convention]}; {lacks}")
         if len(self.class_names) > 1:
             joint = ", ".join(self._joint)
             notes.append(f"{joint}: the mean of their means; its sd and median over the cases' own means")
@@ -193,10 +183,8 @@ def read_baselines(path: str | Path) -> dict[str, dict[str, float | None]]:
         return {}
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-        return {
-            str(name): {str(one): _number_or_none(dice) for one, dice in classes.items()}
-            for name, classes in content.items()
-        }
+        known = {str(name): classes.items() for name, classes in content.items()}
+        return {name: {str(one): _number_or_none(dice) for one, dice in items} for name, items in known.items()}
     except (ValueError, TypeError, AttributeError) as error:
         logger.warning('%s: not JSON of the form {"name": {"class": dice}} (%s); no baselines shown', path, error)
         return {}
@@ -207,19 +195,9 @@ def _number_or_none(value: float | None) -> float | None:
     return None if value is None or np.isnan(float(value)) else float(value)
 
 
-def first_occurrences(files: Sequence[str]) -> list[int]:
-    """Indices of the cases met for the first time: samplers repeat cases so that all processes get equally many."""
-    first: dict[str, int] = {}
-    for index, file in enumerate(files):
-        first.setdefault(file, index)
-    return list(first.values())
-
-
 def unique_case_names(files: Sequence[str]) -> list[str]:
     """File names without folder and .nii.gz, with as many folders before them as it takes to distinguish the cases."""
-    parts = [
-        (*PurePath(file).parts[:-1], PurePath(file).name.removesuffix(".gz").removesuffix(".nii")) for file in files
-    ]
+    parts = [PurePath(file.removesuffix(".gz").removesuffix(".nii")).parts for file in files]
     for depth in range(1, max(map(len, parts), default=0) + 1):
         names = ["/".join(part[-depth:]) for part in parts]
         if len(set(names)) == len(set(files)):

@@ -89,18 +89,16 @@ class TrainingCheckpoint:
             raise InputError(f"{self.checkpoint} cannot be read: remove it to start anew") from error
         refuse_other_training(self.checkpoint, state["plan"], self.plan)
         if state["epoch"] > engine.state.max_epochs:
-            raise InputError(
-                f"{self.checkpoint} has {state['epoch']} epochs: pass --epochs {state['epoch']} or more to go on"
-            )
+            done = state["epoch"]
+            raise InputError(f"{self.checkpoint} has {done} epochs: pass --epochs {done} or more to go on")
         base_rates = [float(rate) for rate in self.lr_scheduler.base_lrs]
         try:
             unwrapped(self.network).load_state_dict(state["network"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.lr_scheduler.load_state_dict(state["lr_scheduler"])
         except (RuntimeError, ValueError) as error:
-            raise InputError(
-                f"{self.checkpoint} is of another network or optimizer: pass the overlays it was trained with"
-            ) from error
+            what = f"{self.checkpoint} is of another network or optimizer"
+            raise InputError(f"{what}: pass the overlays it was trained with") from error
         self.set_learning_rate(base_rates)
         if engine.scaler is not None and state["scaler"]:
             engine.scaler.load_state_dict(state["scaler"])
@@ -137,13 +135,10 @@ class TrainingCheckpoint:
         if not is_first():
             return
         logger.info("weights of epoch %d: %s", engine.state.epoch, self.folder / "model.pt")
-        if self.evaluator is not None and self.evaluator.state.best_metric_epoch > 0:
-            logger.info(
-                "weights of the best validation (epoch %d, %.3f, optimistic: chosen on the validated cases): %s",
-                self.evaluator.state.best_metric_epoch,
-                self.evaluator.state.best_metric,
-                self.folder / "model_best.pt",
-            )
+        best = self.evaluator.state if self.evaluator is not None else None
+        if best is not None and best.best_metric_epoch > 0:
+            score = f"epoch {best.best_metric_epoch}, {best.best_metric:.3f}, optimistic: chosen on the validated cases"
+            logger.info("weights of the best validation (%s): %s", score, self.folder / "model_best.pt")
 
     def save(self, engine: Any) -> None:
         """Write the weights and the checkpoint, which comes last: after a kill in between, the epoch is done again."""
@@ -171,11 +166,9 @@ class TrainingCheckpoint:
         """
         finite = all(bool(torch.isfinite(parameter).all()) for parameter in self.network.parameters())
         if not finite or not math.isfinite(loss):
-            what = f"the loss is {loss}" if finite else "weights are not finite"
-            raise InputError(
-                f"the training diverged in epoch {epoch} ({what}); nothing of it was saved in "
-                f"{self.folder}: lower --learning_rate and go on from the last good epoch with --resume true"
-            )
+            what = f"epoch {epoch} ({f'the loss is {loss}' if finite else 'weights are not finite'})"
+            remedy = "lower --learning_rate and go on from the last good epoch with --resume true"
+            raise InputError(f"the training diverged in {what}; nothing of it was saved in {self.folder}: {remedy}")
 
 
 def unwrapped(network: nn.Module) -> nn.Module:

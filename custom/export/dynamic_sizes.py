@@ -13,9 +13,7 @@ FEWEST = 2  # voxels at the lowest level: a program traced for any size takes no
 def least_sizes(multiple: Sequence[int], patch_size: Sequence[int]) -> list[int]:
     """The least sizes of an image, with which the network is traced; where the patch is smaller, that is the only size.
 
-    Args:
-        multiple: the numbers of which the sizes must be multiples (`networks.size_multiple`).
-        patch_size: voxels of a patch.
+    The sizes must be multiples of `multiple` (`networks.size_multiple`).
 
     >>> least_sizes([2, 4, 4], patch_size=[2, 32, 32])
     [2, 8, 8]

@@ -23,7 +23,7 @@ from .accurate_instance_norm import TRANSLATIONS, has_onnxscript
 from .carried_plan import CARRIED, FACTS, MULTIPLES, PLAN
 from .dynamic_sizes import dynamic_sizes, least_sizes
 from .formats import TORCH_EXPORT, TORCHSCRIPT, format_of
-from .onnx_metadata import add_onnx_metadata
+from .onnx_session import add_onnx_metadata
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,9 @@ def export(bundle: str | Path, output: str | Path, ckpt_dir: str | Path = "", ch
     kind = format_of(file)
     configs = [config_file(root, name) for name in ("metadata.json", "inference.yaml")]
     model = trained_weights(root, ckpt_dir, checkpoint)
-    parser = read_configs(configs)
+    parser = ConfigParser()
+    parser.read_meta(str(configs[0]))
+    parser.read_config(str(configs[1]))
     parser.update({"bundle_root": str(root), "checkpoint": str(model)})
     network = made_entry(parser, NETWORK, root)
     load_fitting_weights(model, network, FITTING)
@@ -86,22 +88,10 @@ def trained_weights(root: Path, ckpt_dir: str | Path = "", checkpoint: str | Pat
     return model
 
 
-def read_configs(configs: Sequence[Path]) -> ConfigParser:
-    """The parser of the configs, the first of which is the metadata."""
-    parser = ConfigParser()
-    parser.read_meta(str(configs[0]))
-    parser.read_config([str(file) for file in configs[1:]])
-    return parser
-
-
 def write_carried(folder: Path, config: Path, parser: ConfigParser, kind: str) -> list[Path]:
-    """inference.json, the config with the plan in it, and export.json, the plan and what else a user must know.
+    """Write inference.json, the config with the plan in it, and export.json, the plan and what else a user must know.
 
-    Args:
-        folder: to write to.
-        config: inference.yaml.
-        parser: of the configs, told of the weights.
-        kind: the format.
+    `config` is inference.yaml, `parser` that of the configs, told of the weights.
     """
     plan, multiple = parser.get_parsed_content(PLAN), multiple_of(parser)
     facts = {

@@ -17,17 +17,15 @@ CERTAIN_LOGIT = 30.0  # of background: its softmax among 255 classes is 1 in sin
 class SlabAccumulator:
     """Mean scores of windows that come in order of their first plane, held for one window's planes only.
 
-    Each window's logits, or their softmax, count with a Gaussian weight about its centre. A plane that no later window
-    reaches is handed on and forgotten: a buffer of (classes, *image) never exists. What no window covered is background
-    with certainty.
+    Each window's logits, or with `softmax` their probabilities, count with a Gaussian weight about its centre. A plane
+    that no later window reaches is handed on and forgotten: a buffer of (classes, *image) never exists. What no window
+    covered is background with certainty.
 
     Args:
         num_classes: channels of the logits, background first.
-        size: voxels of the image (z, y, x), at least the window's.
-        window: voxels of a window (z, y, x).
+        size, window: voxels (z, y, x) of the image, at least the window's, and of a window.
         region: part of the image to hand on, e.g. without what was padded.
-        dtype: precision of the sum; scores handed on are float32.
-        device: where the sum is kept.
+        dtype, device: of the sum; scores handed on are float32.
         softmax: whether probabilities are averaged, else logits.
     """
 

@@ -17,7 +17,7 @@ from .direct import autocast_on
 from .slab_accumulator import SlabAccumulator
 from .sliding_window import main_output, mirrored_mean, pad_to_window
 from .streaming_argmax import CERTAIN, NativeArgmax, NetworkArgmax, largest_probability
-from .window_plan import Place, Window, WindowPlan, WindowRow, count_plain_windows
+from .window_plan import Window, WindowPlan, count_plain_windows
 
 AVERAGES = ("probabilities", "logits")
 RETURN_GRIDS = ("exact", "fast", "network")
@@ -34,7 +34,7 @@ class StreamingSlidingWindowInferer(Inferer):
     deep that moves along the first axis; finished planes are labelled at once, on the network's grid or on the grid the
     scan was stored on. The result needs no `Invertd`: it has the geometry of the scan's file.
 
-    Args:
+    Args, an InputError where one has no such value:
         roi_size: window size in voxels; also the least size the image is padded to (with 0).
         average: what is averaged over windows and interpolated, "probabilities" or, as nnU-Net does, "logits".
         windows: which windows are run, "all", "efficient" or "lateral": see `WindowPlan`, also for what each loses.
@@ -44,19 +44,13 @@ class StreamingSlidingWindowInferer(Inferer):
             on the network's grid, then the nearest label; "network": arg-max, on the grid of the input. Native voxels
             more than half a network voxel outside of the input, such as those cropped away, are background.
         confidence: add a second channel, the largest probability times 255, rounded; of logits, the softmax of means.
-        accumulate: precision in which scores are added up, "float32", "float16", or "auto": float16 for probabilities
-            on CUDA.
-        tubular: class ids of long thin organs, for the efficient plan.
-        min_foreground_voxels: for the efficient plan, see `WindowPlan`.
-        min_face_voxels: for the efficient plan, see `WindowPlan`.
+        accumulate: precision of the sum, "float32", "float16", or "auto": float16 for probabilities on CUDA.
+        tubular, min_foreground_voxels, min_face_voxels: for the efficient plan, see `WindowPlan`.
         sw_batch_size: windows predicted at once.
 
     After each call `report` holds the number of windows run ("windows"), that of the plain grid of half-window steps
-    ("windows_all"), and for each foreground class found the mean of the largest probability over the voxels given that
-    class, on the network's grid ("confidence": {class id: mean}).
-
-    Raises:
-        InputError: for an option that is none of the above.
+    ("windows_all"), and the mean of the largest probability over the voxels given each foreground class, on the
+    network's grid ("confidence": {class id: mean}).
     """
 
     def __init__(
@@ -74,9 +68,13 @@ class StreamingSlidingWindowInferer(Inferer):
         min_face_voxels: int = 10,
         sw_batch_size: int = 1,
     ) -> None:
-        _check_choice("average", average, AVERAGES)
-        _check_choice("return_grid", return_grid, RETURN_GRIDS)
-        _check_choice("accumulate", accumulate, ("auto", *PRECISIONS))
+        for name, value, choices in (
+            ("average", average, AVERAGES),
+            ("return_grid", return_grid, RETURN_GRIDS),
+            ("accumulate", accumulate, ("auto", *PRECISIONS)),
+        ):
+            if value not in choices:
+                raise InputError(f"{type(self).__name__}: {name} is {value!r}; use one of {', '.join(choices)}")
         self.roi_size = tuple(roi_size)
         self.logits = average == "logits"
         self.plan = WindowPlan(windows, tubular, min_foreground_voxels, min_face_voxels)
@@ -98,8 +96,11 @@ class StreamingSlidingWindowInferer(Inferer):
         Raises:
             InputError: for an image of another shape, a network output that is not finite, or unknown geometry.
         """
-        self._check_shape(inputs)
-
+        if inputs.dim() != 5 or len(inputs) != 1 or len(self.roi_size) != 3:
+            raise InputError(
+                f"StreamingSlidingWindowInferer: image of shape {tuple(inputs.shape)}, roi_size {self.roi_size}; "
+                "use images (1, channels, z, y, x), one at a time, and a window of three sizes"
+            )
         image = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
         self.report = {"windows": 0, "windows_all": count_plain_windows(image.shape[2:], self.roi_size)}
 
@@ -148,7 +149,8 @@ class StreamingSlidingWindowInferer(Inferer):
             if accumulator is None:
                 accumulator = self._accumulator(logits, padded, inner)
             yield from accumulator.advance(row.start)
-            places = self._places_to_follow(logits, row)
+            labels = logits.argmax(dim=0) if self.plan.looks_at_labels else None
+            places = list(row.others) if labels is None else self.plan.following(labels, row.others)
             if places is None:
                 skip = True
                 continue
@@ -157,12 +159,6 @@ class StreamingSlidingWindowInferer(Inferer):
             self._run([row.others[place] for place in places], padded, predict, accumulator)
         assert accumulator is not None  # there is at least one row
         yield from accumulator.finish()
-
-    def _places_to_follow(self, logits: torch.Tensor, row: WindowRow) -> list[Place] | None:
-        """Which windows of a row come after its first, with these logits (classes, *window); None: drop that one."""
-        if not self.plan.looks_at_labels:
-            return list(row.others)
-        return self.plan.following(logits.argmax(dim=0), row.others)
 
     def _run(
         self, windows: Sequence[Window], image: torch.Tensor, predict: Predict, accumulator: SlabAccumulator
@@ -187,15 +183,3 @@ class StreamingSlidingWindowInferer(Inferer):
         dtype = PRECISIONS[automatic if self.accumulate == "auto" else self.accumulate]
         softmax = not self.logits
         return SlabAccumulator(num_classes, image.shape[2:], self.roi_size, region, dtype, image.device, softmax)
-
-    def _check_shape(self, inputs: torch.Tensor) -> None:
-        if inputs.dim() != 5 or len(inputs) != 1 or len(self.roi_size) != 3:
-            raise InputError(
-                f"StreamingSlidingWindowInferer: image of shape {tuple(inputs.shape)}, roi_size {self.roi_size}; "
-                "use images (1, channels, z, y, x), one at a time, and a window of three sizes"
-            )
-
-
-def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise InputError(f"StreamingSlidingWindowInferer: {name} is {value!r}; use one of {', '.join(choices)}")

@@ -8,11 +8,7 @@ from ..errors import InputError
 
 
 def check_class_ids(metric: str, prediction: torch.Tensor, truth: torch.Tensor) -> None:
-    """Refuse batches other than (B, 1, *spatial).
-
-    Raises:
-        InputError: naming the metric and the shape.
-    """
+    """Refuse batches other than (B, 1, *spatial). Raises InputError: naming the metric and the shape."""
     for what, ids in (("prediction", prediction), ("truth", truth)):
         if ids.shape[1] != 1:
             raise InputError(

@@ -21,11 +21,11 @@ from ..engines.writable import make_writable
 from ..errors import InputError
 from ..export.exporting import FITTING, trained_weights
 from ..plans import PLAN_FILE, read_plan
+from .archive import write_folder
 from .bundle_code import code_folder, importable
 from .channel_names import channel_names
 from .code_name import package_name
 from .contents import bundle_contents, code_contents
-from .folder import write_folder
 from .metadata import released_metadata
 from .network_config import PATH, network_config
 from .trained_page import trained_pages

@@ -19,7 +19,7 @@ TEXT = Path(__file__).with_suffix(".md")
 
 
 def trained_pages(files: Mapping[str, bytes], plan: Mapping[str, Any], source: str, package: str) -> dict[str, bytes]:
-    """Path -> content of the pages, from the metadata, plan and page of data licences among the bundle's files.
+    """Path -> content of the pages of a trained bundle.
 
     Args:
         files: path in the bundle -> content of everything else.
@@ -45,17 +45,13 @@ def stated(metadata: Mapping[str, Any]) -> dict[str, str]:
     """What the metadata say."""
     classes = metadata["network_data_format"]["outputs"]["pred"]["channel_def"]
     scores = [f"- {name}: {value}" for name, value in (metadata.get("eval_metrics") or {}).items()]
-    texts = ("task", "version", "description", "image_classes", "data_type", "intended_use")
-    return {key: as_sentence(str(metadata.get(key, ""))) for key in texts} | {
+    keys = ("task", "version", "description", "image_classes", "data_type", "intended_use")
+    texts = {key: str(metadata.get(key, "")) for key in keys}
+    return {key: text[:1].upper() + text[1:] for key, text in texts.items()} | {
         "values": "\n".join(f"| {value} | {name} |" for value, name in classes.items()),
         "scores": "\n".join(scores) or "None is stated: the command that evaluates the weights is below.",
         "references": "\n".join(f"- {reference}" for reference in metadata.get("references", [])),
     }
-
-
-def as_sentence(text: str) -> str:
-    """With a capital letter."""
-    return text[:1].upper() + text[1:]
 
 
 def by(sizes: Sequence[float]) -> str:
@@ -81,12 +77,8 @@ def data_license(source: str) -> str:
 
 def models_page(files: Mapping[str, bytes]) -> str:
     """What lies beside the weights."""
-    own = [
-        f"`{Path(path).name}`" for path in sorted(files) if path.startswith("models/") and path.endswith("plan.yaml")
-    ]
-    with_them = f"{' and '.join(own)} belong{'s' * (len(own) == 1)} to them.\n" if own else ""
+    with_them = " `plan.yaml` belongs to them." if PLAN in files else ""
     return (
         "`model.pt`: the trained weights, which a training in this folder replaces; `model_start.pt`: the same, which\n"
-        f"stay. {with_them}".rstrip()
-        + "\n"
+        f"stay.{with_them}\n"
     )

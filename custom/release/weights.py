@@ -45,8 +45,7 @@ def weights_contents(
 
     Args:
         file: the weights.
-        root: the bundle's folder, whose code must be importable.
-        metadata: the bundle's.
+        root, metadata: the bundle's folder, whose code must be importable, and what it states.
         inference: parser of its inference.yaml, told of these weights.
 
     Raises:
@@ -73,11 +72,7 @@ def weights_contents(
 
 
 def weight_files(file: Path) -> dict[str, bytes]:
-    """Path in the bundle -> content of the weights and of the plan next to them.
-
-    Raises:
-        InputError: the plan is missing.
-    """
+    """Path in the bundle -> content of the weights and of the plan next to them. Raises InputError: it is missing."""
     plan = file.with_name(PLAN_FILE)
     if not plan.is_file():
         raise InputError(f"{plan} is missing: it says what {file} was trained for; restore it from the training")

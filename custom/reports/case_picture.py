@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -60,7 +61,6 @@ def slice_case(
     spacing: Sequence[float],
     field: np.ndarray | None = None,
     field_name: str = "distance field",
-    caption: str = "",
     axis: int | None = None,
     window: tuple[float, float] | None = None,
 ) -> CasePicture:
@@ -96,7 +96,6 @@ def slice_case(
         sides=(*_PATIENT_SIDES[columns], *_PATIENT_SIDES[rows]),
         field=None if field is None else page(np.clip(field.max(axis=0), 0, 1)).astype(np.float16),
         field_name=field_name,
-        caption=caption,
     )
 
 
@@ -133,11 +132,11 @@ def region_of_interest(foreground: np.ndarray, margin: float = 0.35) -> tuple[fl
     part = max(_ZOOM_SMALLEST, (1 + 2 * margin) * max(extents))
     if part > _ZOOM_LARGEST:
         return None
-    window: list[float] = []
-    for (first, last), size in zip(ends, foreground.shape, strict=True):
-        start = min(max((first + last + 1 - part * size) / 2, 0.0), (1 - part) * size)
-        window += [start, start + part * size]
-    return window[0], window[1], window[2], window[3]
+    top, left = (
+        min(max((first + last + 1 - part * size) / 2, 0.0), (1 - part) * size)
+        for (first, last), size in zip(ends, foreground.shape, strict=True)
+    )
+    return top, top + part * foreground.shape[0], left, left + part * foreground.shape[1]
 
 
 def draw_cases(
@@ -157,7 +156,7 @@ def draw_cases(
     fields = " / ".join(dict.fromkeys(case.field_name for case in cases if case.field is not None))
     if fields:
         columns.append(fields)
-    sizes = [_size_mm(case) for case in cases]
+    sizes = [tuple(np.multiply(case.truth.shape, case.pixel_mm)) for case in cases]  # height, width in mm
     heights = [_PANEL * min(1, height / width) for height, width in sizes]
     width = _PANEL * max(min(1, width / height) for height, width in sizes)
     size = (0.5 + len(columns) * width + (1.0 if fields else 0), (1.05 if title else 0.8) + sum(heights))
@@ -189,11 +188,6 @@ def _as_grey(image: np.ndarray, window: tuple[float, float] | None) -> np.ndarra
     if high <= low:
         low, high = float(values.min()), max(float(values.max()), float(values.min()) + 1)
     return np.round(np.clip((values - low) / (high - low), 0, 1) * 255).astype(np.uint8)
-
-
-def _size_mm(case: CasePicture) -> tuple[float, float]:
-    """Height and width of the slice."""
-    return case.truth.shape[0] * case.pixel_mm[0], case.truth.shape[1] * case.pixel_mm[1]
 
 
 def _draw_panel(axes: Axes, case: CasePicture, column: str) -> None:
@@ -230,9 +224,14 @@ def _draw_panel(axes: Axes, case: CasePicture, column: str) -> None:
 def mark_sides(axes: Axes, sides: Sequence[str]) -> None:
     """Letters of the patient's sides at the left, right, top and bottom of a panel."""
     for letter, place in zip(sides, ((0.04, 0.5), (0.96, 0.5), (0.5, 0.96), (0.5, 0.04)), strict=False):
-        axes.annotate(
-            letter, place, xycoords="axes fraction", ha="center", va="center", color="white", fontsize=8
-        ).set_path_effects(DARK_EDGE)
+        look: dict[str, Any] = {
+            "ha": "center",
+            "va": "center",
+            "color": "white",
+            "fontsize": 8,
+            "path_effects": DARK_EDGE,
+        }
+        axes.annotate(letter, place, xycoords="axes fraction", **look)
 
 
 def _draw_scale_bar(axes: Axes) -> None:

@@ -50,25 +50,13 @@ def class_statistics(cohort: Cohort, volumes_ml: Mapping[str, Mapping[int, float
 
 def format_class_statistics(rows: Sequence[Row]) -> str:
     """The rows of `class_statistics` as aligned text."""
-    titles = ["class", "annotated", "present", "total ml", "mean ml", "validation"]
-    cells = [
-        [
-            *(str(row[key]) for key in ("class", "annotated", "present")),
-            *("-" if row[key] is None else _millilitres(row[key]) for key in ("total_ml", "mean_ml")),
-            str(row["validation"]),
-        ]
-        for row in rows
-    ]
-    return "\n".join(aligned([titles, *cells]))
+    keys = ["class", "annotated", "present", "total_ml", "mean_ml", "validation"]
+    cells = [[_millilitres(row[key]) if key.endswith("_ml") else str(row[key]) for key in keys] for row in rows]
+    return "\n".join(aligned([[key.replace("_", " ") for key in keys], *cells]))
 
 
 def format_annotated_sets(cohort: Cohort, groups: Mapping[str, Sequence[CohortCase]]) -> str:
-    """Each distinct set of annotated classes with its training cases, under the group its cases belong to.
-
-    Args:
-        cohort: which names the classes.
-        groups: group name -> its cases, from `custom.cohort.manifest.group_cases`.
-    """
+    """Each distinct set of annotated classes with its training cases, under its group (see `manifest.group_cases`)."""
     lines = []
     for group, cases in groups.items():
         lines.append(f"{group}: {len(cases)} cases")
@@ -102,10 +90,7 @@ def describe_classes(cohort: Cohort, ids: Sequence[int]) -> str:
 def draw_class_statistics(cohort: Cohort, rows: Sequence[Row], picture_file: str | Path) -> None:
     """Write a PNG with a bar per class: training cases annotated (pale) and with the class present (solid).
 
-    Args:
-        cohort: which gives title and colours.
-        rows: from `class_statistics`.
-        picture_file: the PNG.
+    `rows` are those of `class_statistics`.
     """
     figure = new_figure(8.0, 1.7 + 0.34 * len(rows))
     axes = figure.add_subplot()
@@ -129,21 +114,15 @@ def draw_class_statistics(cohort: Cohort, rows: Sequence[Row], picture_file: str
     axes.tick_params(axis="y", length=0)
     axes.spines[["top", "right", "left"]].set_visible(False)
     if any(row["present"] != row["annotated"] for row in rows):
-        patches = [
-            Patch(facecolor="0.4", label="in the label"),
-            Patch(facecolor="0.4", alpha=_PALE, label="annotated, not there"),
-        ]
+        meanings = {"in the label": 1, "annotated, not there": _PALE}
+        patches = [Patch(facecolor="0.4", alpha=alpha, label=label) for label, alpha in meanings.items()]
         figure.legend(handles=patches, loc="outside lower center", ncols=2, fontsize=9, frameon=False)
     unlabelled = sum(not case.annotated for case in cohort.training)
-    figure.suptitle(
-        f"{cohort.name}: cases annotated for each class\n"
-        f"{len(cohort.training)} training cases, {unlabelled} of them without any annotation",
-        fontsize=12,
-        color=INK,
-    )
+    counts = f"{len(cohort.training)} training cases, {unlabelled} of them without any annotation"
+    figure.suptitle(f"{cohort.name}: cases annotated for each class\n{counts}", fontsize=12, color=INK)
     save_picture(figure, picture_file)
 
 
-def _millilitres(volume: float) -> str:
+def _millilitres(volume: float | None) -> str:
     """Three figures at least: classes range from adrenal glands to whole livers."""
-    return f"{volume:,.0f}" if volume >= 100 else f"{volume:.3g}"
+    return "-" if volume is None else f"{volume:,.0f}" if volume >= 100 else f"{volume:.3g}"

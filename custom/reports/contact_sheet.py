@@ -49,9 +49,8 @@ def draw_contact_sheet(
     columns: int = 6,
     window: tuple[float, float] | None = (-160, 240),
     title: str = "Pseudo-labels to look at",
-    ignore_index: int = IGNORE_INDEX,
 ) -> int:
-    """Write a PNG with the first `most` of `cases`; no case, no file: one of an earlier sheet is removed.
+    """Write a PNG with the first `most` of `cases`, whose number is returned; without any an earlier sheet is removed.
 
     One case is loaded at a time and only its slice kept. A file that cannot be read, or a label of another shape than
     its image, is named in the place of its picture. Ignored voxels are hatched in grey.
@@ -60,15 +59,10 @@ def draw_contact_sheet(
         cases: the one to look at first first.
         file: the PNG.
         class_names: of ids 1, 2, ...
-        most: cases shown.
-        columns: pictures side by side.
+        most, columns: cases shown, and how many side by side.
         window: intensities shown black and white, by default for soft tissue in Hounsfield units; None takes the
             1st and 99.5th percentile of each slice, as for MRI.
         title: heading, to which the number of cases is added.
-        ignore_index: label of doubtful voxels.
-
-    Returns:
-        The number of cases in the sheet, those without a picture included.
     """
     shown = cases[:most]
     if not shown:
@@ -84,7 +78,7 @@ def draw_contact_sheet(
         axes.set(facecolor=_PAGE, aspect="equal")
     for axes, case in zip(grid, shown, strict=False):
         try:
-            picture = load_slice(case, class_names, window, ignore_index)
+            picture = load_slice(case, class_names, window)
         except InputError as error:
             message = str(error)
             for path in (case.image_file, case.label_file):
@@ -94,21 +88,18 @@ def draw_contact_sheet(
             axes.text(0.5, 0.5, "\n".join(lines), color=_WARNING, fontsize=7, **place)
         else:
             seen.update(map(int, np.unique(picture.truth)))
-            _draw_tile(axes, picture, ignore_index)
+            _draw_tile(axes, picture)
         axes.set_title(shortened(case.name, _LETTERS - 14), color=_TEXT, fontsize=8, weight="bold", loc="left", pad=3)
         lines = (caption_lines(case.caption) + [""] * _MOST_LINES)[:_MOST_LINES]  # rows of one height
         axes.set_xlabel("\n".join(lines), color=_TEXT, fontsize=6.8, loc="left")
     count = f"{len(cases)} case{'' if len(cases) == 1 else 's'}"
     heading = count if len(shown) == len(cases) else f"the first {len(shown)} of {len(cases)} cases"
     grey = "grey levels by percentiles" if window is None else f"window {window[0]:g} to {window[1]:g}"
-    how = (
-        "axial slice through the middle of the class in question, else of all classes; radiological convention: "
-        f"the patient's right is on the left; {grey}"
-    )
-    wrapped = textwrap.fill(how, int(columns * _TILE * 13))
+    how = "axial slice through the middle of the class in question, else of all classes; radiological convention: "
+    wrapped = textwrap.fill(f"{how}the patient's right is on the left; {grey}", int(columns * _TILE * 13))
     figure.suptitle(f"{title}: {heading}\n{wrapped}", color=_TEXT, fontsize=8.5)
-    legend = class_patches(sorted(seen - {0, ignore_index}), class_names)
-    if ignore_index in seen:
+    legend = class_patches(sorted(seen - {0, IGNORE_INDEX}), class_names)
+    if IGNORE_INDEX in seen:
         legend.append(Patch(facecolor="none", edgecolor=_IGNORED, hatch="//////", linewidth=0, label="ignored"))
     if legend:
         style = {"labelcolor": _TEXT, "frameon": False, "fontsize": 8, "ncols": 2 * columns}
@@ -117,13 +108,13 @@ def draw_contact_sheet(
     return len(shown)
 
 
-def middle_slice(label: np.ndarray, focus: int | None = None, ignore_index: int = IGNORE_INDEX) -> int:
+def middle_slice(label: np.ndarray, focus: int | None = None) -> int:
     """Index of the slice across the last axis to show: the middle one of those that hold `focus`.
 
     Without it the middle one of those with any class, then with ignored voxels, then of the volume.
     """
     wanted = [] if focus is None else [label == focus]
-    for mask in (*wanted, (label > 0) & (label != ignore_index), label > 0):
+    for mask in (*wanted, (label > 0) & (label != IGNORE_INDEX), label > 0):
         present = np.flatnonzero(mask.any(axis=(0, 1)))
         if len(present):
             return int(present[(len(present) - 1) // 2])
@@ -131,10 +122,7 @@ def middle_slice(label: np.ndarray, focus: int | None = None, ignore_index: int 
 
 
 def load_slice(
-    case: SheetCase,
-    class_names: Sequence[str] = (),
-    window: tuple[float, float] | None = None,
-    ignore_index: int = IGNORE_INDEX,
+    case: SheetCase, class_names: Sequence[str] = (), window: tuple[float, float] | None = None
 ) -> CasePicture:
     """The slice to show; the label is read first and let go before the image: a volume at a time.
 
@@ -143,7 +131,7 @@ def load_slice(
     """
     focus = list(class_names).index(case.focus) + 1 if case.focus in class_names else None
     labels, _ = to_ras(*read_label_map(case.label_file))
-    index = middle_slice(labels, focus, ignore_index)
+    index = middle_slice(labels, focus)
     shape, label = labels.shape, labels[..., index : index + 1].copy()
     del labels
     volume = read_volume(case.image_file)
@@ -165,23 +153,20 @@ def caption_lines(caption: Sequence[str]) -> list[str]:
     return lines
 
 
-def _draw_tile(axes: Axes, picture: CasePicture, ignore_index: int) -> None:
+def _draw_tile(axes: Axes, picture: CasePicture) -> None:
     page = page_extent(picture.truth.shape, picture.pixel_mm)
     axes.imshow(picture.image, cmap="gray", vmin=0, vmax=255, extent=page, interpolation="bilinear")
-    axes.imshow(_ignored_tint(picture.truth == ignore_index), extent=page, interpolation="nearest")
-    ids = sorted(set(map(int, np.unique(picture.truth))) - {0, ignore_index})
+    ignored = picture.truth == IGNORE_INDEX
+    stripes = np.indices(ignored.shape).sum(axis=0) % (2 * _STRIPE) < _STRIPE
+    tint = np.zeros((*ignored.shape, 4), dtype=np.float32)
+    tint[ignored] = (*to_rgb(_IGNORED), 0.15)
+    tint[ignored & stripes] = (*to_rgb(_IGNORED), 0.85)
+    axes.imshow(tint, extent=page, interpolation="nearest")
+    ids = sorted(set(map(int, np.unique(picture.truth))) - {0, IGNORE_INDEX})
     draw_classes(axes, picture.truth, picture.pixel_mm, ids, 0.22, 1.0)
     top, bottom, left, right = _body(picture)
     axes.set(xlim=(left, right), ylim=(bottom, top))
     mark_sides(axes, picture.sides[:2])
-
-
-def _ignored_tint(ignored: np.ndarray) -> np.ndarray:
-    """RGBA (rows, columns, 4): grey stripes where the label is ignored."""
-    tint = np.zeros((*ignored.shape, 4), dtype=np.float32)
-    tint[ignored] = (*to_rgb(_IGNORED), 0.15)
-    tint[ignored & (np.indices(ignored.shape).sum(axis=0) % (2 * _STRIPE) < _STRIPE)] = (*to_rgb(_IGNORED), 0.85)
-    return tint
 
 
 def _body(picture: CasePicture, margin_mm: float = 4) -> list[float]:

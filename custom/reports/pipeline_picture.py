@@ -75,12 +75,9 @@ def _draw_flow(axes: Axes, stages: Sequence[Record], rows: int) -> None:
         axes.annotate("", (right, 2.1), (left, 2.1), arrowprops={**look, "connectionstyle": arch, "shrinkA": 0})
         text = f"fills {', '.join(shortened(name, 17) for name in names)}"
         axes.text((left + right) / 2, 3.5, text, ha="center", fontsize=7.5, color=INK, bbox=_ON_WHITE)
-    meanings = {
-        ANNOTATED: "cases with annotations only",
-        FILLED_BEFORE: "filled for an earlier stage",
-        FILLED: "filled for this stage",
-    }
-    handles = [Patch(facecolor=colour, label=label) for colour, label in meanings.items()]
+    meanings = ("cases with annotations only", "filled for an earlier stage", "filled for this stage")
+    colours = (ANNOTATED, FILLED_BEFORE, FILLED)
+    handles = [Patch(facecolor=colour, label=label) for colour, label in zip(colours, meanings, strict=True)]
     axes.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False, fontsize=8.5)
 
 
@@ -115,8 +112,9 @@ def _draw_stage(axes: Axes, record: Record, left: float, rows: int) -> None:
 def _draw_bar(axes: Axes, group: str, count: Sequence[int], place: tuple[float, float], most: int) -> None:
     x, y = place
     length = _BOX - 0.1
-    axes.text(x, y + 0.2, shortened(group, 28), fontsize=7.5, color=INK, va="bottom")
-    axes.text(x + length, y + 0.2, str(sum(count)), fontsize=7.5, color=INK, va="bottom", ha="right")
+    style: dict[str, Any] = {"fontsize": 7.5, "color": INK, "va": "bottom"}
+    axes.text(x, y + 0.2, shortened(group, 28), **style)
+    axes.text(x + length, y + 0.2, str(sum(count)), ha="right", **style)
     axes.add_patch(Rectangle((x, y - 0.14), length, 0.28, facecolor="0.91", linewidth=0))
     for cases, colour in zip(count, (ANNOTATED, FILLED_BEFORE, FILLED), strict=True):
         axes.add_patch(Rectangle((x, y - 0.14), length * cases / most, 0.28, facecolor=colour, linewidth=0))

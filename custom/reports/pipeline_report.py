@@ -56,21 +56,17 @@ def _relative(file: str | Path, start: str | Path) -> str:
 
 
 def _markdown_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [titles, ["---"] * len(titles), *rows]
-    return "\n".join("| " + " | ".join(_one_cell(cell) for cell in line) + " |" for line in lines)
-
-
-def _one_cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
+    lines = ([" ".join(cell.replace("|", "\\|").split()) for cell in line] for line in (titles, *rows))
+    head, *body = ("| " + " | ".join(line) + " |" for line in lines)
+    return "\n".join([head, "|" + " --- |" * len(titles), *body])
 
 
 def _data_section(data: str, records: Sequence[Record], excluded: Mapping[str, str]) -> str:
     counts = sorted({int(s["cases"]) for r in records for s in (r.get("scores") or {}).values() if s.get("cases")})
     validated = "Nothing has been validated yet."
     if counts:
-        number = (
-            f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} (a group counts those that have it)"
-        )
+        more = f" to {counts[-1]} (a group counts those that have it)" if len(counts) > 1 else ""
+        number = f"{counts[0]}{more}"
         validated = f"Validation cases: {number}; no stage trains on them."
     left_out = f"Excluded: {len(excluded)}, listed below." if excluded else "No case was excluded."
     described = data.strip().rstrip(".")
@@ -86,11 +82,11 @@ def _stages_markdown(stages: Sequence[Record]) -> str:
 
 def _scores_markdown(stages: Sequence[Record], controls: Sequence[Record]) -> str:
     rows = []
-    last = next((stage for stage in reversed(stages) if stage.get("scores")), None)
+    last: Record = next((stage for stage in reversed(stages) if stage.get("scores")), {})
     for record in [*stages, *controls]:
         is_control = bool(record.get("control"))
         for group, score in (record.get("scores") or {}).items():
-            dice, best = score_of(record, group), None if last is None else score_of(last, group)
+            dice, best = score_of(record, group), score_of(last, group)
             behind = "" if not is_control or dice is None or best is None else f"{best - dice:+.3f}"
             name = f"control: {stage_name(record)}" if is_control else stage_name(record)
             spreads = [_with_spread(score, metric) for metric in ("dice", "nsd")]

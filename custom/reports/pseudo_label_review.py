@@ -82,13 +82,10 @@ class Suspicion:
             return "the label cannot be read"
         if self.reason == MISSING:
             return f"{self.class_name} missing"
-        value = 0.0 if self.value is None else self.value
-        text = {
-            VOLUME: f"{_rounded(value)} ml, usually {self.expected}",
-            CONFIDENCE: f"confidence {value:.2f}",
-            COMPONENTS: f"{value:.0f} components",
-        }
-        return f"{self.class_name}: {text.get(self.reason, self.reason)}"
+        value = self.value or 0.0
+        volume = f"{_rounded(value)} ml, usually {self.expected}"
+        text = {VOLUME: volume, CONFIDENCE: f"confidence {value:.2f}", COMPONENTS: f"{value:.0f} components"}
+        return f"{self.class_name}: {text[self.reason]}"
 
 
 def annotated_distribution(cases: Iterable[tuple[LabelFacts, Collection[int]]]) -> dict[int, ClassDistribution]:
@@ -141,8 +138,7 @@ def suspicions(
         confidence: class id -> mean largest probability over the voxels given that class, where known.
         distribution: of the annotated cases, from `annotated_distribution`.
         class_names: of ids 1, 2, ...
-        lesions: ids of classes that may be absent, many and of any size: only a low confidence and an implausibly
-            large volume are suspicious.
+        lesions: ids of classes of which only a low confidence and an implausibly large volume are suspicious.
         classes: the ids to examine; by default all of `facts`.
     """
     if facts.problem:
@@ -156,10 +152,9 @@ def suspicions(
             usual = None
         checks = [_unsure(volume, confidence.get(class_id, math.nan))]
         if class_id in lesions:
-            checks.append(_large_lesion(volume, usual))
+            checks += [_large_lesion(volume, usual)]
         else:
-            checks.append(_unusual_volume(volume, usual))
-            checks.append(_in_pieces(facts.components.get(class_id, 0), usual))
+            checks += [_unusual_volume(volume, usual), _in_pieces(facts.components.get(class_id, 0), usual)]
         found += [Suspicion(facts.name, name, *check) for check in checks if check is not None]
     return sorted(found, key=lambda one: -one.severity)
 
@@ -217,17 +212,11 @@ def write_review(folder: str | Path, rows: Iterable[Suspicion]) -> dict[str, int
     """
     cases = ranked_by_case(rows)
     ranked = [row for own in cases.values() for row in own]
-    cells = [
-        {
-            "case": row.case,
-            "class": row.class_name,
-            "reason": row.reason,
-            "value": None if row.value is None else f"{row.value:.4g}",
-            "expected": row.expected,
-            "severity": f"{row.severity:.2f}",
-        }
-        for row in ranked
-    ]
+    cells = []
+    for row in ranked:
+        value = None if row.value is None else f"{row.value:.4g}"
+        values = (row.case, row.class_name, row.reason, value, row.expected, f"{row.severity:.2f}")
+        cells.append(dict(zip(COLUMNS, values, strict=True)))
     write_csv(Path(folder) / REVIEW_FILE, cells, COLUMNS)
     reasons = Counter(row.reason for row in ranked)
     return {"cases": len(cases), "suspicions": len(ranked), **{reason: reasons[reason] for reason in REASONS}}

@@ -58,7 +58,10 @@ def draw_resource_curves(
     for place, (name, values) in zip(axes, panels, strict=True):
         _draw_curve(place, times, values, name)
     if gpu_mb is not None:
-        _draw_each_gpu(axes[0], times, gpu_mb, gpu_numbers)
+        if len(gpu_numbers) > 1:
+            for number, (gpu, curve) in enumerate(zip(gpu_numbers, gpu_mb.T, strict=True), start=1):
+                axes[0].step(times, curve, where="pre", linewidth=0.9, color=class_colour(number), label=f"GPU {gpu}")
+            axes[0].legend(fontsize=8, frameon=False, ncols=len(gpu_numbers) + 1, loc="lower right")
         if gpu_tolerance_mb is not None and panels[0][1].max() > gpu_tolerance_mb / 2:
             axes[0].axhline(gpu_tolerance_mb, color="0.4", linewidth=1, linestyle="--")
             axes[0].text(0, gpu_tolerance_mb, " FLARE23's tolerance", va="bottom", fontsize=8, color="0.4")
@@ -78,12 +81,3 @@ def _draw_curve(axes: Axes, times: np.ndarray, values: np.ndarray, name: str) ->
     axes.set_ylabel(name, fontsize=9)
     axes.set_ylim(0, 1.08 * max(float(values.max()), 1e-3))
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def _draw_each_gpu(axes: Axes, times: np.ndarray, gpu_mb: np.ndarray, numbers: Sequence[int]) -> None:
-    """Of several GPUs a line for each."""
-    if len(numbers) < 2:
-        return
-    for place, (number, curve) in enumerate(zip(numbers, gpu_mb.T, strict=True), start=1):
-        axes.step(times, curve, where="pre", linewidth=0.9, color=class_colour(place), label=f"GPU {number}")
-    axes.legend(fontsize=8, frameon=False, ncols=len(numbers) + 1, loc="lower right")

@@ -15,9 +15,9 @@ NONE = "-"  # what is not known
 class CaseCount(NamedTuple):
     """Cases of a group as a stage trains on them: with annotations only, filled for an earlier stage, filled now."""
 
-    annotated: int
-    filled_before: int
-    filled: int
+    annotated: int = 0
+    filled_before: int = 0
+    filled: int = 0
 
 
 def split_controls(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
@@ -52,12 +52,9 @@ def case_counts(record: Record) -> dict[str, CaseCount]:
     filled_by = record.get("filled_by") or {}
     counts = {}
     for group, cases in (record.get("cases") or {}).items():
-        if group in now or filled_by.get(group, "") == record.get("stage"):
-            counts[group] = CaseCount(0, 0, int(cases))
-        elif group in filled_by:
-            counts[group] = CaseCount(0, int(cases), 0)
-        else:
-            counts[group] = CaseCount(int(cases), 0, 0)
+        is_now = group in now or filled_by.get(group, "") == record.get("stage")
+        kind = "filled" if is_now else "filled_before" if group in filled_by else "annotated"
+        counts[group] = CaseCount(**{kind: int(cases)})
     return counts
 
 

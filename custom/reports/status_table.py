@@ -1,4 +1,4 @@
-"""What a chain of training stages did, as a table for the terminal."""
+"""What the stages of a pipeline, or the runs of any chain, did, as a table for the terminal."""
 
 from __future__ import annotations
 
@@ -33,6 +33,17 @@ def status_table(records: Sequence[Record]) -> str:
     return "\n".join(aligned(lines, text_columns={0, 1, 2, 4, len(lines[0]) - 1}))
 
 
+def run_table(records: Sequence[Record]) -> str:
+    """The runs of any chain as aligned text: state, what each follows from, when it was finished, DSC (and NSD)."""
+    groups = score_groups(records)
+    lines = [["run", "state", "after", "finished", *(f"{group} DSC/NSD" for group in groups)]]
+    for record in records:
+        cells = [text_of(record.get(key)) for key in ("run", "state")]
+        cells += [", ".join(record.get("needs") or ()) or NONE, text_of(record.get("finished"))]
+        lines.append([*cells, *(score_text(record, group) for group in groups)])
+    return "\n".join(aligned(lines, text_columns={0, 1, 2, 3}))
+
+
 def status_cells(records: Sequence[Record]) -> list[list[str]]:
     """Titles and one line of cells a record, stages first."""
     stages, controls = split_controls(records)
@@ -43,16 +54,14 @@ def status_cells(records: Sequence[Record]) -> list[list[str]]:
     lines = [[*titles, "time", "model"]]
     gained = [*gains(stages), *({} for _ in controls)]
     for record, gain in zip([*stages, *controls], gained, strict=True):
-        cells = [stage_name(record), text_of(record.get("state")), _trains_on(record), _cases_text(case_counts(record))]
-        cells += [_filled_by(record), text_of(record.get("epochs"))]
+        trains_on = ", ".join(record.get("train") or record.get("cases") or ()) or NONE
+        fills = [f"{fill['group']} by {fill.get('model_stage') or NONE}" for fill in record.get("fill") or ()]
+        cells = [stage_name(record), text_of(record.get("state")), trains_on, _cases_text(case_counts(record))]
+        cells += [", ".join(fills) or NONE, text_of(record.get("epochs"))]
         for group in groups:
-            cells += [score_text(record, group), _gain_text(gain.get(group))]
+            cells += [score_text(record, group), f"{gain[group]:+.3f}" if group in gain else NONE]
         lines.append([*cells, clock(seconds_of(record)), text_of(record.get("model_sha256"))[:8]])
     return lines
-
-
-def _trains_on(record: Record) -> str:
-    return ", ".join(record.get("train") or record.get("cases") or ()) or NONE
 
 
 def _cases_text(counts: Mapping[str, CaseCount]) -> str:
@@ -60,12 +69,3 @@ def _cases_text(counts: Mapping[str, CaseCount]) -> str:
         return NONE
     cases, annotated = sum(map(sum, counts.values())), sum(count.annotated for count in counts.values())
     return f"{cases} ({annotated}/{cases - annotated})"
-
-
-def _filled_by(record: Record) -> str:
-    fills = [f"{fill['group']} by {fill.get('model_stage') or NONE}" for fill in record.get("fill") or ()]
-    return ", ".join(fills) or NONE
-
-
-def _gain_text(gain: float | None) -> str:
-    return NONE if gain is None else f"{gain:+.3f}"

@@ -51,11 +51,7 @@ def run_config(bundle_root: str | Path, names: Sequence[str], overrides: Mapping
 
 
 def config_file(bundle_root: str | Path, name: str) -> Path:
-    """A config of a bundle by its name.
-
-    Raises:
-        InputError: there is none.
-    """
+    """A config of a bundle by its name. Raises InputError: there is none."""
     file = Path(bundle_root) / "configs" / f"{name}.yaml"
     if not file.is_file():
         raise InputError(f"{file}: no such config; correct its name")

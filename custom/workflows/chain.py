@@ -15,8 +15,8 @@ from ..errors import InputError, find_input_error, input_error_message
 from ..io.atomic_write import TEMPORARY_PREFIX, write_json
 from ..options import is_on
 from ..processes import is_first, on_first
-from ..reports.run_table import run_table
 from ..reports.stage_records import DONE
+from ..reports.status_table import run_table
 from .changes import changes, digest, shortened
 from .disk_trouble import reporting_disk_trouble
 from .record import INTERRUPTED, NOT_BEGUN, RUNNING, now, read_json
@@ -105,12 +105,11 @@ class Chain:
 
     def plan(self) -> str:
         """What the selected runs would do."""
-        lines = [
-            f"{number}. {name}" + (f" after {', '.join(run.needs)}" if run.needs else "")
-            for number, (name, run) in enumerate(self.runs.items(), start=1)
-            if name in self.selected
-        ]
-        return "\n".join(["plan (nothing is run)", *lines])
+        lines = ["plan (nothing is run)"]
+        for number, (name, run) in enumerate(self.runs.items(), start=1):
+            if name in self.selected:
+                lines.append(f"{number}. {name}" + (f" after {', '.join(run.needs)}" if run.needs else ""))
+        return "\n".join(lines)
 
     def table(self, records: Sequence[dict[str, Any]]) -> str:
         """The records for the terminal."""
@@ -121,11 +120,7 @@ class Chain:
         logger.info("%s", "\n" + self.table(self.records()))
 
     def select(self, only: str | int | Sequence[str | int], until: str | int) -> list[str]:
-        """The names of the runs to do.
-
-        Raises:
-            InputError: a name or number that is no run, or none is left.
-        """
+        """The names of the runs to do. Raises InputError: a name or number that is no run, or none is left."""
         names = list(self.runs)
         chosen = names if until in ("", None) else names[: self.index(until) + 1]
         if only == "all":
@@ -144,9 +139,8 @@ class Chain:
             return names.index(text)
         if text.isdigit() and 1 <= int(text) <= len(names):
             return int(text) - 1
-        raise InputError(
-            f"{text!r} is no {self.noun}: pass one of {', '.join(names)}, or a number from 1 to {len(names)}"
-        )
+        known = f"one of {', '.join(names)}, or a number from 1 to {len(names)}"
+        raise InputError(f"{text!r} is no {self.noun}: pass {known}")
 
     def compare_with_earlier_runs(self) -> None:
         """Refuse, or redo, begun runs whose inputs are others now, and all that follow from them."""
@@ -187,10 +181,8 @@ class Chain:
         logger.info("%s %s", self.noun, run.name)
         for need in run.needs:
             if not self.runs[need].folder.is_done():
-                raise InputError(
-                    f"{self.noun} {run.name} needs {self.noun} {need}, which is not done: "
-                    f"run that one first ({self.option} {need}, or all)"
-                )
+                what = f"{self.noun} {run.name} needs {self.noun} {need}, which is not done"
+                raise InputError(f"{what}: run that one first ({self.option} {need}, or all)")
         if not run.folder.inputs.exists():
             write_json(run.folder.inputs, self.inputs(run.name))
         known = read_json(run.folder.record, {self.noun: run.name, "needs": list(run.needs), "begun": now()})

@@ -28,9 +28,8 @@ def changes(before: Any, now: Any, key: str = "") -> list[str]:
 
 def shortened(lines: Sequence[str]) -> str:
     """Several changes in one line."""
-    shown = "; ".join(lines[:LISTED_CHANGES])
-    hidden = len(lines) - LISTED_CHANGES
-    return shown + (f"; and {hidden} more" if hidden > 0 else "")
+    hidden = [f"and {len(lines) - LISTED_CHANGES} more"] if len(lines) > LISTED_CHANGES else []
+    return "; ".join([*lines[:LISTED_CHANGES], *hidden])
 
 
 def digest(inputs: Any) -> str:

@@ -40,7 +40,7 @@ from ..cohort.manifest import (
 from ..cohort.partial_labels import draw_held_out, draw_parts, is_reduced_label, parse_parts, write_reduced_label
 from ..cohort.sources import CohortSource, FoundCase, find_cases
 from ..errors import InputError
-from ..fingerprint.integrity import CaseFacts, inspect_case
+from ..fingerprint.integrity import inspect_case
 from ..progress import map_with_progress
 from ..reports.class_statistics import (
     class_statistics,
@@ -180,16 +180,12 @@ def _way(annotated_by: str | None, annotated: Names | None, found: CohortSource)
         raise InputError(f"annotated_by is {annotated_by!r}; it must be one of {', '.join(WAYS)}")
     if annotated is not None and annotated_by not in (None, GIVEN):
         raise InputError(f"annotated names classes, but annotated_by is {annotated_by}; leave one of the two out")
-    has_cells = any(case.given is not None for case in found.cases)
-    if annotated_by == GIVEN and annotated is None and not has_cells:
+    is_given = annotated is not None or any(case.given is not None for case in found.cases)
+    if annotated_by == GIVEN and not is_given:
         raise InputError(
             'annotated_by is given, but nothing is: pass --annotated "liver;spleen", or a CSV with a column annotated'
         )
-    if annotated_by is not None:
-        return annotated_by
-    if annotated is not None or has_cells:
-        return GIVEN
-    return SOURCE if found.states_sources else VALUES
+    return annotated_by or (GIVEN if is_given else SOURCE if found.states_sources else VALUES)
 
 
 def _annotated(
@@ -211,6 +207,10 @@ def _annotated(
     return sets, "given" if everywhere is None else f"given for every label: {everywhere}"
 
 
+def _listed(values: Sequence[Any]) -> str:
+    return ", ".join(map(str, values[:LISTED_FAULTS])) + (", ..." if len(values) > LISTED_FAULTS else "")
+
+
 def _read_labels(
     cases: Sequence[FoundCase], num_classes: int, num_workers: int | None, path: Path
 ) -> dict[str, dict[int, float]]:
@@ -224,14 +224,14 @@ def _read_labels(
         if label.problems:
             bad.append(label.problems[0])
             continue
-        odd = [str(value) for value in label.label_voxels if not 0 <= value <= num_classes]
+        odd = [value for value in label.label_voxels if not 0 <= value <= num_classes]
         if odd:
-            values = ", ".join(odd[:LISTED_FAULTS]) + (", ..." if len(odd) > LISTED_FAULTS else "")
             outside.append(
-                f"{case.label}: label values {values} are outside the classes 1 to {num_classes}; correct the label, "
-                "or name all classes with --classes"
+                f"{case.label}: label values {_listed(odd)} are outside the classes 1 to {num_classes}; correct the "
+                "label, or name all classes with --classes"
             )
-        volumes[case.name] = _volumes_ml(label)
+        voxel_ml = abs(float(np.linalg.det(np.array(label.affine)[:3, :3]))) / 1000
+        volumes[case.name] = {value: count * voxel_ml for value, count in label.label_voxels.items() if value}
     raise_faults(path, outside)
     for problem in bad:
         logger.warning("left out: %s", problem)
@@ -240,29 +240,18 @@ def _read_labels(
     return volumes
 
 
-def _volumes_ml(facts: CaseFacts) -> dict[int, float]:
-    voxel_ml = abs(float(np.linalg.det(np.array(facts.affine)[:3, :3]))) / 1000
-    return {value: count * voxel_ml for value, count in facts.label_voxels.items() if value}
-
-
 def _decided(cases: Sequence[FoundCase], sets: Mapping[str, Ids]) -> tuple[CohortCase, ...]:
     """The cases with their annotated classes; a label without any makes no labelled case."""
+    empty = [case.name for case in cases if case.label is not None and not sets.get(case.name)]
+    if empty:
+        what = "nothing is annotated in %d label(s): unlabelled cases, left out of validation: %s"
+        logger.warning(what, len(empty), _listed(empty))
     decided = []
-    empty = []
     for case in cases:
         ids = sets.get(case.name, ())
-        if case.label is not None and not ids:
-            empty.append(case.name)
-            if case.use == VALIDATION:
-                continue
-        label = case.label if ids else None
-        decided.append(CohortCase(case.name, case.image, label, ids, case.use, case.source))
-    if empty:
-        logger.warning(
-            "nothing is annotated in %d label(s): unlabelled cases, left out of validation: %s",
-            len(empty),
-            ", ".join(empty[:LISTED_FAULTS]) + (", ..." if len(empty) > LISTED_FAULTS else ""),
-        )
+        if case.name not in empty or case.use != VALIDATION:
+            label = case.label if ids else None
+            decided.append(CohortCase(case.name, case.image, label, ids, case.use, case.source))
     return tuple(decided)
 
 
@@ -314,21 +303,15 @@ def _show(cohort: Cohort, volumes_ml: Mapping[str, Mapping[int, float]], manifes
     """Log the tables and draw the picture."""
     rows = class_statistics(cohort, volumes_ml)
     logger.info("\n%s\n", format_class_statistics(rows))
-    rules = default_group_rules(cohort)
-    logger.info("training cases by annotated classes:")
-    logger.info("%s\n", format_annotated_sets(cohort, group_cases(cohort.training, rules, cohort)))
+    groups = group_cases(cohort.training, default_group_rules(cohort), cohort)
+    logger.info("training cases by annotated classes:\n%s\n", format_annotated_sets(cohort, groups))
     picture = manifest.parent / PICTURE
     try:
         draw_class_statistics(cohort, rows, picture)
     except OSError as error:
         raise InputError(f"{picture}: cannot be written ({error}); choose a place that can be written") from error
-    logger.info(
-        "%s: %d training cases, %d validation cases; lesions: %s; chart in %s",
-        cohort.name,
-        len(cohort.training),
-        len(cohort.validation),
-        ", ".join(cohort.class_names(cohort.lesions)) or "none",
-        picture,
-    )
+    counts = f"{len(cohort.training)} training cases, {len(cohort.validation)} validation cases"
+    lesions = ", ".join(cohort.class_names(cohort.lesions)) or "none"
+    logger.info("%s: %s; lesions: %s; chart in %s", cohort.name, counts, lesions, picture)
     if not cohort.validation:
         logger.warning("there are no validation cases; pass --validation 0.1 to keep a tenth of the complete cases out")

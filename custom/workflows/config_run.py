@@ -175,9 +175,8 @@ def cohort_files(manifest: Path) -> dict[str, str]:
         cases = read_cohort(manifest).cases
     except InputError:
         return {}
-    return {
-        f"{case.name} {kind}": file for case in cases for kind in ("image", "label") if (file := getattr(case, kind))
-    }
+    kinds = ("image", "label")
+    return {f"{case.name} {kind}": file for case in cases for kind in kinds if (file := getattr(case, kind))}
 
 
 def _words(value: str | Sequence[str] | None) -> tuple[str, ...]:

@@ -37,10 +37,8 @@ def label_cases(cases: Sequence[CohortCase], label_of: Callable[[str], Path], la
         label: labels some cases.
 
     Returns:
-        Name -> reason of the excluded cases, of all processes.
-
-    Raises:
-        InputError: what failed is not a case: the disk, the weights, or several cases in a row.
+        Name -> reason of the excluded cases, of all processes. InputError where what failed is not a case: the disk,
+        the weights, or several cases in a row.
     """
     # rank 0 looks which are left: a rank that looks later finds fewer, and would take others than the rest expect
     left = on_first(lambda: {case.name for case in cases if not is_finished(label_of(case.name))})
@@ -73,7 +71,7 @@ def failure_of_case(error: Exception, case: CohortCase, in_a_row: int) -> str:
     if known is not None and case.image not in str(known):
         raise InputError(input_error_message(known)) from error
     innermost = error
-    while innermost.__cause__ is not None and isinstance(innermost.__cause__, Exception):
+    while isinstance(innermost.__cause__, Exception):
         innermost = innermost.__cause__
     text = input_error_message(known) if known is not None else f"{type(innermost).__name__}: {innermost}"
     reason = " ".join(text.split())[:LONGEST_REASON]

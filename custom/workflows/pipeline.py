@@ -76,6 +76,9 @@ class PseudoLabelPipeline(Chain):
         self.manifest = cohort
         self._checksums: dict[str, str] = {}
         self.work = WorkFolder(work_dir)
+        if tracking and is_first():  # which a stage would miss after hours of work
+            needed_package("mlflow", "mlflow", "--tracking mlflow")
+        store = path_to_sqlite_uri(self.work.path / "mlruns.db")
         self.settings = PipelineSettings(
             bundle_root=Path(bundle_root).absolute(),
             overlays=tuple(overlays),
@@ -84,7 +87,7 @@ class PseudoLabelPipeline(Chain):
             runtime=dict(runtime or {}),
             keep_cache=is_on(keep_cache),
             window=None if window is None else (float(window[0]), float(window[1])),
-            tracking=tracking_options(self.work, tracking_uri) if tracking and is_first() else {},
+            tracking={"tracking": "mlflow", "tracking_uri": tracking_uri or store} if tracking and is_first() else {},
         )
         self.cohort = read_cohort(cohort)
         self.groups = group_cases(self.cohort.training, groups or default_group_rules(self.cohort), self.cohort)
@@ -127,9 +130,8 @@ class PseudoLabelPipeline(Chain):
         if not self.work.intensity.exists() or read_json(self.work.intensity_source, None) != source:
             self.work.intensity.unlink(missing_ok=True)
             write_json(self.work.intensity_source, source)
-            write_json(
-                self.work.intensity, measured_intensity([case_entry(case) for case in cases], self.work.case_facts)
-            )
+            entries = [case_entry(case) for case in cases]
+            write_json(self.work.intensity, measured_intensity(entries, self.work.case_facts))
 
     def checksums(self) -> dict[str, str]:
         """File -> checksum of every file of the cohort, as it is when the run first asks."""
@@ -152,25 +154,10 @@ class PseudoLabelPipeline(Chain):
     def report(self) -> None:
         """Write report.md and report.png and log the table."""
         super().report()
-        write_pipeline_report(
-            self.work.path / "report.md",
-            self.work.path / "report.png",
-            self.records(),
-            excluded=self.work.excluded(),
-            title=self.cohort.name,
-            data=f"{self.data()}; {len(self.cohort.validation)} validation cases",
-        )
+        files = self.work.path / "report.md", self.work.path / "report.png"
+        data = f"{self.data()}; {len(self.cohort.validation)} validation cases"
+        write_pipeline_report(*files, self.records(), self.work.excluded(), self.cohort.name, data)
 
     def data(self) -> str:
         """The cohort and its groups."""
         return f"{self.cohort.name}: " + ", ".join(f"{name} {len(cases)}" for name, cases in self.groups.items())
-
-
-def tracking_options(work: WorkFolder, uri: str) -> dict[str, Any]:
-    """What makes the runs of a stage record themselves in one store: further options of `run_config`.
-
-    Raises:
-        InputError: mlflow is not installed, which a stage would report after hours of work.
-    """
-    needed_package("mlflow", "mlflow", "--tracking mlflow")
-    return {"tracking": "mlflow", "tracking_uri": uri or path_to_sqlite_uri(work.path / "mlruns.db")}

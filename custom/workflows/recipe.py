@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,11 +13,6 @@ from ..options import is_on
 
 FILLED, ANNOTATED = "filled", "annotated"
 UNANNOTATED = ("background", "no_gradient")
-STAGE_KEYS = (
-    *("name", "train", "fill", "overlays", "start_from", "settings", "inference", "labels", "unannotated"),
-    *("merge", "control"),
-)
-MERGE_KEYS = ("lesions_overwrite", "confidence")
 FILE_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
@@ -84,11 +79,7 @@ class PlannedStage:
 
 
 def parse_recipe(recipe: Sequence[Mapping[str, Any]], groups: Sequence[str]) -> list[Stage]:
-    """The stages of a recipe, checked.
-
-    Raises:
-        InputError: naming the stage, the key, its value and the remedy.
-    """
+    """The stages of a recipe, checked. Raises InputError: naming the stage, the key, its value and the remedy."""
     if isinstance(recipe, str | Mapping) or not isinstance(recipe, Sequence) or not recipe:
         raise InputError(f"recipe is {recipe!r}; it must be a list of stages, each with name and train")
     stages: list[Stage] = []
@@ -151,54 +142,31 @@ def _parse_stage(number: int, entry: Any, groups: Sequence[str], earlier: Sequen
     where = f"recipe, stage {number}"
     if not isinstance(entry, Mapping) or not {"name", "train"} <= set(entry):
         raise InputError(f"{where} is {entry!r}; it must be a mapping with at least name and train")
-    name = str(entry["name"])
-    where = f"recipe, stage {name}"
-    unknown = sorted(set(entry) - set(STAGE_KEYS))
+    where = f"recipe, stage {entry['name']}"
+    unknown = sorted(set(entry) - set(_KEYS))
     if unknown:
-        raise InputError(f"{where}: unknown key {unknown[0]!r}; use {', '.join(STAGE_KEYS)}")
-    if not FILE_NAME.fullmatch(name) or name in [stage.name for stage in earlier]:
+        raise InputError(f"{where}: unknown key {unknown[0]!r}; use {', '.join(_KEYS)}")
+    values = _checked(entry, _KEYS, f"{where}:")
+    merge = _checked(values.pop("merge", {}), _MERGE_KEYS, f"{where}: merge")
+    if not FILE_NAME.fullmatch(values["name"]) or values["name"] in [stage.name for stage in earlier]:
         raise InputError(f"{where}: the name must be usable as a folder's and differ from every other stage's")
-    merge = entry.get("merge", {})
-    if not isinstance(merge, Mapping) or set(merge) - set(MERGE_KEYS):
-        raise InputError(f"{where}: merge is {merge!r}; it must be a mapping with {', '.join(MERGE_KEYS)}")
-    stage = Stage(
-        name=name,
-        train=_names(entry["train"], f"{where}: train"),
-        fill=_mapping(entry, "fill", where),
-        start_from=str(entry.get("start_from") or ""),
-        overlays=_names(entry.get("overlays", []), f"{where}: overlays"),
-        settings=_mapping(entry, "settings", where),
-        inference=_mapping(entry, "inference", where),
-        labels=_choice(entry, "labels", (FILLED, ANNOTATED), where),
-        unannotated=_choice(entry, "unannotated", UNANNOTATED, where),
-        lesions_overwrite=_switch(merge.get("lesions_overwrite", True), f"{where}: merge lesions_overwrite"),
-        confidence=_fraction(merge.get("confidence", 0.0), f"{where}: merge confidence"),
-        control=_switch(entry.get("control", False), f"{where}: control"),
-    )
-    _check_groups(stage, where, groups, earlier)
+    stage = Stage(**values, **merge)
+    _check_groups(stage, where, groups, [one.name for one in earlier if not one.control])
     return stage
 
 
-def _check_groups(stage: Stage, where: str, groups: Sequence[str], earlier: Sequence[Stage]) -> None:
+def _check_groups(stage: Stage, where: str, groups: Sequence[str], models: Sequence[str]) -> None:
     if len(set(stage.train)) < len(stage.train):
         raise InputError(f"{where}: train is {list(stage.train)}; name every group once")
     for group in (*stage.train, *stage.fill):
         if group not in groups:
-            raise InputError(
-                f"{where}: {group!r} is none of the groups {', '.join(groups)}; correct it or add the group"
-            )
-    models = [one.name for one in earlier if not one.control]
-    for group, model in stage.fill.items():
+            known = ", ".join(groups)
+            raise InputError(f"{where}: {group!r} is none of the groups {known}; correct it or add the group")
+    used = {f"{group} shall be filled by": model for group, model in stage.fill.items()}
+    for what, model in {**used, **({"start_from is": stage.start_from} if stage.start_from else {})}.items():
         if model not in models:
-            raise InputError(
-                f"{where}: {group} shall be filled by {model!r}, which is no earlier stage "
-                f"({', '.join(models) or 'there is none'}); name one of those"
-            )
-    if stage.start_from and stage.start_from not in models:
-        raise InputError(
-            f"{where}: start_from is {stage.start_from!r}, which is no earlier stage "
-            f"({', '.join(models) or 'there is none'}); name one of those or leave it out"
-        )
+            known = ", ".join(models) or "there is none"
+            raise InputError(f"{where}: {what} {model!r}, which is no earlier stage ({known}); name one of those")
 
 
 def _check_labelled(stage: Stage, training: Sequence[TrainingCase], groups: Mapping[str, Sequence[CohortCase]]) -> None:
@@ -208,10 +176,8 @@ def _check_labelled(stage: Stage, training: Sequence[TrainingCase], groups: Mapp
         names = {case.name for case in groups[group]}
         bare = sum(one.case.name in names and not one.annotated for one in training)
         if bare:
-            raise InputError(
-                f"stage {stage.name}: {bare} of {len(names)} cases of {group} have no label; "
-                f"let an earlier model fill {group}, or leave it out"
-            )
+            what = f"stage {stage.name}: {bare} of {len(names)} cases of {group} have no label"
+            raise InputError(f"{what}; let an earlier model fill {group}, or leave it out")
 
 
 def _training_case(case: CohortCase, filled: tuple[Fill, str] | None, stage: Stage) -> TrainingCase:
@@ -221,43 +187,66 @@ def _training_case(case: CohortCase, filled: tuple[Fill, str] | None, stage: Sta
     return TrainingCase(case, filled_by, tuple(sorted({*case.annotated, *fill.classes})))
 
 
-def _names(value: Any, where: str) -> tuple[str, ...]:
+def _names(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         return (value,)
-    if not isinstance(value, Sequence) or not all(isinstance(one, str) for one in value):
-        raise InputError(f"{where} is {value!r}; it must be a list of names")
+    if not all(isinstance(one, str) for one in value):
+        raise TypeError
     return tuple(value)
 
 
-def _mapping(entry: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
-    value = entry.get(key) or {}
-    if not isinstance(value, Mapping):
-        raise InputError(f"{where}: {key} is {value!r}; it must be a mapping")
-    return dict(value)
+def _mapping(value: Any) -> dict[str, Any]:
+    if not isinstance(value or {}, Mapping):
+        raise TypeError
+    return dict(value or {})
 
 
-def _choice(entry: Mapping[str, Any], key: str, choices: Sequence[str], where: str) -> str:
-    value = entry.get(key, choices[0])
-    if value not in choices:
-        raise InputError(f"{where}: {key} is {value!r}; it must be one of {', '.join(choices)}")
-    return str(value)
+def _merge(value: Any) -> dict[str, Any]:
+    if set(_mapping(value)) - set(_MERGE_KEYS):
+        raise ValueError
+    return _mapping(value)
 
 
-def _switch(value: Any, where: str) -> bool:
-    try:
-        return is_on(value)
-    except InputError:
-        raise InputError(f"{where} is {value!r}; it must be true or false") from None
+def _fraction(value: Any) -> float:
+    if not 0 <= float(value) < 1:
+        raise ValueError
+    return float(value)
 
 
-def _fraction(value: Any, where: str) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = -1.0
-    if not 0 <= number < 1:
-        raise InputError(f"{where} is {value!r}; it must be a number from 0 to below 1")
-    return number
+def _one_of(*choices: str) -> tuple[Callable[[Any], str], str]:
+    return lambda value: choices[choices.index(value)], f"one of {', '.join(choices)}"
+
+
+_Key = tuple[Callable[[Any], Any], str]  # makes its value, or fails; what that must be
+_LIST, _MAPPING, _SWITCH = (_names, "a list of names"), (_mapping, "a mapping"), (is_on, "true or false")
+_MERGE_KEYS: dict[str, _Key] = {
+    "lesions_overwrite": _SWITCH,
+    "confidence": (_fraction, "a number from 0 to below 1"),
+}
+_KEYS: dict[str, _Key] = {
+    "name": (str, "a name"),
+    "train": _LIST,
+    "fill": _MAPPING,
+    "overlays": _LIST,
+    "start_from": (lambda value: str(value or ""), "a name"),
+    "settings": _MAPPING,
+    "inference": _MAPPING,
+    "labels": _one_of(FILLED, ANNOTATED),
+    "unannotated": _one_of(*UNANNOTATED),
+    "merge": (_merge, f"a mapping with {', '.join(_MERGE_KEYS)}"),
+    "control": _SWITCH,
+}
+
+
+def _checked(entry: Mapping[str, Any], keys: Mapping[str, _Key], where: str) -> dict[str, Any]:
+    """The values of the keys that are there."""
+    values: dict[str, Any] = {}
+    for key, (make, what) in keys.items():
+        try:
+            values |= {key: make(entry[key])} if key in entry else {}
+        except (InputError, TypeError, ValueError) as error:
+            raise InputError(f"{where} {key} is {entry[key]!r}; it must be {what}") from error
+    return values
 
 
 def _notes(stage: Stage) -> str:

@@ -35,14 +35,12 @@ def run_lock(folder: str | Path) -> Iterator[None]:
         holder = {"process": os.getpid(), "machine": socket.gethostname(), "since": since}
         (path / HOLDER).write_text(json.dumps(holder), encoding="utf-8")
     except Timeout as error:
-        raise InputError(
-            f"{folder} is in use by another run ({_holder(path)}): wait for it, end it, or pass another --work_dir"
-        ) from error
+        what = f"{folder} is in use by another run ({_holder(path)})"
+        raise InputError(f"{what}: wait for it, end it, or pass another --work_dir") from error
     except OSError as error:
         lock.release()
-        raise InputError(
-            f"{folder} cannot be written ({error.strerror}): free space or pass another --work_dir"
-        ) from error
+        what = f"{folder} cannot be written ({error.strerror})"
+        raise InputError(f"{what}: free space or pass another --work_dir") from error
     try:
         yield
     finally:

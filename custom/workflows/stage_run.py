@@ -66,13 +66,7 @@ class PipelineSettings:
 class StageRun(Run):
     """Label groups with earlier models, review, merge and train; every step does only what is not there yet.
 
-    Args:
-        planned: the stage.
-        recipe: all stages.
-        cohort, groups: the cases.
-        work: where everything is written.
-        settings: what all stages share.
-        checksums: gives file -> checksum of every file of the cohort.
+    `planned` is one of the stages of `recipe`, `checksums` gives file -> checksum of every file of the cohort.
     """
 
     def __init__(
@@ -233,17 +227,14 @@ class StageRun(Run):
             "output_dir": str(folder.output),
             "ckpt_dir": str(folder.models),
             "cache_dir": str(folder.cache),
-            **self.intensity(),
+            # the cohort's statistics, where the plan normalises CT and has none of its own
+            **({"intensity": read_json(self.work.intensity, None)} if self.measures_intensity() else {}),
             "initial_weights": str(self.work.stage(self.stage.start_from).model) if self.stage.start_from else "",
             "resume": True,
             "validate_data": False,
             "train#dataset#data": f"$datalist.read_case_list({str(folder.case_list)!r})",
             "validate#dataset#data": f"$datalist.read_case_list({str(folder.validation_list)!r})",
         }
-
-    def intensity(self) -> dict[str, Any]:
-        """The cohort's statistics, where the plan normalises CT and has none of its own."""
-        return {"intensity": read_json(self.work.intensity, None)} if self.measures_intensity() else {}
 
     def measures_intensity(self) -> bool:
         """Whether the plan normalises by statistics that it does not have."""
@@ -283,11 +274,8 @@ class StageRun(Run):
         models = self.models()
         fills = [
             {
-                "group": fill.group,
-                "model_stage": fill.model_stage,
-                "model_sha256": models[fill.group],
-                "classes": list(self.cohort.class_names(fill.classes)),
-                "cases": len(self.work.usable(fill.cases)),
+                **{"group": fill.group, "model_stage": fill.model_stage, "model_sha256": models[fill.group]},
+                **{"classes": list(self.cohort.class_names(fill.classes)), "cases": len(self.work.usable(fill.cases))},
                 "seconds": self.labelling_seconds(fill),
             }
             for fill in self.planned.fills

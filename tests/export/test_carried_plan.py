@@ -9,7 +9,7 @@ import torch
 
 from custom.errors import InputError
 from custom.export import carried_plan, load_exported
-from custom.export.onnx_metadata import add_onnx_metadata
+from custom.export.onnx_session import add_onnx_metadata
 from custom.plans import checked, write_plan
 
 from ..plans.test_plan import WHOLE
