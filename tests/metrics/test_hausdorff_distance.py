@@ -168,7 +168,9 @@ def test_spacing_comes_from_the_truth_of_each_case_and_else_from_the_argument():
 
 
 def test_one_channel_per_class_is_refused():
-    with pytest.raises(InputError, match=r"HausdorffDistance95: prediction of shape \(4, 12, 12\) is not a map of class ids"):
+    with pytest.raises(
+        InputError, match=r"HausdorffDistance95: prediction of shape \(4, 12, 12\) is not a map of class ids"
+    ):
         HausdorffDistance95(4)(torch.zeros(1, 4, 12, 12), TRUTH[0][None])
 
 
