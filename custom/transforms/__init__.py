@@ -1,6 +1,7 @@
 """Transforms."""
 
 from .annotated_classes import AnnotatedClassesd
+from .copy_to_meta import CopyToMetad
 from .nonzero import is_nonzero
 from .path_safe_spacing import PathSafeSpacingd
 from .rand_low_resolution import RandLowResolutiond
@@ -9,6 +10,7 @@ from .surface_distance_field import SurfaceDistanceField, SurfaceDistanceFieldd
 
 __all__ = [
     "AnnotatedClassesd",
+    "CopyToMetad",
     "PathSafeSpacingd",
     "RandLowResolutiond",
     "RandWarpedPatchd",
