@@ -15,11 +15,11 @@ from ..datalist.layouts import (
     case_name,
     image_files,
     pair_files,
-    read_listing,
     scan_files,
     scan_name,
     training_cases,
 )
+from ..datalist.listing import LISTING, class_names, read_listing
 from ..errors import InputError
 from ..io.image_formats import is_itk
 from .manifest import LISTED_FAULTS, TRAINING, VALIDATION, is_case_name, raise_faults, repeated_cases
@@ -104,7 +104,9 @@ def _find_in_folder(root: Path) -> CohortSource:
         pairs = _pair_files(image_folder, label_folder)
         is_validation = image_folder.name[len("images") :].lower().startswith("va")
         if is_validation:
-            pairs = _with_label(pairs, image_folder)
+            bare = [name for name, _, label in pairs if label is None]
+            _warn_of("left out: %s: %d validation case(s) have no label: %s", image_folder, bare)
+            pairs = [pair for pair in pairs if pair[2] is not None]
         if any(label is not None for _, _, label in pairs):
             labelled_folders.append(image_folder)
         use = VALIDATION if is_validation else TRAINING
@@ -116,7 +118,8 @@ def _find_in_folder(root: Path) -> CohortSource:
     several = len(labelled_folders) > 1
     cases = [_with_source(case, root, several) for case in sorted(cases, key=lambda case: (case.use, case.name))]
     name = str(listing.get("name") or root.name)
-    return CohortSource(name, tuple(cases), _listed_classes(root, listing), states_sources=bool(listing))
+    classes = tuple(map(plain_name, class_names(listing, root / LISTING)))
+    return CohortSource(name, tuple(cases), classes, states_sources=bool(listing))
 
 
 def _folders(root: Path) -> tuple[dict[str, Path], dict[str, Path], list[Path]]:
@@ -168,11 +171,6 @@ def _require_one_channel(name: str, files: Sequence[Any]) -> None:
         )
 
 
-def _with_label(pairs: list[tuple[str, Path, str | None]], folder: Path) -> list[tuple[str, Path, str | None]]:
-    _warn_of("left out: %s: %d validation case(s) have no label: %s", folder, [name for name, _, lb in pairs if not lb])
-    return [pair for pair in pairs if pair[2] is not None]
-
-
 def _warn_of(text: str, folder: Path, names: Sequence[str]) -> None:
     if names:
         shown = ", ".join(names[:LISTED_FAULTS]) + (", ..." if len(names) > LISTED_FAULTS else "")
@@ -211,25 +209,6 @@ def _folder_hint(root: Path) -> str:
     if other:
         return f"convert its scans, such as {other.relative_to(root)}, to NIfTI"
     return "pass a FLARE, nnU-Net or Decathlon folder, or list the files in a CSV with the columns image and label"
-
-
-def _listed_classes(root: Path, listing: dict[str, Any]) -> tuple[str, ...]:
-    """Class names of dataset.json, Decathlon's {"1": "liver"} or nnU-Net's {"liver": 1}; empty where it has none."""
-    labels = listing.get("labels")
-    if not labels:
-        return ()
-    remedy = "pass the names as --classes, in the order of the label values from 1"
-    try:
-        pairs = [(int(key), str(value)) if str(key).isdigit() else (int(value), key) for key, value in labels.items()]
-    except (AttributeError, TypeError, ValueError) as error:
-        raise InputError(f'{root / "dataset.json"}: "labels" gives no single value for each class; {remedy}') from error
-    names = {value: plain_name(name) for value, name in pairs if value != 0}
-    if sorted(names) != list(range(1, len(pairs) - sum(value == 0 for value, _ in pairs) + 1)):
-        values = ", ".join(str(value) for value, _ in sorted(pairs))
-        raise InputError(f'{root / "dataset.json"}: "labels" has the values {values}, not 0, 1, 2, ...; {remedy}')
-    if "ignore" in names.values():
-        raise InputError(f'{root / "dataset.json"}: "labels" has an ignore label, which a cohort has not; remove it')
-    return tuple(names[value] for value in sorted(names))
 
 
 def _find_in_csv(path: Path) -> CohortSource:
