@@ -6,7 +6,7 @@ import csv
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,9 @@ def _find_in_folder(root: Path) -> CohortSource:
     cases: list[FoundCase] = []
     labelled_folders = [root / "imagesTr"] if listing.get("training") else []
     if listing.get("training"):
-        cases += [_single_channel(case) for case in training_cases(root)]
+        for case in training_cases(root):
+            _require_one_channel(case_name(case), image_files(case))
+            cases.append(FoundCase(case_name(case), image_files(case)[0], case["label"], source="imagesTr"))
         images.pop("Tr", None)
         labels.pop("Tr", None)
     for image_folder, label_folder in _folder_pairs(images, labels):
@@ -115,8 +117,10 @@ def _find_in_folder(root: Path) -> CohortSource:
         cases += [FoundCase(name, str(image), None) for name, image, _ in _pair_files(folder)]
     if not cases:
         raise InputError(f"{root} has no folder of NIfTI scans such as imagesTr; {_folder_hint(root)}")
-    several = len(labelled_folders) > 1
-    cases = [_with_source(case, root, several) for case in sorted(cases, key=lambda case: (case.use, case.name))]
+    for number, case in enumerate(sorted(cases, key=lambda case: (case.use, case.name))):
+        prefix = _prefix(case.name) or root.name  # after its folder where several folders hold labels
+        several = len(labelled_folders) > 1 and case.label is not None
+        cases[number] = replace(case, source=f"{case.source}/{prefix}" if several else prefix)
     name = str(listing.get("name") or root.name)
     classes = tuple(map(plain_name, class_names(listing, root / LISTING)))
     return CohortSource(name, tuple(cases), classes, states_sources=bool(listing))
@@ -177,18 +181,6 @@ def _warn_of(text: str, folder: Path, names: Sequence[str]) -> None:
         logger.warning(text, folder, len(names), shown)
 
 
-def _single_channel(case: dict[str, Any]) -> FoundCase:
-    _require_one_channel(case_name(case), image_files(case))
-    return FoundCase(case_name(case), image_files(case)[0], case["label"], source="imagesTr")
-
-
-def _with_source(case: FoundCase, root: Path, several: bool) -> FoundCase:
-    """The case with its source: the prefix of its name, after its folder where several folders hold labels."""
-    prefix = _prefix(case.name) or root.name
-    source = f"{case.source}/{prefix}" if several and case.label is not None else prefix
-    return FoundCase(case.name, case.image, case.label, case.use, source)
-
-
 def _prefix(name: str) -> str:
     """What comes before the number: AMOS of AMOS_0001, FLARE22_Tr of FLARE22_Tr_0001, case of case0001.
 
@@ -242,24 +234,21 @@ def _find_in_csv(path: Path) -> CohortSource:
 def _csv_case(row: Mapping[str, str], where: str, folder: Path, numbered: bool, faults: list[str]) -> FoundCase:
     image, label, use = row["image"], row.get("label", ""), row.get("use") or TRAINING
     given = row.get("annotated")
-    if not image:
-        faults.append(f"{where} names no image; add it or remove the row")
     for file in filter(None, (image, label)):
         if not (folder / Path(file).expanduser()).is_file():
             faults.append(f"{where}: {file} does not exist; correct the path or remove the row")
-    if use not in (TRAINING, VALIDATION):
-        faults.append(f"{where}: use is {use!r}; write {TRAINING} or {VALIDATION}")
-    if use == VALIDATION and not label:
-        faults.append(f"{where} is a validation case without a label; add the label or write {TRAINING}")
-    if given and not label:
-        faults.append(f"{where} names annotated classes but no label; add the label or empty annotated")
-    if given == "" and label:
-        faults.append(f"{where} has a label but annotated is empty; list the classes, or empty label too")
     name = row.get("name") or scan_name(label or image)
     if not (row.get("name") or label) and numbered:
         name = name.removesuffix("_0000")
-    if image and not is_case_name(name):
-        faults.append(f"{where}: name is {name!r}; write one that can be the name of a file")
+    checks = (
+        (not image, " names no image; add it or remove the row"),
+        (use not in (TRAINING, VALIDATION), f": use is {use!r}; write {TRAINING} or {VALIDATION}"),
+        (use == VALIDATION and not label, f" is a validation case without a label; add it or write {TRAINING}"),
+        (given and not label, " names annotated classes but no label; add the label or empty annotated"),
+        (given == "" and label, " has a label but annotated is empty; list the classes, or empty label too"),
+        (image and not is_case_name(name), f": name is {name!r}; write one that can be the name of a file"),
+    )
+    faults += [where + fault for holds, fault in checks if holds]
     return FoundCase(
         name=name,
         image=str(folder / Path(image).expanduser()),
