@@ -9,10 +9,11 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
+from nibabel.affines import voxel_sizes
 
 from ..datalist.layouts import case_name, image_files
 from ..errors import InputError
-from ..io.volume import Volume, affine_text, read_volume, shape_text, voxel_size
+from ..io.volume import Volume, affine_text, read_volume, shape_text
 from ..progress import map_with_progress
 
 logger = logging.getLogger(__name__)
@@ -166,7 +167,7 @@ def facts_of(case: dict[str, Any], volumes: Sequence[Volume | InputError]) -> Ca
         images=images,
         label=labels[0] if labels else None,
         shape=[int(size) for size in grids[0].shape] if grids else [],
-        spacing=[round(float(size), 6) for size in voxel_size(grids[0].affine)] if grids else [],
+        spacing=[round(float(size), 6) for size in voxel_sizes(grids[0].affine)] if grids else [],
         affine=grids[0].affine.tolist() if grids else [],
         label_voxels=label_voxels,
         problems=problems,
