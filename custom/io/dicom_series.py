@@ -208,11 +208,7 @@ def _series_in(folder: Path, _changed: int) -> tuple[Series, ...]:
             uid=uid,
             folder=folder,
             number=found[0][1].get(SERIES_NUMBER, ""),
-            # without the bytes that SimpleITK leaves of any character set but UTF-8
-            description=found[0][1]
-            .get(SERIES_DESCRIPTION, "")
-            .encode(errors="surrogateescape")
-            .decode(errors="replace"),
+            description=_utf8(found[0][1].get(SERIES_DESCRIPTION, "")),
             alone=len(members) == 1,
             slices=tuple(_slice(file, header) for file, header in found),
             damaged=tuple(damaged[uid]),
@@ -277,6 +273,11 @@ def _header(file: Path) -> Header | None:
     except RuntimeError:
         return None if _storage_class(file) in ("", *VOLUMES) else {}
     return {tag: reader.GetMetaData(tag).strip() for tag in reader.GetMetaDataKeys()}
+
+
+def _utf8(text: str) -> str:
+    """Text without the bytes that SimpleITK leaves of any other character set."""
+    return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _storage_class(file: Path) -> str:
