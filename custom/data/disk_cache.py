@@ -75,10 +75,20 @@ class DiskCache(Dataset):
         self.folder = Path(folder).expanduser().absolute()
         with reporting_unwritable(self.folder, CACHE_DIR):
             self.folder.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(self.folder)
-        fixed = {"version": FORMAT_VERSION, "settings": _plain_settings(settings)}
+        for leftover in self.folder.glob(f"{TEMPORARY_PREFIX}*"):  # of killed processes
+            with suppress(FileNotFoundError):  # finished meanwhile
+                if time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS:
+                    shutil.rmtree(leftover, ignore_errors=True)
+        try:  # after JSON tuples and lists are one, and so are 2 and 2.0
+            plain = json.loads(json.dumps(dict(settings)), parse_int=float)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"cache settings must be numbers, words and lists ({error}); name them so") from error
+        fixed = {"version": FORMAT_VERSION, "settings": plain}
         self.entries = [self.folder / f"{case_name(case)}-{_key(case, fixed)}" for case in self.data]
-        self._fill(num_workers)
+        order = _working_order(len(self), rank(), world_size())
+        missing = [index for index in order if not self.entries[index].is_dir()]
+        for _ in map_with_progress(self._prepare_missing, missing, "preparing cases", num_workers=num_workers):
+            pass
 
     def __len__(self) -> int:
         """Number of cases."""
@@ -96,18 +106,15 @@ class DiskCache(Dataset):
         except (FileNotFoundError, EOFError, ValueError) as error:
             logger.warning("%s: prepared again (%s)", entry, " ".join(f"{type(error).__name__}: {error}".split()))
             if not isinstance(error, FileNotFoundError):
-                with reporting_unwritable(self.folder, CACHE_DIR):
-                    _discard(entry)
+                with (
+                    reporting_unwritable(self.folder, CACHE_DIR),
+                    _temporary_folder(self.folder) as temporary,
+                    suppress(FileNotFoundError),
+                ):
+                    entry.rename(temporary / entry.name)  # in one step; other processes may have it open
             self._prepare_missing(index)
             stored = _read(entry)
         return {**self.data[index], **stored}
-
-    def _fill(self, num_workers: int | None) -> None:
-        """Prepare what is missing."""
-        order = _working_order(len(self), rank(), world_size())
-        missing = [index for index in order if not self.entries[index].is_dir()]
-        for _ in map_with_progress(self._prepare_missing, missing, "preparing cases", num_workers=num_workers):
-            pass
 
     def _prepare_missing(self, index: int) -> None:
         entry = self.entries[index]
@@ -139,14 +146,6 @@ class DiskCache(Dataset):
             raise InputError(
                 f"{file}: cannot be prepared ({reason}); check it and its label, or take the case out"
             ) from error
-
-
-def _plain_settings(settings: Mapping[str, Any]) -> Any:
-    """The settings as they are after JSON: tuples and lists are one, and so are 2 and 2.0."""
-    try:
-        return json.loads(json.dumps(dict(settings)), parse_int=float)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"cache settings must be numbers, words and lists of them ({error}); name them so") from error
 
 
 def _key(case: dict[str, Any], fixed: dict[str, Any]) -> str:
@@ -232,12 +231,6 @@ def _write(entry: Path, arrays: Mapping[str, np.ndarray]) -> None:
                 raise
 
 
-def _discard(entry: Path) -> None:
-    """Take a damaged case away in one step; other processes may have it open."""
-    with _temporary_folder(entry.parent) as temporary, suppress(FileNotFoundError):
-        entry.rename(temporary / entry.name)
-
-
 @contextmanager
 def _temporary_folder(folder: Path) -> Iterator[Path]:
     """A new folder; what is left of it in the end is removed."""
@@ -247,14 +240,6 @@ def _temporary_folder(folder: Path) -> Iterator[Path]:
         yield temporary
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Remove the temporary folders of killed processes."""
-    for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
-        with suppress(FileNotFoundError):  # finished meanwhile
-            if time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS:
-                shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _working_order(count: int, rank: int, world: int) -> list[int]:

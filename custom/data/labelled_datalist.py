@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..cohort.manifest import Cohort, case_entry, read_cohort
+from ..cohort.manifest import case_entry, read_cohort
 from ..datalist.folds import load_folds, load_or_make_folds
 from ..datalist.layouts import case_name, training_cases
 from ..errors import InputError
@@ -59,33 +59,29 @@ def labelled_datalist(
     facts = on_first(lambda: check_cases(cases, len(class_names) + 1, facts_file)) if validate else []
     raise_on_problems(facts)
     if held_out is not None:
-        strata = {fact.name: fact.foreground for fact in facts} if validate else None
-        in_fold = set(_folds(cases, strata, folds_file, num_folds, seed)[held_out])
+        if not validate and folds_file is not None and Path(folds_file).exists():  # no label is read for their sake
+            folds = load_folds(folds_file, [case_name(case) for case in cases], num_folds)
+        else:
+            known = {fact.name: fact.foreground for fact in facts}
+            strata = known if validate else on_first(lambda: foreground_classes(cases))
+            folds = load_or_make_folds(folds_file, strata, num_folds, seed)
+        in_fold = set(folds[held_out])
         cases = [case for case in cases if (case_name(case) in in_fold) == (section == "validation")]
     return cases
 
 
 def _cases_of_cohort(dataset: str | Path, section: str, class_names: Sequence[str]) -> list[dict[str, Any]]:
     cohort = read_cohort(dataset)
-    check_class_names(cohort, class_names, dataset)
+    if list(cohort.classes) != list(class_names):
+        raise InputError(
+            f"{dataset} has the classes {', '.join(cohort.classes)}, the config {', '.join(class_names)}: "
+            "pass the plan of this data set"
+        )
     chosen = cohort.training if section == "training" else cohort.validation
     cases = [case_entry(case) for case in chosen if case.label is not None]
     if section == "training" and not cases:
         raise InputError(f"{dataset} lists no training case with a label; annotate some, or pass another manifest")
     return cases
-
-
-def check_class_names(cohort: Cohort, class_names: Sequence[str], manifest: str | Path) -> None:
-    """Refuse a cohort of other classes than the config's.
-
-    Raises:
-        InputError: naming both.
-    """
-    if list(cohort.classes) != list(class_names):
-        raise InputError(
-            f"{manifest} has the classes {', '.join(cohort.classes)}, the config {', '.join(class_names)}: "
-            "pass the overlay of this data set, or class_names, score_groups and tubular that fit"
-        )
 
 
 def _fold_number(fold: int | str, num_folds: int) -> int | None:
@@ -99,18 +95,3 @@ def _fold_number(fold: int | str, num_folds: int) -> int | None:
     if not 0 <= number < num_folds:
         raise InputError(f'fold is {fold!r}; it must be 0 to {num_folds - 1} (num_folds - 1) or "all"')
     return number
-
-
-def _folds(
-    cases: Sequence[dict[str, Any]],
-    strata: dict[str, tuple[int, ...]] | None,
-    folds_file: str | Path | None,
-    num_folds: int,
-    seed: int,
-) -> list[list[str]]:
-    """The folds; labels are read only where neither the integrity check nor a file has them."""
-    if strata is None:
-        if folds_file is not None and Path(folds_file).exists():
-            return load_folds(folds_file, [case_name(case) for case in cases], num_folds)
-        strata = on_first(lambda: foreground_classes(cases))
-    return load_or_make_folds(folds_file, strata, num_folds, seed)

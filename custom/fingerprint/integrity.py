@@ -6,13 +6,14 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+from nibabel.affines import voxel_sizes
 
 from ..datalist.layouts import case_name, image_files
 from ..errors import InputError
-from ..io.volume import Volume, affine_text, read_volume, shape_text, voxel_size
+from ..io.volume import Volume, affine_text, read_volume, shape_text
 from ..progress import map_with_progress
 
 logger = logging.getLogger(__name__)
@@ -45,14 +46,6 @@ class CaseFacts:
         return tuple(sorted(value for value in self.label_voxels if value != 0))
 
 
-class Grid(NamedTuple):
-    """Where the voxels of a file lie."""
-
-    file: str
-    shape: tuple[int, ...]
-    affine: np.ndarray
-
-
 def inspect_case(case: dict[str, Any], num_classes: int | None = None) -> CaseFacts:
     """Read the files of a case once, wholly, and say what is wrong with them.
 
@@ -60,7 +53,7 @@ def inspect_case(case: dict[str, Any], num_classes: int | None = None) -> CaseFa
         case: ``{"image": file or list of channel files, "label": file}``; the label may be absent.
         num_classes: labels must be whole numbers from 0 to `num_classes` - 1; None accepts any whole number.
     """
-    return with_class_problem(_read_case(case), num_classes)
+    return with_class_problem(facts_of(case, read_volumes(case)), num_classes)
 
 
 def foreground_classes(
@@ -107,10 +100,8 @@ def only_usable(cases: Sequence[dict[str, Any]], facts: Sequence[CaseFacts]) -> 
 
 def with_class_problem(facts: CaseFacts, num_classes: int | None) -> CaseFacts:
     """The same with one more problem where label values lie outside 0 to `num_classes` - 1; None accepts any."""
-    if num_classes is None:
-        return facts
-    outside = [value for value in facts.label_voxels if not 0 <= value < num_classes]
-    if not outside:
+    outside = [value for value in facts.label_voxels if num_classes is not None and not 0 <= value < num_classes]
+    if num_classes is None or not outside:
         return facts
     shown = ", ".join(str(value) for value in outside[:5]) + (", ..." if len(outside) > 5 else "")
     problem = (
@@ -159,15 +150,15 @@ def facts_of(case: dict[str, Any], volumes: Sequence[Volume | InputError]) -> Ca
         else:
             label_voxels, found = _inspect_label(volume)
             problems += found
-    grids = [Grid(one.file, one.voxels.shape, one.affine) for one in volumes if isinstance(one, Volume)]
-    problems += [line for grid in grids[1:] for line in _grid_problem(grids[0], grid)]
+    sound = [one for one in volumes if isinstance(one, Volume)]
+    problems += [line for other in sound[1:] for line in _grid_problem(sound[0], other)]
     return CaseFacts(
         name=case_name(case),
         images=images,
         label=labels[0] if labels else None,
-        shape=[int(size) for size in grids[0].shape] if grids else [],
-        spacing=[round(float(size), 6) for size in voxel_size(grids[0].affine)] if grids else [],
-        affine=grids[0].affine.tolist() if grids else [],
+        shape=[int(size) for size in sound[0].voxels.shape] if sound else [],
+        spacing=[round(float(size), 6) for size in voxel_sizes(sound[0].affine)] if sound else [],
+        affine=sound[0].affine.tolist() if sound else [],
         label_voxels=label_voxels,
         problems=problems,
     )
@@ -177,10 +168,6 @@ def facts_from_json(entry: dict[str, Any]) -> CaseFacts:
     """What `dataclasses.asdict` gave, after JSON made text of the label values."""
     counts = {int(value): int(number) for value, number in entry["label_voxels"].items()}
     return CaseFacts(**{**entry, "label_voxels": counts})
-
-
-def _read_case(case: dict[str, Any]) -> CaseFacts:
-    return facts_of(case, read_volumes(case))
 
 
 def label_files(case: dict[str, Any]) -> list[str]:
@@ -216,11 +203,11 @@ def _inspect_label(volume: Volume) -> tuple[dict[int, int], list[str]]:
     return {round(value): values[value] for value in sorted(values)}, []
 
 
-def _grid_problem(image: Grid, other: Grid) -> list[str]:
-    if image.shape != other.shape:
-        here, there = shape_text(other.shape), shape_text(image.shape)
+def _grid_problem(image: Volume, other: Volume) -> list[str]:
+    if image.voxels.shape != other.voxels.shape:
+        here, there = shape_text(other.voxels.shape), shape_text(image.voxels.shape)
         return [f"{other.file}: shape {here} differs from {there} of {image.file}; bring both onto one grid"]
-    corners = np.array([(*corner, 1) for corner in product(*((0, size - 1) for size in image.shape))])
+    corners = np.array([(*corner, 1) for corner in product(*((0, size - 1) for size in image.voxels.shape))])
     apart = np.linalg.norm(corners @ (image.affine - other.affine).T, axis=1).max()
     if apart <= GRID_TOLERANCE_MM:
         return []

@@ -150,9 +150,8 @@ def read_series(scan: str | Path) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = slices[0].shape
     voxels = np.empty((len(slices), rows, columns), np.float32)
     for plane, piece in zip(voxels, slices, strict=True):
-        plane[:] = sitk.GetArrayFromImage(read_with(sitk, piece.file, outputPixelType=sitk.sitkFloat32)).reshape(
-            rows, columns
-        )
+        image = read_with(sitk, piece.file, outputPixelType=sitk.sitkFloat32)
+        plane[:] = sitk.GetArrayFromImage(image).reshape(rows, columns)
     return voxels.T, stack_affine(slices)
 
 
@@ -165,15 +164,24 @@ def sorted_slices(series: Series) -> list[Slice]:
     _refuse_no_stack(series)
     orientation = np.array(series.slices[0].orientation)
     normal = np.cross(orientation[:3], orientation[3:])
-    slices = sorted(series.slices, key=lambda piece: float(np.dot(normal, _position(piece))))
-    _refuse_uneven(series, np.array([_position(piece) for piece in slices]))
+    slices = sorted(series.slices, key=lambda piece: float(np.dot(normal, np.array(piece.position))))
+    positions = np.array([piece.position for piece in slices])
+    distances = np.linalg.norm(np.diff(positions, axis=0), axis=1)
+    if distances.min() <= SAME_PLACE * distances.max():
+        raise InputError(f"{series}: several slices lie at one place; part its time points or echoes into folders")
+    even = np.linspace(positions[0], positions[-1], len(positions))
+    if np.linalg.norm(positions - even, axis=1).max() > EVEN * np.median(distances):
+        raise InputError(
+            f"{series}: its {len(slices)} slices lie {distances.min():.4g} to {distances.max():.4g} mm apart, so some "
+            "are missing; export the series again"
+        )
     return slices
 
 
 def stack_affine(slices: Sequence[Slice]) -> np.ndarray:
     """From voxels (column, row, slice) to millimetres (RAS), of sorted slices."""
     spacing, orientation = np.array(slices[0].spacing), np.array(slices[0].orientation)
-    first, last = _position(slices[0]), _position(slices[-1])
+    first, last = np.array(slices[0].position), np.array(slices[-1].position)
     affine = np.eye(4)
     affine[:3, 0] = orientation[:3] * spacing[1]
     affine[:3, 1] = orientation[3:] * spacing[0]
@@ -200,7 +208,7 @@ def _series_in(folder: Path, _changed: int) -> tuple[Series, ...]:
             uid=uid,
             folder=folder,
             number=found[0][1].get(SERIES_NUMBER, ""),
-            description=_printable(found[0][1].get(SERIES_DESCRIPTION, "")),
+            description=_utf8(found[0][1].get(SERIES_DESCRIPTION, "")),
             alone=len(members) == 1,
             slices=tuple(_slice(file, header) for file, header in found),
             damaged=tuple(damaged[uid]),
@@ -267,8 +275,8 @@ def _header(file: Path) -> Header | None:
     return {tag: reader.GetMetaData(tag).strip() for tag in reader.GetMetaDataKeys()}
 
 
-def _printable(text: str) -> str:
-    """Text without the bytes that SimpleITK leaves of any character set but UTF-8."""
+def _utf8(text: str) -> str:
+    """Text without the bytes that SimpleITK leaves of any other character set."""
     return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
@@ -300,10 +308,6 @@ def _numbers(text: str | None, count: int) -> tuple[float, ...] | None:
     return values if len(values) == count else None
 
 
-def _position(piece: Slice) -> np.ndarray:
-    return np.array(piece.position)
-
-
 def _refuse_no_stack(series: Series) -> None:
     """Refuse slices that are no images, or not of one size, spacing and direction."""
     if series.damaged:
@@ -325,17 +329,3 @@ def _refuse_no_stack(series: Series) -> None:
             raise InputError(f"{series}: slices are not parallel, {first.file} and {piece.file}; part them")
     if len(series.slices) < 2:
         raise InputError(f"{series}: has one slice, which is no volume; pass a series of more")
-
-
-def _refuse_uneven(series: Series, positions: np.ndarray) -> None:
-    """Refuse slices that do not lie at equal distances on a line, given their places in order."""
-    distances = np.linalg.norm(np.diff(positions, axis=0), axis=1)
-    if distances.min() <= SAME_PLACE * distances.max():
-        raise InputError(f"{series}: several slices lie at one place; part its time points or echoes into folders")
-    even = np.linspace(positions[0], positions[-1], len(positions))
-    if np.linalg.norm(positions - even, axis=1).max() > EVEN * np.median(distances):
-        low, high = distances.min(), distances.max()
-        raise InputError(
-            f"{series}: its {len(positions)} slices lie {low:.4g} to {high:.4g} mm apart, so some are missing; "
-            "export the series again"
-        )

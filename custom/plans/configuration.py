@@ -151,19 +151,13 @@ def plan_configuration(
     steps: list[float] = np.asarray(spacing).tolist()
     median: list[float] = np.asarray(median_shape).tolist()
     limit = REFERENCE_FEATURE_MAPS * (memory_gb / REFERENCE_MEMORY_GB)
-    topology = plan_topology(steps, _first_patch(steps, median))
+    cube = (FIRST_PATCH_VOXELS * math.prod(steps)) ** (1 / len(steps)) / np.asarray(steps)
+    topology = plan_topology(steps, np.minimum(np.rint(cube), median).tolist())
     while (estimate := feature_map_size(topology, num_outputs)) > limit:
         topology = _reduced(topology, steps, median, memory_gb)
     fitting = round(limit / estimate * REFERENCE_BATCH)
     covering = round(dataset_voxels * LARGEST_SHARE / math.prod(topology.patch_size))
     return Configuration(topology, max(min(fitting, covering), SMALLEST_BATCH), estimate)
-
-
-def _first_patch(spacing: Sequence[float], median_shape: Sequence[float]) -> list[float]:
-    density = 1 / np.asarray(spacing)
-    cube = np.rint(density * (FIRST_PATCH_VOXELS / density.prod()) ** (1 / len(density)))
-    patch: list[float] = np.minimum(cube, median_shape).tolist()
-    return patch
 
 
 def _reduced(topology: Topology, spacing: Sequence[float], median_shape: Sequence[float], memory_gb: float) -> Topology:

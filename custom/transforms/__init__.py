@@ -1,6 +1,7 @@
 """Transforms."""
 
 from .annotated_classes import AnnotatedClassesd
+from .copy_to_meta import CopyToMetad
 from .nonzero import is_nonzero
 from .normalise_intensity import NormaliseIntensityd
 from .path_safe_spacing import PathSafeSpacingd
@@ -10,6 +11,7 @@ from .surface_distance_field import SurfaceDistanceField, SurfaceDistanceFieldd
 
 __all__ = [
     "AnnotatedClassesd",
+    "CopyToMetad",
     "NormaliseIntensityd",
     "PathSafeSpacingd",
     "RandLowResolutiond",

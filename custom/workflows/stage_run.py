@@ -12,7 +12,7 @@ from monai.bundle import ConfigParser
 
 from ..cohort.manifest import Cohort, CohortCase, case_entry
 from ..datalist.case_list import write_case_list
-from ..datalist.output_names import CaseNames
+from ..datalist.output_names import OUTPUT_NAME
 from ..errors import InputError, find_input_error, input_error_message
 from ..io.atomic_write import write_json
 from ..io.checksums import sha256
@@ -167,8 +167,7 @@ class StageRun(Run):
         """Run inference.yaml on some cases with the model of an earlier stage."""
         source, model = self.recipe[fill.model_stage].stage, self.work.stage(fill.model_stage)
         case_list = self.folder.path / "pseudo_labels" / f"{fill.group}_process{rank()}.json"
-        write_case_list(case_list, [{"image": case.image} for case in cases])
-        names = {str(case.image): case.name for case in cases}
+        write_case_list(case_list, [{"image": case.image, OUTPUT_NAME: f"{case.name}.nii.gz"} for case in cases])
         overrides = {
             **self.settings.inference,
             **source.inference,
@@ -176,7 +175,7 @@ class StageRun(Run):
             "run_name": f"of {fill.group} with {source.name}",
             "confidence": self.stage.confidence > 0,
             **self.settings.tracking,
-            "save_execute_config": False,  # of tracking: JSON has no way to write the formatters below
+            "save_execute_config": False,  # of tracking: it would lie among the records of the cases
             "dataset_dir": str(case_list),
             "dataset#data": f"$datalist.read_case_list({str(case_list)!r})",
             "output_dir": str(self.folder.pseudo_labels(fill.group)),
@@ -184,8 +183,6 @@ class StageRun(Run):
             "checkpoint": str(model.model),
             "case_records": True,
             "record_facts": {"stage": self.stage.name, "model": {"stage": source.name, "sha256": checksum}},
-            "label_formatter": CaseNames(names),
-            "confidence_formatter": CaseNames(names, "_confidence"),
         }
         run_config(self.settings.bundle_root, ["inference"], overrides)
 

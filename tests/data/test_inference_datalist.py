@@ -6,8 +6,6 @@ import pydicom
 import pytest
 
 from custom.data.inference_datalist import BESIDE, inference_datalist
-from custom.datalist import layouts
-from custom.datalist.output_names import label_names
 from custom.errors import InputError
 from custom.fingerprint import integrity
 from custom.io.image_formats import ending_of, scan_name
@@ -58,7 +56,7 @@ class TestInference:
     def test_sound_scans(self, data, tmp_path):
         cases = inference_datalist(data, tmp_path / "out")
         assert len(cases) == 12
-        assert cases[0] == {"image": f"{data}/imagesTr/c00.nii.gz"}
+        assert cases[0] == {"image": f"{data}/imagesTr/c00.nii.gz", "output_name": "c00.nii.gz"}
 
     def test_bad_scans_are_left_out_with_a_line_each(self, data, tmp_path, caplog):
         (data / "imagesTr" / "c04.nii.gz").write_bytes(b"")
@@ -92,7 +90,9 @@ class TestInference:
         write_series(tmp_path / "a", voxels, turned("LPS"), skip=(1,))
         write_series(tmp_path / "b", voxels, turned("LPS"))
         with caplog.at_level(logging.WARNING):
-            assert inference_datalist(tmp_path, tmp_path / "out") == [{"image": f"{tmp_path}/b"}]
+            assert inference_datalist(tmp_path, tmp_path / "out") == [
+                {"image": f"{tmp_path}/b", "output_name": "b.nii.gz"}
+            ]
         (line,) = [record.getMessage() for record in caplog.records]
         assert line.startswith(f"left out: {tmp_path}/a: its 3 slices lie 1 to 2 mm apart")
 
@@ -134,7 +134,9 @@ class TestInference:
         top = max(files, key=lambda file: pydicom.dcmread(file).ImagePositionPatient[2])
         top.write_bytes(top.read_bytes()[:700])
         with caplog.at_level(logging.WARNING):
-            assert inference_datalist(tmp_path, tmp_path / "out") == [{"image": f"{tmp_path}/b"}]
+            assert inference_datalist(tmp_path, tmp_path / "out") == [
+                {"image": f"{tmp_path}/b", "output_name": "b.nii.gz"}
+            ]
         (line,) = [record.getMessage() for record in caplog.records]
         assert line.startswith(f"left out: {top}: cannot be read and may be a slice of {tmp_path}/a; export")
 
@@ -152,7 +154,7 @@ def test_folders_of_real_scans(shared_data):
         write_series(series, voxels, turned("LPS"))
         folder = tmp_path / "out"
         folder.mkdir()
-        names = label_names(layouts.test_images(tmp_path / "in"), tmp_path / "in")
+        names = {case["image"]: case["output_name"] for case in inference_datalist(tmp_path / "in", folder)}
         for name in names.values():
             (folder / name).touch()
 

@@ -1,57 +1,9 @@
 import json
-from pathlib import Path
 
 import pytest
 
 from custom.errors import InputError
-from custom.plans.described_data import channel_names, class_names, described_data
-
-FILE = Path("dataset.json")
-
-
-@pytest.mark.parametrize(
-    "labels",
-    [
-        {"0": "background", "1": "liver", "2": "tumour"},  # Decathlon
-        {"background": 0, "liver": 1, "tumour": 2},  # nnU-Net
-        {"tumour": "2", "background": "0", "liver": "1"},
-    ],
-)
-def test_class_names_in_the_order_of_their_ids(labels):
-    assert class_names({"labels": labels}, FILE) == ["liver", "tumour"]
-
-
-@pytest.mark.parametrize(
-    ("labels", "message"),
-    [
-        ({"background": 0, "whole tumour": [1, 2]}, "makes whole tumour a region of several labels"),
-        ({"background": 0, "liver": 1, "ignore": 2}, "has an ignore label"),
-        ({"background": 0, "liver": 1, "tumour": 3}, "has the values 1, 3; number the classes from 1"),
-        ({"background": 0, "liver": None}, "has None for an id; write a whole number"),
-        (["liver"], "must be an object"),
-    ],
-)
-def test_labels_that_cannot_be_used(labels, message):
-    with pytest.raises(InputError, match=message):
-        class_names({"labels": labels}, FILE)
-
-
-@pytest.mark.parametrize(
-    ("listing", "expected"),
-    [
-        ({"modality": {"0": "CT"}}, ["CT"]),
-        ({"channel_names": {"1": "T2", "0": "T1", "10": "DWI", "2": "PD"}}, ["T1", "T2", "PD", "DWI"]),
-        ({"channel_names": ["T1", "T2"]}, ["T1", "T2"]),
-        ({}, []),
-    ],
-)
-def test_channel_names(listing, expected):
-    assert channel_names(listing, FILE) == expected
-
-
-def test_channel_names_of_another_kind():
-    with pytest.raises(InputError, match="'CT'; write an object such as"):
-        channel_names({"channel_names": "CT"}, FILE)
+from custom.plans.described_data import described_data
 
 
 def test_folder_without_description(tmp_path):

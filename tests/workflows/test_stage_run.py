@@ -30,7 +30,6 @@ RECIPE = (
     {"name": "alone", "train": ["liver"], "labels": "annotated", "control": True},
 )
 PLAN = {**TINY_PLAN, "classes": ["liver"]}
-KINDS = ("label", "confidence")
 SETTINGS = PipelineSettings(
     bundle_root=Path("/bundle"),
     overlays=("few_steps",),
@@ -70,7 +69,7 @@ class Bundle:
         for entry in json.loads(list_file.read_text()):
             if entry["image"] in self.bad_scans:
                 raise ValueError("torn")
-            name = overrides["label_formatter"]({"filename_or_obj": entry["image"]})["subject"]
+            name = entry["output_name"]
             label = np.zeros((4, 4, 4), np.uint8)
             label[0] = 1
             save(Path(overrides["output_dir"]) / name, label)
@@ -211,8 +210,8 @@ def test_a_prediction_needs_the_models_folder_alone(pipeline):
     assert asked["checkpoint"] == str(pipeline.work.stage("1_liver").model)
     assert asked["output_dir"] == str(pipeline.work.stage("2_both").pseudo_labels("bare"))
     assert asked["confidence"] is False
-    names = [asked[f"{kind}_formatter"]({"filename_or_obj": pipeline.groups["bare"][0].image}) for kind in KINDS]
-    assert names == [{"subject": "u0.nii.gz"}, {"subject": "u0_confidence.nii.gz"}]
+    entries = json.loads(Path(asked["dataset_dir"]).read_text())
+    assert entries[0] == {"image": pipeline.groups["bare"][0].image, "output_name": "u0.nii.gz"}
     assert asked["record_facts"] == {
         "stage": "2_both",
         "model": {"stage": "1_liver", "sha256": sha256(pipeline.work.stage("1_liver").model)},
