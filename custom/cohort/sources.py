@@ -117,10 +117,10 @@ def _find_in_folder(root: Path) -> CohortSource:
         cases += [FoundCase(name, str(image), None) for name, image, _ in _pair_files(folder)]
     if not cases:
         raise InputError(f"{root} has no folder of NIfTI scans such as imagesTr; {_folder_hint(root)}")
-    for number, case in enumerate(sorted(cases, key=lambda case: (case.use, case.name))):
-        prefix = _prefix(case.name) or root.name  # after its folder where several folders hold labels
-        several = len(labelled_folders) > 1 and case.label is not None
-        cases[number] = replace(case, source=f"{case.source}/{prefix}" if several else prefix)
+    for number, one in enumerate(sorted(cases, key=lambda one: (one.use, one.name))):
+        prefix = _prefix(one.name) or root.name  # after its folder where several folders hold labels
+        several = len(labelled_folders) > 1 and one.label is not None
+        cases[number] = replace(one, source=f"{one.source}/{prefix}" if several else prefix)
     name = str(listing.get("name") or root.name)
     classes = tuple(map(plain_name, class_names(listing, root / LISTING)))
     return CohortSource(name, tuple(cases), classes, states_sources=bool(listing))
