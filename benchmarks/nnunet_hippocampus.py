@@ -43,8 +43,8 @@ from custom.io.atomic_write import write_json
 
 PROJECT = Path(__file__).resolve().parents[1]
 BUNDLE = PROJECT / "bundles" / "batseg_spine"
-OUR_TRAINING = "['configs/train.yaml','configs/hippocampus.yaml']"
-OUR_INFERENCE = "['configs/inference.yaml','configs/hippocampus.yaml']"
+OUR_TRAINING = ("configs/train.yaml", "--plan", "hippocampus", "--cpu_bfloat16", "true")
+OUR_INFERENCE = ("configs/inference.yaml", "--cpu_bfloat16", "true")
 OUR_MIRRORING_OFF = ("--mirrored", "false")
 
 DATASET_ID = 4
@@ -302,9 +302,9 @@ def start_ours(arguments: argparse.Namespace, unseen: list[str]) -> dict[str, An
     shared = ["--ckpt_dir", str(folder / "models")]
     budget = [f"--{name}={getattr(arguments, name)}" for name in ("epochs", "iterations_per_epoch", "batch_size")]
     split = [f"--{name}={getattr(arguments, name)}" for name in ("fold", "folds_file", "seed", "dataset_dir")]
-    training = [*bundle, OUR_TRAINING, *shared, *budget, *split, "--output_dir", str(folder / "training")]
+    training = [*bundle, *OUR_TRAINING, *shared, *budget, *split, "--output_dir", str(folder / "training")]
     places = ["--dataset_dir", str(folder / "scans"), "--output_dir", str(folder / "predictions")]
-    inference = [*bundle, OUR_INFERENCE, *shared, *places, *OUR_MIRRORING_OFF]
+    inference = [*bundle, *OUR_INFERENCE, *shared, *places, *OUR_MIRRORING_OFF]
     seconds = {
         name: run_logged(command, arguments.work_dir / f"ours_{name}.log", arguments.threads, BUNDLE)
         for name, command in (("training", training), ("prediction", inference))
