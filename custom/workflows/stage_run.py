@@ -303,7 +303,7 @@ class StageRun(Run):
             "train": list(self.stage.train),
             "cases": {group: len(self.work.usable(self.groups[group])) for group in self.stage.train},
             "filled_by": self.filled_groups(),
-            "plan": self.settings.plan_name(self.stage),
+            "plan": self.settings.plan(self.stage)["name"],
             "overlays": [*self.settings.overlays, *self.stage.overlays],
             "unannotated": self.stage.unannotated,
             "control": self.stage.control,

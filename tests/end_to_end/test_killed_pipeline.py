@@ -21,6 +21,8 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
+from custom.plans import read_plan
+
 from ..workflows.tiny_cohort import CASES, OVERLAY, RECIPE, STAGES, Pipeline, write_tiny_cohort
 
 pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("killed")]
@@ -175,7 +177,7 @@ PLACES = (
     "1_organs/inputs.json",
     "1_organs/cache/case_01-*",
     "1_organs/models/model.pt",
-    "1_organs/models/training.json",
+    "1_organs/models/plan.yaml",
     "1_organs/models/resume/checkpoint.pt",
     "2_lesions/record.json",
     "2_lesions/pseudo_labels/dataset2/case_04.nii.gz",
@@ -213,11 +215,11 @@ def test_killed_at_the_last_checkpoint_without_epochs_in_the_pipeline(project, u
     training = {key: value for key, value in OVERLAY["training"].items() if key != "epochs"}
     killed = Pipeline(project, undisturbed.manifest, tmp_path / "work", training=training)
     killed.root = folder
-    for place in ("resume/checkpoint.pt", "models/model.pt", "models/training.json", "resume/checkpoint.pt"):
+    for place in ("resume/checkpoint.pt", "models/model.pt", "models/plan.yaml", "resume/checkpoint.pt"):
         process = start(killed, place, after=True, until=1)
         process.join(PATIENCE)
         assert process.exitcode == -signal.SIGKILL
-        trained = json.loads((killed.stage(STAGES[0]) / "models" / "training.json").read_text())
+        trained = read_plan(killed.stage(STAGES[0]) / "models" / "plan.yaml")["training"]
     assert trained["epoch"] == 2
     finish(killed, until=1)
     models = [

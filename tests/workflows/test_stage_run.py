@@ -154,7 +154,7 @@ def test_a_stage_labels_merges_trains_and_is_recorded(pipeline):
         "train": ["liver", "bare"],
         "cases": {"liver": 2, "bare": 3},
         "filled_by": {"bare": "2_both"},
-        "plan": pipeline.plan,
+        "plan": "tiny",
         "overlays": ["few_steps"],
         "unannotated": "background",
         "control": False,
