@@ -18,10 +18,11 @@ from ..fingerprint.case_intensity import ct_intensity
 from ..fingerprint.summary import Fingerprint
 from .configuration import REFERENCE_MEMORY_GB, FullResolution, plan_full_resolution
 from .mirroring import mirror_axes
-from .topology import CONVOLUTIONS
+from .topology import CONVOLUTIONS, Topology
 
 CT, ZSCORE = "ct", "zscore"
 NETWORK = "NativeScaleDynUNet"
+LEAST_LEVELS = 3
 DIGITS = 6  # of spacings and statistics: more than a header keeps
 
 
@@ -68,18 +69,24 @@ def make_plan_of(
         "patch_size": list(topology.patch_size),
         "batch_size": figures.configuration.batch_size,
         "mirror_axes": mirror_axes(orientation, classes),
-        "network": {
-            "name": NETWORK,
-            "filters": list(topology.filters),
-            "strides": [list(level) for level in topology.strides],
-            "kernel_size": [list(level) for level in topology.kernel_size],
-            "convolutions": CONVOLUTIONS,
-        },
+        "network": network_of(topology),
         "scoring": {"tubular": [], "nsd_tolerance_mm": surface_tolerance(figures.spacing), "groups": {}},
         "fingerprint": summary_of(fingerprint, classes, channels, orientation),
         "code_version": __version__,
     }
     return plan, figures
+
+
+def network_of(topology: Topology) -> dict[str, Any]:
+    """The network's entry of a plan; MONAI's U-Net has three levels at least, so tiny scans get levels of stride 1."""
+    missing = range(LEAST_LEVELS - len(topology.strides))
+    return {
+        "name": NETWORK,
+        "filters": [*topology.filters, *(topology.filters[-1] for _ in missing)],
+        "strides": [*map(list, topology.strides), *([1, 1, 1] for _ in missing)],
+        "kernel_size": [*map(list, topology.kernel_size), *([3, 3, 3] for _ in missing)],
+        "convolutions": CONVOLUTIONS,
+    }
 
 
 def normalisation_of(channels: Sequence[str]) -> str:

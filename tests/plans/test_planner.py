@@ -7,6 +7,7 @@ from custom.errors import InputError
 from custom.fingerprint.case_intensity import ct_intensity
 from custom.fingerprint.dataset_fingerprint import read_records
 from custom.fingerprint.summary import Fingerprint, summarise
+from custom.networks import build_network
 from custom.plans.planner import make_plan_of, normalisation_of, surface_tolerance
 
 # What nnU-Net 2.8.1 plans for these data sets as 3d_fullres, measured by benchmarks/nnunet_plans.py: its axes (z, y, x
@@ -167,3 +168,11 @@ def test_ct_without_a_range_of_foreground_is_refused(statistics):
 @pytest.mark.parametrize(("spacing", "expected"), [([1, 1, 1], 2), ([3.3, 0.47, 0.47], 1), ([5, 0.7, 0.7], 1.5)])
 def test_surface_tolerance_is_twice_the_finest_spacing(spacing, expected):
     assert surface_tolerance(spacing) == expected
+
+
+def test_tiny_scans_get_a_network_that_can_be_made():
+    """nnU-Net plans two levels; MONAI's U-Net needs three."""
+    plan, figures = make_plan_of(fingerprint([[1, 1, 1]] * 5, [[12, 14, 16]] * 5), ["one"], ["MRI"])
+    assert len(figures.configuration.topology.strides) == 2
+    assert plan["network"]["strides"][-1] == [1, 1, 1]
+    build_network(plan["network"], 1, 2, plan["patch_size"])
