@@ -100,7 +100,9 @@ class CheckedBundle:
         config, options = merged_configs(*self.files(*names)), dict(self.small)
         if "cohort" in config:
             del options["plan"]
-            options["cohort"] = str(write_cohort_of_groups(self.work / "cohort.json", config["groups"]))
+            every = self.parser("train").get_parsed_content("planned")["classes"]
+            groups = config["groups"] or {"complete": {"annotated": every}, "none": {"any_annotated": False}}
+            options["cohort"] = str(write_cohort_of_groups(self.work / "cohort.json", groups))
         if "exported" in config:
             exported = self.work / "model.ts"
             options["exported"] = self.module("export").export(self.root, exported, ckpt_dir=self.small["ckpt_dir"])

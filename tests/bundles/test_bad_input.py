@@ -230,7 +230,7 @@ def test_classes_of_the_manifest_and_of_the_config(flare, tiny_cohort):
     file = spoilt_manifest(tiny_cohort, flare.work)
     line = message(flare, "train", dataset_dir=str(file), class_names=["bright", "dark"])
     assert "cohort.json has the classes dark, bright, the config bright, dark" in line
-    assert "pass the overlay" in line
+    assert "pass the plan" in line
     file = spoilt_manifest(tiny_cohort, flare.work, classes=["dark", "light"])
     assert "names 'bright', none of the classes dark, light" in message(flare, "train", dataset_dir=str(file))
 

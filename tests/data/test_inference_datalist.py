@@ -140,13 +140,6 @@ class TestInference:
         (line,) = [record.getMessage() for record in caplog.records]
         assert line.startswith(f"left out: {top}: cannot be read and may be a slice of {tmp_path}/a; export")
 
-
-def test_folders_of_real_scans(shared_data):
-    assert len(inference_datalist(shared_data / "spine", "out", validate=False)) == 7
-    assert inference_datalist(shared_data / "ct" / "abdomen.nii.gz", "out") == [
-        {"image": f"{shared_data.resolve()}/ct/abdomen.nii.gz"}
-    ]
-
     @pytest.mark.parametrize("kind", ["dicom_seg", "confidence", "case_record"])
     def test_a_scan_is_finished_with_all_that_is_wanted_beside_its_label_map(self, tmp_path, kind):
         voxels = np.random.default_rng(0).integers(0, 100, (6, 5, 4)).astype(np.int16)
@@ -170,3 +163,10 @@ def test_folders_of_real_scans(shared_data):
             label = names[scan]
             (folder / (scan_name(label) + suffix + (ending or ending_of(label)))).touch()
         assert left(**{kind: True}) == []
+
+
+def test_folders_of_real_scans(shared_data):
+    assert len(inference_datalist(shared_data / "spine", "out", validate=False)) == 7
+    assert inference_datalist(shared_data / "ct" / "abdomen.nii.gz", "out") == [
+        {"image": f"{shared_data.resolve()}/ct/abdomen.nii.gz", "output_name": "abdomen.nii.gz"}
+    ]
