@@ -87,13 +87,6 @@ def partial_cohort(folder: Path, dataset: Path) -> Path:
     return folder / "cohort.json"
 
 
-ANY_GROUPS = {
-    "complete": {"annotated": ["dark", "bright"]},
-    "some": {"any_annotated": True},
-    "none": {"any_annotated": False},
-}
-
-
 def write_cohort_of_groups(file: Path, groups: Mapping[str, Mapping[str, Any]]) -> Path:
     """A manifest with two cases of every group and two of validation, whose images nobody opens; returns its file.
 
