@@ -30,7 +30,7 @@ def training_intensity(
         normalisation: of the plan.
         planned: the plan's statistics, where it has some.
         cases: the training cases, measured where nothing else tells.
-        resumed: folder of the training that is gone on with; empty for a new one.
+        resumed: folder of the training that is gone on with or whose weights are; empty for a new one.
         facts_file: JSON in which the findings of the data check are kept, so that no file is read twice.
     """
     if normalisation != "ct":

@@ -16,7 +16,7 @@ from monai.bundle import run as run_bundle
 from monai.transforms import LoadImaged, SaveImaged
 
 from custom.engines import default_device
-from custom.plans import read_plan, write_plan
+from custom.plans import PLAN_FILE, read_plan, write_plan
 
 from .conftest import Bundle, equal, weights
 
@@ -95,13 +95,15 @@ def test_a_training_from_image_and_label_alone(trained_bundle, tmp_path, monkeyp
     monkeypatch.setenv("PYTHONPATH", "")  # see displayable_configs
     models = tmp_path / "models"
     shutil.copytree(trained_bundle.models, models)
-    before = weights(models)
+    before, trained_plan = weights(models), read_plan(models / PLAN_FILE)
     handlers = trained_bundle.parser("train").get()["train"]["handlers"]
     assert all(isinstance(handler, dict) for handler in handlers), "each is asked for its _target_"
     loader = {"load_path": str(models / "model.pt"), "load_dict": {"model": "$@network"}, "strict": False}
     cases = items(trained_bundle.dataset)
     default = trained_bundle.parser("train")["default_plan"]
     write_plan(tmp_path / "configs" / "plans" / f"{default}.yaml", read_plan(trained_bundle.plan))
+    shown = {"lower": -1.0, "upper": 9.0, "mean": 2.0, "sd": 3.0} if trained_plan["normalisation"] == "ct" else None
+    write_plan(models / PLAN_FILE, trained_plan | {"intensity": shown})
     run_bundle(
         run_id=run_id,
         init_id=None,
@@ -120,6 +122,7 @@ def test_a_training_from_image_and_label_alone(trained_bundle, tmp_path, monkeyp
     after = weights(models)
     assert before.keys() == after.keys()
     assert not equal(before, after)
+    assert read_plan(models / PLAN_FILE)["intensity"] == shown, "the weights know no other, and the server runs on"
     shortest = min((file.name for file in models.glob("*.pt")), key=len)
     assert shortest == "model.pt", "which MONAI Label loads"
 
