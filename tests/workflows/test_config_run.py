@@ -15,11 +15,12 @@ from monai.bundle import ConfigWorkflow
 from custom.__main__ import COMMANDS
 from custom.cohort.manifest import Cohort, CohortCase, write_cohort
 from custom.errors import InputError, find_input_error
+from custom.plans import write_plan
 from custom.workflows import Chain, config_run, config_runs
 from custom.workflows.changes import changes
 
 from ..bundles.conftest import rows
-from ..small_bundle import OVERLAYS, write_dataset
+from ..small_bundle import OVERLAYS, PLANS, write_dataset
 
 TRAIN = {
     "imports": ["$from tests.workflows import test_config_run as here"],
@@ -273,7 +274,10 @@ def test_several_processes_train_together_and_do_nothing_else(bundle, monkeypatc
 
 def test_two_folds_of_a_real_bundle(project, tmp_path, without_pictures):
     dataset = write_dataset(tmp_path / "data")
-    common = {**OVERLAYS["batseg_spine"], "dataset_dir": str(dataset), "num_folds": 2, "tensorboard": False}
+    plan = tmp_path / "plan.yaml"
+    write_plan(plan, PLANS["batseg_spine"])
+    common = {**OVERLAYS["batseg_spine"], "plan": str(plan), "dataset_dir": str(dataset), "num_folds": 2}
+    common["tensorboard"] = False
     runtime = {key: common.pop(key) for key in ("num_workers", "amp")}
     listed = yaml.safe_load(CROSS_VALIDATION)["runs"]
     runs = config_runs(listed, tmp_path / "work", project / "bundles" / "batseg_spine", common, runtime)
