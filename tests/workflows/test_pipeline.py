@@ -15,6 +15,7 @@ from custom.cohort.manifest import read_cohort
 from custom.cohort.merge_pseudo_label import merge_pseudo_label
 from custom.errors import find_input_error, input_error_message
 from custom.io.checksums import sha256
+from custom.plans import write_plan
 from custom.workflows.run_lock import run_lock
 
 from ..small_bundle import AFFINE, SHAPE
@@ -24,6 +25,7 @@ from .tiny_cohort import (
     CASES,
     CLASSES,
     LESION,
+    PLAN,
     RECIPE,
     STAGES,
     TRAINING,
@@ -431,6 +433,8 @@ def test_stage_taken_out_and_put_back_does_not_follow_a_stranger(copy):
 def test_own_recipe(copy):
     """A stage dropped, one added, one on other terms; those that are as before are kept."""
     before = states(copy)
+    smaller = copy.work.with_name("smaller_plan.yaml")
+    write_plan(smaller, {**PLAN, "network": {**PLAN["network"], "filters": [4, 8, 12]}})
     recipe = [
         RECIPE[0],
         RECIPE[1],
@@ -439,7 +443,7 @@ def test_own_recipe(copy):
             "name": "small",
             "fill": {"dataset1": "rest"},
             "train": ["dataset1", "dataset2"],
-            "settings": {"filters": [4, 8, 12], "epochs": 1},
+            "settings": {"plan": str(smaller), "epochs": 1},
         },
         {"name": "alone", "train": ["dataset1"], "labels": "annotated", "control": True},
     ]
