@@ -14,14 +14,15 @@ LABEL_INSTALL = $(LABEL_BIN)/python -m pip install --quiet --disable-pip-version
 DEMO_CONFIG := "['configs/train.yaml','configs/demo.yaml']"
 DEMO_FLARE_CONFIG := "['configs/pipeline.yaml','configs/demo.yaml']"
 
-.PHONY: help demo demo-flare test monailabel test-monailabel lint format verify verify-zoo release clean
+.PHONY: help demo demo-flare test test-kill monailabel test-monailabel lint format verify verify-zoo release clean
 
 help:
 	@echo "make demo        train BATseg on generated phantoms, evaluate it, show the result (minutes, no GPU needed)"
 	@echo "make demo-flare  run the five-stage FLARE recipe on generated phantoms beside two controls (minutes, no GPU)"
-	@echo "make test        run all tests"
+	@echo "make test        run the tests, apart from the next two"
+	@echo "make test-kill   kill a recipe at random moments: it must end with the same labels (minutes)"
 	@echo "make lint        ruff and mypy"
-	@echo "make verify      check the bundles as MONAI's model zoo does, and more; one line for each check"
+	@echo "make verify      check the bundles as MONAI's model zoo does, and more (VERIFY_ARGS=\"--bundle FOLDER\": another one)"
 	@echo "make verify-zoo MODEL_ZOO=FOLDER   run the model zoo's own check, from a checkout of it, on the releases"
 	@echo "make release     write the bundles' archives and what belongs to them into dist/ (RELEASE_ARGS: options)"
 	@echo "make monailabel  install MONAI Label into $(LABEL_VENV) (Python 3.11 or newer, 2.3 GB)"
@@ -52,7 +53,10 @@ demo-flare: $(VENV)/for-demo
 	@echo "The table stands above; report and picture: bundles/flare_pseudolabel/output/demo/report.md and report.png"
 
 test: $(VENV)/for-test
-	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not kill" $(PYTEST_ARGS)
+
+test-kill: $(VENV)/for-test
+	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m kill tests/end_to_end $(PYTEST_ARGS)
 
 $(LABEL_VENV)/installed: $(wildcard $(LABEL_FILES)/*.txt) $(LABEL_FILES)/torchvision_operators.py
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" \
@@ -83,7 +87,7 @@ format: $(VENV)/for-test
 	$(BIN)/ruff format .
 
 verify: $(VENV)/for-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m custom verify
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 tests/bundle_checks $(VERIFY_ARGS)
 
 verify-zoo: $(VENV)/for-test
 	MODEL_ZOO="$(abspath $(MODEL_ZOO))" OMP_NUM_THREADS=1 \

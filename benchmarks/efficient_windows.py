@@ -8,10 +8,11 @@ against the truth with FLARE's DSC. The windows default to 16 x 16 x 24 voxels: 
 one or two windows, and their proportion to the body is then that of the paper's 32 x 128 x 192 windows to a patient's.
 A network for them, from the labels of the demo's last stage, in two minutes; in the bundle's folder:
 
-    python -m monai.bundle run --config_file "['configs/train.yaml','configs/phantoms.yaml']" \\
+    python -m monai.bundle run --config_file "['configs/train.yaml','configs/few_steps.yaml']" --plan phantoms \\
         --train#dataset#data "\\$datalist.read_case_list('output/demo/stages/5_small/training_cases.json')" \\
         --dataset_dir data/phantoms/cohort.json --ckpt_dir output/windows/models --output_dir output/windows \\
-        --patch_size "[16,16,24]" --batch_size 8 --iterations_per_epoch 50 --epochs 16 --elastic_probability 0
+        --patch_size "[16,16,24]" --batch_size 8 --iterations_per_epoch 50 --epochs 16 --elastic_probability 0 \\
+        --learning_rate 0.01 --foreground_oversampling 0.5
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from custom.cohort.manifest import Cohort, CohortCase, case_entry, read_cohort
+from custom.cohort.manifest import Cohort, CohortCase, read_cohort
+from custom.datalist import OUTPUT_NAME
 from custom.datalist.case_list import write_case_list
 from custom.metrics.flare_score import axial_axis_of, flare_dice
 
@@ -38,16 +40,15 @@ def main() -> None:
     """Label, score and print a line for each plan."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cohort", type=Path, required=True)
-    parser.add_argument("--model", type=Path, required=True, help="folder of model.pt and intensity.json")
+    parser.add_argument("--model", type=Path, required=True, help="folder of model.pt and plan.yaml")
     parser.add_argument("--work", type=Path, required=True, help="folder of the label maps")
-    parser.add_argument("--overlay", default="phantoms")
     parser.add_argument("--patch_size", default="[16,16,24]")
     options = parser.parse_args()
     cohort = read_cohort(options.cohort)
     cases = cohort.validation
     options.work.mkdir(parents=True, exist_ok=True)
     case_list = (options.work / "cases.json").resolve()
-    write_case_list(case_list, [{"image": case_entry(case)["image"]} for case in cases])
+    write_case_list(case_list, [{"image": case.image, OUTPUT_NAME: f"{case.name}.nii.gz"} for case in cases])
     print(f"{cohort.name}: {len(cases)} cases; windows of {options.patch_size} voxels")
     for plan in PLANS:
         folder = (options.work / plan).resolve()
@@ -58,7 +59,7 @@ def main() -> None:
 def label(options: argparse.Namespace, plan: str, case_list: Path, folder: Path) -> None:
     """Run inference.yaml with one window plan."""
     values = {
-        "--config_file": ["configs/inference.yaml", f"configs/{options.overlay}.yaml"],
+        "--config_file": "configs/inference.yaml",
         "--dataset#data": f"$datalist.read_case_list({str(case_list)!r})",
         "--ckpt_dir": options.model.resolve(),
         "--output_dir": folder,

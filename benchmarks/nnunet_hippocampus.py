@@ -43,8 +43,8 @@ from custom.io.atomic_write import write_json
 
 PROJECT = Path(__file__).resolve().parents[1]
 BUNDLE = PROJECT / "bundles" / "batseg_spine"
-OUR_TRAINING = "['configs/train.yaml','configs/hippocampus.yaml']"
-OUR_INFERENCE = "['configs/inference.yaml','configs/hippocampus.yaml']"
+OUR_TRAINING = ("configs/train.yaml", "--plan", "hippocampus", "--cpu_bfloat16", "true")
+OUR_INFERENCE = ("configs/inference.yaml", "--cpu_bfloat16", "true")
 OUR_MIRRORING_OFF = ("--mirrored", "false")
 
 DATASET_ID = 4
@@ -94,12 +94,12 @@ class Split(NamedTuple):
 
 def read_split(arguments: argparse.Namespace) -> Split:
     """The split by the bundle's own code; also written where nnU-Net's process, which lacks that code, reads it."""
-    from custom.data.labelled_datalist import split_datalist
+    from custom.data import labelled_datalist
     from custom.datalist.layouts import case_name
 
-    classes = len(foreground_names(arguments.dataset_dir)) + 1
+    classes = foreground_names(arguments.dataset_dir)
     fixed = {"fold": arguments.fold, "folds_file": arguments.folds_file, "validate": False}
-    sections = (split_datalist(arguments.dataset_dir, name, classes, **fixed) for name in ("training", "validation"))
+    sections = (labelled_datalist(arguments.dataset_dir, name, classes, **fixed) for name in ("training", "validation"))
     split = Split(*([case_name(case) for case in cases] for cases in sections))
     write_json(arguments.work_dir / SPLIT_FILE, split._asdict())
     return split
@@ -302,9 +302,9 @@ def start_ours(arguments: argparse.Namespace, unseen: list[str]) -> dict[str, An
     shared = ["--ckpt_dir", str(folder / "models")]
     budget = [f"--{name}={getattr(arguments, name)}" for name in ("epochs", "iterations_per_epoch", "batch_size")]
     split = [f"--{name}={getattr(arguments, name)}" for name in ("fold", "folds_file", "seed", "dataset_dir")]
-    training = [*bundle, OUR_TRAINING, *shared, *budget, *split, "--output_dir", str(folder / "training")]
+    training = [*bundle, *OUR_TRAINING, *shared, *budget, *split, "--output_dir", str(folder / "training")]
     places = ["--dataset_dir", str(folder / "scans"), "--output_dir", str(folder / "predictions")]
-    inference = [*bundle, OUR_INFERENCE, *shared, *places, *OUR_MIRRORING_OFF]
+    inference = [*bundle, *OUR_INFERENCE, *shared, *places, *OUR_MIRRORING_OFF]
     seconds = {
         name: run_logged(command, arguments.work_dir / f"ours_{name}.log", arguments.threads, BUNDLE)
         for name, command in (("training", training), ("prediction", inference))

@@ -1,8 +1,8 @@
 """What the distance head and its loss add to a training step, step by step beside the network without them.
 
-    python benchmarks/training_step.py --overlay hippocampus
+    python benchmarks/training_step.py --plan hippocampus
 
-Both sides are the bundle's own configs (train.yaml with the overlay, with and without baseline.yaml) on a random batch:
+Both sides are the bundle's own configs (train.yaml with the plan, with and without baseline.yaml) on a random batch:
 forward, loss, backward, clipping, optimizer step. They take turns, so that a drift of the machine's speed cancels out;
 the figure is the median of the pairwise ratios.
 """
@@ -27,18 +27,18 @@ BUNDLE = Path(__file__).resolve().parents[1] / "bundles" / "batseg_spine"
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--overlay", choices=("none", "hippocampus", "knight", "demo"), default="hippocampus")
+    parser.add_argument("--plan", default="hippocampus", help="of the bundle, or a file")
     parser.add_argument("--pairs", type=int, default=20, help="counted pairs of steps, after two that are not")
     parser.add_argument("--batch_size", type=int, default=2)
     parser.add_argument("--amp", default="true", help="false: float32 throughout")
     return parser.parse_args()
 
 
-def make_step(overlays: list[str], batch_size: int, amp: str) -> Callable[[], None]:
+def make_step(plan: str, overlays: list[str], batch_size: int, amp: str) -> Callable[[], None]:
     """One training step of a config on a random batch."""
     parser = ConfigParser()
     parser.read_config([str(BUNDLE / "configs" / f"{name}.yaml") for name in ["train", *overlays]])
-    parser.update({"bundle_root": str(BUNDLE), "amp": amp})
+    parser.update({"bundle_root": str(BUNDLE), "plan": plan, "amp": amp})
     torch.manual_seed(0)
     network, loss, optimizer, inferer, device = (
         parser.get_parsed_content(name) for name in ("network", "loss", "optimizer", "train#inferer", "device")
@@ -74,9 +74,8 @@ def seconds(step: Callable[[], None]) -> float:
 def main() -> None:
     """Measure and print."""
     arguments = parse_arguments()
-    overlays = [] if arguments.overlay == "none" else [arguments.overlay]
-    with_head = make_step(overlays, arguments.batch_size, arguments.amp)
-    without = make_step([*overlays, "baseline"], arguments.batch_size, arguments.amp)
+    with_head = make_step(arguments.plan, [], arguments.batch_size, arguments.amp)
+    without = make_step(arguments.plan, ["baseline"], arguments.batch_size, arguments.amp)
     pairs = []
     for number in tqdm(range(arguments.pairs + 2)):
         first, second = (with_head, without) if number % 2 else (without, with_head)
@@ -90,7 +89,7 @@ def main() -> None:
     print(
         f"{datetime.now(timezone.utc):%Y-%m-%d}, {device}, {torch.get_num_threads()} threads, torch {torch.__version__}"
     )
-    print(f"overlay {arguments.overlay}, batch {arguments.batch_size}, amp {arguments.amp}, {len(pairs)} pairs")
+    print(f"plan {arguments.plan}, batch {arguments.batch_size}, amp {arguments.amp}, {len(pairs)} pairs")
     print(f"with distance head and loss  {statistics.median(ours for ours, _ in pairs):.4f} s (median)")
     print(f"without                      {statistics.median(base for _, base in pairs):.4f} s (median)")
     low, high = ratios[len(ratios) // 4], ratios[-1 - len(ratios) // 4]

@@ -12,6 +12,7 @@ from .errors import show_input_errors_in_one_line
 from .export import export
 from .phantoms.abdomen import write_abdomen_phantoms
 from .phantoms.spine import write_spine_phantoms
+from .plans.command import make_plan
 from .workflows.cohort_builder import build_cohort
 from .workflows.measure import measure
 
@@ -20,14 +21,14 @@ COMMANDS = {
     "cohort": build_cohort,
     "export": export,
     "measure": measure,
+    "plan": make_plan,
     "prepare_knight": prepare_knight,
     "spine_phantoms": write_spine_phantoms,
 }
 if find_spec(f"{__package__}.release"):  # the copy of the code that a released bundle carries goes without
     from .release import release, trained_bundle
-    from .verify import verify
 
-    COMMANDS |= {"release": release, "trained_bundle": trained_bundle, "verify": verify}
+    COMMANDS |= {"release": release, "trained_bundle": trained_bundle}
 
 
 def main() -> None:

@@ -1,3 +1,3 @@
-"""The label value that stands for "no one knows": neither losses, nor sampling, nor statistics use such voxels."""
+"""Ignore index: voxels excluded from losses, sampling and statistics."""
 
 IGNORE_INDEX = 255  # no class id: label maps are 8-bit, ids end at 254

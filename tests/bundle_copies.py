@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from monai.bundle import ConfigParser
 
+from custom.plans import PLAN_FILE, load_plan, used_plan, write_plan
 from custom.release.contents import bundle_contents, code_contents
 
 SHIPPED = ("configs", "docs", "models", "LICENSE")
@@ -33,15 +36,30 @@ def change_metadata(root: Path, **entries: object) -> None:
     file.write_text(json.dumps(json.loads(file.read_text()) | entries, indent=4))
 
 
-def fresh_weights(configs: list[Path], file: Path, seed: int = 0, **options: object) -> Path:
-    """Weights of the configs' network as a seed makes them."""
-    parser = ConfigParser()
-    parser.read_config([str(config) for config in configs])
-    parser.update(options)
+def seeded_training(
+    root: Path, folder: Path, plan: str | Mapping[str, Any] = "", seed: int = 0, **entries: Any
+) -> Path:
+    """The model.pt and plan.yaml of a training of no steps.
+
+    Args:
+        root: folder of the bundle.
+        folder: to write to.
+        plan: one of the bundle's by its name, or its content; "": the bundle's default plan.
+        seed: of the weights.
+        entries: that the plan has otherwise.
+
+    Returns:
+        The folder.
+    """
+    inference = ConfigParser(ConfigParser.load_config_file(str(root / "configs" / "inference.yaml")))
+    content = load_plan(plan or inference["default_plan"], root) if isinstance(plan, str) else plan
+    model = folder / "model.pt"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_plan(folder / PLAN_FILE, used_plan(content, **entries))
+    inference.update({"bundle_root": str(root), "checkpoint": str(model)})
     torch.manual_seed(seed)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(parser.get_parsed_content("network_def").state_dict(), file)
-    return file
+    torch.save(inference.get_parsed_content("network_def").state_dict(), model)
+    return folder
 
 
 def carry_code(root: Path, package: str) -> None:

@@ -48,8 +48,13 @@ def quick_commands(quick_python) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Folder of real scans: $SEGMENTATION_TEST_DATA, else ../shared/data beside the checkout; skips where absent."""
-    folder = Path(os.environ.get("SEGMENTATION_TEST_DATA", PROJECT.parent / "shared" / "data"))
+    """Folder of real scans; skips where absent."""
+    folder = real_data_folder()
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; set SEGMENTATION_TEST_DATA to test on them")
     return folder
+
+
+def real_data_folder() -> Path:
+    """Where real scans are looked for: $SEGMENTATION_TEST_DATA, else ../shared/data beside the checkout."""
+    return Path(os.environ.get("SEGMENTATION_TEST_DATA", PROJECT.parent / "shared" / "data"))

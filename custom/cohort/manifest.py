@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
 from ..io.atomic_write import write_json
+from ..io.write_errors import reporting_unwritable
 
 # FLARE's classes in the order of their ids, 1 to 14.
 FLARE_CLASSES = (
@@ -121,19 +122,28 @@ def write_cohort(file: str | Path, cohort: Cohort, description: str = "") -> Non
         InputError: the cohort has faults, as in `read_cohort`, or the file cannot be written.
     """
     path = Path(file).expanduser()
+    entries = [
+        {
+            "name": case.name,
+            "image": _relative(case.image, path.parent),
+            "label": None if case.label is None else _relative(case.label, path.parent),
+            "annotated": list(cohort.class_names(case.annotated)),
+            "use": case.use,
+            **({"source": case.source} if case.source else {}),
+        }
+        for case in cohort.cases
+    ]
     content = {
         "name": cohort.name,
         "description": description,
         "classes": list(cohort.classes),
         "lesions": list(cohort.class_names(cohort.lesions)),
         "annotation_source": cohort.annotation_source,
-        "cases": [_case_entry(case, cohort, path.parent) for case in cohort.cases],
+        "cases": entries,
     }
     _parse(content, path)
-    try:
+    with reporting_unwritable(path, "choose another place"):
         write_json(path, content)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); choose a place that can be written") from error
 
 
 def default_group_rules(cohort: Cohort) -> dict[str, dict[str, Any]]:
@@ -179,7 +189,7 @@ def group_cases(
     tests = {name: _parse_rule(name, rule, cohort) for name, rule in rules.items()}
     groups: dict[str, list[CohortCase]] = {name: [] for name in rules}
     for case in cases:
-        taken = next((name for name, test in tests.items() if test.holds(case)), None)
+        taken = next((name for name, test in tests.items() if test(case)), None)
         if taken is None:
             names = ", ".join(cohort.class_names(case.annotated)) or "nothing"
             raise InputError(
@@ -221,22 +231,8 @@ def raise_faults(path: Path, faults: Sequence[str]) -> None:
     raise InputError("\n  ".join([heading, *rest]))
 
 
-@dataclass(frozen=True)
-class _Rule:
-    annotated: frozenset[int]
-    not_annotated: frozenset[int]
-    any_annotated: bool | None
-
-    def holds(self, case: CohortCase) -> bool:
-        found = set(case.annotated)
-        return (
-            self.annotated <= found
-            and not self.not_annotated & found
-            and self.any_annotated in (None, bool(case.annotated))
-        )
-
-
-def _parse_rule(name: str, rule: Any, cohort: Cohort) -> _Rule:
+def _parse_rule(name: str, rule: Any, cohort: Cohort) -> Callable[[CohortCase], bool]:
+    """Whether a case belongs to a group."""
     if not isinstance(rule, Mapping) or not set(rule) <= set(_RULE_KEYS):
         raise InputError(f"group {name}: its rule {rule!r} must be a mapping with the keys {', '.join(_RULE_KEYS)}")
     ids = {}
@@ -245,13 +241,17 @@ def _parse_rule(name: str, rule: Any, cohort: Cohort) -> _Rule:
         if isinstance(names, str) or not isinstance(names, Sequence):
             raise InputError(f"group {name}: {key!r} is {names!r}; it must be a list of class names")
         try:
-            ids[key] = frozenset(cohort.class_ids(names))
+            ids[key] = set(cohort.class_ids(names))
         except InputError as error:
             raise InputError(f"group {name}: {key!r}: {error}") from error
-    any_annotated = rule.get("any_annotated")
-    if not (any_annotated is None or isinstance(any_annotated, bool)):
-        raise InputError(f"group {name}: 'any_annotated' is {any_annotated!r}; it must be true or false")
-    return _Rule(ids["annotated"], ids["not_annotated"], any_annotated)
+    some = rule.get("any_annotated")
+    if not (some is None or isinstance(some, bool)):
+        raise InputError(f"group {name}: 'any_annotated' is {some!r}; it must be true or false")
+    return lambda case: (
+        ids["annotated"] <= set(case.annotated)
+        and not ids["not_annotated"] & set(case.annotated)
+        and some in (None, bool(case.annotated))
+    )
 
 
 def case_entry(case: CohortCase) -> dict[str, Any]:
@@ -260,17 +260,6 @@ def case_entry(case: CohortCase) -> dict[str, Any]:
     if case.label is not None:
         entry |= {"label": case.label, "annotated": list(case.annotated)}
     return entry
-
-
-def _case_entry(case: CohortCase, cohort: Cohort, folder: Path) -> dict[str, Any]:
-    entry = {
-        "name": case.name,
-        "image": _relative(case.image, folder),
-        "label": None if case.label is None else _relative(case.label, folder),
-        "annotated": list(cohort.class_names(case.annotated)),
-        "use": case.use,
-    }
-    return {**entry, "source": case.source} if case.source else entry
 
 
 def _relative(file: str, folder: Path) -> str:
@@ -284,85 +273,78 @@ def _relative(file: str, folder: Path) -> str:
 
 
 def _parse(content: Any, path: Path) -> Cohort:
-    """The content of a manifest at `path`; first the faults of its head, which the cases depend on, then theirs."""
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: must hold an object with classes and cases, not a {type(content).__name__}")
-    faults: list[str] = []
-    classes = _parse_classes(content.get("classes"), faults)
-    lesions = _parse_names(content.get("lesions", []), classes, '"lesions"', faults)
-    texts = {key: content.get(key, "") for key in ("name", "annotation_source")}
-    faults += [f'"{key}" is {text!r}; write a text' for key, text in texts.items() if not isinstance(text, str)]
-    entries = content.get("cases")
-    if not isinstance(entries, list) or not entries:
-        faults.append('"cases" must be a list of at least one case; add the cases')
-    raise_faults(path, faults)
-    folder = path.parent.absolute()
-    cases = [_parse_case(number, entry, classes, folder, faults) for number, entry in enumerate(entries or [])]
-    known = [case for case in cases if case is not None]
-    faults += repeated_cases([(case.name, case.image) for case in known])
-    raise_faults(path, faults)
-    return Cohort(texts["name"], classes, lesions, tuple(known), texts["annotation_source"])
+    """The content of a manifest at `path`; of its cases each faulty one is named, with its first fault."""
+    try:
+        fault = f"must hold an object with classes and cases, not a {type(content).__name__}"
+        _require(isinstance(content, dict), fault)
+        classes = _parse_classes(content.get("classes"))
+        lesions = _parse_names(content.get("lesions", []), classes, '"lesions"')
+        name, source = (_text(content, key) for key in ("name", "annotation_source"))
+        entries = content.get("cases")
+        _require(isinstance(entries, list) and entries, '"cases" must be a list of at least one case; add the cases')
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    faults, cases = [], []
+    for number, entry in enumerate(entries or []):
+        try:
+            cases.append(_parse_case(f'entry {number} of "cases"', entry, classes, path.parent.absolute()))
+        except InputError as error:
+            faults.append(str(error))
+    raise_faults(path, faults + repeated_cases([(case.name, case.image) for case in cases]))
+    return Cohort(name, classes, lesions, tuple(cases), source)
 
 
-def _parse_classes(names: Any, faults: list[str]) -> tuple[str, ...]:
-    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name.strip() for name in names):
-        faults.append('"classes" must be a list of at least one class name; the position of a name is its id, from 1')
-        return ()
-    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
-    if repeated:
-        faults.append(f'"classes" names {", ".join(repeated)} twice; give every class its own name')
-    if len(names) > LARGEST_CLASS:
-        faults.append(f'"classes" has {len(names)} names; at most {LARGEST_CLASS} fit 8-bit labels')
-    if "background" in names:
-        faults.append('"classes" names background, which is always 0; take it out')
+def _require(holds: Any, fault: str) -> None:
+    if not holds:
+        raise InputError(fault)
+
+
+def _text(content: Mapping[str, Any], key: str) -> str:
+    text = content.get(key, "")
+    _require(isinstance(text, str), f'"{key}" is {text!r}; write a text')
+    return str(text)
+
+
+def _parse_classes(names: Any) -> tuple[str, ...]:
+    _require(
+        isinstance(names, list) and names and all(isinstance(name, str) and name.strip() for name in names),
+        '"classes" must be a list of at least one class name; the position of a name is its id, from 1',
+    )
+    repeated = ", ".join(sorted(name for name, count in Counter(names).items() if count > 1))
+    _require(not repeated, f'"classes" names {repeated} twice; give every class its own name')
+    _require(len(names) <= LARGEST_CLASS, f'"classes" has {len(names)} names; at most {LARGEST_CLASS} fit 8-bit labels')
+    _require("background" not in names, '"classes" names background, which is always 0; take it out')
     return tuple(names)
 
 
-def _parse_names(names: Any, classes: tuple[str, ...], where: str, faults: list[str]) -> tuple[int, ...]:
+def _parse_names(names: Any, classes: tuple[str, ...], where: str) -> tuple[int, ...]:
     """Sorted ids of a list of class names."""
-    if not isinstance(names, list):
-        faults.append(f"{where} is {names!r}; it must be a list of class names")
-        return ()
-    ids = set()
+    _require(isinstance(names, list), f"{where} is {names!r}; it must be a list of class names")
     for name in names:
-        if name in classes:
-            ids.add(classes.index(name) + 1)
-        else:
-            faults.append(f"{where} names {name!r}, none of the classes {', '.join(classes)}; correct the name")
-    return tuple(sorted(ids))
+        fault = f"{where} names {name!r}, none of the classes {', '.join(classes)}; correct the name"
+        _require(name in classes, fault)
+    return tuple(sorted({classes.index(name) + 1 for name in names}))
 
 
-def _parse_case(
-    number: int, entry: Any, classes: tuple[str, ...], folder: Path, faults: list[str]
-) -> CohortCase | None:
-    """Entry `number` of "cases"; None, with what is wrong added to `faults`, where it is no case."""
-    if not isinstance(entry, dict):
-        faults.append(f'entry {number} of "cases" is {entry!r}; write an object with {", ".join(_CASE_KEYS)}')
-        return None
+def _parse_case(where: str, entry: Any, classes: tuple[str, ...], folder: Path) -> CohortCase:
+    """An entry of "cases"; files are relative to `folder`."""
+    _require(isinstance(entry, dict), f"{where} is {entry!r}; write an object with {', '.join(_CASE_KEYS)}")
     name = entry.get("name")
-    if not isinstance(name, str) or not is_case_name(name):
-        faults.append(f'entry {number} of "cases": "name" is {name!r}; write one that can be the name of a file')
-        return None
+    good = isinstance(name, str) and is_case_name(name)
+    _require(good, f'{where}: "name" is {name!r}; write one that can be the name of a file')
+    image, label, use = entry.get("image"), entry.get("label"), entry.get("use", TRAINING)
     unknown = sorted(set(entry) - set(_CASE_KEYS))
-    found = [f'"{key}" is unknown; correct it to one of {", ".join(_CASE_KEYS)}' for key in unknown]
-    image, label = entry.get("image"), entry.get("label")
-    use, source = entry.get("use", TRAINING), entry.get("source", "")
-    if not isinstance(image, str) or not image:
-        found.append(f'"image" is {image!r}; name the scan\'s file')
-    if label is not None and (not isinstance(label, str) or not label):
-        found.append(f'"label" is {label!r}; name the label\'s file, or write null')
-    if use not in (TRAINING, VALIDATION):
-        found.append(f'"use" is {use!r}; write {TRAINING} or {VALIDATION}')
-    if not isinstance(source, str):
-        found.append(f'"source" is {source!r}; write a text')
-    annotated = _parse_names(entry.get("annotated", []), classes, '"annotated"', found)
-    if not found and label is None and annotated:
-        found.append('"label" is null although classes are annotated; name the label or empty "annotated"')
-    if not found and label is not None and not annotated:
-        found.append('"annotated" is empty although there is a label; list its classes or write null for the label')
-    if not found and use == VALIDATION and label is None:
-        found.append('"use" is validation without a label; name the label or write training')
-    faults += [f"case {name}: {fault}" for fault in found]
-    if found or image is None:
-        return None
-    return CohortCase(name, str(folder / image), None if label is None else str(folder / label), annotated, use, source)
+    try:
+        _require(not unknown, f'"{"".join(unknown[:1])}" is unknown; correct it to one of {", ".join(_CASE_KEYS)}')
+        _require(isinstance(image, str) and image, f'"image" is {image!r}; name the scan\'s file')
+        given = label is None or (isinstance(label, str) and label)
+        _require(given, f'"label" is {label!r}; name the label\'s file, or write null')
+        _require(use in (TRAINING, VALIDATION), f'"use" is {use!r}; write {TRAINING} or {VALIDATION}')
+        source = _text(entry, "source")
+        ids = _parse_names(entry.get("annotated", []), classes, '"annotated"')
+        _require(label or not ids, '"label" is null although classes are annotated; name it or empty "annotated"')
+        _require(label or use == TRAINING, '"use" is validation without a label; name the label or write training')
+        _require(ids or not label, '"annotated" is empty although there is a label; list its classes, or label null')
+    except InputError as error:
+        raise InputError(f"case {name}: {error}") from error
+    return CohortCase(name, str(folder / image), None if label is None else str(folder / label), ids, use, source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from monai.config.type_definitions import NdarrayOrTensor
@@ -53,7 +54,11 @@ def merge_pseudo_label(
     Raises:
         InputError: shapes differ, ids are out of range, or a threshold lacks its confidence.
     """
-    _check_options(annotated, fill, lesions, threshold, ignore_index)
+    _require(1 < ignore_index <= 255, f"ignore_index is {ignore_index}; give 2 to 255, above every class id")
+    _require(0 <= threshold <= 1, f"threshold is {threshold}; give 0 to 1")
+    for name, ids in (("annotated", annotated), ("fill", fill), ("lesions", lesions)):
+        fits = all(0 < one < ignore_index for one in ids)
+        _require(fits, f"{name} is {list(ids)}; give class ids from 1 to {ignore_index - 1}")
     predicted = _class_ids(pseudo, "pseudo-label", ignore_index - 1)
     truth = torch.zeros_like(predicted) if label is None else _class_ids(label, "label", ignore_index)
     _check_shape(predicted, truth, "pseudo-label")
@@ -82,18 +87,17 @@ def _is_one_of(volume: torch.Tensor, ids: set[int] | Sequence[int]) -> torch.Ten
 
 
 def _is_doubtful(confidence: NdarrayOrTensor | None, threshold: float, truth: torch.Tensor) -> torch.Tensor:
-    if confidence is None:
-        raise InputError(f"merge_pseudo_label: threshold {threshold} needs a confidence; give it, or threshold 0")
+    _require(confidence is not None, f"threshold {threshold} needs a confidence; give it, or threshold 0")
     values = convert_to_tensor(confidence, track_meta=False, device=truth.device)
     _check_shape(values, truth, "confidence")
     if values.dtype == torch.uint8:
         return values < threshold * 255
     low, high = values.aminmax()
-    if not values.is_floating_point() or low < 0 or high > 1:
-        raise InputError(
-            f"merge_pseudo_label: the confidence is {values.dtype} from {float(low):.6g} to {float(high):.6g}; "
-            "give floating point from 0 to 1, or uint8 from 0 to 255"
-        )
+    _require(
+        values.is_floating_point() and not low < 0 and not high > 1,
+        f"the confidence is {values.dtype} from {float(low):.6g} to {float(high):.6g}; "
+        "give floating point from 0 to 1, or uint8 from 0 to 255",
+    )
     return ~(values >= threshold)  # nan is doubtful
 
 
@@ -101,29 +105,20 @@ def _class_ids(volume: NdarrayOrTensor, name: str, highest: int) -> torch.Tensor
     """A volume as uint8, after checking that it holds integers from 0 to `highest`."""
     values = convert_to_tensor(volume, track_meta=False)
     low, high = values.aminmax()
-    if low < 0 or high > highest or not torch.equal(values, (ids := values.to(torch.uint8)).to(values.dtype)):
-        raise InputError(
-            f"merge_pseudo_label: the {name} holds values from {float(low):.6g} to {float(high):.6g}; "
-            f"give integer class ids from 0 to {highest}"
-        )
+    ids = values.to(torch.uint8)
+    _require(
+        low >= 0 and high <= highest and torch.equal(values, ids.to(values.dtype)),
+        f"the {name} holds values from {float(low):.6g} to {float(high):.6g}; "
+        f"give integer class ids from 0 to {highest}",
+    )
     return ids
 
 
 def _check_shape(values: torch.Tensor, truth: torch.Tensor, name: str) -> None:
-    if values.shape != truth.shape:
-        raise InputError(
-            f"merge_pseudo_label: the {name} has shape {tuple(values.shape)}, the label {tuple(truth.shape)}; "
-            "both must lie on one grid"
-        )
+    shapes = f"the {name} has shape {tuple(values.shape)}, the label {tuple(truth.shape)}"
+    _require(values.shape == truth.shape, f"{shapes}; both must lie on one grid")
 
 
-def _check_options(
-    annotated: Sequence[int], fill: Sequence[int], lesions: Sequence[int], threshold: float, ignore_index: int
-) -> None:
-    if not 1 < ignore_index <= 255:
-        raise InputError(f"merge_pseudo_label: ignore_index is {ignore_index}; give 2 to 255, above every class id")
-    if not 0 <= threshold <= 1:
-        raise InputError(f"merge_pseudo_label: threshold is {threshold}; give 0 to 1")
-    for name, ids in (("annotated", annotated), ("fill", fill), ("lesions", lesions)):
-        if any(not 0 < one < ignore_index for one in ids):
-            raise InputError(f"merge_pseudo_label: {name} is {list(ids)}; give class ids from 1 to {ignore_index - 1}")
+def _require(holds: Any, fault: str) -> None:
+    if not holds:
+        raise InputError(f"merge_pseudo_label: {fault}")

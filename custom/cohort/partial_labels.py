@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,13 +42,11 @@ def parse_parts(text: str, classes: Sequence[str]) -> list[Part]:
         names, _, share = (word.strip() for word in piece.rpartition(":"))
         if not names:
             raise InputError(f"partial: {piece.strip()!r} names no classes or no share; {example}")
-        try:
-            size = Fraction(share.replace(" ", ""))
-        except (ValueError, ZeroDivisionError):
-            size = Fraction(0)
-        if size <= 0:
+        size = _fraction(share)
+        if size is None or size == 0:
             raise InputError(f"partial: the share {share!r} of {names} is not a positive number; {example}")
-        parts.append(Part(_kept(names, classes), size))
+        words = {EVERY: tuple(range(1, len(classes) + 1)), NOTHING: ()}
+        parts.append(Part(words[names] if names in words else parse_classes(names, classes, "partial"), size))
     return parts
 
 
@@ -81,11 +79,8 @@ def draw_held_out(names: Sequence[str], amount: float | str, seed: int) -> list[
     Raises:
         InputError: `amount` is neither, or leaves no case.
     """
-    try:
-        wanted = Fraction(str(amount).replace(" ", ""))
-    except (ValueError, ZeroDivisionError):
-        wanted = Fraction(-1)
-    if wanted < 0 or (wanted > 1 and wanted.denominator != 1):
+    wanted = _fraction(amount)
+    if wanted is None or (wanted > 1 and wanted.denominator != 1):
         raise InputError(f"validation is {amount!r}; pass a number of cases such as 40 or a share such as 0.1")
     count = int(wanted) if wanted.denominator == 1 else max(1, round(wanted * len(names)))
     if count and count >= len(names):
@@ -101,7 +96,7 @@ def is_reduced_label(file: Path, mark: str) -> bool:
     """Whether `write_reduced_label` wrote the file with this mark."""
     try:
         image: Any = nib.load(file)
-        return image.header["descrip"].item() == _header_mark(mark)
+        return image.header["descrip"].item() == mark.encode()[:MARK_LENGTH]
     except Exception:  # no NIfTI file, or a damaged one
         return False
 
@@ -118,21 +113,18 @@ def write_reduced_label(label: str, target: Path, kept: Sequence[int], mark: str
     header = image.header.copy()
     header.set_data_dtype(np.uint8)
     header.set_slope_inter(1, 0)
-    header["descrip"] = _header_mark(mark)
+    header["descrip"] = mark.encode()[:MARK_LENGTH]
     with replacing(target) as temporary:
         nib.save(type(image)(table[values], image.affine, header), temporary)
 
 
-def _header_mark(mark: str) -> bytes:
-    return mark.encode()[:MARK_LENGTH]
-
-
-def _kept(names: str, classes: Sequence[str]) -> tuple[int, ...]:
-    words: Mapping[str, Callable[[], tuple[int, ...]]] = {
-        EVERY: lambda: tuple(range(1, len(classes) + 1)),
-        NOTHING: tuple,
-    }
-    return words[names]() if names in words else parse_classes(names, classes, "partial")
+def _fraction(text: float | str) -> Fraction | None:
+    """A number from 0 on, such as 40, 0.1 or 1/5; None for anything else."""
+    try:
+        number = Fraction(str(text).replace(" ", ""))
+    except (ValueError, ZeroDivisionError):
+        return None
+    return number if number >= 0 else None
 
 
 def _part_sizes(parts: Sequence[Part], total: int) -> list[int]:

@@ -6,19 +6,20 @@ import csv
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..datalist.layouts import (
-    CHANNEL_NUMBER,
     NIFTI_ENDINGS,
     case_name,
     image_files,
-    read_listing,
+    pair_files,
+    scan_files,
     scan_name,
     training_cases,
 )
+from ..datalist.listing import LISTING, class_names, read_listing
 from ..errors import InputError
 from ..io.image_formats import is_itk
 from .manifest import LISTED_FAULTS, TRAINING, VALIDATION, is_case_name, raise_faults, repeated_cases
@@ -32,7 +33,7 @@ CSV_COLUMNS = ("image", "label", "annotated", "source", "use", "name")
 class FoundCase:
     """A case before it is decided what is annotated in it; `given` is the CSV's cell "annotated", where there is one.
 
-    `source` tells cases of one origin from those of others.
+    `source` names the origin of a case.
     """
 
     name: str
@@ -61,7 +62,7 @@ def find_cases(source: str | Path) -> CohortSource:
     """The cases of a folder or CSV, absolute paths, in the order of their names (of the rows, for a CSV).
 
     A folder holds imagesX and labelsX with equal X (FLARE: imagesTr2200, labelsTr2200; nnU-Net and Decathlon:
-    imagesTr, labelsTr), CASE_0000.nii.gz or CASE.nii.gz beside CASE.nii.gz. Images without a label, there or in
+    imagesTr, labelsTr), CASE_0000.nii.gz or CASE.nii.gz with CASE.nii.gz. Images without a label, there or in
     folders whose names begin with "unlabel", are unlabelled cases. X beginning with "Val" is validation, with "Ts" not
     used. Where dataset.json lists training cases, these stand for imagesTr.
 
@@ -96,26 +97,33 @@ def _find_in_folder(root: Path) -> CohortSource:
     cases: list[FoundCase] = []
     labelled_folders = [root / "imagesTr"] if listing.get("training") else []
     if listing.get("training"):
-        cases += [_single_channel(case) for case in training_cases(root)]
+        for case in training_cases(root):
+            _require_one_channel(case_name(case), image_files(case))
+            cases.append(FoundCase(case_name(case), image_files(case)[0], case["label"], source="imagesTr"))
         images.pop("Tr", None)
         labels.pop("Tr", None)
     for image_folder, label_folder in _folder_pairs(images, labels):
-        pairs = _pair_files(_scans(image_folder), {} if label_folder is None else _scans(label_folder), image_folder)
+        pairs = _pair_files(image_folder, label_folder)
         is_validation = image_folder.name[len("images") :].lower().startswith("va")
         if is_validation:
-            pairs = _with_label(pairs, image_folder)
+            bare = [name for name, _, label in pairs if label is None]
+            _warn_of("left out: %s: %d validation case(s) have no label: %s", image_folder, bare)
+            pairs = [pair for pair in pairs if pair[2] is not None]
         if any(label is not None for _, _, label in pairs):
             labelled_folders.append(image_folder)
         use = VALIDATION if is_validation else TRAINING
         cases += [FoundCase(name, str(image), label, use, image_folder.name) for name, image, label in pairs]
     for folder in unlabelled:
-        cases += [FoundCase(name, str(image), None) for name, image, _ in _pair_files(_scans(folder), {}, folder)]
+        cases += [FoundCase(name, str(image), None) for name, image, _ in _pair_files(folder)]
     if not cases:
         raise InputError(f"{root} has no folder of NIfTI scans such as imagesTr; {_folder_hint(root)}")
-    several = len(labelled_folders) > 1
-    cases = [_with_source(case, root, several) for case in sorted(cases, key=lambda case: (case.use, case.name))]
+    for number, one in enumerate(sorted(cases, key=lambda one: (one.use, one.name))):
+        prefix = _prefix(one.name) or root.name  # after its folder where several folders hold labels
+        several = len(labelled_folders) > 1 and one.label is not None
+        cases[number] = replace(one, source=f"{one.source}/{prefix}" if several else prefix)
     name = str(listing.get("name") or root.name)
-    return CohortSource(name, tuple(cases), _listed_classes(root, listing), states_sources=bool(listing))
+    classes = tuple(map(plain_name, class_names(listing, root / LISTING)))
+    return CohortSource(name, tuple(cases), classes, states_sources=bool(listing))
 
 
 def _folders(root: Path) -> tuple[dict[str, Path], dict[str, Path], list[Path]]:
@@ -146,34 +154,17 @@ def _folder_pairs(images: Mapping[str, Path], labels: Mapping[str, Path]) -> lis
     return [(folder, partner.get(ending)) for ending, folder in images.items()]
 
 
-def _scans(folder: Path) -> dict[str, Path]:
-    """Name -> file of every NIfTI file, hidden ones apart."""
-    files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    return {scan_name(path): path for path in files if path.name.lower().endswith(NIFTI_ENDINGS)}
-
-
-def _pair_files(
-    images: Mapping[str, Path], labels: Mapping[str, Path], folder: Path
-) -> list[tuple[str, Path, str | None]]:
+def _pair_files(folder: Path, label_folder: Path | None = None) -> list[tuple[str, Path, str | None]]:
     """(name, image, label or None) of every image; a case takes its label's name."""
+    labels = {} if label_folder is None else scan_files(label_folder, NIFTI_ENDINGS)
+    found, rest = pair_files(scan_files(folder, NIFTI_ENDINGS), labels)
     pairs: list[tuple[str, Path, str | None]] = []
-    channels: dict[str, list[Path]] = {}
-    rest = {}
-    for name, image in images.items():
-        match = CHANNEL_NUMBER.fullmatch(name)
-        if name in labels:
-            channels.setdefault(name, []).append(image)
-        elif match and match["case"] in labels:
-            channels.setdefault(match["case"], []).append(image)
-        else:
-            rest[name] = image
-    for name, files in channels.items():
-        _require_one_channel(name, files)
-        pairs.append((name, files[0], str(labels[name])))
+    for name, channels in found.items():
+        _require_one_channel(name, list(channels.values()))
+        pairs.append((name, next(iter(channels.values())), str(labels[name])))
     numbered = all(name.endswith("_0000") for name in rest)  # else a number is part of the name
     pairs += [(name.removesuffix("_0000") if numbered else name, image, None) for name, image in rest.items()]
-    missing = sorted(set(labels) - set(channels))
-    _warn_of("left out: no image in %s for %d label(s): %s", folder, missing)
+    _warn_of("left out: no image in %s for %d label(s): %s", folder, sorted(set(labels) - set(found)))
     return pairs
 
 
@@ -184,27 +175,10 @@ def _require_one_channel(name: str, files: Sequence[Any]) -> None:
         )
 
 
-def _with_label(pairs: list[tuple[str, Path, str | None]], folder: Path) -> list[tuple[str, Path, str | None]]:
-    _warn_of("left out: %s: %d validation case(s) have no label: %s", folder, [name for name, _, lb in pairs if not lb])
-    return [pair for pair in pairs if pair[2] is not None]
-
-
 def _warn_of(text: str, folder: Path, names: Sequence[str]) -> None:
     if names:
         shown = ", ".join(names[:LISTED_FAULTS]) + (", ..." if len(names) > LISTED_FAULTS else "")
         logger.warning(text, folder, len(names), shown)
-
-
-def _single_channel(case: dict[str, Any]) -> FoundCase:
-    _require_one_channel(case_name(case), image_files(case))
-    return FoundCase(case_name(case), image_files(case)[0], case["label"], source="imagesTr")
-
-
-def _with_source(case: FoundCase, root: Path, several: bool) -> FoundCase:
-    """The case with its source: the prefix of its name, after its folder where several folders hold labels."""
-    prefix = _prefix(case.name) or root.name
-    source = f"{case.source}/{prefix}" if several and case.label is not None else prefix
-    return FoundCase(case.name, case.image, case.label, case.use, source)
 
 
 def _prefix(name: str) -> str:
@@ -227,25 +201,6 @@ def _folder_hint(root: Path) -> str:
     if other:
         return f"convert its scans, such as {other.relative_to(root)}, to NIfTI"
     return "pass a FLARE, nnU-Net or Decathlon folder, or list the files in a CSV with the columns image and label"
-
-
-def _listed_classes(root: Path, listing: dict[str, Any]) -> tuple[str, ...]:
-    """Class names of dataset.json, Decathlon's {"1": "liver"} or nnU-Net's {"liver": 1}; empty where it has none."""
-    labels = listing.get("labels")
-    if not labels:
-        return ()
-    remedy = "pass the names as --classes, in the order of the label values from 1"
-    try:
-        pairs = [(int(key), str(value)) if str(key).isdigit() else (int(value), key) for key, value in labels.items()]
-    except (AttributeError, TypeError, ValueError) as error:
-        raise InputError(f'{root / "dataset.json"}: "labels" gives no single value for each class; {remedy}') from error
-    names = {value: plain_name(name) for value, name in pairs if value != 0}
-    if sorted(names) != list(range(1, len(pairs) - sum(value == 0 for value, _ in pairs) + 1)):
-        values = ", ".join(str(value) for value, _ in sorted(pairs))
-        raise InputError(f'{root / "dataset.json"}: "labels" has the values {values}, not 0, 1, 2, ...; {remedy}')
-    if "ignore" in names.values():
-        raise InputError(f'{root / "dataset.json"}: "labels" has an ignore label, which a cohort has not; remove it')
-    return tuple(names[value] for value in sorted(names))
 
 
 def _find_in_csv(path: Path) -> CohortSource:
@@ -279,24 +234,21 @@ def _find_in_csv(path: Path) -> CohortSource:
 def _csv_case(row: Mapping[str, str], where: str, folder: Path, numbered: bool, faults: list[str]) -> FoundCase:
     image, label, use = row["image"], row.get("label", ""), row.get("use") or TRAINING
     given = row.get("annotated")
-    if not image:
-        faults.append(f"{where} names no image; add it or remove the row")
     for file in filter(None, (image, label)):
         if not (folder / Path(file).expanduser()).is_file():
             faults.append(f"{where}: {file} does not exist; correct the path or remove the row")
-    if use not in (TRAINING, VALIDATION):
-        faults.append(f"{where}: use is {use!r}; write {TRAINING} or {VALIDATION}")
-    if use == VALIDATION and not label:
-        faults.append(f"{where} is a validation case without a label; add the label or write {TRAINING}")
-    if given and not label:
-        faults.append(f"{where} names annotated classes but no label; add the label or empty annotated")
-    if given == "" and label:
-        faults.append(f"{where} has a label but annotated is empty; list the classes, or empty label too")
     name = row.get("name") or scan_name(label or image)
     if not (row.get("name") or label) and numbered:
         name = name.removesuffix("_0000")
-    if image and not is_case_name(name):
-        faults.append(f"{where}: name is {name!r}; write one that can be the name of a file")
+    checks = (
+        (not image, " names no image; add it or remove the row"),
+        (use not in (TRAINING, VALIDATION), f": use is {use!r}; write {TRAINING} or {VALIDATION}"),
+        (use == VALIDATION and not label, f" is a validation case without a label; add it or write {TRAINING}"),
+        (given and not label, " names annotated classes but no label; add the label or empty annotated"),
+        (given == "" and label, " has a label but annotated is empty; list the classes, or empty label too"),
+        (image and not is_case_name(name), f": name is {name!r}; write one that can be the name of a file"),
+    )
+    faults += [where + fault for holds, fault in checks if holds]
     return FoundCase(
         name=name,
         image=str(folder / Path(image).expanduser()),

@@ -7,36 +7,34 @@ import hashlib
 import json
 import logging
 import os
-import re
 import secrets
 import shutil
-import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from monai.transforms import Compose
 from monai.utils import convert_to_numpy, convert_to_tensor
 from torch.utils.data import Dataset
-from tqdm import tqdm
 
 from ..datalist.layouts import case_name, image_files
-from ..errors import InputError, find_input_error, input_error_message
+from ..errors import InputError, causes_of, find_input_error, input_error_message
+from ..io.file_state import file_state
+from ..io.write_errors import reporting_unwritable, unwritable
+from ..processes import rank, world_size
+from ..progress import map_with_progress
 
 logger = logging.getLogger(__name__)
 
-FORMAT_VERSION = 2  # of what is stored, and of how scans are read
+FORMAT_VERSION = 3  # of what is stored, and of how scans are read
 TEMPORARY_PREFIX = ".tmp-"
-TEMPORARY_NAME = re.compile(r"\.tmp-(?P<process>\d+)-[^-]*-(?P<machine>.*)")
 LEFTOVER_SECONDS = 3600  # a folder is temporary while one prepared case is written, which takes seconds
 OFFSETS = ".offsets"
-FULL_DISK = (errno.ENOSPC, errno.EDQUOT, None)  # numpy reports a write that was cut short without a number
+CACHE_DIR = "pass another cache folder"
 REASON_LENGTH = 300
 
 
@@ -59,8 +57,6 @@ class DiskCache(Dataset):
         folder: of the cache, made where it is missing.
         settings: everything that `prepare` depends on, JSON-like.
         num_workers: threads that prepare cases; as many cases are in memory at once.
-        progress: show a bar (in the first process) while cases are prepared.
-        half_precision: store floating images as float16, where their values fit; else as float32.
 
     Raises:
         InputError: a case cannot be prepared, a file is missing, the disk is full or cannot be written.
@@ -73,19 +69,26 @@ class DiskCache(Dataset):
         folder: str | Path,
         settings: Mapping[str, Any],
         num_workers: int | None = None,
-        progress: bool = True,
-        half_precision: bool = True,
     ) -> None:
         self.data = [dict(case) for case in data]
         self.prepare = prepare
         self.folder = Path(folder).expanduser().absolute()
-        self.half_precision = half_precision
-        with self._telling_what_cannot_be_written():
+        with reporting_unwritable(self.folder, CACHE_DIR):
             self.folder.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(self.folder)
-        fixed = {"version": FORMAT_VERSION, "half_precision": half_precision, "settings": _plain_settings(settings)}
+        for leftover in self.folder.glob(f"{TEMPORARY_PREFIX}*"):  # of killed processes
+            with suppress(FileNotFoundError):  # finished meanwhile
+                if time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS:
+                    shutil.rmtree(leftover, ignore_errors=True)
+        try:  # after JSON tuples and lists are one, and so are 2 and 2.0
+            plain = json.loads(json.dumps(dict(settings)), parse_int=float)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"cache settings must be numbers, words and lists ({error}); name them so") from error
+        fixed = {"version": FORMAT_VERSION, "settings": plain}
         self.entries = [self.folder / f"{case_name(case)}-{_key(case, fixed)}" for case in self.data]
-        self._fill(num_workers, progress)
+        order = _working_order(len(self), rank(), world_size())
+        missing = [index for index in order if not self.entries[index].is_dir()]
+        for _ in map_with_progress(self._prepare_missing, missing, "preparing cases", num_workers=num_workers):
+            pass
 
     def __len__(self) -> int:
         """Number of cases."""
@@ -95,46 +98,42 @@ class DiskCache(Dataset):
         """Case `index` with what its preparation gave: tensors (and lists of arrays) on copy-on-write memory maps.
 
         Nothing is read before it is used, and what is written to a tensor never reaches the disk. A case that is
-        missing or damaged is prepared anew.
+        missing or damaged is prepared again.
         """
         entry = self.entries[index]
         try:
             stored = _read(entry)
         except (FileNotFoundError, EOFError, ValueError) as error:
-            logger.warning("%s: prepared anew (%s)", entry, " ".join(f"{type(error).__name__}: {error}".split()))
+            logger.warning("%s: prepared again (%s)", entry, " ".join(f"{type(error).__name__}: {error}".split()))
             if not isinstance(error, FileNotFoundError):
-                with self._telling_what_cannot_be_written():
-                    _discard(entry)
+                with (
+                    reporting_unwritable(self.folder, CACHE_DIR),
+                    _temporary_folder(self.folder) as temporary,
+                    suppress(FileNotFoundError),
+                ):
+                    entry.rename(temporary / entry.name)  # in one step; other processes may have it open
             self._prepare_missing(index)
             stored = _read(entry)
         return {**self.data[index], **stored}
-
-    def _fill(self, num_workers: int | None, progress: bool) -> None:
-        """Prepare what is missing."""
-        rank, world = _process_of_run()
-        missing = [index for index in _working_order(len(self), rank, world) if not self.entries[index].is_dir()]
-        if not missing:
-            return
-        workers = min(4, os.cpu_count() or 1) if num_workers is None else max(1, int(num_workers))
-        with ThreadPoolExecutor(workers) as pool:
-            done = pool.map(self._prepare_missing, missing)
-            hidden = not progress or rank > 0
-            for _ in tqdm(done, total=len(missing), desc="preparing cases", unit="case", disable=hidden):
-                pass
 
     def _prepare_missing(self, index: int) -> None:
         entry = self.entries[index]
         if entry.is_dir():  # another process was faster
             return
         arrays = self._prepared_arrays(self.data[index])
-        with self._telling_what_cannot_be_written(sum(array.nbytes for array in arrays.values())):
+        try:
             _write(entry, arrays)
+        except OSError as error:
+            left = sum(not one.is_dir() for one in self.entries)
+            needed = left * sum(array.nbytes for array in arrays.values()) / 1e9
+            elsewhere = f"{CACHE_DIR}, about {needed:.2g} GB for {left} of {len(self)} cases; stored ones are kept"
+            raise unwritable(error, self.folder, elsewhere) from error
 
     def _prepared_arrays(self, case: dict[str, Any]) -> dict[str, np.ndarray]:
         """File name, without its ending -> array."""
         try:
             prepared = self.prepare(dict(case), threading=True)
-            return _arrays(case, prepared, self.half_precision)
+            return _arrays(case, prepared)
         except MemoryError:
             raise
         except Exception as error:  # readers and transforms fail in many ways, all of them the case's
@@ -142,67 +141,36 @@ class DiskCache(Dataset):
             cause = find_input_error(error)
             if cause is not None:
                 raise InputError(f"{file}: cannot be prepared: {input_error_message(cause)}") from error
+            innermost = causes_of(error)[-1]
+            reason = " ".join(f"{type(innermost).__name__}: {innermost}".split())[:REASON_LENGTH]
             raise InputError(
-                f"{file}: cannot be prepared ({_reason(error)}); check it and its label, or take the case out"
+                f"{file}: cannot be prepared ({reason}); check it and its label, or take the case out"
             ) from error
-
-    @contextmanager
-    def _telling_what_cannot_be_written(self, case_bytes: int = 0) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            if error.errno not in FULL_DISK:
-                raise InputError(
-                    f"{self.folder} cannot be written ({error.strerror}); pass a cache folder that can be written"
-                ) from error
-            missing = sum(not entry.is_dir() for entry in self.entries)
-            raise InputError(
-                f"{self.folder}: the disk is full, {missing} of {len(self)} cases are still to be stored and need "
-                f"about {missing * case_bytes / 1e9:.2g} GB; free space or pass a cache folder on a larger disk, "
-                "what is stored is not prepared again"
-            ) from error
-
-
-def _plain_settings(settings: Mapping[str, Any]) -> Any:
-    """The settings as they are after JSON: tuples and lists are one, and so are 2 and 2.0."""
-    try:
-        return json.loads(json.dumps(dict(settings)), parse_int=float)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"cache settings must be numbers, words and lists of them ({error}); name them so") from error
 
 
 def _key(case: dict[str, Any], fixed: dict[str, Any]) -> str:
-    """Short check sum of everything that a prepared case follows from."""
+    """Short checksum of everything that a prepared case follows from."""
     files = {"image": image_files(case), "label": [str(case["label"])] if case.get("label") else []}
-    content = {
-        **fixed,
-        "files": {name: [_file_state(file) for file in names] for name, names in files.items()},
-        "other": {key: value for key, value in case.items() if key not in files},
-    }
-    return hashlib.sha256(_text(content).encode()).hexdigest()[:16]
-
-
-def _file_state(file: str) -> tuple[str, int, int]:
-    path = Path(file).absolute()
     try:
-        state = path.stat()
+        states = {key: [file_state(file) for file in names] for key, names in files.items()}
     except OSError as error:
         raise InputError(
-            f"{file}: cannot be read ({error.strerror}); restore it or take it out of the data list"
+            f"{error.filename}: cannot be read ({error.strerror}); restore it or take it out of the data list"
         ) from error
-    return str(path), state.st_size, state.st_mtime_ns
+    content = {**fixed, "files": states, "other": {key: value for key, value in case.items() if key not in files}}
+    return hashlib.sha256(_text(content).encode()).hexdigest()[:16]
 
 
 def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True, default=str)
 
 
-def _arrays(case: Mapping[str, Any], prepared: Mapping[str, Any], half_precision: bool) -> dict[str, np.ndarray]:
+def _arrays(case: Mapping[str, Any], prepared: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """What is stored of a prepared case: arrays by key, lists of flat arrays joined, with the offsets of each."""
     arrays: dict[str, np.ndarray] = {}
     for key, value in prepared.items():
         if isinstance(value, np.ndarray | torch.Tensor):
-            arrays[key] = _stored(key, value, half_precision)
+            arrays[key] = _stored(key, value)
         elif isinstance(value, list) and value and all(isinstance(part, np.ndarray | torch.Tensor) for part in value):
             parts = [convert_to_numpy(part) for part in value]
             arrays[key] = np.concatenate(parts)
@@ -215,7 +183,7 @@ def _arrays(case: Mapping[str, Any], prepared: Mapping[str, Any], half_precision
     return arrays
 
 
-def _stored(key: str, value: np.ndarray | torch.Tensor, half_precision: bool) -> np.ndarray:
+def _stored(key: str, value: np.ndarray | torch.Tensor) -> np.ndarray:
     """A volume in the type it has on disk, in C order: MONAI would copy any other whole for every patch."""
     tensor = convert_to_tensor(value, track_meta=False).detach().cpu()
     if key == "label":
@@ -225,7 +193,7 @@ def _stored(key: str, value: np.ndarray | torch.Tensor, half_precision: bool) ->
         tensor = label
     elif key == "image" and tensor.is_floating_point():
         half = tensor.half()
-        fits = half_precision and torch.equal(half.isfinite(), tensor.isfinite())
+        fits = torch.equal(half.isfinite(), tensor.isfinite())  # float16 ends at 65504
         tensor = half if fits else tensor.float()
     return np.ascontiguousarray(tensor.numpy()).reshape(tensor.shape)
 
@@ -252,7 +220,7 @@ def _read(entry: Path) -> dict[str, Any]:
 
 
 def _write(entry: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Store a case in one step: written beside its place, then renamed; a case that is already there stays."""
+    """Store a case in one step: written next to its place, then renamed; a case that is already there stays."""
     with _temporary_folder(entry.parent) as temporary:
         for name, array in arrays.items():
             np.save(temporary / f"{name}.npy", array, allow_pickle=False)
@@ -263,52 +231,15 @@ def _write(entry: Path, arrays: Mapping[str, np.ndarray]) -> None:
                 raise
 
 
-def _discard(entry: Path) -> None:
-    """Take a damaged case away in one step; other processes may have it open."""
-    with _temporary_folder(entry.parent) as temporary, suppress(FileNotFoundError):
-        entry.rename(temporary / entry.name)
-
-
 @contextmanager
 def _temporary_folder(folder: Path) -> Iterator[Path]:
-    """A new folder whose name tells the process and the machine it belongs to; what is left of it is removed."""
-    temporary = folder / f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(4)}-{socket.gethostname()}"
+    """A new folder; what is left of it in the end is removed."""
+    temporary = folder / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
     temporary.mkdir()  # who may read it is as the umask says, unlike with tempfile: it becomes the case's folder
     try:
         yield temporary
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Remove the temporary folders of killed processes: of this machine's dead ones, and any of another hour."""
-    for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
-        owner = TEMPORARY_NAME.fullmatch(leftover.name)
-        try:
-            old = time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS
-        except FileNotFoundError:  # finished meanwhile
-            continue
-        if old or (owner and owner["machine"] == socket.gethostname() and not _is_alive(int(owner["process"]))):
-            shutil.rmtree(leftover, ignore_errors=True)
-
-
-def _is_alive(process: int) -> bool:
-    if os.name != "posix":  # elsewhere signal 0 is a real one
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's
-        return True
-    return True
-
-
-def _process_of_run() -> tuple[int, int]:
-    """This process's number and the number of processes of the run."""
-    if dist.is_available() and dist.is_initialized():
-        return dist.get_rank(), dist.get_world_size()
-    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def _working_order(count: int, rank: int, world: int) -> list[int]:
@@ -317,11 +248,3 @@ def _working_order(count: int, rank: int, world: int) -> list[int]:
     for step in range(1, world):
         order += reversed(range((rank + step) % world, count, world))
     return order
-
-
-def _reason(error: BaseException) -> str:
-    """The innermost exception in one line."""
-    while error.__cause__ is not None or error.__context__ is not None:
-        error = error.__cause__ or error.__context__ or error
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    return text if len(text) <= REASON_LENGTH else text[:REASON_LENGTH] + "..."

@@ -9,16 +9,16 @@ from typing import Any
 
 from ..datalist.grid_conflict import has_another_grid
 from ..datalist.layouts import files_below, image_files, scan_folder, test_images
-from ..datalist.output_names import label_names, with_suffix
+from ..datalist.output_names import OUTPUT_NAME, label_names, renamed
 from ..errors import InputError
-from ..fingerprint.integrity import inspect_cases, only_usable
-from ..fingerprint.shear import with_shear_problems
+from ..fingerprint.dataset_fingerprint import check_cases
+from ..fingerprint.integrity import only_usable
 from ..io.image_formats import ending_of
 
 logger = logging.getLogger(__name__)
 
 DICOM_SEG = "dicom_seg"
-# what inference writes beside a label map: suffix of its name and ending, "" for the label map's own
+# what inference writes next to a label map: suffix of its name and ending, "" for the label map's own
 BESIDE = {DICOM_SEG: ("", ".dcm"), "confidence": ("_confidence", ""), "case_record": ("", ".json")}
 
 
@@ -29,9 +29,8 @@ def inference_datalist(
     validate: bool = True,
     num_channels: int | None = None,
     beside: Mapping[str, bool] | None = None,
-    right_angles: bool = False,
 ) -> list[dict[str, Any]]:
-    """The scans to predict as ``{"image"}``, see `layouts.test_images`; none where all are labelled already.
+    """The scans to predict as ``{"image", "output_name"}``, see `layouts.test_images`; none where all are labelled.
 
     Args:
         dataset_dir: a folder of scans in any format, one scan, or a data set.
@@ -40,59 +39,48 @@ def inference_datalist(
         validate: read every scan first and leave out one that cannot be used, with one warning line.
         num_channels: channels of the network's image.
         beside: which of `BESIDE` are written as well.
-        right_angles: also leave out scans with sheared axes, for inferers that return label maps axis by axis.
 
     Raises:
         InputError: there are no scans, none can be used, a label map would replace a scan, another label map or that
             of another series, or `output_dir` holds scans: the next run would take label maps for scans.
     """
     cases = test_images(dataset_dir)
-    labels = {image_files(case)[0]: case for case in cases}
-    targets = {scan: Path(output_dir) / name for scan, name in label_names(cases, dataset_dir).items()}
-    _refuse_folder_of_scans(output_dir, [scan_folder(dataset_dir), *map(_folder_of, labels)])
-    if any(not ending_of(scan) for scan in labels):
-        _tell_of_other_scans(scan_folder(dataset_dir), Path(output_dir))
-    for scan, target in targets.items():
-        if target.resolve() == Path(scan).resolve():
+    for case, name in zip(cases, label_names(cases, dataset_dir), strict=True):
+        case[OUTPUT_NAME] = name
+    folder, scans, searched = Path(output_dir), [Path(image_files(case)[0]) for case in cases], scan_folder(dataset_dir)
+    holding = [searched, *(scan if scan.is_dir() else scan.parent for scan in scans)]  # a DICOM series may be a folder
+    if folder.resolve() in {one.resolve() for one in holding}:
+        raise InputError(
+            f"{output_dir} holds the scans, among which label maps would be taken for scans: pass another --output_dir"
+        )
+    if any(not ending_of(scan) for scan in scans):
+        _warn_of_other_scans(searched, folder)
+    for scan, case in zip(scans, cases, strict=True):
+        target = folder / case[OUTPUT_NAME]
+        if target.resolve() == scan.resolve():
             raise InputError(f"{scan} would be replaced by its label map: pass another --output_dir")
-        if not ending_of(scan) and has_another_grid(target, scan):  # its name is that of folders, not its own
+        if not ending_of(scan) and has_another_grid(target, str(scan)):  # its name is that of folders, not its own
             raise InputError(
                 f"{target} is there and lies on another grid than {scan}, as the label map of another series: pass "
                 "another --output_dir, or remove it"
             )
     if not overwrite:
-        cases = [case for scan, case in labels.items() if not _is_finished(scan, targets[scan], beside or {})]
-        logger.info("%d of %d scans are already labelled in %s", len(labels) - len(cases), len(labels), output_dir)
+        kinds = [kind for kind, wanted in (beside or {}).items() if wanted]
+        cases = [case for case in cases if not _is_finished(case, folder, kinds)]
+        logger.info("%d of %d scans are already labelled in %s", len(scans) - len(cases), len(scans), output_dir)
     check_channels(cases, num_channels)
     if not validate or not cases:
         return cases
-    facts = inspect_cases(cases, description="checking scans")
-    return only_usable(cases, [with_shear_problems(fact) for fact in facts] if right_angles else facts)
+    return only_usable(cases, check_cases(cases, description="checking scans"))
 
 
-def _is_finished(scan: str, label: Path, beside: Mapping[str, bool]) -> bool:
-    """Whether a scan's label map and the files wanted beside it are there; only a DICOM series has a DICOM-SEG."""
-    names = [{"subject": label.name}]
-    for kind, wanted in beside.items():
-        if wanted and not (kind == DICOM_SEG and ending_of(scan)):
-            names.append(with_suffix(names[0], *BESIDE[kind]))
-    return all(label.with_name(name["subject"]).exists() for name in names)
+def _is_finished(case: dict[str, Any], folder: Path, kinds: Sequence[str]) -> bool:
+    """Whether a scan's label map and the files wanted next to it are there; only a DICOM series has a DICOM-SEG."""
+    wanted = [BESIDE[kind] for kind in kinds if not (kind == DICOM_SEG and ending_of(image_files(case)[0]))]
+    return all((folder / renamed(case[OUTPUT_NAME], *how)).exists() for how in [("", ""), *wanted])
 
 
-def _folder_of(scan: str) -> Path:
-    """The folder that holds a scan's files; a DICOM series may go by it."""
-    path = Path(scan)
-    return path if path.is_dir() else path.parent
-
-
-def _refuse_folder_of_scans(output_dir: str | Path, folders: Sequence[Path]) -> None:
-    if Path(output_dir).resolve() in {folder.resolve() for folder in folders}:
-        raise InputError(
-            f"{output_dir} holds the scans, among which label maps would be taken for scans: pass another --output_dir"
-        )
-
-
-def _tell_of_other_scans(folder: Path, output_dir: Path) -> None:
+def _warn_of_other_scans(folder: Path, output_dir: Path) -> None:
     """One warning line about scans in sub-folders, where only DICOM is looked for; label maps apart."""
     others = [file for file in files_below(folder) if not file.resolve().is_relative_to(output_dir.resolve())]
     if others:

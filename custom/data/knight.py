@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 
 import nibabel as nib
 import numpy as np
-from tqdm import tqdm
 
-from ..datalist.layouts import NIFTI_ENDINGS, scan_name
+from ..datalist.layouts import scan_files
 from ..errors import InputError
 from ..fingerprint.integrity import count_values
 from ..io.atomic_write import replacing, write_json
+from ..io.image_formats import NIFTI_ENDINGS
+from ..io.write_errors import unwritable
+from ..progress import with_progress
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +27,13 @@ CLASS_OF_RISK_GROUP = {"benign": 1, "low_risk": 1, "intermediate_risk": 1, "high
 TUMOUR, CYST = 2, 3  # KiTS: 0 background, 1 kidney, 2 tumour; since KiTS21 also 3 cyst
 MASK_NAMES = ("segmentation.nii.gz", "aggregated_MAJ_seg.nii.gz")  # KiTS19 and KiTS23; KiTS21 and KNIGHT
 RECORD = "preparation.json"
+LISTING = {
+    "name": "KNIGHT",
+    "description": "KiTS tumours classed by the AUA risk group: NoAT up to intermediate, CanAT from high risk on",
+    "channel_names": {"0": "CT"},
+    "labels": {name: number for number, name in enumerate(CLASS_NAMES)},
+    "file_ending": ".nii.gz",
+}
 
 
 class Source(NamedTuple):
@@ -54,7 +63,7 @@ def prepare_knight(
             high and very high risk CanAT.
         output_dir: receives dataset.json, imagesTr and labelsTr.
         images_dir: folder of the scans, case_00000/imaging.nii.gz or case_00000.nii.gz; by default imaging.nii.gz
-            beside each mask. Without any scans the labels alone are written.
+            next to each mask. Without any scans the labels alone are written.
         cysts_as: class of KiTS21's cyst voxels: 0 background, 1 NoAT, 2 CanAT.
         copy_images: copy the scans instead of linking to them.
 
@@ -73,17 +82,17 @@ def prepare_knight(
     try:
         _check_record(output / RECORD, {"cysts_as": cysts_as, "class_of_case": classes})
         written = 0
-        for source in tqdm(sources, desc="preparing KNIGHT", unit="case"):
+        for source in with_progress(sources, "preparing KNIGHT"):
             written += _write_label(source, output / "labelsTr", classes[source.name], cysts_as)
             if source.image is not None:
                 _place_image(source.image, output / "imagesTr" / f"{source.name}_0000.nii.gz", copy_images)
-        _write_listing(output / "dataset.json", len(sources))
+        write_json(output / "dataset.json", {**LISTING, "numTraining": len(sources)})  # last: the data set is complete
     except OSError as error:
-        raise InputError(
-            f"{error.filename or output} cannot be written ({error.strerror}); pass an output_dir that can be written, "
-            "and --copy_images where links are not supported"
-        ) from error
-    return _summary(sources, classes, output, written)
+        elsewhere = "pass another output_dir, and --copy_images where links are not supported"
+        raise unwritable(error, error.filename or output, elsewhere) from error
+    counts = ", ".join(f"{sum(c == number for c in classes.values())} {CLASS_NAMES[number]}" for number in (1, 2))
+    images = "with their scans" if sources[0].image else "labels alone, no scans found: training needs images_dir"
+    return f"KNIGHT: {len(sources)} cases ({counts}) in {output}, {written} labels newly written, {images}"
 
 
 def _find_sources(kits_dir: Path, images_dir: Path | None) -> list[Source]:
@@ -92,7 +101,7 @@ def _find_sources(kits_dir: Path, images_dir: Path | None) -> list[Source]:
         if not folder.is_dir():
             raise InputError(f"{folder} is no folder; pass the one that holds KiTS' cases")
     masks = {mask.parent.name: mask for name in MASK_NAMES for mask in kits_dir.glob(f"*/{name}")}
-    masks = masks or _flat_scans(kits_dir)
+    masks = masks or scan_files(kits_dir, NIFTI_ENDINGS)
     if not masks:
         raise InputError(
             f"{kits_dir} holds neither case_00000/{MASK_NAMES[0]} nor case_00000.nii.gz; pass KiTS' data folder"
@@ -107,19 +116,10 @@ def _find_sources(kits_dir: Path, images_dir: Path | None) -> list[Source]:
     return sources
 
 
-def _flat_scans(folder: Path) -> dict[str, Path]:
-    files = sorted(
-        file for file in folder.iterdir() if file.name.endswith(NIFTI_ENDINGS) and not file.name.startswith(".")
-    )
-    return {scan_name(file): file for file in files}
-
-
 def _find_image(name: str, mask: Path, images_dir: Path | None) -> Path | None:
-    if images_dir is None:
-        candidates = [mask.with_name("imaging.nii.gz")] if mask.name in MASK_NAMES else []
-    else:
-        candidates = [images_dir / name / "imaging.nii.gz"]
-        candidates += [images_dir / f"{name}{channel}.nii.gz" for channel in ("", "_0000")]
+    candidates = [mask.with_name("imaging.nii.gz")] if mask.name in MASK_NAMES else []
+    if images_dir is not None:
+        candidates = [images_dir / file for file in (f"{name}/imaging.nii.gz", f"{name}.nii.gz", f"{name}_0000.nii.gz")]
     return next((file.resolve() for file in candidates if file.is_file()), None)
 
 
@@ -134,32 +134,22 @@ def _read_classes(knight_json: Path, names: Sequence[str]) -> dict[str, int]:
         raise InputError(
             f'{knight_json} is no list of {{"case_id", "aua_risk_group"}} ({error}); pass KNIGHT\'s knight.json'
         ) from error
-    classes = {}
-    for name in names:
-        if name not in risk_groups:
-            continue
-        if risk_groups[name] not in CLASS_OF_RISK_GROUP:
-            raise InputError(
-                f"{knight_json}: case {name} has the unknown risk group {risk_groups[name]!r}; "
-                f"known are {', '.join(CLASS_OF_RISK_GROUP)}"
-            )
-        classes[name] = CLASS_OF_RISK_GROUP[risk_groups[name]]
-    if not classes:
+    listed = {name: risk_groups[name] for name in names if name in risk_groups}
+    if not listed:
         raise InputError(f"{knight_json} lists none of the {len(names)} cases, such as {names[0]}; pass KNIGHT's list")
-    if len(classes) < len(names):
-        unlisted = next(name for name in names if name not in classes)
-        logger.warning(
-            "%d of %d cases are left out: %s has no risk group for them, such as %s",
-            len(names) - len(classes),
-            len(names),
-            knight_json,
-            unlisted,
-        )
-    return classes
+    for name, group in listed.items():
+        if group not in CLASS_OF_RISK_GROUP:
+            known = ", ".join(CLASS_OF_RISK_GROUP)
+            raise InputError(f"{knight_json}: case {name} has the unknown risk group {group!r}; known are {known}")
+    unlisted = [name for name in names if name not in listed]
+    if unlisted:
+        text = "%d of %d cases are left out: %s has no risk group for them, such as %s"
+        logger.warning(text, len(unlisted), len(names), knight_json, unlisted[0])
+    return {name: CLASS_OF_RISK_GROUP[group] for name, group in listed.items()}
 
 
 def _check_record(path: Path, record: dict[str, Any]) -> None:
-    """Keep what the labels are made from beside them: a run with other settings must not be mixed in."""
+    """Keep what the labels are made from next to them: a run with other settings must not be mixed in."""
     if path.is_file():
         try:
             earlier = json.loads(path.read_text(encoding="utf-8"))
@@ -210,22 +200,3 @@ def _place_image(image: Path, target: Path, copy: bool) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
         target.symlink_to(image)
-
-
-def _write_listing(path: Path, num_cases: int) -> None:
-    """nnU-Net's dataset.json, written last: it stands for a complete data set."""
-    listing = {
-        "name": "KNIGHT",
-        "description": "KiTS tumours classed by the AUA risk group: NoAT up to intermediate, CanAT from high risk on",
-        "channel_names": {"0": "CT"},
-        "labels": {name: number for number, name in enumerate(CLASS_NAMES)},
-        "numTraining": num_cases,
-        "file_ending": ".nii.gz",
-    }
-    write_json(path, listing)
-
-
-def _summary(sources: Sequence[Source], classes: dict[str, int], output: Path, written: int) -> str:
-    counts = ", ".join(f"{sum(c == number for c in classes.values())} {CLASS_NAMES[number]}" for number in (1, 2))
-    images = "with their scans" if sources[0].image else "labels alone, no scans found: training needs images_dir"
-    return f"KNIGHT: {len(sources)} cases ({counts}) in {output}, {written} labels newly written, {images}"

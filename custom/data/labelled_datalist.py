@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..cohort.manifest import Cohort, case_entry, read_cohort
+from ..cohort.manifest import case_entry, read_cohort
 from ..datalist.folds import load_folds, load_or_make_folds
 from ..datalist.layouts import case_name, training_cases
 from ..errors import InputError
-from ..fingerprint.integrity import foreground_classes, inspect_cases, raise_on_problems
-from ..fingerprint.shear import with_shear_problems
+from ..fingerprint.dataset_fingerprint import check_cases
+from ..fingerprint.integrity import foreground_classes, raise_on_problems
+from ..processes import on_first
 from .inference_datalist import check_channels
 
 SECTIONS = ("training", "validation")
@@ -24,109 +25,63 @@ def labelled_datalist(
     facts_file: str | Path | None = None,
     validate: bool = True,
     num_channels: int | None = None,
-    right_angles: bool = False,
-    **folds: Any,
+    fold: int | str = 0,
+    num_folds: int = 5,
+    folds_file: str | Path | None = None,
+    seed: int = 0,
 ) -> list[dict[str, Any]]:
     """The labelled cases of one section as ``{"image", "label"}``, of a manifest with ``"annotated"`` (class ids) too.
 
     Args:
-        dataset_dir: a cohort manifest (.json), whose cases say themselves what they are used for, or a folder.
-        section: "training" or "validation".
+        dataset_dir: a cohort manifest (.json), whose cases say themselves what they are used for, or a folder in
+            Medical Segmentation Decathlon or nnU-Net raw layout.
+        section: "training" (of a folder every fold but `fold`) or "validation" (`fold` alone).
         class_names: the classes; a manifest must have the same in the same order.
-        facts_file: JSON in which the findings of the data check are kept.
-        validate: read every file first and refuse data with problems.
-        num_channels: channels of the network's image; scans of a manifest have one.
-        right_angles: also refuse sheared validation scans, for inferers that return label maps axis by axis.
-        folds: `fold`, `num_folds`, `folds_file` of `split_datalist`, for a folder.
+        facts_file: JSON in which the findings of the integrity check are kept: the next check reads only what changed.
+        validate: read every file first and refuse data with problems. Without it, and with an existing folds file, no
+            file is opened here; else labels are read for the sake of the folds.
+        num_channels: channels of the network's image.
+        fold: 0 to `num_folds` - 1, or "all": training and validation are then both every case, so that scores on the
+            validation cases are scores on training cases.
+        num_folds: number of folds, balanced over the foreground classes that the cases have.
+        folds_file: JSON; read where it exists, else written. None makes the same folds each time.
+        seed: of the folds, when they are made.
 
     Raises:
         InputError: the data, a file or an argument cannot be used.
     """
     if section not in SECTIONS:
         raise InputError(f"section is {section!r}; it must be one of {', '.join(SECTIONS)}")
-    num_classes = len(class_names) + 1
-    if Path(dataset_dir).suffix != ".json":
-        options = {**folds, "facts_file": facts_file, "validate": validate, "num_channels": num_channels}
-        cases = split_datalist(dataset_dir, section, num_classes, **options)
-    else:
-        cases = _cases_of_cohort(dataset_dir, section, class_names)
-        if validate:
-            raise_on_problems(inspect_cases(cases, num_classes, facts_file))
-    if validate and right_angles and section == "validation":
-        facts = inspect_cases(cases, num_classes, facts_file)  # which remembers them
-        raise_on_problems([with_shear_problems(fact) for fact in facts])
+    is_folder = Path(dataset_dir).suffix != ".json"
+    held_out = _fold_number(fold, num_folds) if is_folder else None
+    cases = training_cases(dataset_dir) if is_folder else _cases_of_cohort(dataset_dir, section, class_names)
+    check_channels(cases, num_channels)
+    facts = on_first(lambda: check_cases(cases, len(class_names) + 1, facts_file)) if validate else []
+    raise_on_problems(facts)
+    if held_out is not None:
+        if not validate and folds_file is not None and Path(folds_file).exists():  # no label is read for their sake
+            folds = load_folds(folds_file, [case_name(case) for case in cases], num_folds)
+        else:
+            known = {fact.name: fact.foreground for fact in facts}
+            strata = known if validate else on_first(lambda: foreground_classes(cases))
+            folds = load_or_make_folds(folds_file, strata, num_folds, seed)
+        in_fold = set(folds[held_out])
+        cases = [case for case in cases if (case_name(case) in in_fold) == (section == "validation")]
     return cases
 
 
 def _cases_of_cohort(dataset: str | Path, section: str, class_names: Sequence[str]) -> list[dict[str, Any]]:
     cohort = read_cohort(dataset)
-    check_class_names(cohort, class_names, dataset)
+    if list(cohort.classes) != list(class_names):
+        raise InputError(
+            f"{dataset} has the classes {', '.join(cohort.classes)}, the config {', '.join(class_names)}: "
+            "pass the plan of this data set"
+        )
     chosen = cohort.training if section == "training" else cohort.validation
     cases = [case_entry(case) for case in chosen if case.label is not None]
     if section == "training" and not cases:
         raise InputError(f"{dataset} lists no training case with a label; annotate some, or pass another manifest")
     return cases
-
-
-def check_class_names(cohort: Cohort, class_names: Sequence[str], manifest: str | Path) -> None:
-    """Refuse a cohort of other classes than the config's.
-
-    Raises:
-        InputError: naming both.
-    """
-    if list(cohort.classes) != list(class_names):
-        raise InputError(
-            f"{manifest} has the classes {', '.join(cohort.classes)}, the config {', '.join(class_names)}: "
-            "pass the overlay of this data set, or class_names, score_groups and tubular that fit"
-        )
-
-
-def split_datalist(
-    dataset_dir: str | Path,
-    section: str,
-    num_classes: int,
-    fold: int | str = 0,
-    num_folds: int = 5,
-    folds_file: str | Path | None = None,
-    facts_file: str | Path | None = None,
-    validate: bool = True,
-    seed: int = 0,
-    num_channels: int | None = None,
-) -> list[dict[str, Any]]:
-    """The labelled cases of one section as ``{"image", "label"}``, sorted by name.
-
-    Args:
-        dataset_dir: a data set in Medical Segmentation Decathlon or nnU-Net raw layout.
-        section: "training" (every fold but `fold`) or "validation" (`fold` alone).
-        num_classes: classes of the labels, background included.
-        fold: 0 to `num_folds` - 1, or "all": training and validation are then both every case, so that scores on the
-            validation cases are scores on training cases.
-        num_folds: number of folds, balanced over the foreground classes that the cases have.
-        folds_file: JSON; read where it exists, else written. None makes the same folds anew each time.
-        facts_file: JSON in which the findings of the data check are kept: the next check reads only what changed.
-        validate: read every file of the data set first and refuse data with problems. Without it, and with an existing
-            folds file, no file is opened here; else labels are read for the sake of the folds.
-        seed: of the folds, when they are made.
-        num_channels: channels of the network's image.
-
-    Raises:
-        InputError: the data, a file or an argument cannot be used.
-    """
-    if section not in SECTIONS:
-        raise InputError(f"section is {section!r}; it must be one of {', '.join(SECTIONS)}")
-    held_out = _fold_number(fold, num_folds)
-    cases = training_cases(dataset_dir)
-    check_channels(cases, num_channels)
-    strata = None
-    if validate:
-        facts = inspect_cases(cases, num_classes, facts_file)
-        raise_on_problems(facts)
-        strata = {fact.name: fact.foreground for fact in facts}
-    if held_out is None:
-        return cases
-    folds = _folds(cases, strata, folds_file, num_folds, seed)
-    in_fold = set(folds[held_out])
-    return [case for case in cases if (case_name(case) in in_fold) == (section == "validation")]
 
 
 def _fold_number(fold: int | str, num_folds: int) -> int | None:
@@ -140,18 +95,3 @@ def _fold_number(fold: int | str, num_folds: int) -> int | None:
     if not 0 <= number < num_folds:
         raise InputError(f'fold is {fold!r}; it must be 0 to {num_folds - 1} (num_folds - 1) or "all"')
     return number
-
-
-def _folds(
-    cases: Sequence[dict[str, Any]],
-    strata: dict[str, tuple[int, ...]] | None,
-    folds_file: str | Path | None,
-    num_folds: int,
-    seed: int,
-) -> list[list[str]]:
-    """The folds; labels are read only where neither the data check nor a file tells."""
-    if strata is None:
-        if folds_file is not None and Path(folds_file).exists():
-            return load_folds(folds_file, [case_name(case) for case in cases], num_folds)
-        strata = foreground_classes(cases)
-    return load_or_make_folds(folds_file, strata, num_folds, seed)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import monai.data
 import numpy as np
 import torch
-import torch.distributed as dist
 from monai.data import CacheDataset
 from monai.transforms import CastToTyped, Compose, RandomizableTrait
 from torch.utils.data import Dataset, DistributedSampler
 
 from ..errors import InputError
+from ..processes import is_first, rank, together, world_size
 from .disk_cache import DiskCache
 
 FORCED_FRACTION = 0.33  # of every batch, as in nnU-Net: one of two patches
@@ -25,19 +24,18 @@ class PatchDataset(Dataset):
 
     Its case, its place and its augmentation follow from (seed, i). So two runs with one seed are equal with any number
     of workers, a resumed run goes on as if never interrupted, and processes that share a batch draw what one would.
-    As in nnU-Net every case is equally likely, with replacement, and the end of every batch is told (key
-    `forced_foreground`) to contain foreground; MONAI's samplers cannot tell a patch its position in the batch.
+    As in nnU-Net every case is equally likely, with replacement, and the last patches of every batch must
+    contain foreground (key `forced_foreground`); MONAI's samplers do not know a patch's position in the batch.
 
     Args:
         data: dictionaries of "image" and "label".
         transform: a `Compose`; what precedes its first random transform is computed once per case and cached.
         iterations_per_epoch: batches in an epoch.
         batch_size: patches in a batch, over all processes.
-        forced_fraction: share of every batch, its end, that is told to contain foreground.
+        forced_fraction: share of every batch, its end, that must contain foreground.
         seed: of the whole training.
         cache_rate: fraction of the cases kept in memory.
         num_workers: threads that fill the cache.
-        progress: show a bar while the cache is filled.
         cache_dir: folder of a `DiskCache` that takes the place of the memory, for more cases than fit into it; None or
             empty: none. Its images have half precision; so the "image" is cast to float32 after the first random
             transform, which is to cut the patch.
@@ -57,7 +55,6 @@ class PatchDataset(Dataset):
         seed: int = 0,
         cache_rate: float = 1.0,
         num_workers: int | None = 1,
-        progress: bool = True,
         cache_dir: str | None = None,
         cache_settings: Mapping[str, Any] | None = None,
     ) -> None:
@@ -73,11 +70,11 @@ class PatchDataset(Dataset):
                     f"cache_dir {cache_dir} needs cache_settings, what a prepared case depends on (spacing, "
                     "intensities): a change of them would go unnoticed; pass both or neither"
                 )
-            self.cases = DiskCache(data, prepare, cache_dir, cache_settings, num_workers, progress)
+            self.cases = DiskCache(data, prepare, cache_dir, cache_settings, num_workers)
             augment.insert(1, CastToTyped("image", torch.float32))
         else:
             self.cases = CacheDataset(
-                data, prepare, cache_rate=cache_rate, num_workers=num_workers, progress=progress, copy_cache=False
+                data, prepare, cache_rate=cache_rate, num_workers=num_workers, progress=is_first(), copy_cache=False
             )
         self.augment = Compose(augment)
         self.iterations_per_epoch = iterations_per_epoch
@@ -98,7 +95,7 @@ class PatchDataset(Dataset):
         return self.augment(case)
 
     def is_forced(self, index: int) -> bool:
-        """Whether patch `index` is told to contain foreground: the end of its batch, or a share of batches of one."""
+        """Whether patch `index` must contain foreground: the end of its batch, or a share of batches of one."""
         if self.batch_size == 1:
             return int((index + 1) * self.forced_fraction) > int(index * self.forced_fraction)
         return index % self.batch_size >= round(self.batch_size * (1 - self.forced_fraction))
@@ -115,7 +112,7 @@ class ValidationSampler(monai.data.DistributedSampler):
     """
 
     def __init__(self, dataset: Dataset) -> None:
-        cases, processes = len(dataset), dist.get_world_size()  # type: ignore[arg-type]
+        cases, processes = len(dataset), world_size()  # type: ignore[arg-type]
         if cases < processes:
             raise InputError(
                 f"{cases} validation case(s) cannot be shared by {processes} processes: start at most {cases}"
@@ -126,7 +123,7 @@ class ValidationSampler(monai.data.DistributedSampler):
 class EpochSampler(DistributedSampler):
     """The patch numbers of an epoch in order; each process takes its own share of every batch.
 
-    It is a `DistributedSampler` so that MONAI's trainers tell it the epoch (1 is the first).
+    It is a `DistributedSampler` so that MONAI's trainers set its epoch (1 is the first).
 
     Args:
         dataset: the patches.
@@ -136,19 +133,18 @@ class EpochSampler(DistributedSampler):
     """
 
     def __init__(self, dataset: PatchDataset) -> None:
-        distributed = dist.is_available() and dist.is_initialized()
-        if not distributed and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        replicas = world_size()
+        if replicas > 1 and not together():
             raise InputError(
                 "torchrun started several processes that would each train alone: "
                 "add configs/multi_gpu_train.yaml to --config_file"
             )
-        replicas, rank = (dist.get_world_size(), dist.get_rank()) if distributed else (1, 0)
         if dataset.batch_size % replicas:
             raise InputError(
                 f"batch_size {dataset.batch_size} cannot be shared by {replicas} processes: "
                 f"pass --batch_size with a multiple of {replicas}"
             )
-        super().__init__(dataset, num_replicas=replicas, rank=rank, shuffle=False)
+        super().__init__(dataset, num_replicas=replicas, rank=rank(), shuffle=False)
         self.epoch = 1
         self.batch_size = dataset.batch_size
         self.share = dataset.batch_size // replicas

@@ -6,12 +6,12 @@ import json
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
 from ..io.atomic_write import write_json
+from ..io.write_errors import reporting_unwritable
 
 FILE_VERSION = 1
 
@@ -67,12 +67,8 @@ def write_folds(
             for fold in folds
         ],
     }
-    try:
+    with reporting_unwritable(path, "pass a folds_file in another folder"):
         write_json(path, content)
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written ({error.strerror}); pass a folds_file in a folder that can be written"
-        ) from error
 
 
 def read_folds(path: str | Path) -> list[list[str]]:
@@ -83,7 +79,9 @@ def read_folds(path: str | Path) -> list[list[str]]:
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-        folds = _folds_of(content)
+        folds = [list(fold["classes_of_case"]) for fold in content["folds"]]
+        if content["version"] != FILE_VERSION:
+            raise ValueError(content["version"])
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); pass another folds_file") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -138,9 +136,3 @@ def _class_counts(fold: Sequence[str], strata: dict[str, tuple[int, ...]]) -> di
     classes = sorted({label for stratum in strata.values() for label in stratum})
     without = sum(not strata[name] for name in fold)
     return {str(label): counts[label] for label in classes} | ({"none": without} if without else {})
-
-
-def _folds_of(content: Any) -> list[list[str]]:
-    if content["version"] != FILE_VERSION:
-        raise ValueError(content["version"])
-    return [list(fold["classes_of_case"]) for fold in content["folds"]]

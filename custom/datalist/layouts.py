@@ -5,19 +5,20 @@ Training data are NIfTI; scans to predict are of any format.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ..errors import InputError
-from ..io.dicom_series import Series, folders_below, is_dicom, series_below, series_of
+from ..io.dicom_series import folders_below, is_dicom, series_below, series_of
 from ..io.image_formats import NIFTI_ENDINGS, SCAN_ENDINGS, ending_of, has_mixed_case, scan_name
+from .listing import channel_count, read_listing
 
 logger = logging.getLogger(__name__)
 
+ANY_SCANS = f"scans ({', '.join(SCAN_ENDINGS)}, DICOM series)"
 CHANNEL_NUMBER = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")
 
 
@@ -26,7 +27,7 @@ def training_cases(dataset_dir: str | Path) -> list[dict[str, Any]]:
 
     Absolute paths, sorted by case name. The cases are those `dataset.json` lists under "training" (Decathlon), else
     those of the folders imagesTr and labelsTr: NAME.nii.gz in both (Decathlon) or CASE_0000.nii.gz, CASE_0001.nii.gz
-    beside CASE.nii.gz (nnU-Net). Hidden files are ignored.
+    with CASE.nii.gz (nnU-Net). Hidden files are ignored.
 
     Raises:
         InputError: a folder or file is missing, empty or unreadable, or an image and its label do not pair up.
@@ -101,22 +102,6 @@ def image_files(case: dict[str, Any]) -> list[str]:
     return [str(image)] if isinstance(image, str | Path) else [str(file) for file in image]
 
 
-def read_listing(root: Path) -> dict[str, Any]:
-    """The content of dataset.json, or nothing where there is none."""
-    file = root / "dataset.json"
-    if not file.is_file():
-        return {}
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{file} is not readable JSON ({error}); correct it, or remove it to use imagesTr and labelsTr as they are"
-        ) from error
-    if not isinstance(content, dict):
-        raise InputError(f"{file} must hold an object, not a {type(content).__name__}; correct or remove it")
-    return content
-
-
 def _resolved(dataset_dir: str | Path) -> Path:
     """`dataset_dir` as an absolute path; only the folder is resolved, so that linked scans keep their names."""
     path = Path(dataset_dir).expanduser()
@@ -131,14 +116,12 @@ def _existing(dataset_dir: str | Path) -> Path:
 
 
 def _single_scan(file: Path) -> str:
-    """The path that stands for the scan a file is or belongs to."""
+    """The path of the scan that a file is or belongs to."""
     if file.name.lower().endswith(SCAN_ENDINGS):
         return str(_readable_name(file))
     if is_dicom(file):
         return series_of(file).scan
-    raise InputError(
-        f"{file} is none of the {_scans_text(SCAN_ENDINGS)} that can be read; pass one or a folder of them"
-    )
+    raise InputError(f"{file} is none of the {ANY_SCANS} that can be read; pass one or a folder of them")
 
 
 def _listed_cases(root: Path, entries: Any) -> list[dict[str, Any]]:
@@ -153,27 +136,19 @@ def _listed_cases(root: Path, entries: Any) -> list[dict[str, Any]]:
             raise InputError(f'{file}: entry {number} of "training" names no image; add it or remove the entry')
         if not label:
             raise InputError(f'{file}: image {image} of "training" has no label; add it or remove the entry')
-        files = [part for name in ([image] if isinstance(image, str) else image) for part in _listed_image(root, name)]
-        if not (root / label).is_file():
-            raise _listed_but_missing(root, label)
+        names = [image] if isinstance(image, str) else image
+        files = [found for name in names for found in _listed_image(root / name) or [root / name]]
+        missing = next((path for path in (*files, root / label) if not path.is_file()), None)
+        if missing:
+            raise InputError(f"{missing} is listed in {file} but missing; restore it or remove the entry")
         cases.append(_case(files, root / label))
     return cases
 
 
-def _listed_image(root: Path, name: str) -> list[Path]:
+def _listed_image(file: Path) -> list[Path]:
     """A listed scan's files: nnU-Net's first version lists CASE.nii.gz for the files CASE_0000.nii.gz, ..."""
-    file = root / name
-    if file.is_file():
-        return [file]
-    ending = file.name[len(scan_name(file)) :]
-    channels = sorted(file.parent.glob(f"{scan_name(file)}_[0-9][0-9][0-9][0-9]{ending}"))
-    if not channels:
-        raise _listed_but_missing(root, name)
-    return channels
-
-
-def _listed_but_missing(root: Path, name: str) -> InputError:
-    return InputError(f"{root / name} is listed in {root / 'dataset.json'} but missing; restore it or remove the entry")
+    name = scan_name(file)
+    return [file] if file.is_file() else sorted(file.parent.glob(f"{name}_{'[0-9]' * 4}{file.name[len(name) :]}"))
 
 
 def _paired_cases(root: Path, listing: dict[str, Any]) -> list[dict[str, Any]]:
@@ -185,50 +160,50 @@ def _paired_cases(root: Path, listing: dict[str, Any]) -> list[dict[str, Any]]:
         )
     for name in ("imagesTr", "labelsTr"):
         if not (root / name).is_dir():
-            raise InputError(f"{root} has no folder {name}; {_data_set_hint(root)}")
+            inside = sorted(folder.parent for folder in root.glob("*/imagesTr"))
+            hint = "pass the folder that holds both (Medical Segmentation Decathlon or nnU-Net layout)"
+            if inside:
+                hint = f"pass a data set inside it, such as {inside[0]}"
+            elif root.name.startswith(("imagesT", "labelsT")):
+                hint = f"pass the data set that it belongs to, {root.parent}"
+            raise InputError(f"{root} has no folder {name}; {hint}")
     labels, images = _scans(root / "labelsTr"), _scans(root / "imagesTr")
-    by_case = _channels_by_case(images)
-    numbered = {name: by_case[name] for name in labels if name in by_case and name not in images}
-    unused = set(images) - set(labels)
-    for channels in numbered.values():
-        unused -= {scan_name(file) for file in channels.values()}
+    pairs, unused = pair_files(images, labels)
     if unused:
-        first = images[min(unused)]
+        first = unused[min(unused)]
         raise InputError(
             f"{first} has no label in {root / 'labelsTr'}; add it, or move images without a label ({len(unused)}) away"
         )
-    count = _channel_count(listing) or max((len(channels) for channels in numbered.values()), default=1)
+    count = channel_count(listing) or max(map(len, pairs.values()), default=1)
     cases = []
     for name, label in labels.items():
-        if name in images:
-            files = [images[name]]
-        elif name in numbered:
-            files = _all_channels(root / "imagesTr", name, numbered[name], count)
-        else:
+        if name not in pairs:
             raise InputError(f"{label} has no image in {root / 'imagesTr'}; add it or remove the label")
+        files = [images[name]] if name in images else _all_channels(root / "imagesTr", name, pairs[name], count)
         cases.append(_case(files, label))
     return cases
 
 
-def _data_set_hint(root: Path) -> str:
-    inside = sorted(folder.parent for folder in root.glob("*/imagesTr"))
-    if inside:
-        return f"pass a data set inside it, such as {inside[0]}"
-    if root.name.startswith(("imagesT", "labelsT")):
-        return f"pass the data set that it belongs to, {root.parent}"
-    return "pass the folder that holds imagesTr and labelsTr (Medical Segmentation Decathlon or nnU-Net layout)"
+def pair_files(images: dict[str, Path], labels: dict[str, Path]) -> tuple[dict[str, dict[int, Path]], dict[str, Path]]:
+    """Images and labels by name, paired: NAME with NAME, else CASE_0000, CASE_0001, ... with CASE.
+
+    Returns:
+        Of each label that has an image, channel number -> image; and the images that belong to no label.
+    """
+    numbered = _channels_by_case(images)
+    found = {name: {0: images[name]} if name in images else numbered.get(name, {}) for name in labels}
+    pairs = {name: channels for name, channels in found.items() if channels}
+    used = {file for channels in pairs.values() for file in channels.values()}
+    return pairs, {name: file for name, file in images.items() if file not in used}
 
 
-def _case(files: list[Path], label: Path) -> dict[str, Any]:
-    return {**_image_entry(files), "label": str(label)}
-
-
-def _image_entry(files: list[Path]) -> dict[str, Any]:
-    return {"image": str(files[0]) if len(files) == 1 else [str(file) for file in files]}
+def _case(files: list[Path], label: Path | None = None) -> dict[str, Any]:
+    image = str(files[0]) if len(files) == 1 else [str(file) for file in files]
+    return {"image": image} if label is None else {"image": image, "label": str(label)}
 
 
 def _sorted_by_name(root: Path, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Sorted; two cases of one name could not be told apart in folds and results."""
+    """Sorted; two cases of one name could not be distinguished in folds and results."""
     cases = sorted(cases, key=case_name)
     for one, other in pairwise(cases):
         if case_name(one) == case_name(other):
@@ -241,13 +216,10 @@ def _sorted_by_name(root: Path, cases: list[dict[str, Any]]) -> list[dict[str, A
 
 def _scans(folder: Path, endings: tuple[str, ...] = NIFTI_ENDINGS) -> dict[str, Path]:
     """Name -> file of every scan in a folder; there is one at least."""
-    scans = _scan_files(folder, endings)
-    if not scans:
-        raise _no_scans(folder, endings)
-    return scans
+    return scan_files(folder, endings) or _refuse_empty(folder, endings)
 
 
-def _scan_files(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
+def scan_files(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
     """Name -> file of every scan in a folder, hidden files apart; a dangling link stays in, to be reported later."""
     scans: dict[str, Path] = {}
     for file in filter(lambda path: path.name.lower().endswith(endings), _files(folder)):
@@ -262,38 +234,26 @@ def _scan_files(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
 def _readable_name(file: Path) -> Path:
     """The file; refused where no library finds it under its name."""
     if has_mixed_case(file):
-        raise InputError(f"{file}: its ending mixes upper and lower case; rename it to {_with_lower_ending(file)}")
+        name = scan_name(file) + ending_of(file).lower()
+        raise InputError(f"{file}: its ending mixes upper and lower case; rename it to {name}")
     return file
-
-
-def _with_lower_ending(file: Path) -> str:
-    return scan_name(file) + ending_of(file).lower()
 
 
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not path.name.startswith(".") and not path.is_dir())
 
 
-def _no_scans(folder: Path, endings: tuple[str, ...]) -> InputError:
-    return InputError(f"{folder} holds no {_scans_text(endings)}; {_no_scans_hint(folder)}")
-
-
-def _scans_text(endings: tuple[str, ...]) -> str:
-    return (
-        " or ".join(endings) + " scans" if endings == NIFTI_ENDINGS else f"scans ({', '.join(endings)}, DICOM series)"
-    )
-
-
-def _no_scans_hint(folder: Path) -> str:
+def _refuse_empty(folder: Path, endings: tuple[str, ...]) -> NoReturn:
+    """Refuse a folder without scans, with what lies there instead."""
     files = _files(folder)
-    folders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    folders = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    hint = "it is empty: put the scans into it or pass another folder"
     if folders:
-        return (
-            f"pass one of its {len(folders)} sub-folders, such as {folders[0].name}, or put the scans directly into it"
-        )
-    if files:
-        return f"convert its {len(files)} files, such as {files[0].name}, to NIfTI"
-    return "it is empty: put the scans into it or pass another folder"
+        hint = f"pass one of its {len(folders)} sub-folders, such as {folders[0]}, or put the scans directly into it"
+    elif files:
+        hint = f"convert its {len(files)} files, such as {files[0].name}, to NIfTI"
+    kinds = f"{' or '.join(endings)} scans" if endings == NIFTI_ENDINGS else ANY_SCANS
+    raise InputError(f"{folder} holds no {kinds}; {hint}")
 
 
 def _channels_by_case(scans: dict[str, Path]) -> dict[str, dict[int, Path]]:
@@ -315,15 +275,9 @@ def _all_channels(folder: Path, name: str, channels: dict[int, Path], count: int
     return [channels[number] for number in range(count)]
 
 
-def _channel_count(listing: dict[str, Any]) -> int | None:
-    """How many channels nnU-Net's dataset.json names, or None."""
-    names = listing.get("channel_names")
-    return len(names) if isinstance(names, dict | list) and names else None
-
-
 def _layout_channels(root: Path) -> int | None:
-    """How many channel files each case of a data set has, or None where its layout does not tell."""
-    count = _channel_count(read_listing(root))
+    """How many channel files each case of a data set has, or None where its layout does not say."""
+    count = channel_count(read_listing(root))
     if count is None and (root / "imagesTr").is_dir() and (root / "labelsTr").is_dir():
         images, labels = (_scans(root / name, SCAN_ENDINGS) for name in ("imagesTr", "labelsTr"))
         cases = _channels_by_case(images)
@@ -333,34 +287,24 @@ def _layout_channels(root: Path) -> int | None:
 
 def _grouped_images(folder: Path, count: int | None) -> list[dict[str, Any]]:
     """The scans of a folder, `count` channel files to a case; None leaves it to the names. DICOM has one channel."""
-    scans = _scan_files(folder, SCAN_ENDINGS)
-    series = [{"image": series.scan} for series in _series_below(folder, bool(scans))]
+    scans = scan_files(folder, SCAN_ENDINGS)
+    try:
+        series = [{"image": one.scan} for one in series_below(folder)]
+    except InputError as error:
+        if not scans:
+            raise
+        logger.warning("left out: %s", error)
+        series = []
     if not scans and not series:
-        raise _no_scans(folder, SCAN_ENDINGS)
+        _refuse_empty(folder, SCAN_ENDINGS)
     cases = _channels_by_case(scans)
-    if count is None:
-        count = _common_channels(scans, cases)
+    if count is None:  # channels where two or more cases agree on them and no other file is there
+        common = len(next(iter(cases.values()), {}))
+        agreed = all(sorted(channels) == list(range(common)) for channels in cases.values())
+        count = common if agreed and len(cases) >= 2 and len(cases) * common == len(scans) else 1
     if count == 1:
         return sorted([{"image": str(file)} for file in scans.values()] + series, key=lambda case: case["image"])
     for name, file in scans.items():
         if not CHANNEL_NUMBER.fullmatch(name):
             raise InputError(f"{file}: its data set has {count} channels, so files must be named CASE_0000; rename it")
-    return [_image_entry(_all_channels(folder, name, cases[name], count)) for name in sorted(cases)] + series
-
-
-def _series_below(folder: Path, has_others: bool) -> list[Series]:
-    """The DICOM series; beside other scans one warning line in place of what refuses them."""
-    try:
-        return series_below(folder)
-    except InputError as error:
-        if not has_others:
-            raise
-        logger.warning("left out: %s", error)
-        return []
-
-
-def _common_channels(scans: dict[str, Path], cases: dict[str, dict[int, Path]]) -> int:
-    """The number of channels on which two or more cases agree and which accounts for every file, else 1."""
-    count = len(next(iter(cases.values()), {}))
-    agreed = all(sorted(channels) == list(range(count)) for channels in cases.values())
-    return count if agreed and len(cases) >= 2 and len(cases) * count == len(scans) else 1
+    return [_case(_all_channels(folder, name, cases[name], count)) for name in sorted(cases)] + series

@@ -1,5 +1,6 @@
 """What Ignite's engines need from us: batches, handlers, devices."""
 
+from ..processes import world_size
 from .batch import prepare_training_batch
 from .case_gallery import CaseGallery
 from .case_record import CaseRecord
@@ -11,11 +12,10 @@ from .device import (
     join_processes_if_any,
     leave_processes,
     uses_amp,
-    world_size,
 )
+from .fitting_weights import LoadWeights
 from .gradient_clipping import GradientClipping
 from .gradient_norms import GradientNorms
-from .load_weights import LoadWeights
 from .loading_processes import loading_context
 from .metrics_report import MetricsReport
 from .mlflow_record import MLflowRecord

@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any, cast
 
 import ignite.distributed as idist
-import nibabel as nib
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
 from monai.data import MetaTensor, decollate_batch
-from monai.utils import CommonKeys, ImageMetaKey, convert_to_numpy, convert_to_tensor
+from monai.utils import CommonKeys, convert_to_numpy, convert_to_tensor
 
 from ..errors import InputError
+from ..geometry.canonical_axes import to_ras
+from ..metrics.class_ids import check_class_ids
+from ..processes import is_first, rank, together
 from ..reports.case_picture import CasePicture, draw_cases, slice_case
-from .metrics_report import unique_case_names
+from .metrics_report import case_file, unique_case_names
 
 logger = logging.getLogger(__name__)
 
@@ -38,24 +40,19 @@ class CaseGallery:
     Cases are ranked by their mean Dice over the classes that their truth has; a case without foreground is not ranked.
     With one case it alone is shown, with two the best and the worst; the median of an even number is the lower one.
 
-    Of a case only one slice is kept, as 8-bit image and labels and a half-float field (512 x 256 pixels: 0.7 MB), and
-    of at most `most_cases` cases: the best, the worst and those nearest to the median so far. Up to that many cases the
-    median is exact; beyond it the picture shows, of the cases kept, the one nearest to the true median, and says so.
-
+    Of at most `MOST_CASES` one slice is kept (512 x 256 pixels: 0.7 MB): the best, the worst and those nearest to the
+    median so far. Beyond that many cases the picture shows the one kept that is nearest to the true median and says so.
     With several processes each ranks against the scores of all and sends its three slices to the first, which draws.
 
     The evaluator's output holds "image" (C, X, Y, Z), of which the first channel is shown, and "label" and "pred" on
-    the same grid, class ids (1, X, Y, Z) or one channel per class, with or without background. Grids with an affine are
-    turned to RAS for the picture.
+    the same grid, class ids (1, X, Y, Z). Grids with an affine are turned to RAS for the picture.
 
     Args:
         picture_file: the PNG.
         class_names: the foreground classes, ids 1, 2, ...
         distance_field: from the true class ids (1, X, Y, Z) to the field (K, X, Y, Z) in 0..1 to show, for instance
-            `custom.transforms.SurfaceDistanceField`. Where the output has "surface_distance", the network's own field
-            (K, X, Y, Z), that one is shown instead.
+            `custom.transforms.SurfaceDistanceField`; the network's own, "surface_distance" of the output, goes before.
         title: title of the picture.
-        most_cases: how many slices are kept at a time, at least 3.
     """
 
     def __init__(
@@ -64,15 +61,11 @@ class CaseGallery:
         class_names: Sequence[str],
         distance_field: Callable[[torch.Tensor], Any] | None = None,
         title: str = "",
-        most_cases: int = MOST_CASES,
     ) -> None:
-        if most_cases < 3:
-            raise InputError(f"CaseGallery: most_cases is {most_cases}; give at least 3: best, median and worst")
         self.picture_file = Path(picture_file)
         self.class_names = list(class_names)
         self.distance_field = distance_field
         self.title = title
-        self.most_cases = most_cases
         self._scores: list[float] = []
         self._kept: list[_ScoredCase] = []
         self._unranked = 0
@@ -92,21 +85,19 @@ class CaseGallery:
             self._take(output)
 
     def _take(self, output: Mapping[str, Any]) -> None:
-        name = _file_of(output) or f"process {idist.get_rank()}, case {len(self._scores) + self._unranked + 1}"
-        truth = class_ids(output[CommonKeys.LABEL], len(self.class_names), f"{name}: label")
-        prediction = class_ids(output[CommonKeys.PRED], len(self.class_names), f"{name}: pred")
+        name = case_file(output) or f"process {rank()}, case {len(self._scores) + self._unranked + 1}"
+        truth, prediction = (output[key].round().to(torch.int16) for key in (CommonKeys.LABEL, CommonKeys.PRED))
+        check_class_ids(f"CaseGallery, {name}", prediction[None], truth[None])
         if truth.shape != prediction.shape:
-            raise InputError(
-                f"{name}: label {tuple(truth.shape)} and pred {tuple(prediction.shape)} differ in shape; "
-                "bring both to the same grid"
-            )
+            shapes = f"label {tuple(truth.shape)} and pred {tuple(prediction.shape)}"
+            raise InputError(f"{name}: {shapes} differ in shape; bring both to the same grid")
         score = mean_dice(truth, prediction, len(self.class_names))
         if np.isnan(score):
             self._unranked += 1
             return
         self._scores.append(score)
         # Slicing a case and computing its field takes longer than scoring it: leave it where it would not be kept.
-        kept_scores = keep_nearest([*(case.score for case in self._kept), score], self._scores, self.most_cases)
+        kept_scores = keep_nearest([*(case.score for case in self._kept), score], self._scores, MOST_CASES)
         if len(self._kept) in kept_scores:
             self._kept.append(_ScoredCase(score, self._slice(name, output, truth, prediction)))
             self._kept = [self._kept[i] for i in kept_scores]
@@ -124,22 +115,15 @@ class CaseGallery:
             volumes.append(torch.amax(torch.as_tensor(self.distance_field(truth)), dim=0))
         arrays = [np.asarray(convert_to_numpy(torch.as_tensor(volume).float())) for volume in volumes]
         affine = image.affine.numpy() if isinstance(image, MetaTensor) else np.eye(4)
-        orientation = nib.orientations.io_orientation(affine)
-        spacing = np.linalg.norm(affine[:3, :3], axis=0)[np.argsort(orientation[:, 0])]
-        if any(array.shape != arrays[0].shape for array in arrays[1:]):
-            field_shape = f", field {arrays[3].shape}" if len(arrays) > 3 else ""
-            raise InputError(
-                f"{name}: image {arrays[0].shape}, label {arrays[1].shape}{field_shape} differ in shape; "
-                "bring all to the same grid"
-            )
-        scan, true, predicted, *field = (nib.orientations.apply_orientation(array, orientation) for array in arrays)
+        scan, true, predicted, *field = (to_ras(array, affine)[0] for array in arrays)
+        spacing = to_ras(arrays[0], affine)[1]
         return slice_case(name, scan, true, predicted, spacing, np.stack(field) if field else None, field_name)
 
     def _draw(self, _: Engine) -> None:
         scores = [score for part in _gather(self._scores) for score in part]
         own = [self._kept[i] for i in choose([case.score for case in self._kept], scores).values()]
         every = {(case.picture.name, case.score): case for part in _gather(own) for case in part}
-        if idist.get_rank() != 0:
+        if not is_first():
             return
         if not every:
             logger.warning("%s: not drawn, no case with foreground was evaluated", self.picture_file)
@@ -157,23 +141,6 @@ class CaseGallery:
             logger.warning("%s: not drawn (%s)", self.picture_file, error)
 
 
-def class_ids(label: torch.Tensor, classes: int, name: str) -> torch.Tensor:
-    """Class ids (1, X, Y, Z), 0 background, from ids or from one channel per class; metadata kept.
-
-    Raises:
-        InputError: the number of channels is neither 1 nor that of the foreground classes with or without background.
-    """
-    if label.ndim != 4 or label.shape[0] not in (1, classes, classes + 1):
-        raise InputError(
-            f"{name} has shape {tuple(label.shape)}; give class ids (1, X, Y, Z) or one channel per class, "
-            f"{classes} or, with background, {classes + 1}"
-        )
-    if label.shape[0] == 1:
-        return label.round().to(torch.int16)
-    ids = label.argmax(dim=0, keepdim=True).to(torch.int16)
-    return ids if label.shape[0] == classes + 1 else (ids + 1) * (label > 0.5).any(dim=0, keepdim=True)
-
-
 def mean_dice(truth: torch.Tensor, prediction: torch.Tensor, classes: int) -> float:
     """Mean Dice over the foreground classes that the truth has, nan where it has none.
 
@@ -181,13 +148,11 @@ def mean_dice(truth: torch.Tensor, prediction: torch.Tensor, classes: int) -> fl
     """
     true, predicted = (convert_to_tensor(label, track_meta=False) for label in (truth, prediction))
     known = (true >= 0) & (true <= classes) & (predicted >= 0) & (predicted <= classes)
-    scores = []
-    for class_id in range(1, classes + 1):
-        in_truth, in_prediction = (true == class_id) & known, (predicted == class_id) & known
-        size = int(in_truth.sum())
-        if size:
-            scores.append(2 * int((in_truth & in_prediction).sum()) / (size + int(in_prediction.sum())))
-    return sum(scores) / len(scores) if scores else float("nan")
+    pairs = (true[known] * (classes + 1) + predicted[known]).int().cpu()
+    table = torch.bincount(pairs, minlength=(classes + 1) ** 2).reshape(classes + 1, -1).double()
+    sizes = table.sum(dim=1)
+    dice = 2 * table.diagonal() / (sizes + table.sum(dim=0))
+    return float(dice[1:][sizes[1:] > 0].mean())
 
 
 def median_low(scores: Sequence[float]) -> float:
@@ -226,12 +191,4 @@ def choose(kept: Sequence[float], scores: Sequence[float]) -> dict[str, int]:
 
 def _gather(own: list[Any]) -> list[list[Any]]:
     """The lists of all processes."""
-    return cast(list[list[Any]], idist.all_gather(own)) if idist.get_world_size() > 1 else [own]
-
-
-def _file_of(output: Mapping[str, Any]) -> str | None:
-    """The label's file, which names the case, or the image's, where they know it."""
-    metas = (getattr(output[key], "meta", {}) for key in (CommonKeys.LABEL, CommonKeys.IMAGE))
-    return next(
-        (str(meta[ImageMetaKey.FILENAME_OR_OBJ]) for meta in metas if ImageMetaKey.FILENAME_OR_OBJ in meta), None
-    )
+    return cast(list[list[Any]], idist.all_gather(own)) if together() else [own]

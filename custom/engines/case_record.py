@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +11,21 @@ from ignite.engine import Engine, Events
 from monai.utils import CommonKeys
 
 from ..datalist.layouts import scan_name
-from ..datalist.output_names import label_file
+from ..datalist.output_names import output_name
 from ..io.atomic_write import write_json
-
-NameFormatter = Callable[[Mapping[str, Any]], dict[str, str]]
 
 
 class CaseRecord:
-    """Write NAME.json beside each label map an evaluator saves, after it: a case with its record is finished.
+    """Write NAME.json next to each label map an evaluator saves, after it: a case with its record is finished.
 
     The record holds the windows computed and those of a plain grid, the seconds of loading and prediction, the mean
     confidence of each class that was predicted, and what `facts` adds.
 
     Args:
         output_dir: folder of the label maps.
-        inferer: keeps its `report` of the last case, e.g. `custom.inferers.StreamedWindowInferer`.
+        inferer: keeps its `report` of the last case, e.g. `custom.inferers.StreamingSlidingWindowInferer`.
         class_names: the foreground classes.
-        facts: further entries of every record, e.g. the model's check sum.
-        formatter: names the label map of a scan, as for `SaveImaged`.
+        facts: further entries of every record, e.g. the model's checksum.
     """
 
     def __init__(
@@ -37,13 +34,11 @@ class CaseRecord:
         inferer: Any,
         class_names: Sequence[str],
         facts: Mapping[str, Any] | None = None,
-        formatter: NameFormatter = label_file,
     ) -> None:
         self.output_dir = Path(output_dir)
         self.inferer = inferer
         self.class_names = list(class_names)
         self.facts = dict(facts or {})
-        self.formatter = formatter
         self.started = 0.0
 
     def attach(self, engine: Engine) -> None:
@@ -59,14 +54,9 @@ class CaseRecord:
         output: Any = engine.state.output
         meta = output[0][CommonKeys.IMAGE].meta
         report = self.inferer.report
-        name = scan_name(self.formatter(meta)["subject"])
+        name = scan_name(output_name(meta)["subject"])
         confidence = {self.class_names[number - 1]: round(p, 4) for number, p in report["confidence"].items() if number}
-        record = {
-            "case": name,
-            "windows": report["windows"],
-            "windows_all": report["windows_all"],
-            "seconds": round(time.perf_counter() - self.started, 2),
-            "confidence": confidence,
-            **self.facts,
-        }
+        seconds = round(time.perf_counter() - self.started, 2)
+        windows = {key: report[key] for key in ("windows", "windows_all")}
+        record = {"case": name, **windows, "seconds": seconds, "confidence": confidence, **self.facts}
         write_json(self.output_dir / f"{name}.json", record)

@@ -12,6 +12,8 @@ import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
+from ..processes import world_size
+
 
 def default_device() -> torch.device:
     """CUDA where there is one (under torchrun the process's own), else Apple's MPS, else the CPU."""
@@ -59,7 +61,7 @@ def join_processes(patience: timedelta | None = None) -> None:
 
 def join_processes_if_any() -> None:
     """Join the processes where torchrun started several, for work in which one may wait for another for days."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if world_size() > 1:
         join_processes(timedelta(days=30))
 
 
@@ -77,8 +79,3 @@ def leave_processes() -> None:
         for holder in ("process_group", "reducer", "logger"):
             setattr(network, holder, None)
     gc.collect()
-
-
-def world_size() -> int:
-    """Number of processes that train together."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1

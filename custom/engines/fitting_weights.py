@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import torch
+from ignite.engine import Events
 from torch import nn
 
 from ..errors import InputError
+from ..plans import PLAN_FILE
 from .large_files import bundle_that_lists, download_command
 
 
 def load_fitting_weights(file: Path, network: nn.Module, remedy: str) -> None:
-    """Load a flat dictionary of tensors into a network, strictly.
+    """Load a flat dictionary of tensors from `file`, e.g. `models/model.pt`, into a network, strictly.
 
-    MONAI's `CheckpointLoader` reports a wrong file as pages of layer names.
-
-    Args:
-        file: e.g. `models/model.pt`.
-        network: takes the weights.
-        remedy: what to do about wrong ones, at the end of the message.
-
-    Raises:
-        InputError: the file is missing, unreadable or of another network.
+    MONAI's `CheckpointLoader` reports a wrong file as pages of layer names. An InputError that ends with `remedy` says
+    that the file is missing, unreadable or of another network.
     """
     refuse_missing_weights(file, remedy)
     try:
@@ -48,3 +44,27 @@ def first_layer(error: Exception) -> str:
     """What is wrong with the first layer, which says enough: the message is a heading and one line per layer."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[min(1, len(lines) - 1)].strip()[:200]
+
+
+class LoadWeights:
+    """Load a flat dictionary of tensors into a network when an engine starts.
+
+    Args:
+        file: e.g. `models/model.pt`.
+        network: takes the weights, strictly.
+    """
+
+    def __init__(self, file: str, network: nn.Module) -> None:
+        self.file = Path(file)
+        self.network = network
+
+    def attach(self, engine: Any) -> None:
+        """Load before `engine` runs."""
+        engine.add_event_handler(Events.STARTED, self)
+
+    def __call__(self, _engine: Any) -> None:
+        """Load the weights. Raises InputError: the file is missing, unreadable or of another network."""
+        refuse_missing_weights(self.file, "train first, or pass the training's --ckpt_dir or --checkpoint FILE")
+        plan = self.file.with_name(PLAN_FILE)
+        of_another = f"the plan next to it, {plan}, is of another training"
+        load_fitting_weights(self.file, self.network, of_another if plan.is_file() else "pass weights of this network")

@@ -10,18 +10,19 @@ import torch
 from monai.engines.utils import IterationEvents
 
 from ..losses import JointLoss
+from ..processes import world_size
 
 
 class GradientNorms:
     """Gradient norm of each term of `JointLoss` in `engine.state.gradient_norms`, once an epoch.
 
     BATseg's distance term fades quadratically near its optimum, so what it contributes is measured, not assumed. One
-    extra backward pass per term through the last decoder block, on the first batch of an epoch, whose shares in
+    extra backward pass per term through those parameters, on the first batch of an epoch, whose shares in
     several processes are averaged.
 
     Args:
         loss: the loss in training.
-        parameters: parameters that all terms share, e.g. `NativeScaleDynUNet.shared_parameters()`.
+        parameters: parameters that all terms share, e.g. `networks.shared_parameters(network)`.
     """
 
     def __init__(self, loss: JointLoss, parameters: Sequence[torch.nn.Parameter]) -> None:
@@ -44,6 +45,6 @@ class GradientNorms:
 def gradient_norm(term: torch.Tensor, parameters: Sequence[torch.nn.Parameter]) -> float:
     """L2 norm of d term / d parameters, averaged over processes; the graph is kept."""
     gradients = torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True, materialize_grads=True)
-    together = torch.cat([gradient.flatten() for gradient in gradients])
-    total: torch.Tensor = idist.all_reduce(together)  # type: ignore[assignment]
-    return float(total.norm()) / idist.get_world_size()
+    own = torch.cat([gradient.flatten() for gradient in gradients])
+    total: torch.Tensor = idist.all_reduce(own)  # type: ignore[assignment]
+    return float(total.norm()) / world_size()

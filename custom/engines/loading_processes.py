@@ -10,8 +10,8 @@ FORK, FORK_SERVER = "fork", "forkserver"
 def loading_context(num_workers: int) -> str | None:
     """The `multiprocessing_context` of a `DataLoader`: Python's default way of the system, but no fork server.
 
-    MONAI's `Invertd` tells the transforms that a scan has gone through by their identity, in spawned processes (macOS,
-    Windows) by their name; it does not know those of a fork server, the default of Python 3.14 on Linux.
+    MONAI's `Invertd` recognises the transforms that a scan has gone through by their identity, in spawned processes
+    (macOS, Windows) by their name; it does not know those of a fork server, the default of Python 3.14 on Linux.
 
     Args:
         num_workers: processes of the loader; 0 takes no context.

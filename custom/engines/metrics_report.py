@@ -1,4 +1,4 @@
-"""The metrics of an evaluation as files and as a printed table, beside what simpler predictors reach."""
+"""The metrics of an evaluation as files and as a printed table, with the scores of simpler predictors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-import ignite.distributed as idist
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
@@ -23,17 +22,18 @@ from monai.utils import (
 
 from ..errors import InputError
 from ..io.atomic_write import write_json
+from ..metrics.class_ids import check_class_ids
 from ..metrics.hausdorff_distance import CONVENTIONS, MISSING_MM
+from ..processes import is_first, rank
 from ..reports.metric_table import (
     MEAN_OF_CLASSES,
-    Row,
     format_table,
     joint_rows,
     majority_class_dice,
     per_case_rows,
     summary,
-    write_csv,
 )
+from ..reports.text_table import Row, write_csv
 
 logger = logging.getLogger(__name__)
 
@@ -44,23 +44,22 @@ HD95 = "hd95_mm"
 class MetricsReport:
     """Write `metrics_per_case.csv`, `metrics_summary.csv` and `metrics.json` after an evaluation and log the table.
 
-    The evaluator's output holds "pred" and "label" of every case (decollated), one-hot or class ids in one channel, and
-    its metrics keep details of shape (cases, classes) without background, nan where a case does not count for the
+    The evaluator's output holds "pred" and "label" of every case (decollated) as class ids in one channel, and its
+    metrics keep details of shape (cases, classes) without background, nan where a case does not count for the
     class. With several processes the cases of all of them are in the report, each once, which the first process writes.
 
     Args:
         output_dir: folder of the files.
-        class_names: the foreground classes, in the order of the channels or ids.
+        class_names: the foreground classes, in the order of their ids.
         data_name: what is evaluated, for the header of the table.
         convention: convention of the HD95 metric, for the header.
         baselines_file: JSON of the mean Dice of other predictors, `{"name": {"class": dice}}`; used where it exists.
         metrics: names in `engine.state.metric_details`; a mapping gives each its column. The columns "dice", "nsd" and
             "hd95_mm" have titles and decimals of their own.
-        missing_mm: the distance the HD95 metric gives a missed class, for the header.
         groups: name to names of classes whose joint mean is a row of its own, see `reports.metric_table.summary`.
         notes: further lines of the header, such as `custom.metrics.flare_rules(...)`.
         metric_titles: column to its printed title, such as {"dice": "DSC"}.
-        majority: whether to show the predictor of the majority class beside the scores.
+        majority: whether to show the predictor of the majority class below the scores.
     """
 
     def __init__(
@@ -71,7 +70,6 @@ class MetricsReport:
         convention: str = "pooled",
         baselines_file: str | None = None,
         metrics: Sequence[str] | Mapping[str, str] = ("dice", "hd95_mm"),
-        missing_mm: float = MISSING_MM,
         groups: Mapping[str, Sequence[str]] | None = None,
         notes: Sequence[str] = (),
         metric_titles: Mapping[str, str] | None = None,
@@ -85,7 +83,6 @@ class MetricsReport:
         self.convention = convention
         self.baselines_file = baselines_file
         self.columns = dict(metrics) if isinstance(metrics, Mapping) else {name: name for name in metrics}
-        self.missing_mm = missing_mm
         self.groups = {name: list(members) for name, members in (groups or {}).items()}
         self._joint = [*joint_rows(self.class_names, self.groups), MEAN_OF_CLASSES]
         self.notes = list(notes)
@@ -105,35 +102,23 @@ class MetricsReport:
 
     def _collect(self, engine: Engine) -> None:
         for item, output in zip(_items(engine.state.batch), _items(engine.state.output), strict=True):
-            self._files.append(_file_of(item) or f"process{idist.get_rank()}_case{len(self._files)}")
-            self._voxels.append(torch.stack([self._count(output, key) for key in (CommonKeys.LABEL, CommonKeys.PRED)]))
-
-    def _count(self, output: Mapping[str, torch.Tensor], key: str) -> torch.Tensor:
-        """Voxels of each foreground class in class ids (1, *spatial) or a one-hot tensor (1 + classes, *spatial)."""
-        label = convert_to_tensor(output[key], track_meta=False)
-        classes = len(self.class_names)
-        if len(label) == 1:
-            return torch.bincount(label.flatten().cpu().to(torch.uint8), minlength=classes + 1)[1 : classes + 1]
-        if len(label) != classes + 1:
-            raise InputError(
-                f"MetricsReport: {key!r} of shape {tuple(label.shape)} is not one-hot with background and "
-                f"{classes} classes ({', '.join(self.class_names)}), nor class ids in one channel; add "
-                f"AsDiscreted(to_onehot={classes + 1}) to the postprocessing"
-            )
-        return label[1:].bool().flatten(1).sum(dim=1).cpu()
+            self._files.append(case_file(item) or f"process{rank()}_case{len(self._files)}")
+            maps = [convert_to_tensor(output[key], track_meta=False) for key in (CommonKeys.LABEL, CommonKeys.PRED)]
+            check_class_ids("MetricsReport", maps[1][None], maps[0][None])
+            ends = len(self.class_names) + 1
+            counts = [torch.bincount(ids.flatten().cpu().to(torch.uint8), minlength=ends)[1:ends] for ids in maps]
+            self._voxels.append(torch.stack(counts))
 
     def _report(self, engine: Engine) -> None:
         files = string_list_all_gather(self._files)
         voxels = evenly_divisible_all_gather(torch.stack(self._voxels), concat=True).numpy()
-        if idist.get_rank() != 0:
+        if not is_first():
             return
-        once = sorted(first_occurrences(files), key=lambda case: files[case])
+        first = {file: case for case, file in reversed(list(enumerate(files)))}  # samplers repeat cases
+        once = [first[file] for file in sorted(first)]
         if len(once) < len(files):
-            logger.warning(
-                "%d of %d evaluated cases are repeats, left out of the report",
-                len(files) - len(once),
-                len(files),
-            )
+            what = "%d of %d evaluated cases are repeats, left out of the report"
+            logger.warning(what, len(files) - len(once), len(files))
         details = {column: self._details(engine, name, len(files))[once] for name, column in self.columns.items()}
         truth, predicted = voxels[once, 0], voxels[once, 1]
         rows = summary(self.class_names, details, missing=(truth > 0) & (predicted == 0), groups=self.groups)
@@ -145,16 +130,12 @@ class MetricsReport:
         """(cases, classes) values of one metric."""
         kept = getattr(engine.state, "metric_details", {})
         if name not in kept:
-            raise InputError(
-                f"MetricsReport: the evaluator keeps no details of a metric {name!r}; it has: "
-                f"{', '.join(kept) or 'none'}; name one of those in `metrics` or add the metric to the evaluator"
-            )
+            known = f"{', '.join(kept) or 'none'}; name one of those in `metrics`"
+            raise InputError(f"MetricsReport: the evaluator keeps no details of a metric {name!r}; it has: {known}")
         values = convert_to_numpy(kept[name])
         if values.shape != (cases, len(self.class_names)):
-            raise InputError(
-                f"MetricsReport: details of {name!r} of shape {values.shape} for {cases} cases and "
-                f"{len(self.class_names)} classes; leave the background out of the metric"
-            )
+            wanted = f"{cases} cases and {len(self.class_names)} classes; leave the background out of the metric"
+            raise InputError(f"MetricsReport: details of {name!r} of shape {values.shape} for {wanted}")
         return values
 
     def _baselines(self, truth_voxels: np.ndarray) -> dict[str, dict[str, float | None]]:
@@ -171,9 +152,8 @@ class MetricsReport:
         notes = list(self.notes)
         has_hd95 = HD95 in self.columns.values()
         if has_hd95:
-            notes.append(
-                f"HD95: {CONVENTIONS[self.convention]}; {self.missing_mm:g} mm where the prediction lacks the class"
-            )
+            lacks = f"{MISSING_MM:g} mm where the prediction lacks the class"
+            notes.append(f"HD95: {CONVENTIONS[self.convention]}; {lacks}")
         if len(self.class_names) > 1:
             joint = ", ".join(self._joint)
             notes.append(f"{joint}: the mean of their means; its sd and median over the cases' own means")
@@ -203,10 +183,8 @@ def read_baselines(path: str | Path) -> dict[str, dict[str, float | None]]:
         return {}
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-        return {
-            str(name): {str(one): _number_or_none(dice) for one, dice in classes.items()}
-            for name, classes in content.items()
-        }
+        known = {str(name): classes.items() for name, classes in content.items()}
+        return {name: {str(one): _number_or_none(dice) for one, dice in items} for name, items in known.items()}
     except (ValueError, TypeError, AttributeError) as error:
         logger.warning('%s: not JSON of the form {"name": {"class": dice}} (%s); no baselines shown', path, error)
         return {}
@@ -217,19 +195,9 @@ def _number_or_none(value: float | None) -> float | None:
     return None if value is None or np.isnan(float(value)) else float(value)
 
 
-def first_occurrences(files: Sequence[str]) -> list[int]:
-    """Indices of the cases met for the first time: samplers repeat cases so that all processes get equally many."""
-    first: dict[str, int] = {}
-    for index, file in enumerate(files):
-        first.setdefault(file, index)
-    return list(first.values())
-
-
 def unique_case_names(files: Sequence[str]) -> list[str]:
-    """File names without folder and .nii.gz, with as many folders before them as it takes to tell cases apart."""
-    parts = [
-        (*PurePath(file).parts[:-1], PurePath(file).name.removesuffix(".gz").removesuffix(".nii")) for file in files
-    ]
+    """File names without folder and .nii.gz, with as many folders before them as it takes to distinguish the cases."""
+    parts = [PurePath(file.removesuffix(".gz").removesuffix(".nii")).parts for file in files]
     for depth in range(1, max(map(len, parts), default=0) + 1):
         names = ["/".join(part[-depth:]) for part in parts]
         if len(set(names)) == len(set(files)):
@@ -244,7 +212,7 @@ def _items(collection: Any) -> list[Mapping[str, Any]]:
     raise InputError("MetricsReport: the evaluator gives whole batches; set its decollate=True")
 
 
-def _file_of(item: Mapping[str, Any]) -> str | None:
+def case_file(item: Mapping[str, Any]) -> str | None:
     """Name of the label's file, which names the case, or of the image's, where they know it."""
     metas = (getattr(item.get(key), "meta", {}) for key in (CommonKeys.LABEL, CommonKeys.IMAGE))
     return next((meta[ImageMetaKey.FILENAME_OR_OBJ] for meta in metas if ImageMetaKey.FILENAME_OR_OBJ in meta), None)

@@ -33,12 +33,9 @@ PICTURES, TABLES, CONFIG = "pictures", "tables", "config"
 class MLflowRecord:
     """Complete the record that `--tracking mlflow` makes of a run, and see to it that it is the right run.
 
-    With that option MONAI adds its `MLFlowHandler` to a config's handlers: it logs the loss of every iteration and the
-    evaluator's metrics. This one, without which it would also go on in whatever run it finds unfinished, logs into the
-    same run:
-    - parameters: the settings given;
-    - metrics, by epoch: what `TrainingLog` logs, or the evaluator's metrics with their values per class;
-    - artifacts: the executed config, tables and pictures, after every validation and at the end.
+    MONAI's `MLFlowHandler` logs the loss of every iteration and the evaluator's metrics, into whatever run it finds
+    unfinished. This one adds the parameters, by epoch what `TrainingLog` logs or the evaluator's metrics per class, and
+    as artifacts the executed config, tables and pictures, after every validation and at the end.
 
     A training that resumes goes on in the run of the training before it with the same output folder; anything else is a
     run of its own. Without MONAI's handler on the engine nothing is done; with several processes only the first has it.
@@ -49,7 +46,8 @@ class MLflowRecord:
     Args:
         kind: what is run, such as "training": the name of the run, with the time.
         output_dir: folder of the files.
-        parameters: mappings of settings; of two with the same name the later counts.
+        parameters: settings by name.
+        plan: what the network is for, of which every entry and every entry of `training` is a parameter.
         files: names or patterns (`*.csv`) of tables and pictures within `output_dir`.
         evaluator: the engine that validates during a training, whose metrics go to the same run.
         class_names: the foreground classes, for an evaluator's metrics.
@@ -59,14 +57,16 @@ class MLflowRecord:
         self,
         kind: str,
         output_dir: str | Path,
-        parameters: Sequence[Mapping[str, Any]] = (),
+        parameters: Mapping[str, Any] | None = None,
+        plan: Mapping[str, Any] | None = None,
         files: Sequence[str] = (),
         evaluator: Engine | None = None,
         class_names: Sequence[str] = (),
     ) -> None:
         self.kind = kind
         self.output_dir = Path(output_dir).absolute()
-        self.parameters = {name: value for settings in parameters for name, value in settings.items()}
+        entries = {key: value for key, value in (plan or {}).items() if key not in ("training", "fingerprint")}
+        self.parameters = {**entries, **(plan or {}).get("training", {}), **(parameters or {})}
         self.files = list(files)
         self.evaluator = evaluator
         self.class_names = list(class_names)
@@ -90,7 +90,7 @@ class MLflowRecord:
         trackers = {one: tracker_of(one) for one in (engine, self.evaluator)}
         for one, tracker in trackers.items():
             if one is not None and tracker is not None:
-                replace_handlers(one, tracker, self.guarded)
+                replace_handlers(one, tracker, lambda handler: partial(self.handle, handler))
         self.recording = True
         with self.warning():
             run = self.choose_run(self.tracker, resumes=engine.state.epoch > 0)
@@ -98,7 +98,10 @@ class MLflowRecord:
             for tracker in trackers.values():
                 if tracker is not None:
                     tracker.cur_run = run
-            self.log_parameters(self.tracker, known=run.data.params)
+            settings = {allowed_name(name): str(value)[:LONGEST_VALUE] for name, value in self.parameters.items()}
+            # MLflow refuses to change the parameters of a run that goes on
+            new = [entities.Param(name, value) for name, value in settings.items() if name not in run.data.params]
+            self.tracker.client.log_batch(self.run_id, params=new)
 
     @contextmanager
     def warning(self) -> Iterator[None]:
@@ -108,10 +111,6 @@ class MLflowRecord:
         except (OSError, MlflowException) as error:
             self.recording = False
             logger.warning("not recorded by MLflow: %s", " ".join(str(error).split())[:LONGEST_VALUE])
-
-    def guarded(self, handler: Callable[..., None]) -> Callable[..., None]:
-        """A handler of MONAI's that does nothing while the store fails."""
-        return partial(self.handle, handler)
 
     def handle(self, handler: Callable[..., None], *engine: Engine) -> None:
         """Call one of MONAI's handlers, unless the store has failed since the last epoch."""
@@ -123,11 +122,8 @@ class MLflowRecord:
         """The last run of this kind with this output folder where it is gone on with, else a new one."""
         client = tracker.client
         found = client.get_experiment_by_name(tracker.experiment_name)
-        experiment = (
-            found.experiment_id
-            if found
-            else client.create_experiment(tracker.experiment_name, artifact_location=tracker.artifact_location)
-        )
+        place = {"artifact_location": tracker.artifact_location}
+        experiment = found.experiment_id if found else client.create_experiment(tracker.experiment_name, **place)
         tags = {KIND: self.kind, OUTPUT_DIR: str(self.output_dir)}
         every = client.search_runs([experiment], order_by=["attributes.start_time DESC"])
         earlier = [run for run in every if tags.items() <= run.data.tags.items()]
@@ -140,24 +136,15 @@ class MLflowRecord:
         name = tracker.run_name or f"{self.kind} {time.strftime('%Y-%m-%d %H:%M:%S')}"
         return client.create_run(experiment, run_name=name, tags=tags)
 
-    def log_parameters(self, tracker: MLFlowHandler, known: Mapping[str, str]) -> None:
-        """Log the settings; MLflow refuses to change those of a run that goes on."""
-        settings = {allowed_name(name): str(value)[:LONGEST_VALUE] for name, value in self.parameters.items()}
-        parameters = [entities.Param(name, value) for name, value in settings.items() if name not in known]
-        tracker.client.log_batch(self.run_id, params=parameters)
-
     def epoch_completed(self, engine: Any) -> None:
         """Log the numbers of the epoch, and the files if it was validated."""
         if self.tracker is None or not self.run_id:
             return
         details = getattr(engine.state, "metric_details", {})
-        numbers = getattr(engine.state, "epoch_log", None) or validation_columns(
-            engine.state.metrics, details, self.class_names
-        )
-        now = int(time.time() * 1000)
-        metrics = [
-            entities.Metric(allowed_name(name), value, now, engine.state.epoch) for name, value in numbers.items()
-        ]
+        logged = getattr(engine.state, "epoch_log", None)
+        numbers = logged or validation_columns(engine.state.metrics, details, self.class_names)
+        at = int(time.time() * 1000), engine.state.epoch
+        metrics = [entities.Metric(allowed_name(name), value, *at) for name, value in numbers.items()]
         self.recording = True
         with self.warning():
             self.tracker.client.log_batch(self.run_id, metrics=metrics)
@@ -171,7 +158,10 @@ class MLflowRecord:
         self.recording = True
         with self.warning():
             self.log_files(self.tracker)
-            self.log_config(self.tracker)
+            # MONAI writes the executed config but misses it where `--output_dir` is given on the command line
+            written = sorted(self.output_dir.glob("config_*.json"))
+            if written and not any(artifact and Path(artifact).is_file() for artifact in self.tracker.artifacts):
+                self.tracker.client.log_artifact(self.run_id, str(written[-1]), CONFIG)
             if not self.tracker.close_on_complete:
                 self.tracker.close()
 
@@ -179,16 +169,9 @@ class MLflowRecord:
         """Log the tables and pictures that there are."""
         for pattern in self.files:
             for file in sorted(self.output_dir.glob(pattern)):
-                if file.name.startswith(TEMPORARY_PREFIX):  # left by a run that was killed
-                    continue
-                folder = PICTURES if file.suffix == ".png" else TABLES
-                tracker.client.log_artifact(self.run_id, str(file), folder)
-
-    def log_config(self, tracker: MLFlowHandler) -> None:
-        """Log the executed config, which MONAI writes but misses where `--output_dir` is given on the command line."""
-        written = sorted(self.output_dir.glob("config_*.json"))
-        if written and not any(artifact and Path(artifact).is_file() for artifact in tracker.artifacts):
-            tracker.client.log_artifact(self.run_id, str(written[-1]), CONFIG)
+                if not file.name.startswith(TEMPORARY_PREFIX):  # left by a run that was killed
+                    folder = PICTURES if file.suffix == ".png" else TABLES
+                    tracker.client.log_artifact(self.run_id, str(file), folder)
 
 
 def tracker_of(engine: Engine | None) -> MLFlowHandler | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-import ignite.distributed as idist
 from ignite.engine import Events
 from tqdm import tqdm
+
+from ..processes import is_first
 
 REFRESH = 10  # iterations between two readings of the loss: reading one waits for the GPU
 
@@ -15,7 +16,7 @@ REFRESH = 10  # iterations between two readings of the loss: reading one waits f
 class Progress:
     """One bar over all iterations of an engine's run, with the epoch and the loss of a trainer.
 
-    ignite's `ProgressBar` starts anew every epoch and never tells when a training of a thousand epochs will end.
+    ignite's `ProgressBar` restarts every epoch and never shows when a training of a thousand epochs will end.
     Shown by the first process only; in a log file one line every half minute.
 
     Args:
@@ -35,7 +36,7 @@ class Progress:
 
     def open(self, engine: Any) -> None:
         """Start the bar, where a resumed run or a single evaluation stands."""
-        if self.bar is not None or idist.get_rank() > 0:
+        if self.bar is not None or not is_first():
             return
         length, first = engine.state.epoch_length, engine.state.epoch - 1
         evaluates = not hasattr(engine, "optimizer")

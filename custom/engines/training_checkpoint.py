@@ -9,17 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import ignite.distributed as idist
 import torch
 from ignite.engine import Events
 from torch import nn
 
 from ..errors import InputError
-from ..io.atomic_write import replacing, write_json
+from ..io.atomic_write import replacing
+from ..plans import PLAN_FILE, refuse_other_training, write_plan
+from ..processes import is_first
 
 logger = logging.getLogger(__name__)
-
-SETTINGS_FILE = "training.json"  # beside the weights
 
 
 class TrainingCheckpoint:
@@ -28,7 +27,7 @@ class TrainingCheckpoint:
     Files in `ckpt_dir`, each written atomically:
     - `model.pt`: the latest weights, a flat dictionary of tensors; the figures to report are these weights'.
     - `model_best.pt`: the weights of the best validation, whose score is optimistic: it chose them on that fold.
-    - `training.json`: the settings the weights were trained with, and the epoch.
+    - `plan.yaml`: what the network is for, what the training used, and the epoch.
     - `resume/checkpoint.pt`: weights, optimizer, schedule, loss scale, epoch and best score. Only tensors, numbers,
       strings and lists, so it loads with `weights_only=True`; MONAI's `CheckpointSaver` stores handlers' state that
       does not, and leaves out the best score.
@@ -37,7 +36,7 @@ class TrainingCheckpoint:
         ckpt_dir: folder of the files.
         network, optimizer, lr_scheduler: what is trained; the network may be wrapped for several processes.
         evaluator: validates during training; its best score is tracked.
-        settings: values that must be equal when a training resumes, e.g. fold and seed.
+        plan: what the training uses, which must be equal when it resumes, see `custom.plans.used_plan`.
         resume: go on from the checkpoint, if there is one; otherwise it is kept as `checkpoint_previous.pt`.
         interval: epochs between two saves; the last epoch is always saved.
     """
@@ -49,7 +48,7 @@ class TrainingCheckpoint:
         optimizer: torch.optim.Optimizer,
         lr_scheduler: torch.optim.lr_scheduler.LambdaLR,
         evaluator: Any = None,
-        settings: Mapping[str, Any] | None = None,
+        plan: Mapping[str, Any] | None = None,
         resume: bool = False,
         interval: int = 1,
     ) -> None:
@@ -59,7 +58,7 @@ class TrainingCheckpoint:
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
         self.evaluator = evaluator
-        self.settings = dict(settings or {})
+        self.plan = dict(plan or {})
         self.resume = resume
         self.interval = interval
 
@@ -77,7 +76,7 @@ class TrainingCheckpoint:
             return
         if self.resume:
             self.load(engine)
-        elif idist.get_rank() == 0:
+        elif is_first():
             kept = self.checkpoint.with_name("checkpoint_previous.pt")
             self.checkpoint.replace(kept)
             logger.warning("the training starts anew (pass --resume true to go on); the old checkpoint is now %s", kept)
@@ -88,20 +87,18 @@ class TrainingCheckpoint:
             state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
             raise InputError(f"{self.checkpoint} cannot be read: remove it to start anew") from error
-        refuse_other_settings(self.checkpoint, state["settings"], self.settings)
+        refuse_other_training(self.checkpoint, state["plan"], self.plan)
         if state["epoch"] > engine.state.max_epochs:
-            raise InputError(
-                f"{self.checkpoint} has {state['epoch']} epochs: pass --epochs {state['epoch']} or more to go on"
-            )
+            done = state["epoch"]
+            raise InputError(f"{self.checkpoint} has {done} epochs: pass --epochs {done} or more to go on")
         base_rates = [float(rate) for rate in self.lr_scheduler.base_lrs]
         try:
             unwrapped(self.network).load_state_dict(state["network"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.lr_scheduler.load_state_dict(state["lr_scheduler"])
         except (RuntimeError, ValueError) as error:
-            raise InputError(
-                f"{self.checkpoint} is of another network or optimizer: pass the overlays it was trained with"
-            ) from error
+            what = f"{self.checkpoint} is of another network or optimizer"
+            raise InputError(f"{what}: pass the overlays it was trained with") from error
         self.set_learning_rate(base_rates)
         if engine.scaler is not None and state["scaler"]:
             engine.scaler.load_state_dict(state["scaler"])
@@ -126,7 +123,7 @@ class TrainingCheckpoint:
         """Save every `interval` epochs and before the session ends, and the weights of the best validation."""
         epoch = engine.state.epoch
         self.refuse_diverged(epoch, engine.state.metrics.get("train_loss", 0.0))
-        if idist.get_rank() > 0:
+        if not is_first():
             return
         if self.evaluator is not None and self.evaluator.state.best_metric_epoch == epoch:
             save(self.folder / "model_best.pt", weights(self.network))
@@ -135,16 +132,13 @@ class TrainingCheckpoint:
 
     def completed(self, engine: Any) -> None:
         """Say which weights are where, the last epoch's first."""
-        if idist.get_rank() > 0:
+        if not is_first():
             return
         logger.info("weights of epoch %d: %s", engine.state.epoch, self.folder / "model.pt")
-        if self.evaluator is not None and self.evaluator.state.best_metric_epoch > 0:
-            logger.info(
-                "weights of the best validation (epoch %d, %.3f, optimistic: chosen on the validated cases): %s",
-                self.evaluator.state.best_metric_epoch,
-                self.evaluator.state.best_metric,
-                self.folder / "model_best.pt",
-            )
+        best = self.evaluator.state if self.evaluator is not None else None
+        if best is not None and best.best_metric_epoch > 0:
+            score = f"epoch {best.best_metric_epoch}, {best.best_metric:.3f}, optimistic: chosen on the validated cases"
+            logger.info("weights of the best validation (%s): %s", score, self.folder / "model_best.pt")
 
     def save(self, engine: Any) -> None:
         """Write the weights and the checkpoint, which comes last: after a kill in between, the epoch is done again."""
@@ -157,10 +151,12 @@ class TrainingCheckpoint:
             "epoch": engine.state.epoch,
             "best_metric": float(best.best_metric) if best is not None else -1.0,
             "best_metric_epoch": int(best.best_metric_epoch) if best is not None else -1,
-            "settings": self.settings,
+            "plan": self.plan,
         }
         save(self.folder / "model.pt", state["network"])
-        write_json(self.folder / SETTINGS_FILE, {"epoch": engine.state.epoch, **self.settings})
+        if self.plan:
+            training = {**self.plan.get("training", {}), "epoch": engine.state.epoch}
+            write_plan(self.folder / PLAN_FILE, {**self.plan, "training": training})
         save(self.checkpoint, state)
 
     def refuse_diverged(self, epoch: int, loss: float = 0.0) -> None:
@@ -170,21 +166,9 @@ class TrainingCheckpoint:
         """
         finite = all(bool(torch.isfinite(parameter).all()) for parameter in self.network.parameters())
         if not finite or not math.isfinite(loss):
-            what = f"the loss is {loss}" if finite else "weights are not finite"
-            raise InputError(
-                f"the training diverged in epoch {epoch} ({what}); nothing of it was saved in "
-                f"{self.folder}: lower --learning_rate and go on from the last good epoch with --resume true"
-            )
-
-
-def refuse_other_settings(file: Path, trained: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Raise an `InputError` that names the first setting in which a training differs from what is wanted now."""
-    for key, value in wanted.items():
-        if key in trained and trained[key] != value:
-            raise InputError(
-                f"{file} was trained with {key} {trained[key]}, not {value}: pass --{key} {trained[key]} "
-                "(or the overlays of that training), or another --ckpt_dir"
-            )
+            what = f"epoch {epoch} ({f'the loss is {loss}' if finite else 'weights are not finite'})"
+            remedy = "lower --learning_rate and go on from the last good epoch with --resume true"
+            raise InputError(f"the training diverged in {what}; nothing of it was saved in {self.folder}: {remedy}")
 
 
 def unwrapped(network: nn.Module) -> nn.Module:

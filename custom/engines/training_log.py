@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +17,9 @@ from ignite.engine import Engine, Events
 from monai.utils import CommonKeys, convert_to_numpy
 
 from ..errors import InputError
-from ..io.atomic_write import replacing
+from ..io.write_errors import unwritable
+from ..processes import is_first, together
+from ..reports.text_table import write_csv
 from ..reports.training_curves import (
     EPOCH,
     GRADIENT_NORM,
@@ -39,22 +42,17 @@ Row = dict[str, str]
 class TrainingLog:
     """Log each epoch of a MONAI trainer as a row of a CSV file and redraw the curves.
 
-    Columns: epoch; iterations since the start of training; seconds spent on the epoch's iterations, validation not
-    counted; the learning rate of its last iteration; loss and each `loss/TERM`, means over the epoch's iterations and
-    all processes; `gradient_norm/NAME`, from `trainer.state.gradient_norms` where something keeps it; after a
-    validation `validation/METRIC` and `validation/METRIC/CLASS`, the latter from metrics that give a value per class or
-    from the details (cases, classes) the evaluator keeps, averaged over the cases that have the class. Columns come as
-    their first values do, and cells without a value are empty.
+    Columns: epoch; iterations since the start of training; seconds of the epoch's iterations, without validation; the
+    learning rate of its last iteration; loss and each `loss/TERM`, means over the epoch's iterations and all processes;
+    `gradient_norm/NAME`, from `trainer.state.gradient_norms` where something keeps it; after a validation
+    `validation/METRIC` and `validation/METRIC/CLASS`, see `validation_columns`. `engine.state.epoch_log` has the
+    numbers of the epoch by column in the first process, which alone writes.
 
-    In the first process `engine.state.epoch_log` has the numbers of the epoch by the name of their column, for handlers
-    that come after this one.
+    The loss is summed on its device and read once per epoch; a trainer with `decollate=True` reads it itself in each
+    iteration, which makes a GPU wait.
 
-    The loss is summed on its device and read once per epoch. A trainer with `decollate=True` reads it itself in each
-    iteration: give the trainer `decollate=False` to spare a GPU that wait.
-
-    A run that starts at epoch 1 begins a new log; the old one is kept as `LOG_FILE.previous`. A run that resumes from a
-    checkpoint goes on in the old log, whose later rows are dropped: they were overtaken by the resume. Only the first
-    process writes. A disk that fills up during the run costs a warning, not the run.
+    A run that starts at epoch 1 begins a new log; the old one is kept as `LOG_FILE.previous`. One that resumes goes on
+    in the old log without its later rows. A disk that fills up during the run costs a warning, not the run.
 
     Args:
         log_file: the CSV.
@@ -63,7 +61,6 @@ class TrainingLog:
         loss: the loss function, whose mapping `terms`, if it has one, holds the named terms of the last iteration.
         evaluator: the engine that validates, from any handler of the trainer.
         class_names: the foreground classes, in the order of the metrics' channels.
-        interval: epochs between two drawings; the end of the run is drawn in any case.
         title: title of the picture.
     """
 
@@ -75,22 +72,17 @@ class TrainingLog:
         loss: Any = None,
         evaluator: Engine | None = None,
         class_names: Sequence[str] = (),
-        interval: int = 1,
         title: str = "",
     ) -> None:
-        if interval < 1:
-            raise InputError(f"TrainingLog: interval is {interval}; give the epochs between two drawings, at least 1")
         self.log_file = Path(log_file)
         self.curves_file = None if curves_file is None else Path(curves_file)
         self.optimizer = optimizer
         self.loss = loss
         self.evaluator = evaluator
         self.class_names = list(class_names)
-        self.interval = interval
         self.title = title
-        self._rows: list[Row] = []
+        self._rows: list[Row] | None = None  # until the first epoch of a run
         self._epoch = 0
-        self._is_open = False
         self._learning_rate = float("nan")
         self._start_seconds = self._end_seconds = 0.0
         self._sums: dict[str, torch.Tensor] = {}
@@ -106,41 +98,34 @@ class TrainingLog:
         engine.add_event_handler(Events.ITERATION_STARTED, self._note_learning_rate)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._add_iteration)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._log_epoch)
-        engine.add_event_handler(Events.COMPLETED, self._draw_at_end)
         if self.evaluator is not None:
             self.evaluator.add_event_handler(Events.COMPLETED, self._take_validation)
 
     def _expect_new_run(self, _: Engine) -> None:
-        self._is_open = False
+        self._rows = None
 
     def _start_epoch(self, engine: Engine) -> None:
         # Checkpoints are loaded by other handlers of STARTED, so only now is it known where the run goes on.
-        if not self._is_open:
-            self._open(done=engine.state.epoch - 1)
+        if self._rows is None:
+            self._rows = self._old_rows(done=engine.state.epoch - 1) if is_first() else []
         self._epoch = engine.state.epoch
         self._sums, self._counts, self._validation = {}, {}, {}
         self._start_seconds = self._end_seconds = time.perf_counter()
 
-    def _open(self, done: int) -> None:
-        """Take up the log after `done` epochs."""
-        self._is_open = True
-        self._rows = []
-        if idist.get_rank() != 0:
-            return
+    def _old_rows(self, done: int) -> list[Row]:
+        """The rows of `done` epochs, with which the log is written anew."""
+        rows: list[Row] = []
         try:
-            if self.log_file.exists():
-                if done == 0:
-                    self.log_file.replace(self.log_file.with_name(f"{self.log_file.name}.previous"))
-                else:
-                    self._rows = [row for row in read_rows(self.log_file) if _epoch_of(row, self.log_file) <= done]
-            write_rows(self.log_file, self._rows)
-        except (UnicodeDecodeError, csv.Error) as error:
+            if self.log_file.exists() and done == 0:
+                self.log_file.replace(self.log_file.with_name(f"{self.log_file.name}.previous"))
+            elif self.log_file.exists():
+                rows = [row for row in read_rows(self.log_file) if int(row[EPOCH]) <= done]
+            write_rows(self.log_file, rows)
+        except (KeyError, ValueError, csv.Error) as error:  # no column of epochs, no number in it, no text
             raise InputError(f"{self.log_file}: no training log to go on with ({error}); move it away") from error
         except OSError as error:
-            raise InputError(
-                f"{self.log_file}: the training log cannot be written ({error.strerror or error}); "
-                "choose another output folder or make room"
-            ) from error
+            raise unwritable(error, self.log_file, "pass another --output_dir") from error
+        return rows
 
     def _note_learning_rate(self, _: Engine) -> None:
         # Schedules step when iterations or epochs complete, after which the optimizer holds the rate of what follows.
@@ -157,12 +142,12 @@ class TrainingLog:
 
     def _add(self, name: str, value: torch.Tensor | float) -> None:
         tensor = torch.as_tensor(value).detach().float()
-        self._sums[name] = self._sums[name] + tensor if name in self._sums else tensor.clone()
+        self._sums[name] = self._sums.get(name, 0) + tensor
         self._counts[name] = self._counts.get(name, 0) + 1
 
     def _log_epoch(self, engine: Engine) -> None:
         means = mean_over_processes(self._sums, self._counts)
-        if idist.get_rank() != 0:
+        if self._rows is None or not is_first():
             return
         norms = getattr(engine.state, "gradient_norms", None) or {}
         numbers = {
@@ -180,8 +165,11 @@ class TrainingLog:
         }
         self._rows.append(row)
         self._write()
-        if self._epoch % self.interval == 0:
-            self._draw()
+        if self.curves_file is not None:
+            try:
+                draw_training_curves(self.log_file, self.curves_file, self.title)
+            except (OSError, InputError) as error:
+                logger.warning("%s: not drawn (%s)", self.curves_file, error)
 
     def _take_validation(self, engine: Engine) -> None:
         """Keep the metrics for this epoch's row, or add them to it where the epoch was logged before its validation."""
@@ -192,23 +180,11 @@ class TrainingLog:
             self._rows[-1].update(_cells(self._validation))
             self._write()
 
-    def _draw_at_end(self, _: Engine) -> None:
-        if idist.get_rank() == 0 and self._rows:
-            self._draw()
-
     def _write(self) -> None:
         try:
-            write_rows(self.log_file, self._rows)
+            write_rows(self.log_file, self._rows or [])
         except OSError as error:
             logger.warning("%s: not written (%s); the next epoch tries again", self.log_file, error)
-
-    def _draw(self) -> None:
-        if self.curves_file is None:
-            return
-        try:
-            draw_training_curves(self.log_file, self.curves_file, self.title)
-        except (OSError, InputError) as error:
-            logger.warning("%s: not drawn (%s)", self.curves_file, error)
 
 
 def mean_over_processes(sums: Mapping[str, torch.Tensor], counts: Mapping[str, int]) -> dict[str, float]:
@@ -216,13 +192,12 @@ def mean_over_processes(sums: Mapping[str, torch.Tensor], counts: Mapping[str, i
     names = sorted(sums)
     values = torch.stack([sums[name] for name in names]).tolist() if names else []
     own = {name: (value, counts[name]) for name, value in zip(names, values, strict=True)}
-    every = cast(list[dict[str, tuple[float, int]]], idist.all_gather(own)) if idist.get_world_size() > 1 else [own]
-    totals: dict[str, tuple[float, int]] = {}
+    every = cast(list[dict[str, tuple[float, int]]], idist.all_gather(own)) if together() else [own]
+    totals: defaultdict[str, np.ndarray] = defaultdict(lambda: np.zeros(2))
     for part in every:
-        for name, (value, count) in part.items():
-            total, number = totals.get(name, (0.0, 0))
-            totals[name] = (total + value, number + count)
-    return {name: total / number for name, (total, number) in totals.items()}
+        for name, total in part.items():
+            totals[name] += total
+    return {name: float(total / number) for name, (total, number) in totals.items()}
 
 
 def validation_columns(
@@ -242,7 +217,8 @@ def validation_columns(
         per_class = values if values.ndim == 1 and values.size > 1 else None
         if values.size == 1:
             columns[VALIDATION + name] = float(values.item())
-            per_class = _mean_over_cases(details.get(name))
+            cases = _as_numbers(details.get(name))
+            per_class = np.ma.masked_invalid(cases).mean(axis=0).filled(np.nan) if cases.ndim == 2 else None
         if per_class is not None and per_class.size > 1:
             names = _names_of_channels(per_class.size, class_names)
             columns |= {f"{VALIDATION}{name}/{one}": float(v) for one, v in zip(names, per_class, strict=True)}
@@ -257,21 +233,10 @@ def _as_numbers(value: Any) -> np.ndarray:
         return np.empty(0)
 
 
-def _mean_over_cases(detail: Any) -> np.ndarray | None:
-    """(cases, classes) to a mean per class over the cases with a finite value, nan where there is none."""
-    values = _as_numbers(detail)
-    if values.ndim != 2:
-        return None
-    finite = np.isfinite(values)
-    sums, counts = np.where(finite, values, 0).sum(axis=0), finite.sum(axis=0)
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-
-
 def _names_of_channels(number: int, class_names: Sequence[str]) -> list[str]:
-    if number == len(class_names):
-        return list(class_names)
-    if class_names and number == len(class_names) + 1:
-        return ["background", *class_names]
+    for names in (list(class_names), ["background", *class_names]):
+        if number == len(names):
+            return names
     return [f"class_{c}" for c in range(1, number + 1)]
 
 
@@ -282,33 +247,11 @@ def read_rows(log_file: Path) -> list[Row]:
 
 
 def write_rows(log_file: Path, rows: Sequence[Row]) -> None:
-    """Write the log whole, atomically, with the columns of all rows grouped by what they are."""
-    with replacing(log_file) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, _columns(rows), restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _columns(rows: Iterable[Row]) -> list[str]:
-    """The columns every log has, then the others in the order they came, kind by kind."""
+    """Write the log whole, atomically: the columns every log has, then the others by kind, in the order they came."""
     seen = dict.fromkeys(name for row in rows for name in row if name not in FIRST_COLUMNS)
-    kinds = [[name for name in seen if name.startswith(kind)] for kind in COLUMN_KINDS]
-    known = [*FIRST_COLUMNS, *(name for kind in kinds for name in kind)]
-    return [*known, *(name for name in seen if name not in known)]
-
-
-def _epoch_of(row: Row, log_file: Path) -> int:
-    try:
-        return int(row[EPOCH])
-    except (KeyError, ValueError):
-        raise InputError(
-            f"{log_file}: a row has the epoch {row.get(EPOCH)!r}, so it is no training log to go on with; move it away"
-        ) from None
+    others = sorted(seen, key=lambda name: [not name.startswith(kind) for kind in COLUMN_KINDS])
+    write_csv(log_file, rows, [*FIRST_COLUMNS, *others])
 
 
 def _cells(values: Mapping[str, float]) -> Row:
-    return {name: _cell(value) for name, value in values.items()}
-
-
-def _cell(value: float) -> str:
-    return f"{value:.8g}"
+    return {name: f"{value:.8g}" for name, value in values.items()}

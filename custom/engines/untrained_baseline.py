@@ -1,4 +1,4 @@
-"""The score of the network before its first step, to be shown beside the trained one."""
+"""The score of the network before its first step, to be shown with the trained one."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import ignite.distributed as idist
 import torch
 from ignite.engine import Events
 
 from ..io.atomic_write import write_json
+from ..processes import is_first
 
 
 class UntrainedBaseline:
@@ -38,7 +38,7 @@ class UntrainedBaseline:
         """Measure and write."""
         self.evaluator.run()
         self.evaluator.state.best_metric, self.evaluator.state.best_metric_epoch = -1, -1
-        if idist.get_rank() == 0:
+        if is_first():
             means = torch.nanmean(self.evaluator.state.metric_details[self.metric], dim=0).tolist()
             scores = [None if math.isnan(mean) else mean for mean in means]  # JSON knows no nan
             write_json(self.file, {"untrained network": dict(zip(self.class_names, scores, strict=True))})

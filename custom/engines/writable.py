@@ -1,11 +1,11 @@
-"""Find out that results cannot be written before they are computed."""
+"""Refuse folders that cannot be written before anything is computed."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
 
-from ..errors import InputError
+from ..io.write_errors import reporting_unwritable
 
 
 def make_writable(*folders: str, remedy: str = "pass another --output_dir or --ckpt_dir") -> None:
@@ -15,9 +15,7 @@ def make_writable(*folders: str, remedy: str = "pass another --output_dir or --c
         InputError: naming the folder, the reason and the remedy.
     """
     for folder in folders:
-        try:
+        with reporting_unwritable(folder, remedy):
             Path(folder).mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
                 pass
-        except OSError as error:
-            raise InputError(f"{folder} cannot be written ({error.strerror}): {remedy}") from error

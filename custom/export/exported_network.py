@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from monai.utils import convert_to_tensor
 from torch import nn
 from torch.export.passes import move_to_device_pass
 
-from .carried_facts import refuse_other_network
+from ..errors import InputError
+from .carried_plan import FACTS, MULTIPLES, carried_content
 from .formats import ONNX, TORCH_EXPORT, TORCHSCRIPT, readable_format
 from .onnx_session import CPU, onnx_session
 from .program_archive import refuse_pickled_objects
@@ -24,39 +26,52 @@ class ExportedNetwork(nn.Module):
 
     Args:
         predict: images (batch, channels, *spatial) -> logits (batch, classes, *spatial).
+        multiple: the numbers of which the images' sizes must be multiples, where known.
     """
 
-    def __init__(self, predict: Predictor) -> None:
+    def __init__(self, predict: Predictor, multiple: Sequence[int] = (1, 1, 1)) -> None:
         super().__init__()
         self.predict = (predict,)  # in a tuple no module of this one: programs of torch.export refuse `eval()`
+        self.multiple = tuple(multiple)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Logits."""
         return self.predict[0](convert_to_tensor(image, track_meta=False))
 
+    def size_multiple(self) -> list[int]:
+        """The numbers of which the images' sizes must be multiples, 1 where the file does not say."""
+        return list(self.multiple)
 
-def load_exported(
-    file: str | Path, device: str | torch.device = "cpu", expected: Mapping[str, Any] | None = None
-) -> ExportedNetwork:
-    """The network in a .ts, .pt2 or .onnx file, on a device.
+
+def load_exported(file: str | Path, device: str | torch.device = "cpu") -> ExportedNetwork:
+    """The network in a .ts, .pt2 or .onnx file (its ending tells the format), on a device.
 
     The first two are programs of PyTorch: load only those of people whom you would let run code on your machine. An
     ONNX file is arithmetic alone.
 
-    Args:
-        file: what `export` or one of MONAI's commands wrote; its ending tells the format.
-        device: where it computes.
-        expected: what the file must say of its network: facts (`class_names`, `spacing`) -> values.
-
     Raises:
-        InputError: there is no such file, it cannot be read, is of another network, or onnxruntime is missing.
+        InputError: there is no such file, it cannot be read, or onnxruntime is missing.
     """
     path, place = Path(file), torch.device(device)
     with readable_format(path) as kind:
-        if expected:
-            refuse_other_network(path, expected)
         load = {TORCHSCRIPT: load_torchscript, TORCH_EXPORT: load_program, ONNX: load_onnx}[kind]
-        return ExportedNetwork(load(path, place))
+        return ExportedNetwork(load(path, place), carried_content(path).get(FACTS, {}).get(MULTIPLES, (1, 1, 1)))
+
+
+def load_tensorrt(file: str | Path, device: str | torch.device = "cuda") -> ExportedNetwork:
+    """The network that `python -m monai.bundle trt_export` wrote; arguments as of `load_exported`.
+
+    Raises:
+        InputError: torch_tensorrt is missing, the device is no NVIDIA GPU, or the file cannot be used.
+    """
+    try:
+        import_module("torch_tensorrt")  # which teaches torch.jit.load its engines
+    except (ImportError, OSError) as error:
+        remedy = "pip install torch-tensorrt, or leave out configs/inference_trt.yaml"
+        raise InputError(f"TensorRT needs the package torch_tensorrt of this PyTorch's version: {remedy}") from error
+    if torch.device(device).type != "cuda":
+        raise InputError(f"TensorRT needs an NVIDIA GPU, not device {device}: leave out configs/inference_trt.yaml")
+    return load_exported(file, device)
 
 
 def load_torchscript(file: Path, device: torch.device) -> Predictor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,77 +13,59 @@ import torch
 from monai.bundle import ConfigParser, ckpt_export, onnx_export
 from torch import nn
 
-from ..bundle_configs import (
-    NETWORK,
-    OTHER_TRAINING,
-    config_file,
-    known_settings,
-    made_entry,
-    overlay_files,
-    refuse_other_training,
-)
-from ..engines.fitting_weights import load_fitting_weights
+from ..bundle_configs import NETWORK, config_file, made_entry
+from ..engines.fitting_weights import load_fitting_weights, refuse_missing_weights
 from ..engines.writable import make_writable
 from ..errors import InputError
 from ..io.atomic_write import TEMPORARY_PREFIX
+from ..networks import size_multiple
 from .accurate_instance_norm import TRANSLATIONS, has_onnxscript
-from .carried_facts import CARRIED, FACTS, INTENSITY
-from .dynamic_sizes import dynamic_sizes, least_sizes, multiples
+from .carried_plan import CARRIED, FACTS, MULTIPLES, PLAN
+from .dynamic_sizes import dynamic_sizes, least_sizes
 from .formats import TORCH_EXPORT, TORCHSCRIPT, format_of
-from .onnx_metadata import add_onnx_metadata
+from .onnx_session import add_onnx_metadata
 
 logger = logging.getLogger(__name__)
 
-INTENSITY_FILE = "intensity.json"
-STATED = ("class_names", "spacing", "patch_size", "num_channels")
-NORMALISATION = "normalisation"  # a setting of some bundles
+FITTING = "its plan.yaml is of another training; restore it, or pass other weights"
 
 
-def export(
-    bundle: str | Path,
-    output: str | Path,
-    overlays: str | Sequence[str] = "",
-    weights: str | Path = "",
-    settings: Mapping[str, Any] | None = None,
-) -> str:
+def export(bundle: str | Path, output: str | Path, ckpt_dir: str | Path = "", checkpoint: str | Path = "") -> str:
     """Write a trained network as a file that runs without this project.
 
     TorchScript (.ts) needs PyTorch only, also from C++; torch.export (.pt2) is PyTorch's successor to it; ONNX (.onnx)
     runs in onnxruntime and many others. All take batches and images of any size that the network can halve evenly. Each
-    file carries the metadata, the inference config with its overlays, and what its user must know (export.json):
-    classes, spacing, patch, statistics for CT, and of which numbers an image's sizes must be multiples. Scans must be
-    prepared as the inference config says. Files of others: .ts and .pt2 are programs, which can do whatever you can, an
-    .onnx file is arithmetic alone.
+    file carries the metadata, the inference config and export.json: the plan (classes, spacing, patch, statistics for
+    CT) and of which numbers an image's sizes must be multiples. Scans must be prepared as the inference config says.
+    Files of others: .ts and .pt2 are programs, which can do whatever you can, an .onnx file is arithmetic alone.
 
     Args:
         bundle: folder of the bundle.
         output: the file; its ending, .ts, .pt2 or .onnx, chooses the format.
-        overlays: configs of the bundle (hippocampus), or files, that the network was trained with, with "," between.
-        weights: the trained model.pt; by default the one where a training with these overlays leaves it.
-        settings: values of inference.yaml's first block, as in training, such as "{'filters': [16, 32, 64]}".
+        ckpt_dir: folder of the training, with model.pt and plan.yaml; by default the bundle's models.
+        checkpoint: other weights, with their plan.yaml next to them.
 
     Returns:
         The file's path.
 
     Raises:
-        InputError: there is no such bundle, config, setting or file of weights, the weights do not fit, or the folder
+        InputError: there is no such bundle, config or file of weights, the weights do not fit their plan, or the folder
             of the file cannot be written.
     """
     root, file = Path(str(bundle)).expanduser(), Path(str(output)).expanduser()
     kind = format_of(file)
-    configs = [config_file(root, name) for name in ("metadata.json", "inference.yaml")] + overlay_files(root, overlays)
-    parser = read_configs(configs)
-    changed = known_settings(settings, parser.get())
-    parser.update({"bundle_root": str(root), **changed})
-    model = Path(str(weights or parser.get_parsed_content("checkpoint"))).expanduser()
+    configs = [config_file(root, name) for name in ("metadata.json", "inference.yaml")]
+    model = trained_weights(root, ckpt_dir, checkpoint)
+    parser = ConfigParser()
+    parser.read_meta(str(configs[0]))
+    parser.read_config(str(configs[1]))
+    parser.update({"bundle_root": str(root), "checkpoint": str(model)})
     network = made_entry(parser, NETWORK, root)
-    load_fitting_weights(model, network, OTHER_TRAINING)
-    refuse_other_training(model, parser)
-    facts = {"format": kind, **export_facts(parser, model)}
+    load_fitting_weights(model, network, FITTING)
     make_writable(str(file.parent), remedy="pass another --output")
     # under its own name, which a TorchScript archive keeps inside
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=TEMPORARY_PREFIX) as folder:
-        carried = [*configs, write_settings(Path(folder), changed, facts)]
+        carried = [configs[0], *write_carried(Path(folder), configs[1], parser, kind)]
         temporary = Path(folder) / file.name
         if kind == TORCH_EXPORT:
             write_program(network, parser, carried, temporary)
@@ -94,49 +76,39 @@ def export(
     return str(file)
 
 
-def read_configs(configs: Sequence[Path]) -> ConfigParser:
-    """The parser of the configs, the first of which is the metadata."""
-    parser = ConfigParser()
-    parser.read_meta(str(configs[0]))
-    parser.read_config([str(file) for file in configs[1:]])
-    return parser
+def trained_weights(root: Path, ckpt_dir: str | Path = "", checkpoint: str | Path = "") -> Path:
+    """The weights that a command is told of: a file, those in a training's folder, or those in a bundle's models.
 
-
-def export_facts(parser: ConfigParser, weights: Path) -> dict[str, Any]:
-    """What a user of the file must know, without evaluating the config.
-
-    Also the statistics that CT is normalised with, where the training left them beside the weights.
+    Raises:
+        InputError: there are none.
     """
-    known = {name: parser.get_parsed_content(name) for name in STATED}
-    known["axes"] = axes_of(parser)
-    if NORMALISATION in parser:
-        known[NORMALISATION] = parser.get_parsed_content(NORMALISATION)
-    intensity = weights.with_name(INTENSITY_FILE)
-    if intensity.is_file():
-        known[INTENSITY] = json.loads(intensity.read_text(encoding="utf-8"))
-    return {
+    folder = Path(str(ckpt_dir)).expanduser() if ckpt_dir else root / "models"
+    model = Path(str(checkpoint)).expanduser() if checkpoint else folder / "model.pt"
+    refuse_missing_weights(model, "pass the --ckpt_dir of a training")
+    return model
+
+
+def write_carried(folder: Path, config: Path, parser: ConfigParser, kind: str) -> list[Path]:
+    """Write inference.json, the config with the plan in it, and export.json, the plan and what else a user must know.
+
+    `config` is inference.yaml, `parser` that of the configs, told of the weights.
+    """
+    plan, multiple = parser.get_parsed_content(PLAN), multiple_of(parser)
+    facts = {
+        "format": kind,
         "version": parser["_meta_"]["version"],
-        **known,
         "input": "image (batch, channels, *sizes), float32",
         "output": "pred (batch, background and classes, *sizes), logits",
-        "sizes_are_multiples_of": multiples(parser.get_parsed_content("strides")),
-        "sizes_are_at_least": least_sizes(
-            parser.get_parsed_content("strides"), parser.get_parsed_content("patch_size")
-        ),
+        MULTIPLES: multiple,
+        "sizes_are_at_least": least_sizes(multiple, plan["patch_size"]),
     }
-
-
-def axes_of(parser: ConfigParser) -> str | None:
-    """The directions of the network's axes, such as RAS, that the preprocessing turns images to."""
-    transforms = parser["preprocessing"]["transforms"]
-    return next((str(one["axcodes"]) for one in transforms if "axcodes" in one), None)
-
-
-def write_settings(folder: Path, settings: Mapping[str, Any], facts: Mapping[str, Any]) -> Path:
-    """export.json: an overlay of the settings, with the facts under `export`."""
-    file = folder / CARRIED
-    file.write_text(json.dumps({**settings, FACTS: facts}, indent=2), encoding="utf-8")
-    return file
+    contents = {
+        f"{config.stem}.json": {**ConfigParser.load_config_file(str(config)), PLAN: plan},
+        CARRIED: {PLAN: plan, FACTS: facts},
+    }
+    for name, content in contents.items():
+        (folder / name).write_text(json.dumps(content, indent=2), encoding="utf-8")
+    return [folder / name for name in contents]
 
 
 def write_with_monai(kind: str, weights: Path, parser: ConfigParser, configs: Sequence[Path], file: Path) -> None:
@@ -174,13 +146,18 @@ def write_program(network: nn.Module, parser: ConfigParser, configs: Sequence[Pa
 
 def example_image(parser: ConfigParser) -> torch.Tensor:
     """A small batch to trace with, of two: one would be taken as fixed."""
-    sizes = least_sizes(parser.get_parsed_content("strides"), parser.get_parsed_content("patch_size"))
+    sizes = least_sizes(multiple_of(parser), parser.get_parsed_content("patch_size"))
     return torch.zeros(2, parser.get_parsed_content("num_channels"), *sizes)
 
 
 def sizes_of(parser: ConfigParser) -> dict[int, Any]:
     """Which sizes the exported network takes."""
-    return dynamic_sizes(parser.get_parsed_content("strides"), parser.get_parsed_content("patch_size"))
+    return dynamic_sizes(multiple_of(parser), parser.get_parsed_content("patch_size"))
+
+
+def multiple_of(parser: ConfigParser) -> list[int]:
+    """The numbers of which an image's sizes must be multiples."""
+    return size_multiple(parser.get_parsed_content(NETWORK))
 
 
 def carried_files(configs: Sequence[Path]) -> dict[str, str]:

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import product
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from tqdm import tqdm
+from nibabel.affines import voxel_sizes
 
 from ..datalist.layouts import case_name, image_files
 from ..errors import InputError
-from ..io.atomic_write import write_json
-from ..io.volume import Volume, affine_text, read_volume, shape_text, voxel_size
+from ..io.volume import Volume, affine_text, read_volume, shape_text
+from ..progress import map_with_progress
 
 logger = logging.getLogger(__name__)
 
-CACHE_VERSION = 1
 GRID_TOLERANCE_MM = 1e-2  # rounding of a header's quaternion moves a corner by less, a voxel of any scan is larger
 LISTED_PROBLEMS = 10
 CHUNK_VOXELS = 1 << 20
@@ -51,14 +46,6 @@ class CaseFacts:
         return tuple(sorted(value for value in self.label_voxels if value != 0))
 
 
-class Grid(NamedTuple):
-    """Where the voxels of a file lie."""
-
-    file: str
-    shape: tuple[int, ...]
-    affine: np.ndarray
-
-
 def inspect_case(case: dict[str, Any], num_classes: int | None = None) -> CaseFacts:
     """Read the files of a case once, wholly, and say what is wrong with them.
 
@@ -66,42 +53,14 @@ def inspect_case(case: dict[str, Any], num_classes: int | None = None) -> CaseFa
         case: ``{"image": file or list of channel files, "label": file}``; the label may be absent.
         num_classes: labels must be whole numbers from 0 to `num_classes` - 1; None accepts any whole number.
     """
-    return _with_class_problem(_read_case(case), num_classes)
-
-
-def inspect_cases(
-    cases: Sequence[dict[str, Any]],
-    num_classes: int | None = None,
-    cache_file: str | Path | None = None,
-    num_workers: int | None = None,
-    description: str = "checking data",
-) -> list[CaseFacts]:
-    """`inspect_case` for many, in threads (unpacking and numpy leave Python's lock) under a progress bar.
-
-    Sound cases are remembered in `cache_file` (JSON) by path, size and time of change of their files and not read
-    again until one of these changes; a cache that cannot be understood is ignored and replaced. Several processes may
-    share it.
-
-    Raises:
-        InputError: `cache_file` cannot be written.
-    """
-    states = [_file_states(case) for case in cases]
-    known = _read_cache(cache_file)
-    todo = [number for number, state in enumerate(states) if state is None or json.dumps(state) not in known]
-    read = _map_with_progress(_read_case, [cases[number] for number in todo], num_workers, description)
-    fresh = dict(zip(todo, read, strict=True))
-    facts = [fresh[number] if number in fresh else known[json.dumps(states[number])] for number in range(len(cases))]
-    sound = [number for number, fact in fresh.items() if not fact.problems and states[number] is not None]
-    if cache_file is not None and sound:
-        _write_cache(cache_file, known, {json.dumps(states[number]): fresh[number] for number in sound})
-    return [_with_class_problem(fact, num_classes) for fact in facts]
+    return with_class_problem(facts_of(case, read_volumes(case)), num_classes)
 
 
 def foreground_classes(
     cases: Sequence[dict[str, Any]], num_workers: int | None = None, description: str = "reading labels"
 ) -> dict[str, tuple[int, ...]]:
     """Case name -> its foreground classes, from the labels alone; none, with a warning, where one is unreadable."""
-    found = _map_with_progress(_read_foreground, cases, num_workers, description)
+    found = map_with_progress(_read_foreground, cases, description, num_workers=num_workers)
     return {case_name(case): classes for case, classes in zip(cases, found, strict=True)}
 
 
@@ -139,6 +98,19 @@ def only_usable(cases: Sequence[dict[str, Any]], facts: Sequence[CaseFacts]) -> 
     return usable
 
 
+def with_class_problem(facts: CaseFacts, num_classes: int | None) -> CaseFacts:
+    """The same with one more problem where label values lie outside 0 to `num_classes` - 1; None accepts any."""
+    outside = [value for value in facts.label_voxels if num_classes is not None and not 0 <= value < num_classes]
+    if num_classes is None or not outside:
+        return facts
+    shown = ", ".join(str(value) for value in outside[:5]) + (", ..." if len(outside) > 5 else "")
+    problem = (
+        f"{facts.label}: label values {shown} are outside the classes 0 to {num_classes - 1}; "
+        "correct the label or class_names"
+    )
+    return dataclasses.replace(facts, problems=[*facts.problems, problem])
+
+
 def count_values(voxels: np.ndarray) -> dict[float, int]:
     """Value -> number of voxels, in chunks: the memory needed does not grow with the volume.
 
@@ -160,35 +132,54 @@ def count_values(voxels: np.ndarray) -> dict[float, int]:
     return counts
 
 
-def _read_case(case: dict[str, Any]) -> CaseFacts:
-    """Everything but the comparison with the number of classes, so that a cache serves any number."""
+def read_volumes(case: dict[str, Any]) -> list[Volume | InputError]:
+    """The files of a case in order, the label last; in place of a file that cannot be used what is wrong with it."""
+    return [_volume_or_error(file) for file in image_files(case) + label_files(case)]
+
+
+def facts_of(case: dict[str, Any], volumes: Sequence[Volume | InputError]) -> CaseFacts:
+    """What a case's files hold, from `read_volumes`; all but the comparison with a number of classes."""
+    images, labels = image_files(case), label_files(case)
     problems: list[str] = []
-    grids: list[Grid] = []
     label_voxels: dict[int, int] = {}
-    label = str(case["label"]) if case.get("label") else None
-    for file, is_label in [*((image, False) for image in image_files(case)), *([(label, True)] if label else [])]:
-        try:
-            volume = read_volume(file)
-        except InputError as error:
-            problems.append(str(error))
-            continue
-        if is_label:
-            label_voxels, found = _inspect_label(volume)
+    for number, volume in enumerate(volumes):
+        if isinstance(volume, InputError):
+            problems.append(str(volume))
+        elif number < len(images):
+            problems += _intensity_problem(volume)
         else:
-            found = _intensity_problem(volume)
-        problems += found
-        grids.append(Grid(file, volume.voxels.shape, volume.affine))
-    problems += [line for grid in grids[1:] for line in _grid_problem(grids[0], grid)]
+            label_voxels, found = _inspect_label(volume)
+            problems += found
+    sound = [one for one in volumes if isinstance(one, Volume)]
+    problems += [line for other in sound[1:] for line in _grid_problem(sound[0], other)]
     return CaseFacts(
         name=case_name(case),
-        images=image_files(case),
-        label=label,
-        shape=[int(size) for size in grids[0].shape] if grids else [],
-        spacing=[round(float(size), 6) for size in voxel_size(grids[0].affine)] if grids else [],
-        affine=grids[0].affine.tolist() if grids else [],
+        images=images,
+        label=labels[0] if labels else None,
+        shape=[int(size) for size in sound[0].voxels.shape] if sound else [],
+        spacing=[round(float(size), 6) for size in voxel_sizes(sound[0].affine)] if sound else [],
+        affine=sound[0].affine.tolist() if sound else [],
         label_voxels=label_voxels,
         problems=problems,
     )
+
+
+def facts_from_json(entry: dict[str, Any]) -> CaseFacts:
+    """What `dataclasses.asdict` gave, after JSON made text of the label values."""
+    counts = {int(value): int(number) for value, number in entry["label_voxels"].items()}
+    return CaseFacts(**{**entry, "label_voxels": counts})
+
+
+def label_files(case: dict[str, Any]) -> list[str]:
+    """The file of the label, where the case has one."""
+    return [str(case["label"])] if case.get("label") else []
+
+
+def _volume_or_error(file: str) -> Volume | InputError:
+    try:
+        return read_volume(file)
+    except InputError as error:
+        return error
 
 
 def _intensity_problem(volume: Volume) -> list[str]:
@@ -212,11 +203,11 @@ def _inspect_label(volume: Volume) -> tuple[dict[int, int], list[str]]:
     return {round(value): values[value] for value in sorted(values)}, []
 
 
-def _grid_problem(image: Grid, other: Grid) -> list[str]:
-    if image.shape != other.shape:
-        here, there = shape_text(other.shape), shape_text(image.shape)
+def _grid_problem(image: Volume, other: Volume) -> list[str]:
+    if image.voxels.shape != other.voxels.shape:
+        here, there = shape_text(other.voxels.shape), shape_text(image.voxels.shape)
         return [f"{other.file}: shape {here} differs from {there} of {image.file}; bring both onto one grid"]
-    corners = np.array([(*corner, 1) for corner in product(*((0, size - 1) for size in image.shape))])
+    corners = np.array([(*corner, 1) for corner in product(*((0, size - 1) for size in image.voxels.shape))])
     apart = np.linalg.norm(corners @ (image.affine - other.affine).T, axis=1).max()
     if apart <= GRID_TOLERANCE_MM:
         return []
@@ -224,20 +215,6 @@ def _grid_problem(image: Grid, other: Grid) -> list[str]:
         f"{other.file}: affine {affine_text(other.affine)} lies up to {apart:.3g} mm apart from "
         f"{affine_text(image.affine)} of {image.file}; resample one onto the other, or correct the wrong header"
     ]
-
-
-def _with_class_problem(facts: CaseFacts, num_classes: int | None) -> CaseFacts:
-    if num_classes is None:
-        return facts
-    outside = [value for value in facts.label_voxels if not 0 <= value < num_classes]
-    if not outside:
-        return facts
-    shown = ", ".join(str(value) for value in outside[:5]) + (", ..." if len(outside) > 5 else "")
-    problem = (
-        f"{facts.label}: label values {shown} are outside the classes 0 to {num_classes - 1}; "
-        "correct the label or class_names"
-    )
-    return dataclasses.replace(facts, problems=[*facts.problems, problem])
 
 
 def _read_foreground(case: dict[str, Any]) -> tuple[int, ...]:
@@ -248,64 +225,3 @@ def _read_foreground(case: dict[str, Any]) -> tuple[int, ...]:
     for problem in problems:
         logger.warning("%s", problem)
     return tuple(value for value in counts if value != 0)
-
-
-def _map_with_progress(
-    function: Any, cases: Sequence[dict[str, Any]], num_workers: int | None, description: str
-) -> list[Any]:
-    """`function` of every case, in order; of several processes of one run only the first shows its progress."""
-    if not cases:
-        return []
-    hidden = os.environ.get("RANK", "0") != "0"
-    with ThreadPoolExecutor(num_workers or min(4, os.cpu_count() or 1)) as pool:
-        results = pool.map(function, cases)
-        return list(tqdm(results, total=len(cases), desc=description, unit="case", disable=hidden))
-
-
-def _file_states(case: dict[str, Any]) -> list[list[Any]] | None:
-    """Path, size and time of change of each file: what a cached fact depends on. None where a file is missing."""
-    files = image_files(case) + ([str(case["label"])] if case.get("label") else [])
-    try:
-        states = [Path(file).stat() for file in files]
-    except OSError:
-        return None
-    return [[file, state.st_size, state.st_mtime_ns] for file, state in zip(files, states, strict=True)]
-
-
-def _read_cache(cache_file: str | Path | None) -> dict[str, CaseFacts]:
-    """State of the files, as JSON -> facts; empty where the cache is absent, damaged or something else."""
-    if cache_file is None or not Path(cache_file).is_file():
-        return {}
-    try:
-        content = json.loads(Path(cache_file).read_text(encoding="utf-8"))
-        if content["version"] != CACHE_VERSION:
-            return {}
-        return {json.dumps(entry["files"]): _facts_from_json(entry["facts"]) for entry in content["cases"]}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        logger.info("%s is no cache of case facts and is made anew", cache_file)
-        return {}
-
-
-def _facts_from_json(entry: dict[str, Any]) -> CaseFacts:
-    counts = {int(value): int(number) for value, number in entry["label_voxels"].items()}
-    return CaseFacts(**{**entry, "label_voxels": counts})
-
-
-def _write_cache(cache_file: str | Path, known: dict[str, CaseFacts], fresh: dict[str, CaseFacts]) -> None:
-    """Both together, a file's older states left out, sorted: processes that do this at once write the same."""
-    replaced = {_paths(state) for state in fresh}
-    kept = {state: facts for state, facts in known.items() if _paths(state) not in replaced}
-    entries = [
-        {"files": json.loads(state), "facts": dataclasses.asdict(facts)} for state, facts in (kept | fresh).items()
-    ]
-    content = {"version": CACHE_VERSION, "cases": sorted(entries, key=lambda entry: entry["files"])}
-    try:
-        write_json(cache_file, content)
-    except OSError as error:
-        raise InputError(
-            f"{cache_file} cannot be written ({error.strerror}); pass a facts_file in a folder that can be written"
-        ) from error
-
-
-def _paths(state: str) -> tuple[str, ...]:
-    return tuple(file for file, *_ in json.loads(state))

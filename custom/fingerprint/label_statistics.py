@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
-from tqdm import tqdm
 
 from ..datalist.layouts import scan_name
 from ..errors import InputError
 from ..ignore_index import IGNORE_INDEX
 from ..io.volume import read_volume
+from ..progress import map_with_progress
 from .integrity import count_values
 
 
@@ -46,13 +43,12 @@ def label_facts(
     file: str | Path,
     class_ids: Collection[int],
     min_component_ml: float = 0.1,
-    ignore_index: int = IGNORE_INDEX,
     name: str = "",
 ) -> LabelFacts:
-    """Read a label map and describe its classes; other values than `class_ids` and `ignore_index` are passed over.
+    """Read a label map and describe its classes; other values than `class_ids` and the ignore index are passed over.
 
-    A component is what hangs together by faces, edges or corners (a thin oblique vessel on thick slices touches by
-    its corners only); smaller ones than `min_component_ml` are not counted. `name` is by default the file's, without
+    Components are 26-connected (a thin oblique vessel on thick slices touches by its corners only); smaller ones than
+    `min_component_ml` are not counted. `name` is by default the file's, without
     ending.
 
     Raises:
@@ -70,7 +66,7 @@ def label_facts(
         name=name or scan_name(file),
         volumes_ml={class_id: counts.get(class_id, 0) * voxel_ml for class_id in class_ids},
         components=components,
-        ignored_voxels=counts.get(ignore_index, 0),
+        ignored_voxels=counts.get(IGNORE_INDEX, 0),
     )
 
 
@@ -79,25 +75,22 @@ def many(
     class_ids: Collection[int],
     num_workers: int | None = None,
     names: Sequence[str] | None = None,
-    min_component_ml: float = 0.1,
-    ignore_index: int = IGNORE_INDEX,
     description: str = "measuring labels",
 ) -> Iterator[LabelFacts]:
     """`label_facts` of every file, in order, in threads under a progress bar; an unreadable file has a `problem`.
 
-    Each thread holds one label map; of several processes of one run only the first shows its progress.
+    Each thread holds one label map.
     """
-    measure = partial(
-        _facts_or_problem, class_ids=class_ids, min_component_ml=min_component_ml, ignore_index=ignore_index
-    )
-    named = [scan_name(file) for file in files] if names is None else names
-    hidden = os.environ.get("RANK", "0") != "0"
-    pool = ThreadPoolExecutor(num_workers or min(4, os.cpu_count() or 1))
-    try:
-        results = pool.map(measure, files, named)
-        yield from tqdm(results, total=len(files), desc=description, unit="case", disable=hidden)
-    finally:
-        pool.shutdown(cancel_futures=True)
+
+    def measure(named: tuple[str | Path, str]) -> LabelFacts:
+        file, name = named
+        try:
+            return label_facts(file, class_ids, name=name)
+        except InputError as error:
+            return LabelFacts(name, problem=str(error))
+
+    named = list(zip(files, names or map(scan_name, files), strict=True))
+    return map_with_progress(measure, named, description, num_workers=num_workers)
 
 
 def count_components(mask: np.ndarray, voxel_ml: float, min_component_ml: float = 0.0) -> int:
@@ -126,10 +119,3 @@ def read_label_map(file: str | Path) -> LabelMap:
     for index in range(voxels.shape[-1]):  # slice by slice: scaled values need eight bytes a voxel
         voxels[..., index] = np.rint(volume.voxels[..., index] * volume.slope + volume.intercept)
     return LabelMap(voxels, volume.affine)
-
-
-def _facts_or_problem(file: str | Path, name: str, **options: object) -> LabelFacts:
-    try:
-        return label_facts(file, name=name, **options)  # type: ignore[arg-type]
-    except InputError as error:
-        return LabelFacts(name, problem=str(error))

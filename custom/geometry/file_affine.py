@@ -1,4 +1,4 @@
-"""The affine as a file states it, kept beside the one that its scan is resampled by."""
+"""The affine as a file states it, kept with the one that its scan is resampled by."""
 
 from __future__ import annotations
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import torch
 from monai.data import MetaTensor
 
 from ..errors import InputError
 
-MAX_SHIFT = 0.1  # voxels of the network's grid by which the axes may diverge over a whole image
+MAX_SHIFT = 0.01  # voxels of the network's grid by which parallel axes may diverge over a whole image: rounding
 HALF_VOXEL = 0.5 + 1e-3
 
 
@@ -81,11 +82,14 @@ class NativeGrid:
     """The grid a scan was stored on, seen from the network's grid.
 
     Args:
-        axes: for each axis of the network's grid, the native axis along it.
+        axes: for each axis of the network's grid, the native axis nearest to it.
+        directions: steps (3, 3) on the network's grid, columns, of a native voxel along each of those axes, where
+            the two grids are sheared or turned against each other; None: their axes are parallel.
     """
 
-    def __init__(self, axes: Sequence[GridAxis]) -> None:
+    def __init__(self, axes: Sequence[GridAxis], directions: np.ndarray | None = None) -> None:
         self.axes = tuple(axes)
+        self.directions = directions
 
     @property
     def size(self) -> tuple[int, ...]:
@@ -97,38 +101,53 @@ class NativeGrid:
         native_axes = [axis.native_axis for axis in self.axes]
         return volume.permute([native_axes.index(i) for i in range(len(native_axes))])
 
+    def plane(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """For grids that are not parallel, where the native voxels of a plane of `size` lie on the network's grid.
 
-def native_grid(
-    affine: Any, size: Sequence[int], native_affine: Any, native_size: Sequence[int], name: str = "the image"
-) -> NativeGrid:
-    """The native grid seen from a network's grid whose axes are parallel to the native ones.
+        Returns:
+            Coordinates (3, rows, columns) in network voxels, brought into the network's grid, and whether each voxel
+            belongs to the image (rows, columns), in the sense of `GridAxis`.
+        """
+        where = self._coordinates(index, *(np.arange(size) for size in self.size[1:]))
+        last = np.array([axis.size - 1 for axis in self.axes]).reshape(3, 1, 1)
+        beyond = np.abs(where - last / 2) > last / 2 + HALF_VOXEL
+        return np.clip(where, 0, last), ~np.any(beyond, axis=0)
+
+    def planes_near(self, start: int, stop: int) -> Iterator[int]:
+        """For grids that are not parallel, the native planes that may come near the network's planes start to stop."""
+        ends = [np.array([0, size - 1]) for size in self.size[1:]]
+        for index in range(self.size[0]):
+            corners = self._coordinates(index, *ends)[0]
+            if corners.max() > start - 1 and corners.min() < stop + 1:
+                yield index
+
+    def _coordinates(self, plane: int, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Network voxels (3, rows, columns) at which some native voxels of a plane lie."""
+        assert self.directions is not None
+        offsets = np.array([axis.offset for axis in self.axes]) + self.directions[:, 0] * plane
+        lateral = self.directions[:, 1, None, None] * rows[:, None] + self.directions[:, 2, None, None] * columns
+        return offsets[:, None, None] + lateral
+
+
+def native_grid(affine: Any, size: Sequence[int], native_affine: Any, native_size: Sequence[int]) -> NativeGrid:
+    """The native grid seen from a network's grid.
 
     Args:
         affine: from voxels of the network's grid to millimetres, 4 x 4.
         size: voxels of the network's grid.
         native_affine: from voxels of the scan as it was stored to millimetres.
         native_size: voxels of the scan as it was stored.
-        name: what to call the image in an error.
-
-    Raises:
-        InputError: where the two grids are turned or sheared against each other.
     """
     mapping = np.linalg.solve(np.asarray(affine, dtype=float), np.asarray(native_affine, dtype=float))
-    axes = np.abs(mapping[:3, :3]).argmax(axis=1)
-    scales = mapping[range(3), axes]
-    oblique = np.abs(mapping[:3, :3])
-    oblique[range(3), axes] = 0
-    if sorted(axes) != [0, 1, 2] or (oblique @ (np.asarray(native_size) - 1)).max() > MAX_SHIFT:
-        raise InputError(
-            f"{name}: the axes of the network's grid {_in_one_line(affine)} are not parallel to those of the scan "
-            f"{_in_one_line(native_affine)} (gantry tilt?); resample it onto a grid with right angles"
-        )
-    return NativeGrid(
-        [
-            GridAxis(int(native), int(native_size[native]), int(length), float(scale), float(offset))
-            for native, length, scale, offset in zip(axes, size, scales, mapping[:3, 3], strict=True)
-        ]
-    )
+    order = np.argsort(nib.orientations.io_orientation(mapping)[:, 0])  # of the native axes, as the network's
+    directions = mapping[:3, order]
+    axes = [
+        GridAxis(int(native), int(native_size[native]), int(size[i]), float(directions[i, i]), float(mapping[i, 3]))
+        for i, native in enumerate(order)
+    ]
+    oblique = np.abs(directions - np.diag(np.diag(directions)))
+    reach = oblique @ (np.asarray(native_size)[order] - 1)
+    return NativeGrid(axes, directions if reach.max() > MAX_SHIFT else None)
 
 
 def native_grid_of(image: torch.Tensor) -> NativeGrid:
@@ -144,10 +163,9 @@ def native_grid_of(image: torch.Tensor) -> NativeGrid:
             "read it with LoadImaged, or pass return_grid 'network'"
         )
     assert isinstance(image, MetaTensor)
-    name = np.asarray(meta.get("filename_or_obj", "the image")).ravel()[0]
     affine, native_affine = (unbatched(matrix, 2) for matrix in (image.affine, meta["original_affine"]))
     native_size = unbatched(meta["spatial_shape"], 1).astype(int)
-    return native_grid(affine, image.shape[-3:], native_affine, native_size.tolist(), str(name))
+    return native_grid(affine, image.shape[-3:], native_affine, native_size.tolist())
 
 
 def on_native_grid(volume: torch.Tensor, image: torch.Tensor) -> MetaTensor:
@@ -162,10 +180,16 @@ def on_native_grid(volume: torch.Tensor, image: torch.Tensor) -> MetaTensor:
 def nearest_on_native_grid(volume: torch.Tensor, grid: NativeGrid, fill: Sequence[int]) -> torch.Tensor:
     """A volume (channels, *network) at the nearest native voxels; `fill`: value of each channel outside of it."""
     result = torch.stack([volume.new_full(grid.size, value) for value in fill])
+    if grid.directions is not None:
+        for index in range(grid.size[0]):
+            where, inside = grid.plane(index)
+            z, y, x = torch.as_tensor(np.floor(where[:, inside] + 0.5).astype(np.int64), device=volume.device)
+            result[:, index, torch.as_tensor(inside, device=volume.device)] = volume[:, z, y, x]
+        return torch.stack([grid.in_native_order(channel) for channel in result])
     z, y, x = (torch.as_tensor(axis.nearest[axis.inside], device=volume.device) for axis in grid.axes)
-    inside = tuple(axis.inside for axis in grid.axes)
+    box = tuple(axis.inside for axis in grid.axes)
     for channel, values in zip(result, volume, strict=True):
-        channel[inside] = values[z[:, None, None], y[:, None], x]
+        channel[box] = values[z[:, None, None], y[:, None], x]
     return torch.stack([grid.in_native_order(channel) for channel in result])
 
 
@@ -184,7 +208,3 @@ def span(chosen: np.ndarray) -> slice:
 def shifted(voxels: slice, by: int) -> slice:
     """The slice moved along its axis."""
     return slice(voxels.start + by, voxels.stop + by)
-
-
-def _in_one_line(affine: Any) -> str:
-    return str(np.round(np.asarray(affine, dtype=float)[:3], 4).tolist())

@@ -1,7 +1,6 @@
 """Inferers."""
 
 from .direct import DirectInferer
-from .sliding_window import EvenWindowInferer
-from .streaming_sliding_window import StreamedWindowInferer
+from .streaming_sliding_window import StreamingSlidingWindowInferer
 
-__all__ = ["DirectInferer", "EvenWindowInferer", "StreamedWindowInferer"]
+__all__ = ["DirectInferer", "StreamingSlidingWindowInferer"]

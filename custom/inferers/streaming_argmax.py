@@ -1,23 +1,23 @@
-"""Arg-max of class probabilities that come a few planes at a time, on the network's grid or on the native one."""
+"""Arg-max of class scores that come a few planes at a time, on the network's grid or on the native one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 
 from ..geometry.native_grid import GridAxis, NativeGrid, shifted, span
 
 Box = tuple[slice, slice, slice]
 NATIVE_PLANES_AT_ONCE = 8
-# An arg-max among K classes has an interpolated probability of 1/K at least, hence one of the interpolated voxels has.
-# Sums of half precision probabilities are not exactly 1.
-SAFETY = 0.99
 CERTAIN = 255
 
 
 class NetworkArgmax:
-    """Label map on the grid the probabilities come on.
+    """Label map on the grid the scores come on.
 
     Args:
         size: voxels of that grid (z, y, x).
@@ -29,42 +29,49 @@ class NetworkArgmax:
         self.volume = torch.zeros((2 if confidence else 1, *size), dtype=torch.uint8, device=device)
         self.next_plane = 0
 
-    def add(self, largest: torch.Tensor, labels: torch.Tensor) -> None:
+    def add(self, probability: torch.Tensor, labels: torch.Tensor) -> None:
         """Take in the largest probability and its class of the next planes (planes, y, x)."""
         planes = slice(self.next_plane, self.next_plane + len(labels))
         self.volume[0, planes] = labels
         if len(self.volume) > 1:
-            self.volume[1, planes] = as_byte(largest)
+            self.volume[1, planes] = as_byte(probability)
         self.next_plane = planes.stop
 
 
 class NativeArgmax:
-    """Label map on the native grid: every class's probability interpolated linearly, then arg-max.
+    """Label map on the native grid: every class's score interpolated linearly, then arg-max.
 
-    Equal to interpolating all probabilities at once, of which it never holds more than one class of a few planes: as
-    the planes come, each class competes for the native voxels in the box where it can win. The lower class wins a tie.
-    Voxels outside the network's grid (see `GridAxis`) are background.
+    Equal to interpolating all scores at once, of which it never holds more than a few planes: as the planes come, each
+    class competes for the native voxels in the box where it can win. The lower class wins a tie. Voxels outside the
+    network's grid (see `GridAxis`) are background. Where the axes of the two grids are not parallel (a tilted gantry),
+    the native voxels between the planes at hand are looked up one by one, which takes several times as long.
 
     Args:
         grid: the native grid.
-        confidence: add a second channel, the largest interpolated probability times 255, rounded (outside: 255).
+        logits: whether scores are logits, else probabilities.
+        confidence: add a second channel, the largest interpolated probability times 255, rounded (outside: 255); of
+            logits, the largest softmax of those interpolated.
         device: where the result is kept.
     """
 
-    def __init__(self, grid: NativeGrid, confidence: bool, device: torch.device) -> None:
+    def __init__(self, grid: NativeGrid, logits: bool, confidence: bool, device: torch.device) -> None:
         self.grid = grid
+        self.logits = logits
         self.labels = torch.zeros(grid.size, dtype=torch.uint8, device=device)
         self.bytes = torch.full_like(self.labels, CERTAIN) if confidence else None
         self.next_plane = 0
         self.last: torch.Tensor | None = None
 
-    def add(self, probabilities: torch.Tensor) -> None:
-        """Take in the probabilities (classes, planes, y, x) of the next planes of the network's grid."""
-        first, self.next_plane = self.next_plane, self.next_plane + probabilities.shape[1]
-        planes = self._completed_planes(first)
-        if planes.start < planes.stop:
-            self._label(probabilities, planes)
-        self.last = probabilities[:, -1].clone()
+    def add(self, scores: torch.Tensor) -> None:
+        """Take in the scores (classes, planes, y, x) of the next planes of the network's grid."""
+        first, self.next_plane = self.next_plane, self.next_plane + scores.shape[1]
+        if self.grid.directions is not None:
+            self._label_points(scores, first)
+        else:
+            planes = self._completed_planes(first)
+            if planes.start < planes.stop:
+                self._label(scores, planes)
+        self.last = scores[:, -1:].clone()
 
     @property
     def volume(self) -> torch.Tensor:
@@ -72,53 +79,84 @@ class NativeArgmax:
         volumes = [self.labels] if self.bytes is None else [self.labels, self.bytes]
         return torch.stack([self.grid.in_native_order(volume) for volume in volumes])
 
+    def _label_points(self, scores: torch.Tensor, first: int) -> None:
+        """Label the native voxels, of a grid that is not parallel, that read one of `scores` and none still to come."""
+        slab = scores if self.last is None else torch.cat([self.last, scores], dim=1)
+        start = self.next_plane - slab.shape[1]
+        size = np.array(slab.shape[1:])[:, None]
+        for index in self.grid.planes_near(first, self.next_plane):
+            where, inside = self.grid.plane(index)
+            upper = np.ceil(where[0])
+            chosen = inside & (upper >= first) & (upper < self.next_plane)
+            places = (where[:, chosen] - [[start], [0], [0]]) * 2 / np.maximum(size - 1, 1) - 1
+            points = torch.as_tensor(places[::-1].T.copy(), dtype=slab.dtype, device=slab.device)
+            sampled = F.grid_sample(slab[None], points[None, None, None], padding_mode="border", align_corners=True)
+            values = sampled[0, :, 0, 0]
+            largest, labels = values.max(dim=0)
+            voxels = torch.as_tensor(chosen, device=slab.device)
+            self.labels[index, voxels] = labels.byte()
+            if self.bytes is not None:
+                self.bytes[index, voxels] = as_byte(largest_probability(values, largest, self.logits))
+
     def _completed_planes(self, first: int) -> slice:
         """The native planes that read one of the network planes from `first` on, and none still to come."""
         axis = self.grid.axes[0]
         complete = (axis.upper >= first) & (axis.upper < self.next_plane)
         return span(complete & axis.is_inside)
 
-    def _label(self, probabilities: torch.Tensor, planes: slice) -> None:
+    def _label(self, scores: torch.Tensor, planes: slice) -> None:
         """Label some native planes, class by class."""
         _, y, x = self.grid.axes
         whole = (planes, y.inside, x.inside)
-        largest = torch.zeros_like(self.labels[planes], dtype=torch.float32)
-        for class_id, newest in enumerate(probabilities):
-            slab = newest if self.last is None else torch.cat([self.last[class_id : class_id + 1], newest])
-            first = self.next_plane - len(slab)
-            box = whole if class_id == 0 else self._box(slab, SAFETY / len(probabilities), first, planes)
-            if all(side.start < side.stop for side in box):
-                self._compete(class_id, slab, first, box, largest[:, box[1], box[2]], planes.start)
+        largest = torch.full(self.labels[planes].shape, -torch.inf, device=scores.device)
+        total = torch.full_like(largest, -torch.inf) if self.logits and self.bytes is not None else None
+        background = self._slab(scores, 0)
+        first = self.next_plane - len(background)
+        for class_id in range(len(scores)):
+            slab = self._slab(scores, class_id)
+            box = whole if class_id == 0 or total is not None else self._box(slab > background, first, planes)
+            for part, candidate in self._interpolated(slab, first, box):
+                place = (shifted(part[0], -planes.start), *part[1:])
+                self.labels[part].masked_fill_(candidate > largest[place], class_id)
+                if total is not None:
+                    total[place] = torch.logaddexp(total[place], candidate)
+                largest[place] = torch.maximum(largest[place], candidate)
         if self.bytes is not None:
-            self.bytes[whole] = as_byte(largest[:, y.inside, x.inside])
+            probability = largest if total is None else (largest - total).exp()
+            self.bytes[whole] = as_byte(probability[:, y.inside, x.inside])
 
-    def _box(self, slab: torch.Tensor, threshold: float, first: int, planes: slice) -> Box:
-        """The voxels of native `planes` that read a voxel where a class reaches `threshold`; sides may be empty.
+    def _slab(self, scores: torch.Tensor, class_id: int) -> torch.Tensor:
+        """A class's scores on the planes at hand, the last of the previous ones included."""
+        return scores[class_id] if self.last is None else torch.cat([self.last[class_id], scores[class_id]])
 
-        `slab` holds the class's probabilities on the network's planes from `first` on.
+    def _box(self, ahead: torch.Tensor, first: int, planes: slice) -> Box:
+        """The voxels of native `planes` that a class may win; sides may be empty.
+
+        Interpolation is monotonic, also as rounded: a class not ahead of background at any voxel that is read stays
+        behind it.
+
+        Args:
+            ahead: whether the class's score exceeds that of background, on the network's planes from `first` on.
+            first: plane of the network's grid.
+            planes: native planes.
         """
-        chosen = [span((slab.amax(dim=others) >= threshold).cpu().numpy()) for others in ((1, 2), (0, 2), (0, 1))]
+        rows = ahead.any(dim=2)
+        chosen = [span(some.cpu().numpy()) for some in (rows.any(dim=1), rows.any(dim=0), ahead.any(dim=1).any(dim=0))]
         chosen[0] = shifted(chosen[0], first)
         z, y, x = (axis.touching(side) for axis, side in zip(self.grid.axes, chosen, strict=True))
         return slice(max(z.start, planes.start), min(z.stop, planes.stop)), y, x
 
-    def _compete(
-        self, class_id: int, slab: torch.Tensor, first: int, box: Box, largest: torch.Tensor, first_native: int
-    ) -> None:
-        """Give a class the native voxels of `box` where its interpolated probability exceeds `largest`, and raise that.
-
-        `slab` begins at the network's plane `first`, `largest` (planes, *box's sides) at the native one `first_native`.
-        """
+    def _interpolated(self, slab: torch.Tensor, first: int, box: Box) -> Iterator[tuple[Box, torch.Tensor]]:
+        """A class's scores in parts of a box of native voxels; `slab` begins at the network's plane `first`."""
+        if any(side.start >= side.stop for side in box):
+            return
         reads = [axis.reads(side) for axis, side in zip(self.grid.axes, box, strict=True)]
         values = slab[shifted(reads[0], -first), reads[1], reads[2]]
         for dim in (2, 1):  # the axis along which voxels are gathered slowest comes first, while there are few
             values = interpolated(values, dim, self.grid.axes[dim], box[dim], reads[dim].start)
         for start in range(box[0].start, box[0].stop, NATIVE_PLANES_AT_ONCE):
             planes = slice(start, min(start + NATIVE_PLANES_AT_ONCE, box[0].stop))
-            candidate = interpolated(values, 0, self.grid.axes[0], planes, reads[0].start)
-            best = largest[shifted(planes, -first_native)]
-            self.labels[planes, box[1], box[2]].masked_fill_(candidate > best, class_id)
-            best.copy_(torch.maximum(best, candidate))
+            yield (planes, *box[1:]), interpolated(values, 0, self.grid.axes[0], planes, reads[0].start)
 
 
 def interpolated(values: torch.Tensor, dim: int, axis: GridAxis, native: slice, first: int) -> torch.Tensor:
@@ -129,6 +167,16 @@ def interpolated(values: torch.Tensor, dim: int, axis: GridAxis, native: slice, 
     )
     weight = weight.reshape([-1 if i == dim else 1 for i in range(3)])
     return (_taken(values, dim, lower) * (1 - weight)).add_(_taken(values, dim, upper) * weight)
+
+
+def largest_probability(scores: torch.Tensor, largest: torch.Tensor, logits: bool) -> torch.Tensor:
+    """The largest probability, from scores (classes, ...) and the largest of them."""
+    if not logits:
+        return largest
+    total = torch.zeros_like(largest)
+    for values in scores:  # a softmax of all would double the memory
+        total += (values - largest).exp()
+    return total.reciprocal()
 
 
 def as_byte(probability: torch.Tensor) -> torch.Tensor:

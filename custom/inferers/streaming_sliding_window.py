@@ -1,4 +1,4 @@
-"""Label maps of whole scans on their own grid, streamed: no volume of class probabilities ever exists."""
+"""Label maps of whole scans on their own grid, streamed: no volume of class scores ever exists."""
 
 from __future__ import annotations
 
@@ -15,49 +15,48 @@ from ..geometry.native_grid import native_grid_of, nearest_on_native_grid, on_na
 from .class_confidence import ClassConfidence
 from .direct import autocast_on
 from .slab_accumulator import SlabAccumulator
-from .sliding_window import ALL_CHANNELS, Predictor, main_output, mirrored_mean, pad_to_window
-from .streaming_argmax import CERTAIN, NativeArgmax, NetworkArgmax
-from .window_plan import Place, Window, WindowPlan, WindowRow, count_plain_windows
+from .sliding_window import main_output, mirrored_mean, pad_to_window
+from .streaming_argmax import CERTAIN, NativeArgmax, NetworkArgmax, largest_probability
+from .window_plan import Window, WindowPlan, count_plain_windows
 
+AVERAGES = ("probabilities", "logits")
 RETURN_GRIDS = ("exact", "fast", "network")
 PRECISIONS = {"float32": torch.float32, "float16": torch.float16}
 MAX_CLASSES = 255  # of a uint8 label map whose highest value means something else
+ALL_CHANNELS: tuple[Any, ...] = (slice(None), slice(None))
 Predict = Callable[[torch.Tensor], torch.Tensor]
 
 
-class StreamedWindowInferer(Inferer):
+class StreamingSlidingWindowInferer(Inferer):
     """Sliding-window prediction whose memory hardly depends on the number of classes or the length of the scan.
 
-    Class probabilities of overlapping windows are added up in a slab one window deep that moves along the first axis;
-    finished planes are labelled at once, on the network's grid or on the grid the scan was stored on. The result needs
-    no `Invertd`: it has the geometry of the scan's file.
+    Class scores of windows, spread evenly at half-window steps, are added up with Gaussian weights in a slab one window
+    deep that moves along the first axis; finished planes are labelled at once, on the network's grid or on the grid the
+    scan was stored on. The result needs no `Invertd`: it has the geometry of the scan's file.
 
-    Args:
+    Args, an InputError where one has no such value:
         roi_size: window size in voxels; also the least size the image is padded to (with 0).
+        average: what is averaged over windows and interpolated, "probabilities" or, as nnU-Net does, "logits".
         windows: which windows are run, "all", "efficient" or "lateral": see `WindowPlan`, also for what each loses.
         mirror_axes: spatial axes to mirror; logits are averaged over all 2^n combinations. None or empty: no mirroring.
         autocast: precision of the network, as in `DirectInferer`.
-        return_grid: "exact": probabilities are interpolated linearly to the native grid, then arg-max; "fast": arg-max
+        return_grid: "exact": their means are interpolated linearly to the native grid, then arg-max; "fast": arg-max
             on the network's grid, then the nearest label; "network": arg-max, on the grid of the input. Native voxels
             more than half a network voxel outside of the input, such as those cropped away, are background.
-        confidence: add a second channel, the largest mean probability times 255, rounded.
-        accumulate: precision in which probabilities are added up, "float32", "float16", or "auto": float16 on CUDA.
-        tubular: class ids of long thin organs, for the efficient plan.
-        min_foreground_voxels: for the efficient plan, see `WindowPlan`.
-        min_face_voxels: for the efficient plan, see `WindowPlan`.
+        confidence: add a second channel, the largest probability times 255, rounded; of logits, the softmax of means.
+        accumulate: precision of the sum, "float32", "float16", or "auto": float16 for probabilities on CUDA.
+        tubular, min_foreground_voxels, min_face_voxels: for the efficient plan, see `WindowPlan`.
         sw_batch_size: windows predicted at once.
 
     After each call `report` holds the number of windows run ("windows"), that of the plain grid of half-window steps
-    ("windows_all"), and for each foreground class found the mean of the largest probability over the voxels given that
-    class, on the network's grid ("confidence": {class id: mean}).
-
-    Raises:
-        InputError: for an option that is none of the above.
+    ("windows_all"), and the mean of the largest probability over the voxels given each foreground class, on the
+    network's grid ("confidence": {class id: mean}).
     """
 
     def __init__(
         self,
         roi_size: Sequence[int],
+        average: str = "probabilities",
         windows: str = "all",
         mirror_axes: Sequence[int] | None = None,
         autocast: torch.dtype | None = None,
@@ -69,9 +68,15 @@ class StreamedWindowInferer(Inferer):
         min_face_voxels: int = 10,
         sw_batch_size: int = 1,
     ) -> None:
-        _check_choice("return_grid", return_grid, RETURN_GRIDS)
-        _check_choice("accumulate", accumulate, ("auto", *PRECISIONS))
+        for name, value, choices in (
+            ("average", average, AVERAGES),
+            ("return_grid", return_grid, RETURN_GRIDS),
+            ("accumulate", accumulate, ("auto", *PRECISIONS)),
+        ):
+            if value not in choices:
+                raise InputError(f"{type(self).__name__}: {name} is {value!r}; use one of {', '.join(choices)}")
         self.roi_size = tuple(roi_size)
+        self.logits = average == "logits"
         self.plan = WindowPlan(windows, tubular, min_foreground_voxels, min_face_voxels)
         self.mirror_axes = tuple(mirror_axes or ())
         self.autocast = autocast
@@ -82,17 +87,20 @@ class StreamedWindowInferer(Inferer):
         self.report: dict[str, Any] = {}
 
     @torch.no_grad()
-    def __call__(self, inputs: torch.Tensor, network: Predictor, *args: Any, **kwargs: Any) -> torch.Tensor:
+    def __call__(self, inputs: torch.Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> torch.Tensor:
         """Label map (1, 1, *grid), uint8, of one image (1, channels, z, y, x); a second channel with `confidence`.
 
         With the native grid as `return_grid` the image is a `MetaTensor` that knows its affine, original affine and
-        original shape, as after `LoadImaged`, with axes parallel to the original ones.
+        original shape, as after `LoadImaged`.
 
         Raises:
             InputError: for an image of another shape, a network output that is not finite, or unknown geometry.
         """
-        self._check_shape(inputs)
-
+        if inputs.dim() != 5 or len(inputs) != 1 or len(self.roi_size) != 3:
+            raise InputError(
+                f"StreamingSlidingWindowInferer: image of shape {tuple(inputs.shape)}, roi_size {self.roi_size}; "
+                "use images (1, channels, z, y, x), one at a time, and a window of three sizes"
+            )
         image = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
         self.report = {"windows": 0, "windows_all": count_plain_windows(image.shape[2:], self.roi_size)}
 
@@ -106,7 +114,7 @@ class StreamedWindowInferer(Inferer):
 
         grid = None if self.return_grid == "network" else native_grid_of(inputs)
         if grid is not None and self.return_grid == "exact":
-            volume = self._label(image, predict, NativeArgmax(grid, self.confidence, image.device))
+            volume = self._label(image, predict, NativeArgmax(grid, self.logits, self.confidence, image.device))
             return on_native_grid(volume[None], inputs)
         volume = self._label(image, predict, NetworkArgmax(image.shape[2:], self.confidence, image.device))
         if grid is None:
@@ -117,18 +125,19 @@ class StreamedWindowInferer(Inferer):
     def _label(self, image: torch.Tensor, predict: Predict, result: NetworkArgmax | NativeArgmax) -> torch.Tensor:
         """The volume of `result` after it took in all planes of an image; their confidence goes into the report."""
         confidence = ClassConfidence()
-        for probabilities in self._final_planes(image, predict):
-            largest, labels = probabilities.max(dim=0)
-            confidence.add(largest, labels)
+        for scores in self._final_planes(image, predict):
+            largest, labels = scores.max(dim=0)
+            probability = largest_probability(scores, largest, self.logits)
+            confidence.add(probability, labels)
             if isinstance(result, NativeArgmax):
-                result.add(probabilities)
+                result.add(scores)
             else:
-                result.add(largest, labels)
+                result.add(probability, labels)
         self.report["confidence"] = confidence.means()
         return result.volume
 
     def _final_planes(self, image: torch.Tensor, predict: Predict) -> Iterator[torch.Tensor]:
-        """Probabilities (classes, planes, y, x) of an image in order, as soon as no window can change them."""
+        """Mean scores (classes, planes, y, x) of an image in order, as soon as no window can change them."""
         padded, inner = pad_to_window(image, self.roi_size)
         accumulator: SlabAccumulator | None = None
         skip = False
@@ -140,7 +149,8 @@ class StreamedWindowInferer(Inferer):
             if accumulator is None:
                 accumulator = self._accumulator(logits, padded, inner)
             yield from accumulator.advance(row.start)
-            places = self._places_to_follow(logits, row)
+            labels = logits.argmax(dim=0) if self.plan.looks_at_labels else None
+            places = list(row.others) if labels is None else self.plan.following(labels, row.others)
             if places is None:
                 skip = True
                 continue
@@ -149,12 +159,6 @@ class StreamedWindowInferer(Inferer):
             self._run([row.others[place] for place in places], padded, predict, accumulator)
         assert accumulator is not None  # there is at least one row
         yield from accumulator.finish()
-
-    def _places_to_follow(self, logits: torch.Tensor, row: WindowRow) -> list[Place] | None:
-        """Which windows of a row come after its first, with these logits (classes, *window); None: drop that one."""
-        if not self.plan.looks_at_labels:
-            return list(row.others)
-        return self.plan.following(logits.argmax(dim=0), row.others)
 
     def _run(
         self, windows: Sequence[Window], image: torch.Tensor, predict: Predict, accumulator: SlabAccumulator
@@ -172,21 +176,10 @@ class StreamedWindowInferer(Inferer):
         num_classes = len(logits)
         if not 2 <= num_classes <= MAX_CLASSES:
             raise InputError(
-                f"StreamedWindowInferer: the network gives {num_classes} channels; "
+                f"StreamingSlidingWindowInferer: the network gives {num_classes} channels; "
                 f"use one with a channel for each of 2 to {MAX_CLASSES} classes, background included"
             )
-        automatic = "float16" if image.device.type == "cuda" else "float32"
+        automatic = "float16" if image.device.type == "cuda" and not self.logits else "float32"
         dtype = PRECISIONS[automatic if self.accumulate == "auto" else self.accumulate]
-        return SlabAccumulator(num_classes, image.shape[2:], self.roi_size, region, dtype, image.device)
-
-    def _check_shape(self, inputs: torch.Tensor) -> None:
-        if inputs.dim() != 5 or len(inputs) != 1 or len(self.roi_size) != 3:
-            raise InputError(
-                f"StreamedWindowInferer: image of shape {tuple(inputs.shape)}, roi_size {self.roi_size}; "
-                "use images (1, channels, z, y, x), one at a time, and a window of three sizes"
-            )
-
-
-def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise InputError(f"StreamedWindowInferer: {name} is {value!r}; use one of {', '.join(choices)}")
+        softmax = not self.logits
+        return SlabAccumulator(num_classes, image.shape[2:], self.roi_size, region, dtype, image.device, softmax)

@@ -34,9 +34,8 @@ class WindowPlan:
       Of each z the centre window comes first. Where it holds fewer than `min_foreground_voxels` voxels of foreground it
       is dropped, and the next z is skipped too; where it holds tubular classes only, just its neighbours along y whose
       shared face holds more than `min_face_voxels` voxels of foreground follow; else all others do. Lost: what lies
-      outside the central two windows in-plane, lesions or organ parts beside a centre window that sees no or too
-      little foreground, tubular parts beside the centre along x, and in a skipped z whatever its neighbours do not
-      cover.
+      outside the central two windows in-plane, beside a centre window that sees too little, tubular parts beside the
+      centre along x, and in a skipped z whatever its neighbours do not cover.
     - "lateral": the same windows, none dropped; those around the centre are run only where the centre window's
       foreground touches a face towards one of them. Lost: what lies outside the central two windows, and whatever
       stands beside the centre window without reaching into it.
@@ -44,14 +43,10 @@ class WindowPlan:
     What no window covers is background. The first axis of an image is z (planes), then y, then x.
 
     Args:
-        windows: "all", "efficient" or "lateral".
+        windows: "all", "efficient" or "lateral"; InputError for another.
         tubular: class ids of the long thin organs.
-        min_foreground_voxels: voxels below which the efficient plan drops a centre window (1000: 5.8 mL at
-            4 x 1.2 x 1.2 mm).
-        min_face_voxels: voxels of foreground that a face must exceed in the efficient plan.
-
-    Raises:
-        InputError: for an unknown plan.
+        min_foreground_voxels: 1000 are 5.8 mL at 4 x 1.2 x 1.2 mm.
+        min_face_voxels: see above.
     """
 
     def __init__(
@@ -75,7 +70,13 @@ class WindowPlan:
 
     def rows(self, size: Sequence[int], window: Sequence[int]) -> list[WindowRow]:
         """The rows of an image of `size` voxels (z, y, x), each at least the window's, in order of their starts."""
-        return centre_first_rows(size, window) if self.looks_at_labels else plain_rows(size, window)
+        starts = central_starts if self.looks_at_labels else plain_starts
+        y_starts, x_starts = (starts(*axis) for axis in list(zip(size, window, strict=True))[1:])
+        rows = []
+        for z in even_starts(size[0], window[0], STEP):
+            row = {(i, j): _window((z, y, x), window) for (i, y), (j, x) in product(y_starts.items(), x_starts.items())}
+            rows.append(WindowRow(z, row.pop((0, 0)), row))
+        return rows
 
     def following(self, labels: torch.Tensor, others: Collection[Place]) -> list[Place] | None:
         """The places among `others` to run after a centre window with these labels (z, y, x); None: drop it."""
@@ -90,31 +91,12 @@ class WindowPlan:
 
 def count_plain_windows(size: Sequence[int], window: Sequence[int]) -> int:
     """Number of windows of the plain grid, spread evenly at half-window steps over all axes of an image of any size."""
-    return math.prod(
-        len(even_starts(max(length, width), width, STEP)) for length, width in zip(size, window, strict=True)
-    )
+    return math.prod(len(plain_starts(max(one, width), width)) for one, width in zip(size, window, strict=True))
 
 
-def plain_rows(size: Sequence[int], window: Sequence[int]) -> list[WindowRow]:
-    """Every window of the plain grid; the first of a row is the one at its corner."""
-    z_starts, y_starts, x_starts = (even_starts(*axis, STEP) for axis in zip(size, window, strict=True))
-    rows = []
-    for z in z_starts:
-        row = {
-            (i, j): _window((z, y, x), window) for (i, y), (j, x) in product(enumerate(y_starts), enumerate(x_starts))
-        }
-        rows.append(WindowRow(z, row.pop((0, 0)), row))
-    return rows
-
-
-def centre_first_rows(size: Sequence[int], window: Sequence[int]) -> list[WindowRow]:
-    """For every z of the plain grid the centre window, and up to eight around it by their side in y and x."""
-    y_starts, x_starts = (central_starts(*axis) for axis in list(zip(size, window, strict=True))[1:])
-    rows = []
-    for z in even_starts(size[0], window[0], STEP):
-        row = {(i, j): _window((z, y, x), window) for (i, y), (j, x) in product(y_starts.items(), x_starts.items())}
-        rows.append(WindowRow(z, row.pop((0, 0)), row))
-    return rows
+def plain_starts(size: int, window: int) -> dict[int, int]:
+    """First voxels of the plain grid's windows along an axis, by their number."""
+    return dict(enumerate(even_starts(size, window, STEP)))
 
 
 def central_starts(size: int, window: int) -> dict[int, int]:

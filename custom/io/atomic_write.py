@@ -1,4 +1,4 @@
-"""Files appear whole or not at all: written beside their place, then moved there in one step."""
+"""Files appear whole or not at all: written to a temporary file, then renamed."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from .atomic_write import replacing
 from .dicom_series import series_of, sorted_slices
 from .image_formats import ending_of
 from .needed_package import needed_package
-from .write_errors import telling_unwritable
+from .write_errors import reporting_unwritable
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class DicomSegmentationWriter(ImageWriter):
             return
         try:
             segmentation = dicom_segmentation(self.scan, self.labels, self.class_names)
-            with telling_unwritable(filename), replacing(str(filename)) as temporary:
+            with reporting_unwritable(filename), replacing(str(filename)) as temporary:
                 segmentation.save_as(temporary)
         except InputError:
             raise

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 from monai.data.utils import orientation_ras_lps
-from tqdm import tqdm
 
 from ..errors import InputError
+from ..progress import with_progress
 from .image_formats import ending_of
 from .itk_image import read_with, simple_itk
 
@@ -39,7 +39,7 @@ Header = dict[str, str]  # tag -> value
 
 @dataclass(frozen=True)
 class Slice:
-    """One file of a series, None where it does not tell; millimetres, LPS."""
+    """One file of a series, None where it does not say; millimetres, LPS."""
 
     file: str
     shape: tuple[int, int]  # rows, columns
@@ -67,7 +67,7 @@ class Series:
 
     @property
     def scan(self) -> str:
-        """The path that stands for the series in a data list: its folder, or its first file among other series."""
+        """The path of the series in a data list: its folder, or its first file among other series."""
         return str(self.folder) if self.alone else self.slices[0].file
 
     def __str__(self) -> str:
@@ -83,9 +83,7 @@ def series_below(root: Path) -> list[Series]:
     Raises:
         InputError: there is DICOM, but SimpleITK is missing, or no series is whole.
     """
-    hidden = os.environ.get("RANK", "0") != "0"
-    folders = list(folders_below(root))
-    shown = tqdm(folders, desc="looking for DICOM", unit="folder", delay=2, leave=False, disable=hidden)
+    shown = with_progress(list(folders_below(root)), "looking for DICOM", "folder", delay=2, leave=False)
     found = [series for folder in shown for series in series_in(folder)]
     parted = _parted(found)
     if parted and all(series.uid in parted for series in found):
@@ -116,10 +114,10 @@ def series_in(folder: str | Path) -> tuple[Series, ...]:
 
 
 def series_of(scan: str | Path) -> Series:
-    """The series that a path in a data list stands for, see `Series.scan`.
+    """The series at a path of a data list, see `Series.scan`.
 
     Raises:
-        InputError: the path stands for no series, or for several.
+        InputError: there is no series at the path, or several.
     """
     path = Path(scan).absolute()
     if path.is_dir():
@@ -143,7 +141,7 @@ def read_series(scan: str | Path) -> tuple[np.ndarray, np.ndarray]:
     """Voxels (columns, rows, slices), float32, rescaled to the modality's units, and affine (4 x 4, RAS, mm).
 
     Raises:
-        InputError: the path stands for no series, or the slices are no even stack.
+        InputError: there is no series at the path, or the slices are no even stack.
         OSError: a slice cannot be read.
     """
     series = series_of(scan)
@@ -152,9 +150,8 @@ def read_series(scan: str | Path) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = slices[0].shape
     voxels = np.empty((len(slices), rows, columns), np.float32)
     for plane, piece in zip(voxels, slices, strict=True):
-        plane[:] = sitk.GetArrayFromImage(read_with(sitk, piece.file, outputPixelType=sitk.sitkFloat32)).reshape(
-            rows, columns
-        )
+        image = read_with(sitk, piece.file, outputPixelType=sitk.sitkFloat32)
+        plane[:] = sitk.GetArrayFromImage(image).reshape(rows, columns)
     return voxels.T, stack_affine(slices)
 
 
@@ -167,15 +164,24 @@ def sorted_slices(series: Series) -> list[Slice]:
     _refuse_no_stack(series)
     orientation = np.array(series.slices[0].orientation)
     normal = np.cross(orientation[:3], orientation[3:])
-    slices = sorted(series.slices, key=lambda piece: float(np.dot(normal, _position(piece))))
-    _refuse_uneven(series, np.array([_position(piece) for piece in slices]))
+    slices = sorted(series.slices, key=lambda piece: float(np.dot(normal, np.array(piece.position))))
+    positions = np.array([piece.position for piece in slices])
+    distances = np.linalg.norm(np.diff(positions, axis=0), axis=1)
+    if distances.min() <= SAME_PLACE * distances.max():
+        raise InputError(f"{series}: several slices lie at one place; part its time points or echoes into folders")
+    even = np.linspace(positions[0], positions[-1], len(positions))
+    if np.linalg.norm(positions - even, axis=1).max() > EVEN * np.median(distances):
+        raise InputError(
+            f"{series}: its {len(slices)} slices lie {distances.min():.4g} to {distances.max():.4g} mm apart, so some "
+            "are missing; export the series again"
+        )
     return slices
 
 
 def stack_affine(slices: Sequence[Slice]) -> np.ndarray:
     """From voxels (column, row, slice) to millimetres (RAS), of sorted slices."""
     spacing, orientation = np.array(slices[0].spacing), np.array(slices[0].orientation)
-    first, last = _position(slices[0]), _position(slices[-1])
+    first, last = np.array(slices[0].position), np.array(slices[-1].position)
     affine = np.eye(4)
     affine[:3, 0] = orientation[:3] * spacing[1]
     affine[:3, 1] = orientation[3:] * spacing[0]
@@ -202,7 +208,7 @@ def _series_in(folder: Path, _changed: int) -> tuple[Series, ...]:
             uid=uid,
             folder=folder,
             number=found[0][1].get(SERIES_NUMBER, ""),
-            description=_printable(found[0][1].get(SERIES_DESCRIPTION, "")),
+            description=_utf8(found[0][1].get(SERIES_DESCRIPTION, "")),
             alone=len(members) == 1,
             slices=tuple(_slice(file, header) for file, header in found),
             damaged=tuple(damaged[uid]),
@@ -269,13 +275,13 @@ def _header(file: Path) -> Header | None:
     return {tag: reader.GetMetaData(tag).strip() for tag in reader.GetMetaDataKeys()}
 
 
-def _printable(text: str) -> str:
-    """Text without the bytes that SimpleITK leaves of any character set but UTF-8."""
+def _utf8(text: str) -> str:
+    """Text without the bytes that SimpleITK leaves of any other character set."""
     return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _storage_class(file: Path) -> str:
-    """The identifier of a file's kind of content, "" where its begin does not tell."""
+    """The identifier of a file's kind of content, "" where its first bytes do not say."""
     _, _, value = (_begin(file, 512) or b"").partition(CLASS_TAG)
     length = int.from_bytes(value[:2], "little")
     return value[2 : 2 + length].decode("ascii", "ignore").rstrip("\0 ")
@@ -302,10 +308,6 @@ def _numbers(text: str | None, count: int) -> tuple[float, ...] | None:
     return values if len(values) == count else None
 
 
-def _position(piece: Slice) -> np.ndarray:
-    return np.array(piece.position)
-
-
 def _refuse_no_stack(series: Series) -> None:
     """Refuse slices that are no images, or not of one size, spacing and direction."""
     if series.damaged:
@@ -327,17 +329,3 @@ def _refuse_no_stack(series: Series) -> None:
             raise InputError(f"{series}: slices are not parallel, {first.file} and {piece.file}; part them")
     if len(series.slices) < 2:
         raise InputError(f"{series}: has one slice, which is no volume; pass a series of more")
-
-
-def _refuse_uneven(series: Series, positions: np.ndarray) -> None:
-    """Refuse slices that do not lie at equal distances on a line, given their places in order."""
-    distances = np.linalg.norm(np.diff(positions, axis=0), axis=1)
-    if distances.min() <= SAME_PLACE * distances.max():
-        raise InputError(f"{series}: several slices lie at one place; part its time points or echoes into folders")
-    even = np.linspace(positions[0], positions[-1], len(positions))
-    if np.linalg.norm(positions - even, axis=1).max() > EVEN * np.median(distances):
-        low, high = distances.min(), distances.max()
-        raise InputError(
-            f"{series}: its {len(positions)} slices lie {low:.4g} to {high:.4g} mm apart, so some are missing; "
-            "export the series again"
-        )

@@ -7,7 +7,7 @@ from pathlib import Path
 NIFTI_ENDINGS = (".nii.gz", ".nii")
 ITK_ENDINGS = (".mha", ".mhd", ".nrrd", ".nhdr")
 SCAN_ENDINGS = NIFTI_ENDINGS + ITK_ENDINGS
-ONE_FILE_ENDINGS = {".mhd": ".mha", ".nhdr": ".nrrd"}  # a header beside its voxels cannot be replaced in one step
+ONE_FILE_ENDINGS = {".mhd": ".mha", ".nhdr": ".nrrd"}  # a header apart from its voxels cannot be replaced in one step
 
 
 def ending_of(file: str | Path) -> str:

@@ -7,18 +7,17 @@ from typing import Any
 
 import numpy as np
 from monai.config import PathLike
-from monai.data import FolderLayoutBase
+from monai.data import FolderLayoutBase, NibabelWriter
 from monai.utils import convert_data_type, get_equivalent_dtype
 
 from ..geometry.file_affine import file_affine
-from .atomic_nifti import AtomicNibabelWriter
 from .atomic_write import replacing
 from .image_formats import is_itk
 from .itk_image import write_itk_image
-from .write_errors import telling_unwritable
+from .write_errors import reporting_unwritable
 
 
-class LabelWriter(AtomicNibabelWriter):
+class LabelWriter(NibabelWriter):
     """NIfTI, MetaImage and NRRD by the file's ending, for `SaveImaged(writer=...)`."""
 
     def set_data_array(self, data_array: Any, *args: Any, **kwargs: Any) -> None:
@@ -33,18 +32,17 @@ class LabelWriter(AtomicNibabelWriter):
         self.affine = file_affine(self.affine, meta_dict)
 
     def write(self, filename: PathLike, verbose: bool = False, **kwargs: Any) -> None:
-        """Write to a file beside `filename`, then move it there.
+        """Write to a temporary file in the folder of `filename`, then rename it.
 
         Raises:
             InputError: it cannot be written.
         """
-        with telling_unwritable(filename):
+        with reporting_unwritable(filename), replacing(str(filename)) as temporary:
             if not is_itk(str(filename)):
-                super().write(filename, verbose=verbose, **kwargs)
+                super().write(temporary, verbose=verbose, **kwargs)
                 return
             voxels, affine = (convert_data_type(value, np.ndarray)[0] for value in (self.data_obj, self.affine))
-            with replacing(str(filename)) as temporary:
-                write_itk_image(temporary, voxels.astype(get_equivalent_dtype(self.output_dtype, np.ndarray)), affine)
+            write_itk_image(temporary, voxels.astype(get_equivalent_dtype(self.output_dtype, np.ndarray)), affine)
 
 
 class LabelFolder(FolderLayoutBase):

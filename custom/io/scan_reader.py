@@ -17,8 +17,6 @@ from .dicom_series import read_series
 from .image_formats import is_itk, is_nifti
 from .itk_image import read_itk_image
 
-CHANNEL_FILES = "channel_files"  # key of the metadata: how many files hold the scan, one for each channel
-
 
 class ScanReader(ImageReader):
     """NIfTI, MetaImage, NRRD and DICOM series, for `LoadImaged(reader=...)`.
@@ -54,7 +52,7 @@ class ScanReader(ImageReader):
         stored = np.asarray(meta[MetaKeys.AFFINE])
         affine = without_header_rounding(stored)
         geometry = {MetaKeys.AFFINE: affine, MetaKeys.ORIGINAL_AFFINE: affine.copy(), STORED_AFFINE: stored}
-        return voxels, {**meta, **geometry, CHANNEL_FILES: len(img)}
+        return voxels, {**meta, **geometry}
 
 
 def read_scan(file: str) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import nibabel as nib
 import numpy as np
 from monai.data.utils import correct_nifti_header_if_necessary
+from nibabel.affines import voxel_sizes
 
 from ..errors import InputError
 from .image_formats import is_nifti
@@ -27,7 +28,7 @@ class Volume(NamedTuple):
 
 
 def read_volume(file: str) -> Volume:
-    """One 3D scan of any format, read to its last byte (gzip's check sum included).
+    """One 3D scan of any format, read to its last byte (gzip's checksum included).
 
     Voxels of NIfTI are as stored, those of the other formats in the scan's units.
 
@@ -39,13 +40,20 @@ def read_volume(file: str) -> Volume:
     if not path.exists():
         raise InputError(f"{file}: does not exist; restore it or take it out of the data list")
     try:
-        volume = _read_nifti(path) if is_nifti(path) else _read_other(file)
+        volume = _read_nifti(path) if is_nifti(path) else Volume(file, *read_scan(file)[::-1], 1.0, 0.0)
     except InputError:
         raise
     except Exception as error:  # a damaged header or stream fails in nibabel, zlib, struct or numpy alike
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(f"{file}: cannot be read ({reason}); copy or export it again") from error
-    _require_three_axes(volume)
+    shape = volume.voxels.shape
+    if len(shape) != 3 or 0 in shape:
+        remedy = "3D is needed: save the whole volume as one file"
+        if len(shape) > 3:
+            remedy = "3D is needed: save one file for each channel or time point"
+        if shape[3:] == (1,):
+            remedy = "save it without its last axis, which has length 1"
+        raise InputError(f"{file}: has shape {shape_text(shape)}, {len(shape)}D; {remedy}")
     if volume.voxels.dtype.kind not in "biuf":
         raise InputError(f"{file}: voxels are of type {volume.voxels.dtype}, not numbers; save it as one grey channel")
     if not _is_grid(volume.affine):
@@ -65,39 +73,16 @@ def _read_nifti(path: Path) -> Volume:
         image: Any = kind.from_stream(stream)
         voxels = np.asarray(image.dataobj.get_unscaled())
         if packed:
-            stream.read(1)  # at the end of the stream gzip compares check sum and length
+            stream.read(1)  # at the end of the stream gzip compares checksum and length
     if _is_grid(np.asarray(image.affine)):
         image = correct_nifti_header_if_necessary(image)  # as MONAI does when it loads the scan
     return Volume(str(path), np.asarray(image.affine), voxels, float(image.dataobj.slope), float(image.dataobj.inter))
 
 
-def _read_other(file: str) -> Volume:
-    voxels, affine = read_scan(file)
-    return Volume(file, affine, voxels, 1.0, 0.0)
-
-
-def _require_three_axes(volume: Volume) -> None:
-    shape = volume.voxels.shape
-    if len(shape) == 3 and 0 not in shape:
-        return
-    if len(shape) == 4 and shape[3] == 1:
-        remedy = "save it without its last axis, which has length 1"
-    elif len(shape) > 3:
-        remedy = "3D is needed: save one file for each channel or time point"
-    else:
-        remedy = "3D is needed: save the whole volume as one file"
-    raise InputError(f"{volume.file}: has shape {shape_text(shape)}, {len(shape)}D; {remedy}")
-
-
 def _is_grid(affine: np.ndarray) -> bool:
     """Finite, and the three axes span a volume."""
-    spacing = voxel_size(affine)
-    return bool(np.isfinite(affine).all() and abs(np.linalg.det(affine[:3, :3])) > 1e-6 * spacing.prod() > 0)
-
-
-def voxel_size(affine: np.ndarray) -> np.ndarray:
-    """The size of a voxel (mm) along each axis of an affine (4 x 4)."""
-    return np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
+    finite = np.isfinite(affine).all()
+    return bool(finite and abs(np.linalg.det(affine[:3, :3])) > 1e-6 * voxel_sizes(affine).prod() > 0)
 
 
 def shape_text(shape: Sequence[int]) -> str:

@@ -28,13 +28,12 @@ class BoundaryAwareLoss(nn.Module):
 
     def __init__(self, base: str = "l1", weighting: str = "squared", bounded: bool = True) -> None:
         super().__init__()
-        if base not in BASES:
-            raise InputError(f"BoundaryAwareLoss: base is {base!r}; use one of {', '.join(BASES)}")
-        if weighting not in WEIGHTINGS:
-            raise InputError(f"BoundaryAwareLoss: weighting is {weighting!r}; use one of {', '.join(WEIGHTINGS)}")
+        for name, value, choices in (("base", base, BASES), ("weighting", weighting, WEIGHTINGS)):
+            if value not in choices:
+                raise InputError(f"BoundaryAwareLoss: {name} is {value!r}; use one of {', '.join(choices)}")
         if base == "ce" and not bounded:
             raise InputError(
-                "BoundaryAwareLoss: base 'ce' compares fields in [0, 1]: pass a normalised, truncated, clipped field"
+                "BoundaryAwareLoss: base 'ce' needs fields in [0, 1]: pass normalised, truncated, clipped ones"
             )
         self.base = base
         self.weighting = weighting

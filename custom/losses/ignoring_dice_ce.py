@@ -12,18 +12,18 @@ from torch import nn
 from ..errors import InputError
 from ..ignore_index import IGNORE_INDEX
 
+SMOOTH = 1e-5  # added to numerator and denominator of Dice
+
 
 class IgnoringDiceCELoss(nn.Module):
     """nnU-Net's Dice + cross-entropy, for which voxels of one label value do not exist.
 
     Without such voxels it equals `monai.losses.DiceCELoss(include_background=False, softmax=True, to_onehot_y=True)`
-    with the same smoothing. With them the cross-entropy is the mean over the other voxels, Dice leaves them out of
+    with the smoothing 1e-5. With them the cross-entropy is the mean over the other voxels, Dice leaves them out of
     every sum, and their logits get a gradient of exactly 0. Where every voxel is ignored the loss is 0.
 
     Args:
         ignore_index: label of the voxels to ignore; not a class id.
-        smooth_nr: added to the numerator of Dice.
-        smooth_dr: added to the denominator of Dice.
         batch: one Dice for the whole batch instead of one for each patch.
         class_weights: of the classes' voxels in the cross-entropy, background first; None: all weigh the same. Dice,
             which weighs classes instead of voxels already, has none.
@@ -32,8 +32,6 @@ class IgnoringDiceCELoss(nn.Module):
     def __init__(
         self,
         ignore_index: int = IGNORE_INDEX,
-        smooth_nr: float = 1e-5,
-        smooth_dr: float = 1e-5,
         batch: bool = False,
         class_weights: Sequence[float] | None = None,
     ) -> None:
@@ -42,12 +40,7 @@ class IgnoringDiceCELoss(nn.Module):
         self.class_weights = None if class_weights is None else torch.as_tensor(class_weights, dtype=torch.float32)
         # DiceCELoss has no ignore_index, and DiceLoss has one from MONAI 1.6.1 on only; the mask does the same
         self.dice = MaskedDiceLoss(
-            include_background=False,
-            softmax=True,
-            to_onehot_y=True,
-            smooth_nr=smooth_nr,
-            smooth_dr=smooth_dr,
-            batch=batch,
+            include_background=False, softmax=True, to_onehot_y=True, smooth_nr=SMOOTH, smooth_dr=SMOOTH, batch=batch
         )
 
     def forward(self, logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
@@ -62,10 +55,8 @@ class IgnoringDiceCELoss(nn.Module):
         """
         weights = self.class_weights
         if weights is not None and len(weights) != logits.shape[1]:
-            raise InputError(
-                f"class_weights are {len(weights)} numbers for {logits.shape[1]} classes; give one for each, the "
-                "background's first"
-            )
+            numbers = f"{len(weights)} numbers for {logits.shape[1]} classes"
+            raise InputError(f"class_weights are {numbers}; give one for each, the background's first")
         valid = label != self.ignore_index
         dice: torch.Tensor = self.dice(logits, label, mask=valid)
         return dice + mean_cross_entropy(logits, label[:, 0].long(), self.ignore_index, weights)

@@ -65,14 +65,8 @@ def merge_unannotated(logits: torch.Tensor, annotated: torch.Tensor) -> torch.Te
     The unannotated classes themselves have probability 0, and their logits get a gradient of exactly 0.
 
     Args:
-        logits: (batch, classes, *spatial), background first.
-        annotated: booleans (batch, classes); background counts as annotated.
-
-    Returns:
-        logits of the same shape, in float32 or the logits' higher precision.
-
-    Raises:
-        InputError: the shapes do not fit.
+        logits: (batch, classes, *spatial), background first; returned in float32 or their higher precision.
+        annotated: booleans (batch, classes); background counts as annotated. InputError for another shape.
     """
     if annotated.shape != logits.shape[:2]:
         raise InputError(

@@ -15,14 +15,16 @@ class ClassMeanDice(DiceMetric):
     MONAI's own "mean" averages the classes of each patient first and then the patients, so that a frequent tumour
     type outweighs a rare one; "mean_batch" has the right order but scores a class that no patient has as 0.
 
-    In an evaluator: `monai.handlers.IgniteMetricHandler(metric_fn=ClassMeanDice(), ...)`.
+    Predictions and truths are class ids: lists of (1, *spatial) or batches (B, 1, *spatial).
+
+    In an evaluator: `monai.handlers.IgniteMetricHandler(metric_fn=ClassMeanDice(num_classes=5), ...)`.
 
     Args:
-        include_background: whether channel 0 counts as a class.
+        num_classes: classes with the background, which is not scored.
     """
 
-    def __init__(self, include_background: bool = False) -> None:
-        super().__init__(include_background=include_background, reduction=MetricReduction.MEAN_BATCH)
+    def __init__(self, num_classes: int) -> None:
+        super().__init__(include_background=False, reduction=MetricReduction.MEAN_BATCH, num_classes=num_classes)
 
     def aggregate(
         self, reduction: MetricReduction | str | None = None

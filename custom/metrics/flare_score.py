@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import nibabel as nib
 import numpy as np
 import torch
 from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
-from monai.metrics import CumulativeIterationMetric
-from monai.metrics.utils import do_metric_reduction
-from monai.utils import MetricReduction, convert_to_numpy
+from monai.utils import convert_to_numpy
 from scipy import ndimage
 
 from ..errors import InputError
 from ..geometry.file_affine import file_spacing
-from .reduction import mean_over_classes
+from .class_metric import ClassMetric
 from .surface_dice import normalised_surface_dice
 
 # mm, of the class ids 1-14: liver, right kidney, spleen, pancreas, aorta, inferior vena cava, right and left adrenal,
@@ -43,8 +40,7 @@ def flare_scores(
     is 0. Of a tubular class only the slices from the first to the last of its truth count, where it has any.
 
     Args:
-        prediction: class ids (X, Y, Z), 0 background.
-        truth: class ids of the same shape.
+        prediction, truth: class ids (X, Y, Z), 0 background, on one grid; InputError for others than 0 to K.
         spacing: voxel size in mm along each axis.
         tolerances: in mm, of the classes 1 to K; their number is the number of classes.
         tubular: ids of the tubular classes.
@@ -54,9 +50,6 @@ def flare_scores(
 
     Returns:
         DSC and NSD, each (K,).
-
-    Raises:
-        InputError: for label maps that are not 3D, not on one grid or have other ids than 0 to K.
     """
     maps = _label_maps(prediction, truth, len(tolerances))
     dsc, nsd = np.zeros((2, len(tolerances)))
@@ -111,10 +104,18 @@ def flare_rules(
     return rules
 
 
-class _FlareMetric(CumulativeIterationMetric):
-    """Scores of every case and class, kept as (cases, K)."""
+class FlareMetric(ClassMetric):
+    """A FLARE score of every case and class, kept as (cases, K); absent classes count, see `flare_scores`.
 
-    name = "FLARE score"
+    Voxel size and the axis of the slices are those of the truth's affine; without one 1 mm and the last axis.
+
+    Args:
+        num_classes: classes with the background, K + 1.
+        tubular: ids scored between the first and last slice of the truth; None: FLARE's three where K is 14, else none.
+        drop_last_slice: as in `flare_scores`.
+        tolerances: of the surface Dice in mm, one for each class or one for all; None: FLARE's where K is 14, else
+            2 mm for all.
+    """
 
     def __init__(
         self,
@@ -127,82 +128,20 @@ class _FlareMetric(CumulativeIterationMetric):
         self.tolerances, self.tubular = _rules_of(num_classes - 1, tolerances, tubular)
         self.drop_last_slice = drop_last_slice
 
-    def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor, **_: Any) -> torch.Tensor:  # type: ignore[override]
-        """(B, 1, X, Y, Z) predicted and true class ids to (B, K) scores."""
-        for what, ids in (("prediction", y_pred), ("truth", y)):
-            if ids.ndim != 5 or ids.shape[1] != 1:
-                raise InputError(
-                    f"{self.name}: {what} of shape {tuple(ids.shape[1:])} is not a map of class ids (1, X, Y, Z); "
-                    "leave AsDiscreted(to_onehot) out of the postprocessing"
-                )
-        rows = [self._scores(pred[0], truth[0]) for pred, truth in zip(y_pred, y, strict=True)]
-        return torch.as_tensor(np.stack(rows), dtype=torch.float32, device=y_pred.device)
 
-    def _scores(self, prediction: torch.Tensor, truth: torch.Tensor) -> np.ndarray:
-        raise NotImplementedError
-
-    def aggregate(self, reduction: MetricReduction | str | None = None) -> torch.Tensor:
-        """The mean over classes of the class means so far, a scalar; or MONAI's reduction of that name.
-
-        Raises:
-            ValueError: before the first case.
-        """
-        values = self.get_buffer()
-        if not isinstance(values, torch.Tensor):
-            raise ValueError(f"{self.name}: no case has been evaluated yet")
-        return mean_over_classes(values) if reduction is None else do_metric_reduction(values, reduction)[0]
-
-
-class FlareDice(_FlareMetric):
-    """FLARE's DSC of every case and class, kept as (cases, K); absent classes count, see `flare_scores`.
-
-    Predictions and truths are class ids: lists of (1, X, Y, Z) or batches (B, 1, X, Y, Z). The slices of tubular
-    classes lie across the axis that the truth's affine calls superior-inferior, without affine across the last.
-
-    In an evaluator: `monai.handlers.IgniteMetricHandler(metric_fn=FlareDice(num_classes=15), ...)`.
-
-    Args:
-        num_classes: classes with the background, K + 1.
-        tubular: ids scored between the first and last slice of the truth; None: FLARE's three where K is 14, else none.
-        drop_last_slice: as in `flare_scores`.
-    """
-
-    name = "FlareDice"
-
-    def __init__(
-        self,
-        num_classes: int = len(FLARE_TOLERANCES) + 1,
-        tubular: Sequence[int] | None = None,
-        drop_last_slice: bool = False,
-    ) -> None:
-        super().__init__(num_classes, tubular, drop_last_slice)
+class FlareDice(FlareMetric):
+    """FLARE's DSC of every case and class; arguments and inputs as `FlareMetric`'s."""
 
     def _scores(self, prediction: torch.Tensor, truth: torch.Tensor) -> np.ndarray:
         return flare_dice(prediction, truth, len(self.tolerances), self.tubular, self.drop_last_slice, _grid(truth)[1])
 
 
-class FlareSurfaceDice(_FlareMetric):
-    """FLARE's NSD of every case and class, kept as (cases, K); absent classes count, see `flare_scores`.
-
-    Inputs as those of `FlareDice`; the voxel size is that of the truth, 1 mm where it is no `MetaTensor`.
-
-    In an evaluator: `monai.handlers.IgniteMetricHandler(metric_fn=FlareSurfaceDice(num_classes=15), ...)`.
-
-    Args:
-        num_classes: classes with the background, K + 1.
-        tubular: ids scored between the first and last slice of the truth; None: FLARE's three where K is 14, else none.
-        drop_last_slice: as in `flare_scores`.
-        tolerances: in mm, one for each class or one for all; None: FLARE's where K is 14, else 2 mm for all.
-    """
-
-    name = "FlareSurfaceDice"
+class FlareSurfaceDice(FlareMetric):
+    """FLARE's NSD of every case and class; arguments and inputs as `FlareMetric`'s."""
 
     def _scores(self, prediction: torch.Tensor, truth: torch.Tensor) -> np.ndarray:
-        spacing, axial_axis = _grid(truth)
-        scores = flare_scores(
-            prediction, truth, spacing, self.tolerances, self.tubular, self.drop_last_slice, axial_axis
-        )
-        return scores[1]
+        spacing, axis = _grid(truth)
+        return flare_scores(prediction, truth, spacing, self.tolerances, self.tubular, self.drop_last_slice, axis)[1]
 
 
 def _rules_of(
@@ -215,9 +154,8 @@ def _rules_of(
     limits = (tolerances,) * classes if isinstance(tolerances, int | float) else tuple(tolerances)
     tubes = tuple(tubular) if tubular is not None else FLARE_TUBULAR if is_flare else ()
     if len(limits) != classes or not all(np.isfinite(limit) and limit >= 0 for limit in limits):
-        raise InputError(
-            f"FLARE score: tolerances {limits} for {classes} classes; give one in mm for each class, or one number"
-        )
+        given = f"tolerances {limits} for {classes} classes"
+        raise InputError(f"FLARE score: {given}; give one in mm for each class, or one number")
     if not all(1 <= class_id <= classes for class_id in tubes):
         raise InputError(f"FLARE score: tubular {tubes} for {classes} classes; give class ids from 1 to {classes}")
     return tuple(float(limit) for limit in limits), tubes
@@ -234,15 +172,12 @@ def _label_maps(prediction: NdarrayOrTensor, truth: NdarrayOrTensor, classes: in
     maps = {"prediction": convert_to_numpy(prediction), "truth": convert_to_numpy(truth)}
     shapes = [ids.shape for ids in maps.values()]
     if shapes[0] != shapes[1] or len(shapes[0]) != 3:
-        raise InputError(
-            f"FLARE score: prediction of shape {shapes[0]} and truth of shape {shapes[1]}; "
-            "give class ids (X, Y, Z) on one grid"
-        )
+        given = f"prediction of shape {shapes[0]} and truth of shape {shapes[1]}"
+        raise InputError(f"FLARE score: {given}; give class ids (X, Y, Z) on one grid")
     for what, ids in maps.items():
         if ids.size and not (ids.min() >= 0 and ids.max() <= classes):
-            raise InputError(
-                f"FLARE score: {what} has values from {ids.min()} to {ids.max()}; give class ids from 0 to {classes}"
-            )
+            found = f"{what} has values from {ids.min()} to {ids.max()}"
+            raise InputError(f"FLARE score: {found}; give class ids from 0 to {classes}")
     smallest = np.min_scalar_type(classes)  # one byte a voxel: 50 MB for a CT
     return maps["prediction"].astype(smallest, copy=False), maps["truth"].astype(smallest, copy=False)
 

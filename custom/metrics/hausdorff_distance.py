@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
-from monai.metrics import CumulativeIterationMetric
-from monai.metrics.utils import do_metric_reduction, get_edge_surface_distance
-from monai.utils import MetricReduction, convert_to_numpy
+from monai.metrics.utils import get_edge_surface_distance
+from monai.utils import convert_to_numpy
+from scipy import ndimage
 
 from ..errors import InputError
 from ..geometry.file_affine import file_spacing
-from .reduction import mean_over_classes
+from .class_metric import ClassMetric
 
 CONVENTIONS = {
     "pooled": "95th percentile of the pooled directed distances, as MedPy",
     "larger": "larger of the two directed 95th percentiles, as MONAI",
 }
 MISSING_MM = 450.0
-CLASS_MEAN = "class_mean"
 
 
 def hausdorff_distance_95(
@@ -33,19 +31,15 @@ def hausdorff_distance_95(
     convention: str = "pooled",
     missing_mm: float = MISSING_MM,
 ) -> float:
-    """95th-percentile Hausdorff distance between the surfaces of two masks of one structure.
+    """95th-percentile Hausdorff distance (mm) between the surfaces of two masks; nan where the truth is empty.
 
     The surface is made of the mask's voxels that have a face neighbour outside it (or outside the image).
 
     Args:
-        pred: predicted mask, 2D or 3D, non-zero inside.
-        truth: true mask of the same shape.
+        pred, truth: masks of one shape, 2D or 3D, non-zero inside.
         spacing: voxel size in mm along each axis, or one number for all; None means 1 mm.
         convention: "pooled" or "larger", see `CONVENTIONS`.
         missing_mm: the distance of a structure the prediction lacks (450 mm in the BATseg paper, section 1 "Metrics").
-
-    Returns:
-        Millimetres; nan where the truth is empty, since the patient does not have the structure.
 
     Raises:
         InputError: for masks of different shapes, a spacing that does not fit them or an unknown convention.
@@ -67,70 +61,34 @@ def hausdorff_distance_95(
     return float(max(np.percentile(group, 95) for group in groups))
 
 
-class HausdorffDistance95(CumulativeIterationMetric):
+class HausdorffDistance95(ClassMetric):
     """HD95 of every case and class, kept as (cases, classes) with nan where a case does not have the class.
 
-    Predictions and truths are one-hot: lists of (classes, *spatial) or batches (B, classes, *spatial). The voxel size
-    is that of the truth where it is a `MetaTensor`.
+    The voxel size is that of the truth where it is a `MetaTensor`.
 
     Args:
-        include_background: whether channel 0 counts as a class.
+        num_classes: classes with the background, which is not scored.
         convention: "pooled" or "larger", see `CONVENTIONS`.
         spacing: voxel size in mm for truths that carry none; None means 1 mm.
-        missing_mm: the distance of a class the prediction lacks.
-        reduction: what `aggregate` gives: one of MONAI's reductions, in which nan is left out, or "class_mean", the
-            mean over classes of the class means.
-
-    In an evaluator: `monai.handlers.IgniteMetricHandler(metric_fn=HausdorffDistance95(), ...)`.
     """
 
     def __init__(
-        self,
-        include_background: bool = False,
-        convention: str = "pooled",
-        spacing: float | Sequence[float] | None = None,
-        missing_mm: float = MISSING_MM,
-        reduction: MetricReduction | str = CLASS_MEAN,
+        self, num_classes: int, convention: str = "pooled", spacing: float | Sequence[float] | None = None
     ) -> None:
         super().__init__()
         _check_convention(convention)
-        self.include_background = include_background
+        self.num_classes = num_classes
         self.convention = convention
         self.spacing = spacing
-        self.missing_mm = missing_mm
-        self.reduction = reduction
 
-    def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor, **_: Any) -> torch.Tensor:  # type: ignore[override]
-        """(B, classes, *spatial) one-hot prediction and truth to (B, classes) distances."""
-        if y_pred.shape[1] != y.shape[1]:
-            raise InputError(
-                f"HD95: {y_pred.shape[1]} channels predicted and {y.shape[1]} true; "
-                "give both one-hot with the same classes"
-            )
-        rows = [self._distances(pred, truth) for pred, truth in zip(y_pred, y, strict=True)]
-        return torch.tensor(rows, dtype=torch.float32, device=y_pred.device)
-
-    def _distances(self, pred: torch.Tensor, truth: torch.Tensor) -> list[float]:
-        """One distance per class of one case."""
-        own_spacing = _voxel_size(truth)
-        spacing = self.spacing if own_spacing is None else own_spacing
-        first = 0 if self.include_background else 1
+    def _scores(self, prediction: torch.Tensor, truth: torch.Tensor) -> list[float]:
+        # 2D images keep 3D affines, hence the cut
+        spacing = file_spacing(truth)[: truth.ndim] if isinstance(truth, MetaTensor) else self.spacing
+        predicted, true = convert_to_numpy(prediction), convert_to_numpy(truth)
         return [
-            hausdorff_distance_95(pred[channel], truth[channel], spacing, self.convention, self.missing_mm)
-            for channel in range(first, len(truth))
+            hausdorff_distance_95(predicted == i, true == i, spacing, self.convention)
+            for i in range(1, self.num_classes)
         ]
-
-    def aggregate(self, reduction: MetricReduction | str | None = None) -> torch.Tensor:
-        """The distances so far, reduced by `reduction` or else by the metric's own.
-
-        Raises:
-            ValueError: before the first case.
-        """
-        values = self.get_buffer()
-        if not isinstance(values, torch.Tensor):
-            raise ValueError("HD95: no case has been evaluated yet")
-        how = reduction or self.reduction
-        return mean_over_classes(values) if how == CLASS_MEAN else do_metric_reduction(values, how)[0]
 
 
 def _check_convention(convention: str) -> None:
@@ -139,17 +97,10 @@ def _check_convention(convention: str) -> None:
 
 
 def _spacing_per_axis(spacing: float | Sequence[float] | None, axes: int) -> tuple[float, ...]:
-    if spacing is None:
-        return (1.0,) * axes
-    values = tuple(float(size) for size in np.atleast_1d(np.asarray(spacing, dtype=float)))
+    values = tuple(np.atleast_1d(np.asarray(1 if spacing is None else spacing, dtype=float)).tolist())
     if len(values) not in (1, axes) or not all(np.isfinite(size) and size > 0 for size in values):
         raise InputError(f"HD95: spacing {values} for a mask of {axes} axes; give one positive size in mm per axis")
     return values if len(values) == axes else values * axes
-
-
-def _voxel_size(truth: torch.Tensor) -> list[float] | None:
-    """Voxel size of a (classes, *spatial) tensor that knows it; 2D images keep 3D affines, hence the cut."""
-    return file_spacing(truth)[: truth.ndim - 1] if isinstance(truth, MetaTensor) else None
 
 
 def _directed_surface_distances(
@@ -157,7 +108,7 @@ def _directed_surface_distances(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Distance of every surface voxel of `pred` to the surface of `truth`, and the reverse; both masks not empty."""
     # MONAI crops too, but its search for the box takes ten times as long as the distances of a tumour in a CT.
-    box = _bounding_box(pred | truth)
+    box = ndimage.find_objects((pred | truth).view(np.uint8))[0]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # MONAI 1.6 calls its own deprecated option
         distances = get_edge_surface_distance(
@@ -168,9 +119,3 @@ def _directed_surface_distances(
             warn_empty=False,
         )[1]
     return distances[0].numpy(), distances[-1].numpy()
-
-
-def _bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
-    axes = range(mask.ndim)
-    inside = [np.flatnonzero(mask.any(axis=tuple(other for other in axes if other != axis))) for axis in axes]
-    return tuple(slice(int(places[0]), int(places[-1]) + 1) for places in inside)

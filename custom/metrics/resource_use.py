@@ -16,7 +16,7 @@ FLARE_GPU_MB = 4096.0
 def area_under(values: np.ndarray, times: np.ndarray) -> float:
     """Integral over time of values (N,) taken at `times` (N,) in seconds since the start.
 
-    A value stands for the time since the one before it; with one every 0.1 s this is FLARE's 0.1 * sum.
+    A value holds for the time since the one before it; with one every 0.1 s this is FLARE's 0.1 * sum.
     """
     return float(np.sum(values * np.diff(times, prepend=0.0)))
 
@@ -33,38 +33,19 @@ def resource_use(
     Args:
         times: (N,) seconds since the start, rising.
         cpu_percent: (N,) utilisation over all cores since the sample before, 0..100.
-        memory_mb: (N,) resident memory of the command's processes; MB here are 2^20 bytes, as nvidia-smi counts.
-        gpu_mb: (N, GPUs) memory in use on each; None where it was not measured.
+        memory_mb: (N,) resident memory of the command's processes; MB are 2^20 bytes, as nvidia-smi counts.
+        gpu_mb: (N, GPUs) memory in use on each; None where it was not measured, then "gpu" is None.
         cases: how many cases the command worked on; time and areas are given per case too.
-
-    Returns:
-        "seconds", "seconds_per_case", "cases", "samples"; "cpu" with "maximum_percent", "mean_percent",
-        "area_percent_s" and "area_percent_s_per_case"; "memory" with "maximum_mb"; "gpu", None or "maximum_mb" and
-        "area_mb_s" of the sum over GPUs, "area_mb_s_per_case" and "maximum_mb_of_each".
 
     Raises:
         InputError: for fewer than one sample or case.
     """
     if len(times) < 1 or cases < 1:
         raise InputError(f"resource use: {len(times)} samples of {cases} cases; give at least one of each")
-    seconds = float(times[-1])
-    cpu_area = area_under(cpu_percent, times)
-    gpu = None
-    if gpu_mb is not None:
-        total = gpu_mb.sum(axis=1)
-        gpu_area = area_under(total, times)
-        gpu = {
-            "maximum_mb": _rounded(total.max()),
-            "area_mb_s": _rounded(gpu_area),
-            "area_mb_s_per_case": _rounded(gpu_area / cases),
-            "maximum_mb_of_each": [_rounded(value) for value in gpu_mb.max(axis=0)],
-        }
-    return {
-        "seconds": _rounded(seconds),
-        "seconds_per_case": _rounded(seconds / cases),
-        "cases": cases,
-        "samples": len(times),
-        "gpu": gpu,
+    seconds, cpu_area = times[-1], area_under(cpu_percent, times)
+    use: dict[str, Any] = {
+        **{"seconds": _rounded(seconds), "seconds_per_case": _rounded(seconds / cases)},
+        **{"cases": cases, "samples": len(times), "gpu": None},
         "cpu": {
             "maximum_percent": _rounded(cpu_percent.max()),
             "mean_percent": _rounded(cpu_area / seconds if seconds > 0 else 0.0),
@@ -73,10 +54,19 @@ def resource_use(
         },
         "memory": {"maximum_mb": _rounded(memory_mb.max())},
     }
+    if gpu_mb is not None:
+        total = gpu_mb.sum(axis=1)
+        area = area_under(total, times)
+        use["gpu"] = {
+            "maximum_mb": _rounded(total.max()),
+            **{"area_mb_s": _rounded(area), "area_mb_s_per_case": _rounded(area / cases)},
+            "maximum_mb_of_each": [_rounded(value) for value in gpu_mb.max(axis=0)],
+        }
+    return use
 
 
 def flare_tolerances_kept(use: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """FLARE23's tolerances beside what `resource_use` found: whether each was kept, None where it is not known."""
+    """FLARE23's tolerances and what `resource_use` found: whether each was kept, None where it is not known."""
     found = {
         "seconds_per_case": (use["seconds_per_case"], FLARE_SECONDS),
         "gpu_maximum_mb": (use["gpu"]["maximum_mb"] if use["gpu"] else None, FLARE_GPU_MB),

@@ -42,10 +42,8 @@ def normalised_surface_dice(
     masks = [convert_to_numpy(mask).astype(bool, copy=False) for mask in (prediction, truth)]
     voxel_mm = np.asarray(spacing, dtype=float)
     if masks[0].ndim != 3 or masks[0].shape != masks[1].shape:
-        raise InputError(
-            f"surface Dice: prediction of shape {masks[0].shape} and truth of shape {masks[1].shape}; "
-            "give two masks (X, Y, Z) on one grid"
-        )
+        given = f"prediction of shape {masks[0].shape} and truth of shape {masks[1].shape}"
+        raise InputError(f"surface Dice: {given}; give two masks (X, Y, Z) on one grid")
     if voxel_mm.shape != (3,) or not (np.isfinite(voxel_mm) & (voxel_mm > 0)).all():
         raise InputError(f"surface Dice: spacing {tuple(spacing)}; give three positive sizes in mm")
     empty = [not mask.any() for mask in masks]

@@ -1,6 +1,27 @@
 """Networks."""
 
-from .distance_dynunet import DistanceDynUNet
-from .native_scale_dynunet import NativeScaleDynUNet, check_patch_size
+from .build import build_network
+from .contract import (
+    check_patch_size,
+    feature_channels,
+    feature_map_size,
+    segmentation_head,
+    shared_parameters,
+    size_multiple,
+    supervision_scales,
+)
+from .distance_head import DistanceHead
+from .native_scale_dynunet import NativeScaleDynUNet
 
-__all__ = ["DistanceDynUNet", "NativeScaleDynUNet", "check_patch_size"]
+__all__ = [
+    "DistanceHead",
+    "NativeScaleDynUNet",
+    "build_network",
+    "check_patch_size",
+    "feature_channels",
+    "feature_map_size",
+    "segmentation_head",
+    "shared_parameters",
+    "size_multiple",
+    "supervision_scales",
+]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from monai.networks.blocks.dynunet_block import UnetOutBlock, UnetUpBlock
+from monai.networks.blocks.dynunet_block import UnetUpBlock
 from monai.networks.nets import DynUNet
 from torch import nn
 
@@ -35,9 +35,10 @@ class NativeScaleDynUNet(DynUNet):
         strides: stride of each level's first convolution; the first one is 1.
         filters: features of each level.
         convolutions: convolutions of each encoder and decoder level, each followed by normalisation and activation.
-        decoder_kernel_size: convolution kernel of each decoder level, finest first; nnU-Net's are `kernel_size[:-1]`,
-            those of the skip connections. None: MONAI's, which are `kernel_size[1:]`, those of the level below.
-        options: further arguments of `monai.networks.nets.DynUNet`.
+        decoder_kernel_size: convolution kernel of each decoder level, finest first. None: those of the encoder's level,
+            as in nnU-Net; MONAI's own are `kernel_size[1:]`, those of the level below.
+        norm_name, act_name, dropout, res_block: as in `monai.networks.nets.DynUNet`.
+        trans_bias: whether transposed convolutions have a bias, as in nnU-Net.
     """
 
     def __init__(
@@ -50,7 +51,11 @@ class NativeScaleDynUNet(DynUNet):
         filters: Sequence[int],
         convolutions: int = 2,
         decoder_kernel_size: Sequence[Sequence[int] | int] | None = None,
-        **options: Any,
+        norm_name: Any = ("INSTANCE", {"affine": True}),
+        act_name: Any = ("leakyrelu", {"inplace": True, "negative_slope": 0.01}),
+        dropout: Any = None,
+        res_block: bool = False,
+        trans_bias: bool = True,
     ) -> None:
         if convolutions < 2:
             raise InputError(f"NativeScaleDynUNet: convolutions is {convolutions}; give 2 or more per level")
@@ -60,7 +65,7 @@ class NativeScaleDynUNet(DynUNet):
                 f"give one per decoder level, {len(strides) - 1}"
             )
         # before the constructor, which builds the decoder from it
-        self.decoder_kernel_size = kernel_size[1:] if decoder_kernel_size is None else decoder_kernel_size
+        self.decoder_kernel_size = kernel_size[:-1] if decoder_kernel_size is None else decoder_kernel_size
         super().__init__(
             spatial_dims=spatial_dims,
             in_channels=in_channels,
@@ -69,8 +74,11 @@ class NativeScaleDynUNet(DynUNet):
             strides=strides,
             upsample_kernel_size=strides[1:],
             filters=filters,
-            trans_bias=options.pop("trans_bias", True),  # as in nnU-Net
-            **options,
+            norm_name=norm_name,
+            act_name=act_name,
+            dropout=dropout,
+            res_block=res_block,
+            trans_bias=trans_bias,
         )
         # the same modules under a second name, which would double the keys of every checkpoint
         del self.skip_layers
@@ -135,27 +143,15 @@ class NativeScaleDynUNet(DynUNet):
         """The logits of every decoder level, finest first."""
         return [logits] + [head(level) for head, level in zip(self.supervision_heads, features[1:], strict=True)]
 
+    def size_multiple(self) -> list[int]:
+        """The numbers, axis by axis, of which an image's sizes must be multiples: the products of the strides."""
+        axes = range(self.spatial_dims)
+        return [math.prod(one if isinstance(one, int) else one[axis] for one in self.strides) for axis in axes]
+
+    def supervision_scales(self) -> int:
+        """Number of logits in training, one for every decoder level."""
+        return len(self.supervision_heads) + 1
+
     def shared_parameters(self) -> list[nn.Parameter]:
         """Parameters of the finest decoder block: the last that the finest logits and a distance head share."""
         return list(self.upsamples[-1].parameters())
-
-
-def check_patch_size(patch_size: Sequence[int], strides: Sequence[Sequence[int] | int]) -> None:
-    """Refuse a patch that the network cannot halve evenly.
-
-    Raises:
-        InputError: naming the axis' size and the multiple it must be.
-    """
-    total = [math.prod(stride if isinstance(stride, int) else stride[axis] for stride in strides) for axis in (0, 1, 2)]
-    if any(size % multiple for size, multiple in zip(patch_size, total, strict=True)):
-        raise InputError(
-            f"patch_size {list(patch_size)} does not fit the strides: pass multiples of {total}, axis by axis"
-        )
-
-
-def pointwise_head(spatial_dims: int, in_channels: int, out_channels: int, bias: float) -> UnetOutBlock:
-    """One convolution of kernel 1 with a given initial bias."""
-    head = UnetOutBlock(spatial_dims, in_channels, out_channels)
-    head.apply(DynUNet.initialize_weights)
-    nn.init.constant_(head.conv.conv.bias, bias)
-    return head

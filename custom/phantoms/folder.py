@@ -6,16 +6,15 @@ import json
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
-from tqdm import tqdm
 
 from ..errors import InputError
 from ..io.atomic_write import replacing, write_json
+from ..progress import map_with_progress
 
 logger = logging.getLogger(__name__)
 
@@ -80,9 +79,9 @@ def write_folder(
             return
         logger.info("generating %d of %d phantoms in %s", len(missing), len(jobs), root)
         write_json(root / PARAMETERS_FILE, parameters)
-        with ThreadPoolExecutor(num_workers or min(os.cpu_count() or 1, 8)) as pool:
-            for _ in tqdm(pool.map(lambda write: write(), missing), total=len(missing), desc="phantoms", unit="case"):
-                pass
+        workers = num_workers or min(os.cpu_count() or 1, 8)
+        for _ in map_with_progress(lambda write: write(), missing, "phantoms", num_workers=workers):
+            pass
         write_json(root / manifest, contents)
     except OSError as error:
         raise InputError(f"{root}: phantoms cannot be written ({error}); choose a writable folder") from error

@@ -1,5 +1,29 @@
-"""What a network is for."""
+"""What a network is for: the plan, read wherever its weights are used."""
 
 from .class_ids import class_ids
+from .finding import (
+    folder_tag,
+    load_plan,
+    plan_of_weights,
+    preparation,
+    refuse_contradiction,
+    refuse_other_training,
+    used_plan,
+)
+from .plan import PLAN_FILE, Plan, checked, read_plan, write_plan
 
-__all__ = ["class_ids"]
+__all__ = [
+    "PLAN_FILE",
+    "Plan",
+    "checked",
+    "class_ids",
+    "folder_tag",
+    "load_plan",
+    "plan_of_weights",
+    "preparation",
+    "read_plan",
+    "refuse_contradiction",
+    "refuse_other_training",
+    "used_plan",
+    "write_plan",
+]

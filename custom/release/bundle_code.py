@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .bytecode import forget_code, without_bytecode
+from .bytecode import without_bytecode
 
 CODE = Path(__file__).resolve().parents[1]
 
@@ -31,11 +31,17 @@ def importable(root: Path) -> Iterator[None]:
     carried = own != CODE
     with without_bytecode():
         if carried:
-            forget_code(folder, own.name)
+            forget_code(own.name)
         sys.path.insert(0, str(folder))
         try:
             yield
         finally:
             sys.path.remove(str(folder))
             if carried:
-                forget_code(folder, own.name)
+                forget_code(own.name)
+
+
+def forget_code(package: str) -> None:
+    """Import the package anew next time: another bundle, or another version of this one, may carry one of its name."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        del sys.modules[name]

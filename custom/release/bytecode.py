@@ -1,4 +1,4 @@
-"""Checks of a bundle leave no trace in it."""
+"""Code imported from a bundle leaves no trace in it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 VARIABLE = "PYTHONDONTWRITEBYTECODE"
 
@@ -23,10 +22,3 @@ def without_bytecode() -> Iterator[None]:
         sys.dont_write_bytecode = kept
         os.environ.pop(VARIABLE)
         os.environ |= {} if before is None else {VARIABLE: before}
-
-
-def forget_code(root: Path, package: str) -> None:
-    """Import the package anew next time: another bundle, or another version of this one, may carry one of its name."""
-    sys.path[:] = [entry for entry in sys.path if entry != str(root)]
-    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
-        del sys.modules[name]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 # 3D Slicer and MONAI Label colour a segment by its name, from a table of anatomical terms; these differ from ours
 ANATOMICAL_TERMS = {
     "left_adrenal": "left adrenal gland",
@@ -17,3 +19,12 @@ def channel_name(class_name: str) -> str:
     ('right kidney', 'esophagus')
     """
     return ANATOMICAL_TERMS.get(class_name, class_name.replace("_", " "))
+
+
+def channel_names(class_names: Sequence[str]) -> list[str]:
+    """The names of a network's output channels.
+
+    >>> channel_names(["liver"])
+    ['background', 'liver']
+    """
+    return ["background", *map(channel_name, class_names)]

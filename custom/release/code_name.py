@@ -35,15 +35,10 @@ def as_word(text: str) -> str:
 
 
 def renamed(text: str, package: str, own: str = PROJECT) -> str:
-    """A config, page or source file with the package it names called `package`.
+    """A config, page or source file that names the package `own`, with `package` in its place.
 
     Imports inside the package are relative and stay as they are; what names it are a config's targets and imports,
     documented commands, and cross-references in docstrings.
-
-    Args:
-        text: the file's content.
-        package: the new name.
-        own: the name in the text.
 
     >>> renamed("$import custom.data as data", "spine_1")
     '$import spine_1.data as data'
@@ -53,7 +48,7 @@ def renamed(text: str, package: str, own: str = PROJECT) -> str:
     'python -m spine_1 cohort, a custom. word'
     """
     name = re.escape(own)
-    module = rf"(?<![\w./-]){name}(?=\.[A-Za-z_])"  # custom.networks.DistanceDynUNet
+    module = rf"(?<![\w./-]){name}(?=\.[A-Za-z_])"  # custom.networks.DistanceHead
     command = rf"(?<=-m ){name}\b"  # python -m custom cohort
     source = rf"(?<=\bfrom ){name}(?= import\b)"  # from custom import data
     whole = rf"(?<=\bimport ){name}(?= as\b|[\"']?\s*$)"  # import custom

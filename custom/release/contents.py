@@ -14,13 +14,13 @@ BUNDLE_FILES = (
     "configs/*.conf",
     "configs/*.json",
     "configs/*.yaml",
+    "configs/plans/*.yaml",
     "docs/*.md",
     "docs/*.png",
     "docs/*.txt",
     "models/README.md",
 )
 CODE_SUFFIXES = (".json", ".py", ".typed")
-MAKE_RELEASES = ("release", "verify")  # which a release does not
 TEXTS = (".conf", ".json", ".md", ".py", ".txt", ".yaml")
 
 
@@ -39,7 +39,7 @@ def bundle_contents(root: Path, package: str) -> dict[str, bytes]:
 def code_contents(package: str, code: Path = CODE) -> dict[str, bytes]:
     """Path in the bundle -> content of the package `package` that a release carries.
 
-    All of the project but `release` and `verify`: the parts import one another, and half a megabyte of text is not
+    All of the project but `release`: the parts import one another, and half a megabyte of text is not
     worth a search.
 
     Args:
@@ -49,7 +49,7 @@ def code_contents(package: str, code: Path = CODE) -> dict[str, bytes]:
     found = {}
     for file in code.rglob("*"):
         path = file.relative_to(code)
-        if file.suffix in CODE_SUFFIXES and is_written(path) and path.parts[0] not in MAKE_RELEASES:
+        if file.suffix in CODE_SUFFIXES and is_written(path) and path.parts[0] != "release":
             found[f"{package}/{path.as_posix()}"] = content(file, package, code.name)
     return found
 

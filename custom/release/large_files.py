@@ -16,12 +16,9 @@ HASH_TYPE = "sha256"
 
 
 def large_files_list(name: str, contents: Mapping[str, bytes], url: str) -> bytes:
-    """The `large_files.yml` of a release: path in the bundle, address and check sum of each.
+    """The `large_files.yml` of a release `name` (NAME_vVERSION): path in the bundle, address and checksum of each file.
 
-    Args:
-        name: of the release, as in `NAME_vVERSION.zip`.
-        contents: path in the bundle -> content of the large files.
-        url: address of the folder in which they lie under `upload_name`.
+    The files of `contents` (path -> content) lie at `url` under `upload_name`.
     """
     entries = [
         {

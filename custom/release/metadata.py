@@ -14,11 +14,7 @@ VERSION = re.compile(r"\d+\.\d+\.\d+(?:[a-z0-9.]*)")
 
 
 def read_metadata(root: Path) -> dict[str, Any]:
-    """The bundle's metadata.
-
-    Raises:
-        InputError: `root` is no bundle's folder, or the file holds no JSON object.
-    """
+    """The bundle's metadata. Raises InputError: `root` is no bundle's folder, or the file holds no JSON object."""
     file = metadata_file(root)
     try:
         metadata = json.loads(file.read_text(encoding="utf-8"))

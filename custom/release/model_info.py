@@ -12,11 +12,7 @@ MODEL_INFO = "model_info.json"
 
 
 def read_model_info(file: Path) -> dict[str, dict[str, Any]]:
-    """The entries of a model_info.json.
-
-    Raises:
-        InputError: the file cannot be read as such.
-    """
+    """The entries of a model_info.json. Raises InputError: the file cannot be read as such."""
     try:
         entries = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

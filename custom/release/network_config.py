@@ -22,13 +22,8 @@ PATH = "configs/infer.json"
 def network_config(inference: ConfigParser, root: Path, package: str) -> bytes:
     """Content of configs/infer.json: `network_def` of an inference config with every reference replaced by its value.
 
-    Args:
-        inference: parser of the bundle's inference config, with whatever is laid over it.
-        root: the bundle's folder, whose code must be importable.
-        package: name of the code in the release.
-
-    Raises:
-        InputError: a reference cannot be resolved.
+    `root` is the bundle's folder, whose code must be importable, `package` the name of the code in the release. Raises
+    InputError where a reference cannot be resolved.
     """
     entries = {key: made_entry(inference, f"{NETWORK}#{key}", root) for key in inference[NETWORK]}
     text = json.dumps({NETWORK: entries}, indent=4) + "\n"

@@ -15,19 +15,17 @@ from ..engines.large_files import LARGE_FILES
 from ..engines.writable import make_writable
 from ..errors import InputError
 from ..io.atomic_write import replacing, write_json
-from ..option_list import option_list
-from .archive import write_archive
+from ..options import option_list
+from .archive import write_archive, write_folder
 from .bundle_code import code_folder, importable
 from .code_name import package_name
 from .contents import bundle_contents, code_contents
-from .folder import write_folder
 from .large_files import LARGE, large_files_list, upload_name
 from .metadata import released_metadata
 from .model_card import model_card
 from .model_info import MODEL_INFO, read_model_info
 from .network_config import PATH, network_config
 from .personal_paths import personal_paths
-from .weight_claims import warn_of_claims
 from .weights import MODEL, parse_weights, weights_contents
 
 logger = logging.getLogger(__name__)
@@ -97,37 +95,27 @@ def release(
 
 
 def bundle_folders(bundles: str | Sequence[str], source: Path) -> list[Path]:
-    """The folders of the named bundles, or of all.
-
-    Raises:
-        InputError: there is none of that name.
-    """
+    """The folders of the named bundles, or of all. Raises InputError: there is none of that name."""
     known = sorted(file.parents[1] for file in source.glob("*/configs/metadata.json"))
     if not known:
         raise InputError(f"{source} holds no bundles: run this in the project's folder, or pass --source FOLDER")
-    names = option_list(bundles)
-    if names == ["all"]:
-        return known
-    for name in names:
-        if source / name not in known:
-            raise InputError(f"--bundles {name}: one of {', '.join(root.name for root in known)}, or all")
-    return [source / name for name in names]
+    chosen = known if (names := option_list(bundles)) == ["all"] else [source / name for name in names]
+    for root in chosen:
+        if root not in known:
+            raise InputError(f"--bundles {root.name}: one of {', '.join(one.name for one in known)}, or all")
+    return chosen
 
 
 def collect(root: Path, weights: Path | None, url: str) -> Release:
-    """Everything that a release of a bundle holds; its code must be importable.
-
-    Raises:
-        InputError: see `release`.
-    """
+    """Everything that a release of a bundle holds; its code must be importable. Raises InputError: see `release`."""
     metadata = released_metadata(root)
     version = str(metadata["version"])
     package = package_name(root.name, version)
     inference = ConfigParser(ConfigParser.load_config_file(str(config_file(root, "inference.yaml"))))
+    inference.update({"bundle_root": str(root), "checkpoint": str(weights or "")})
     files = bundle_contents(root, package) | code_contents(package, code_folder(root))
     files[PATH] = network_config(inference, root, package)
     carried = weights_contents(weights, root, metadata, inference)
-    warn_of_claims(root.name, files if carried else {})
     large = {path: content for path, content in carried.items() if len(content) > LARGE}
     small = files | {path: content for path, content in carried.items() if path not in large}
     found = personal_paths(small, root)
@@ -142,11 +130,7 @@ def collect(root: Path, weights: Path | None, url: str) -> Release:
 
 
 def write_release(made: Release, output: Path) -> Path:
-    """Write the archive, the large files beside it and the folder for the hub.
-
-    Returns:
-        The archive.
-    """
+    """Write the archive, which is returned, the large files beside it and the folder for the hub."""
     archive = output / f"{made.name}.zip"
     write_archive(archive, {f"{made.bundle}/{path}": content for path, content in made.small.items()})
     report(archive)
@@ -155,7 +139,9 @@ def write_release(made: Release, output: Path) -> Path:
         with replacing(file) as temporary:
             temporary.write_bytes(content)
         report(file)
-    write_hub_folder(made, output / HUB)
+    files, target = hub_contents(made), output / HUB / made.bundle
+    write_folder(target, files, replace=True)
+    logger.info("%s/  %d files, %.2f MB", target, len(files), sum(map(len, files.values())) / 1e6)
     return archive
 
 
@@ -172,15 +158,8 @@ def write_model_info(file: Path, known: Mapping[str, Any], archives: Mapping[str
     report(file)
 
 
-def write_hub_folder(made: Release, hub: Path) -> None:
-    """The bundle as a folder, with its model card and with the large files in place; replaces an earlier one whole."""
-    files, target = hub_contents(made), hub / made.bundle
-    write_folder(target, files, replace=True)
-    logger.info("%s/  %d files, %s", target, len(files), megabytes(sum(map(len, files.values()))))
-
-
 def hub_contents(made: Release) -> Mapping[str, bytes]:
-    """What the hub gets: it stores large files itself."""
+    """What the hub gets: the bundle with its model card, and the large files, which it stores itself, in place."""
     small = {path: content for path, content in made.small.items() if path != LARGE_FILES}
     card = model_card(small["docs/README.md"].decode("utf-8"), small["LICENSE"].decode("utf-8"))
     return small | made.large | {"README.md": card.encode("utf-8")}
@@ -188,14 +167,9 @@ def hub_contents(made: Release) -> Mapping[str, bytes]:
 
 def report(file: Path) -> None:
     """One line: the file, its check sum and its size."""
-    logger.info("%s  sha1 %s  %s", file, sha1(file), megabytes(file.stat().st_size))
+    logger.info("%s  sha1 %s  %.2f MB", file, sha1(file), file.stat().st_size / 1e6)
 
 
 def sha1(file: Path) -> str:
     """SHA-1 of a file, which the model zoo's model_info.json holds."""
     return hashlib.sha1(file.read_bytes(), usedforsecurity=False).hexdigest()
-
-
-def megabytes(size: int) -> str:
-    """Bytes for people."""
-    return f"{size / 1e6:.2f} MB"

@@ -11,31 +11,31 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from monai.bundle import ConfigParser
-
 PAGE, DATA_LICENSE, MODELS = "docs/README.md", "docs/data_license.txt", "models/README.md"
-METADATA, SETTINGS = "configs/metadata.json", "models/training.json"
+METADATA, PLAN = "configs/metadata.json", "models/plan.yaml"
 DATA_SETS = "Data sets"  # how the licences of data sets begin in a source's data_license.txt
 
 TEXT = Path(__file__).with_suffix(".md")
 
 
-def trained_pages(files: Mapping[str, bytes], train: Mapping[str, Any], source: str, package: str) -> dict[str, bytes]:
-    """Path -> content of the pages, from the metadata, settings and page of data licences among the bundle's files.
+def trained_pages(files: Mapping[str, bytes], plan: Mapping[str, Any], source: str, package: str) -> dict[str, bytes]:
+    """Path -> content of the pages of a trained bundle.
 
     Args:
         files: path in the bundle -> content of everything else.
-        train: the training's config, with the overlays merged in.
+        plan: what the network is for.
         source: name of the bundle that was trained.
         package: name of the code that the bundle carries.
     """
     metadata = json.loads(files[METADATA])
     page = Template(TEXT.read_text(encoding="utf-8")).substitute(
         stated(metadata),
-        **configured(train),
+        patch=by(plan["patch_size"]),
+        spacing=by(plan["spacing"]),
+        batch=plan["batch_size"],
         source=source,
         package=package,
-        trained=training_of(json.loads(files.get(SETTINGS, b"{}"))),
+        trained=training_of(plan["training"]),
     )
     texts = {PAGE: page, DATA_LICENSE: data_license(files[DATA_LICENSE].decode("utf-8")), MODELS: models_page(files)}
     return {path: text.encode("utf-8") for path, text in texts.items()}
@@ -45,33 +45,12 @@ def stated(metadata: Mapping[str, Any]) -> dict[str, str]:
     """What the metadata say."""
     classes = metadata["network_data_format"]["outputs"]["pred"]["channel_def"]
     scores = [f"- {name}: {value}" for name, value in (metadata.get("eval_metrics") or {}).items()]
-    texts = ("task", "version", "description", "image_classes", "data_type", "intended_use")
-    return {key: as_sentence(str(metadata.get(key, ""))) for key in texts} | {
+    keys = ("task", "version", "description", "image_classes", "data_type", "intended_use")
+    texts = {key: str(metadata.get(key, "")) for key in keys}
+    return {key: text[:1].upper() + text[1:] for key, text in texts.items()} | {
         "values": "\n".join(f"| {value} | {name} |" for value, name in classes.items()),
         "scores": "\n".join(scores) or "None is stated: the command that evaluates the weights is below.",
         "references": "\n".join(f"- {reference}" for reference in metadata.get("references", [])),
-    }
-
-
-def as_sentence(text: str) -> str:
-    """With a capital letter."""
-    return text[:1].upper() + text[1:]
-
-
-def configured(train: Mapping[str, Any]) -> dict[str, str]:
-    """What the training's config says."""
-    parser = ConfigParser(dict(train))
-    values = {
-        key: parser.get_parsed_content(key)
-        for key in ("epochs", "iterations_per_epoch", "batch_size", "learning_rate", "patch_size", "spacing")
-    }
-    return {
-        "epochs": str(values["epochs"]),
-        "steps": str(values["iterations_per_epoch"]),
-        "batch": str(values["batch_size"]),
-        "rate": str(values["learning_rate"]),
-        "patch": by(values["patch_size"]),
-        "spacing": by(values["spacing"]),
     }
 
 
@@ -80,10 +59,10 @@ def by(sizes: Sequence[float]) -> str:
     return " x ".join(f"{size:g}" for size in sizes)
 
 
-def training_of(settings: Mapping[str, Any]) -> str:
-    """What training.json says of the training that the weights are of."""
-    known = [f"`{key}` {settings[key]}" for key in ("epoch", "fold", "num_folds") if key in settings]
-    return f"The weights are those of {', '.join(known)} (`{SETTINGS}`)." if known else ""
+def training_of(training: Mapping[str, Any]) -> str:
+    """What the plan says of the training that the weights are of."""
+    known = [f"`{key}` {training[key]}" for key in ("epoch", "fold", "num_folds") if key in training]
+    return f"The weights are those of {', '.join(known)} (`models/plan.yaml`)." if known else ""
 
 
 def data_license(source: str) -> str:
@@ -98,10 +77,8 @@ def data_license(source: str) -> str:
 
 def models_page(files: Mapping[str, bytes]) -> str:
     """What lies beside the weights."""
-    own = [f"`{Path(path).name}`" for path in sorted(files) if path.startswith("models/") and path.endswith(".json")]
-    with_them = f"{' and '.join(own)} belong{'s' * (len(own) == 1)} to them.\n" if own else ""
+    with_them = " `plan.yaml` belongs to them." if PLAN in files else ""
     return (
         "`model.pt`: the trained weights, which a training in this folder replaces; `model_start.pt`: the same, which\n"
-        f"stay. {with_them}".rstrip()
-        + "\n"
+        f"stay.{with_them}\n"
     )

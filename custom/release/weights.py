@@ -11,13 +11,14 @@ from monai.bundle import ConfigParser
 from ..bundle_configs import NETWORK, made_entry, metadata_file
 from ..engines.fitting_weights import load_fitting_weights
 from ..errors import InputError
-from ..option_list import option_list
+from ..options import option_list
+from ..plans import PLAN_FILE, read_plan
+from .channel_names import channel_names
 
 MODEL = "models/model.pt"
 NONE = "none"
 ORIGIN = "origin"  # the entry of eval_metrics that says what the weights were trained on
-# statistics that images are normalised with, and the settings of the training: inference reads both beside the weights
-BESIDE = ("intensity.json", "training.json")
+PLAN = "models/plan.yaml"
 
 
 def parse_weights(weights: str | Sequence[str], bundles: Sequence[str]) -> dict[str, Path | None]:
@@ -40,16 +41,15 @@ def parse_weights(weights: str | Sequence[str], bundles: Sequence[str]) -> dict[
 def weights_contents(
     file: Path | None, root: Path, metadata: Mapping[str, Any], inference: ConfigParser
 ) -> dict[str, bytes]:
-    """Path in the bundle -> content of the weights and of what inference reads beside them; nothing for None.
+    """Path in the bundle -> content of the weights and of their plan; nothing for None.
 
     Args:
         file: the weights.
-        root: the bundle's folder, whose code must be importable.
-        metadata: the bundle's.
-        inference: parser of its inference.yaml.
+        root, metadata: the bundle's folder, whose code must be importable, and what it states.
+        inference: parser of its inference.yaml, told of these weights.
 
     Raises:
-        InputError: the metadata state no scores and origin, or the weights do not fit the network of inference.yaml.
+        InputError: the metadata state no scores and origin, or other classes, or the weights do not fit their plan.
     """
     if file is None:
         return {}
@@ -59,12 +59,21 @@ def weights_contents(
             f"{metadata_file(root)}: eval_metrics states no measured score with its `{ORIGIN}` (data "
             f"and training of the weights) for {file}: state both, or pass --weights {root.name}={NONE}"
         )
-    remedy = "a training with overlays or settings is released as a bundle of its own, made by trained_bundle"
-    load_fitting_weights(file, made_entry(inference, NETWORK, root), remedy)
-    return weight_files(file)
+    found = weight_files(file)
+    load_fitting_weights(file, made_entry(inference, NETWORK, root), "its plan.yaml is of another training")
+    classes = channel_names(read_plan(file.with_name(PLAN_FILE))["classes"])
+    stated = list(metadata["network_data_format"]["outputs"]["pred"]["channel_def"].values())
+    if classes != stated:
+        raise InputError(
+            f"{file} is for {', '.join(classes[1:])}, but {metadata_file(root)} states {', '.join(stated[1:])}: make a "
+            "bundle of its own with `python -m custom trained_bundle`"
+        )
+    return found
 
 
 def weight_files(file: Path) -> dict[str, bytes]:
-    """Path in the bundle -> content of the weights, and of what inference reads beside them where it is there."""
-    beside = [one for one in map(file.with_name, BESIDE) if one.is_file()]
-    return {MODEL: file.read_bytes()} | {f"models/{one.name}": one.read_bytes() for one in beside}
+    """Path in the bundle -> content of the weights and of the plan next to them. Raises InputError: it is missing."""
+    plan = file.with_name(PLAN_FILE)
+    if not plan.is_file():
+        raise InputError(f"{plan} is missing: it says what {file} was trained for; restore it from the training")
+    return {MODEL: file.read_bytes(), PLAN: plan.read_bytes()}

@@ -7,20 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from ..io.atomic_write import replacing
-from .case_picture import DOTS_PER_INCH, class_colour
-from .metric_table import Row
+from .drawing import INK, class_colour, new_figure, save_picture
+from .text_table import Row, aligned
 
-if TYPE_CHECKING:  # the command that builds cohorts, in `custom.data`, prints these tables
+if TYPE_CHECKING:  # the command that builds cohorts, in `custom.workflows`, prints these tables
     from ..cohort.manifest import Cohort, CohortCase
 
 LISTED_SETS = 10  # of a group; pooled data annotated by the values present have hundreds
-_INK = "0.15"
 _PALE = 0.35
 
 
@@ -54,30 +50,13 @@ def class_statistics(cohort: Cohort, volumes_ml: Mapping[str, Mapping[int, float
 
 def format_class_statistics(rows: Sequence[Row]) -> str:
     """The rows of `class_statistics` as aligned text."""
-    titles = ["class", "annotated", "present", "total ml", "mean ml", "validation"]
-    cells = [
-        [
-            *(str(row[key]) for key in ("class", "annotated", "present")),
-            *("-" if row[key] is None else _millilitres(row[key]) for key in ("total_ml", "mean_ml")),
-            str(row["validation"]),
-        ]
-        for row in rows
-    ]
-    widths = [max(len(cell) for cell in column) for column in zip(titles, *cells, strict=True)]
-    lines = [
-        "  ".join([line[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(line[1:], widths[1:], strict=True))])
-        for line in [titles, *cells]
-    ]
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+    keys = ["class", "annotated", "present", "total_ml", "mean_ml", "validation"]
+    cells = [[_millilitres(row[key]) if key.endswith("_ml") else str(row[key]) for key in keys] for row in rows]
+    return "\n".join(aligned([[key.replace("_", " ") for key in keys], *cells]))
 
 
 def format_annotated_sets(cohort: Cohort, groups: Mapping[str, Sequence[CohortCase]]) -> str:
-    """Each distinct set of annotated classes with its training cases, under the group its cases belong to.
-
-    Args:
-        cohort: which names the classes.
-        groups: group name -> its cases, from `custom.cohort.manifest.group_cases`.
-    """
+    """Each distinct set of annotated classes with its training cases, under its group (see `manifest.group_cases`)."""
     lines = []
     for group, cases in groups.items():
         lines.append(f"{group}: {len(cases)} cases")
@@ -111,13 +90,9 @@ def describe_classes(cohort: Cohort, ids: Sequence[int]) -> str:
 def draw_class_statistics(cohort: Cohort, rows: Sequence[Row], picture_file: str | Path) -> None:
     """Write a PNG with a bar per class: training cases annotated (pale) and with the class present (solid).
 
-    Args:
-        cohort: which gives title and colours.
-        rows: from `class_statistics`.
-        picture_file: the PNG.
+    `rows` are those of `class_statistics`.
     """
-    figure = Figure(figsize=(8.0, 1.7 + 0.34 * len(rows)), dpi=DOTS_PER_INCH, layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
+    figure = new_figure(8.0, 1.7 + 0.34 * len(rows))
     axes = figure.add_subplot()
     largest = max(1, *(row["annotated"] for row in rows))
     for place, row in enumerate(rows):
@@ -128,7 +103,7 @@ def draw_class_statistics(cohort: Cohort, rows: Sequence[Row], picture_file: str
         if row["present"] != row["annotated"]:
             number += f" ({row['present']} present)"
         white = {"facecolor": "white", "linewidth": 0, "pad": 1}  # over the grid's lines
-        axes.text(row["annotated"] + 0.01 * largest, place, number, va="center", fontsize=9, color=_INK, bbox=white)
+        axes.text(row["annotated"] + 0.01 * largest, place, number, va="center", fontsize=9, color=INK, bbox=white)
     axes.set_yticks(range(len(rows)), [row["class"].replace("_", " ") for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)  # the first class on top
     axes.set_xlim(0, 1.3 * largest)
@@ -137,27 +112,17 @@ def draw_class_statistics(cohort: Cohort, rows: Sequence[Row], picture_file: str
     axes.grid(axis="x", color="0.9")
     axes.set_axisbelow(True)
     axes.tick_params(axis="y", length=0)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
+    axes.spines[["top", "right", "left"]].set_visible(False)
     if any(row["present"] != row["annotated"] for row in rows):
-        patches = [
-            Patch(facecolor="0.4", label="in the label"),
-            Patch(facecolor="0.4", alpha=_PALE, label="annotated, not there"),
-        ]
+        meanings = {"in the label": 1, "annotated, not there": _PALE}
+        patches = [Patch(facecolor="0.4", alpha=alpha, label=label) for label, alpha in meanings.items()]
         figure.legend(handles=patches, loc="outside lower center", ncols=2, fontsize=9, frameon=False)
-    figure.suptitle(_title(cohort), fontsize=12, color=_INK)
-    with replacing(picture_file) as temporary:
-        figure.savefig(temporary, format="png")
-
-
-def _title(cohort: Cohort) -> str:
     unlabelled = sum(not case.annotated for case in cohort.training)
-    return (
-        f"{cohort.name}: cases annotated for each class\n"
-        f"{len(cohort.training)} training cases, {unlabelled} of them without any annotation"
-    )
+    counts = f"{len(cohort.training)} training cases, {unlabelled} of them without any annotation"
+    figure.suptitle(f"{cohort.name}: cases annotated for each class\n{counts}", fontsize=12, color=INK)
+    save_picture(figure, picture_file)
 
 
-def _millilitres(volume: float) -> str:
+def _millilitres(volume: float | None) -> str:
     """Three figures at least: classes range from adrenal glands to whole livers."""
-    return f"{volume:,.0f}" if volume >= 100 else f"{volume:.3g}"
+    return "-" if volume is None else f"{volume:,.0f}" if volume >= 100 else f"{volume:.3g}"

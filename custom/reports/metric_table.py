@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence, Set
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
-from ..io.atomic_write import replacing
-
-Row = dict[str, Any]
+from .text_table import Row, aligned
 
 MEAN_OF_CLASSES = "mean of classes"
 # column: title in the printed table, decimals
 PRINTED = {"dice": ("Dice", 3), "nsd": ("NSD", 3), "hd95_mm": ("HD95 [mm]", 1)}
-_MOST_COLUMNS = 8  # classes beside each other in the comparison with other predictors; more stand below each other
+_MOST_COLUMNS = 8  # classes next to each other in the comparison with other predictors; more stand below each other
 
 
 def per_case_rows(
@@ -39,23 +34,19 @@ def summary(
 ) -> list[Row]:
     """Per class, per group of classes and last for the mean of classes: cases, mean, deviation and median over cases.
 
-    A class counts the cases that have it. The rows of groups, and the last, which is that of all classes, count the
-    cases that have any of their classes; their mean is the mean of the class means, while their deviation and median
-    are over the cases' own means.
+    A class counts the cases that have it. The rows of groups and of all classes count cases that have any of theirs;
+    their mean is the mean of the class means, their deviation and median are over the cases' own means.
 
     Args:
         class_names: the foreground classes.
         metrics: name to values of shape (cases, classes), nan where a case does not have the class.
         missing: (cases, classes), true where the case has the class and the prediction lacks it.
-        groups: name to names of classes. A group without classes has no row; one of a single class that has the
-            class's name has the class's row.
+        groups: name to names of classes, with a row each unless it has no class or is one class of its own name;
+            InputError for an unknown class or the name of another row.
 
     Returns:
         Rows with class, cases, `<metric>_mean`, `<metric>_sd` (of the sample, n - 1; None below two cases),
         `<metric>_median` and, where given, missing. None where no case has the class.
-
-    Raises:
-        InputError: a group has an unknown class or the name of another row.
     """
     per_class = [
         _summary_row(name, {key: values[:, c] for key, values in metrics.items()}) for c, name in enumerate(class_names)
@@ -77,9 +68,8 @@ def joint_rows(class_names: Sequence[str], groups: Mapping[str, Sequence[str]] |
     for name, members in (groups or {}).items():
         unknown = [member for member in members if member not in class_names]
         if unknown:
-            raise InputError(
-                f"group {name!r}: no class is called {', '.join(unknown)}; the classes are {', '.join(class_names)}"
-            )
+            known = ", ".join(class_names)
+            raise InputError(f"group {name!r}: no class is called {', '.join(unknown)}; the classes are {known}")
         if name == MEAN_OF_CLASSES or (name in class_names and list(members) != [name]):
             raise InputError(f"group {name!r} with {', '.join(members)}: another row has this name; give it another")
         if members and name not in class_names:
@@ -91,7 +81,7 @@ def majority_class_dice(truth_voxels: np.ndarray) -> np.ndarray:
     """Mean Dice per class of a predictor that outlines all foreground perfectly and always names one class.
 
     That class is the one most cases have (then the one with most voxels, then the first), counted on these very
-    cases, which flatters the predictor. In a case with other classes beside it, its Dice is 2 |M| / (|M| + |all|).
+    cases, which flatters the predictor. In a case with other classes too, its Dice is 2 |M| / (|M| + |all|).
 
     Args:
         truth_voxels: (cases, classes) voxel counts of the true foreground classes.
@@ -121,33 +111,22 @@ def format_table(
     """The rows of `summary` as aligned text, with the mean Dice of other predictors below.
 
     Args:
-        rows: from `summary`.
-        data: what was evaluated, for the header.
-        cases: number of cases evaluated.
-        notes: further lines of the header, such as the HD95 convention.
+        rows, groups: of `summary`, and those given to it.
+        data, cases, notes: what was evaluated, on how many cases, and further lines, for the header.
         baselines: name to Dice per class; classes may be absent.
-        groups: those given to `summary`.
         metric_titles: metric to its title, for titles other than those of `PRINTED`.
     """
     header = [f"{data}: {cases} case{'' if cases == 1 else 's'}, mean +- sd over cases", *notes]
     metrics = [key.removesuffix("_mean") for key in rows[0] if key.endswith("_mean")]
     titles = ["class", "cases"]
     for metric in metrics:
-        titles += [(metric_titles or {}).get(metric) or _title(metric), "median"]
+        titles += [(metric_titles or {}).get(metric) or PRINTED.get(metric, (metric, 3))[0], "median"]
     if "missing" in rows[0]:
         titles.append("missing")
-    lines = [*header, *_aligned([titles, *(_printed_cells(row, metrics) for row in rows)])]
+    lines = [*header, *aligned([titles, *(_printed_cells(row, metrics) for row in rows)])]
     if baselines:
-        lines += ["", *_aligned(_comparison(rows, baselines, groups or {}))]
+        lines += ["", *aligned(_comparison(rows, baselines, groups or {}))]
     return "\n".join(lines)
-
-
-def write_csv(path: str | Path, rows: Sequence[Row]) -> None:
-    """Write rows that all have the columns of the first, atomically; None becomes an empty cell."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [])
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _cell(value: np.generic) -> int | float | None:
@@ -185,10 +164,6 @@ def _mean_over_classes_per_case(values: np.ndarray) -> np.ndarray:
         return np.where(present, values, 0).sum(axis=1) / present.sum(axis=1)
 
 
-def _title(metric: str) -> str:
-    return PRINTED.get(metric, (metric, 3))[0]
-
-
 def _number(value: float | None, metric: str) -> str:
     return "-" if value is None or np.isnan(value) else f"{value:.{PRINTED.get(metric, (metric, 3))[1]}f}"
 
@@ -197,10 +172,8 @@ def _printed_cells(row: Row, metrics: Sequence[str]) -> list[str]:
     cells = [row["class"], str(row["cases"])]
     for metric in metrics:
         mean, deviation = (_number(row[f"{metric}_{part}"], metric) for part in ("mean", "sd"))
-        cells += [
-            mean if deviation == "-" else f"{mean} +- {deviation}",
-            _number(row[f"{metric}_median"], metric),
-        ]
+        spread = mean if deviation == "-" else f"{mean} +- {deviation}"
+        cells += [spread, _number(row[f"{metric}_median"], metric)]
     if "missing" in row:
         cells.append(str(row["missing"]))
     return cells
@@ -235,13 +208,3 @@ def _mean_of_known(values: Mapping[str, float | None], members: Sequence[str], f
     """The mean over the classes; None where it would be over fewer than the model's, which would not compare."""
     known = [value for value in map(values.get, members) if value is not None and not np.isnan(value)]
     return float(np.mean(known)) if known and len(known) >= len(found & set(members)) else None
-
-
-def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
-    """Cells as lines of text: first column to the left, numbers to the right, a rule under the titles."""
-    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
-    text = [
-        "  ".join([line[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(line[1:], widths[1:], strict=True))])
-        for line in lines
-    ]
-    return [text[0].rstrip(), "-" * len(text[0]), *(line.rstrip() for line in text[1:])]

@@ -19,7 +19,7 @@ def write_pipeline_report(
     report_file: str | Path,
     picture_file: str | Path,
     records: Sequence[Record],
-    set_aside: Mapping[str, str] | None = None,
+    excluded: Mapping[str, str] | None = None,
     title: str = "Pseudo-label pipeline",
     data: str = "",
 ) -> None:
@@ -30,7 +30,7 @@ def write_pipeline_report(
         picture_file: PNG, referred to by the report.
         records: of the stages in the order they run (`record.json`); keys may be absent. Those whose "control" is true
             are trainings to compare with.
-        set_aside: case name -> why it was left out.
+        excluded: case name -> why it was left out.
         title: heading of the report and the picture.
         data: what the cohort is, in a line or some.
     """
@@ -38,12 +38,12 @@ def write_pipeline_report(
     stages, controls = split_controls(records)
     text = [
         f"# {title}",
-        _data_section(data, records, set_aside or {}),
+        _data_section(data, records, excluded or {}),
         f"![Stages, their cases and their scores]({_relative(picture_file, report_file)})",
         "## Stages\n\n" + _stages_markdown(stages),
         "## Scores on the validation set\n\n" + _scores_markdown(stages, controls),
         "## Pseudo-labels\n\n" + _fills_markdown(stages),
-        "## Cases set aside\n\n" + _set_aside_markdown(set_aside or {}),
+        "## Excluded cases\n\n" + _excluded_markdown(excluded or {}),
         "## How to read this\n\n" + _READING,
     ]
     write_text(report_file, "\n\n".join(text) + "\n")
@@ -56,25 +56,21 @@ def _relative(file: str | Path, start: str | Path) -> str:
 
 
 def _markdown_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [titles, ["---"] * len(titles), *rows]
-    return "\n".join("| " + " | ".join(_one_cell(cell) for cell in line) + " |" for line in lines)
+    lines = ([" ".join(cell.replace("|", "\\|").split()) for cell in line] for line in (titles, *rows))
+    head, *body = ("| " + " | ".join(line) + " |" for line in lines)
+    return "\n".join([head, "|" + " --- |" * len(titles), *body])
 
 
-def _one_cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
-
-
-def _data_section(data: str, records: Sequence[Record], set_aside: Mapping[str, str]) -> str:
+def _data_section(data: str, records: Sequence[Record], excluded: Mapping[str, str]) -> str:
     counts = sorted({int(s["cases"]) for r in records for s in (r.get("scores") or {}).values() if s.get("cases")})
     validated = "Nothing has been validated yet."
     if counts:
-        number = (
-            f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} (a group counts those that have it)"
-        )
+        more = f" to {counts[-1]} (a group counts those that have it)" if len(counts) > 1 else ""
+        number = f"{counts[0]}{more}"
         validated = f"Validation cases: {number}; no stage trains on them."
-    aside = f"Set aside: {len(set_aside)}, listed below." if set_aside else "No case was set aside."
+    left_out = f"Excluded: {len(excluded)}, listed below." if excluded else "No case was excluded."
     described = data.strip().rstrip(".")
-    return " ".join(part for part in (f"{described}." if described else "", validated, aside) if part)
+    return " ".join(part for part in (f"{described}." if described else "", validated, left_out) if part)
 
 
 def _stages_markdown(stages: Sequence[Record]) -> str:
@@ -86,11 +82,11 @@ def _stages_markdown(stages: Sequence[Record]) -> str:
 
 def _scores_markdown(stages: Sequence[Record], controls: Sequence[Record]) -> str:
     rows = []
-    last = next((stage for stage in reversed(stages) if stage.get("scores")), None)
+    last: Record = next((stage for stage in reversed(stages) if stage.get("scores")), {})
     for record in [*stages, *controls]:
         is_control = bool(record.get("control"))
         for group, score in (record.get("scores") or {}).items():
-            dice, best = score_of(record, group), None if last is None else score_of(last, group)
+            dice, best = score_of(record, group), score_of(last, group)
             behind = "" if not is_control or dice is None or best is None else f"{best - dice:+.3f}"
             name = f"control: {stage_name(record)}" if is_control else stage_name(record)
             spreads = [_with_spread(score, metric) for metric in ("dice", "nsd")]
@@ -126,12 +122,12 @@ def _suspicious_text(record: Record, fill: Mapping[str, Any]) -> str:
     return f"{record['suspicious']}" if len(record["fill"]) == 1 else f"{record['suspicious']} in all groups"
 
 
-def _set_aside_markdown(set_aside: Mapping[str, str]) -> str:
-    if not set_aside:
+def _excluded_markdown(excluded: Mapping[str, str]) -> str:
+    if not excluded:
         return "None."
-    rows = [[name, reason] for name, reason in list(set_aside.items())[:LISTED_CASES]]
+    rows = [[name, reason] for name, reason in list(excluded.items())[:LISTED_CASES]]
     table = _markdown_table(["case", "reason"], rows)
-    hidden = len(set_aside) - LISTED_CASES
+    hidden = len(excluded) - LISTED_CASES
     return f"{table}\n\nand {hidden} more." if hidden > 0 else table
 
 
@@ -145,6 +141,6 @@ _READING = """\
 - With few validation cases a small gain may be chance: compare it with the standard deviation divided by the square
   root of the number of cases.
 - Suspicious pseudo-labels are listed in `review/suspicious.csv` of their stage, the worst first, and shown in
-  `contact_sheet.png` beside it.
+  `contact_sheet.png` next to it.
 - "model" is the beginning of the SHA-256 checksum of the stage's network, the same as in the sidecar of every label
   that it made."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -12,13 +11,23 @@ from pathlib import Path
 import numpy as np
 
 from ..fingerprint.label_statistics import LabelFacts
-from ..io.atomic_write import replacing
+from .drawing import class_name
+from .text_table import write_csv
 
 REVIEW_FILE = "suspicious.csv"
 VOLUME, MISSING, CONFIDENCE, COMPONENTS = "volume", "missing", "low confidence", "many components"
 UNREADABLE = "unreadable"
 REASONS = (VOLUME, MISSING, CONFIDENCE, COMPONENTS, UNREADABLE)
 COLUMNS = ("case", "class", "reason", "value", "expected", "severity")
+
+MOST_Z = 3.5  # a volume further than that many robust spreads from the centre is suspicious
+MOSTLY_PRESENT = 0.9  # an organ that at least this part of the annotated cases have should be there
+LEAST_CONFIDENCE = 0.6  # that is not suspicious
+USUAL_COMPONENTS = 3.0  # never suspicious, nor as many as the 95th percentile of the annotated cases
+LESION_TIMES = 2.0  # lesions above that many times the 95th percentile of the annotated volumes are too large
+LEAST_CASES = 5  # annotated, from which on volumes and presence are judged
+ABSENT_ML = 0.1  # what a missing class, or a smaller one, counts as
+MIN_SPREAD = 0.2  # of ln(volume), for few or very equal cases: twice the median is then never 3.5 spreads away
 
 _Finding = tuple[str, float, str, float]  # reason, value, expected, severity
 _MAD_TO_SD = 1.4826  # median absolute deviation -> standard deviation of a normal distribution
@@ -73,24 +82,17 @@ class Suspicion:
             return "the label cannot be read"
         if self.reason == MISSING:
             return f"{self.class_name} missing"
-        value = 0.0 if self.value is None else self.value
-        text = {
-            VOLUME: f"{_rounded(value)} ml, usually {self.expected}",
-            CONFIDENCE: f"confidence {value:.2f}",
-            COMPONENTS: f"{value:.0f} components",
-        }
-        return f"{self.class_name}: {text.get(self.reason, self.reason)}"
+        value = self.value or 0.0
+        volume = f"{_rounded(value)} ml, usually {self.expected}"
+        text = {VOLUME: volume, CONFIDENCE: f"confidence {value:.2f}", COMPONENTS: f"{value:.0f} components"}
+        return f"{self.class_name}: {text[self.reason]}"
 
 
-def annotated_distribution(
-    cases: Iterable[tuple[LabelFacts, Collection[int]]], min_spread: float = 0.2
-) -> dict[int, ClassDistribution]:
+def annotated_distribution(cases: Iterable[tuple[LabelFacts, Collection[int]]]) -> dict[int, ClassDistribution]:
     """Class id -> its volumes and components in the annotated cases.
 
     Args:
         cases: facts of each case with the ids annotated in it; cases with a problem are left out.
-        min_spread: floor of the spread of ln(volume), for few or very equal cases; with 0.2 a volume within a factor
-            of two of the median is never 3.5 spreads away.
     """
     volumes: dict[int, list[float]] = {}
     components: dict[int, list[int]] = {}
@@ -98,10 +100,10 @@ def annotated_distribution(
         for class_id in () if facts.problem else annotated:
             volumes.setdefault(class_id, []).append(facts.volumes_ml.get(class_id, 0.0))
             components.setdefault(class_id, []).append(facts.components.get(class_id, 0))
-    return {c: _distribution(np.array(volumes[c]), np.array(components[c]), min_spread) for c in sorted(volumes)}
+    return {c: _distribution(np.array(volumes[c]), np.array(components[c])) for c in sorted(volumes)}
 
 
-def _distribution(volumes_ml: np.ndarray, components: np.ndarray, min_spread: float) -> ClassDistribution:
+def _distribution(volumes_ml: np.ndarray, components: np.ndarray) -> ClassDistribution:
     present = volumes_ml > 0
     share = float(present.mean())
     if not present.any():
@@ -112,7 +114,7 @@ def _distribution(volumes_ml: np.ndarray, components: np.ndarray, min_spread: fl
         cases=len(volumes_ml),
         share_present=share,
         log_volume=centre,
-        log_spread=max(_MAD_TO_SD * float(np.median(np.abs(logs - centre))), min_spread),
+        log_spread=max(_MAD_TO_SD * float(np.median(np.abs(logs - centre))), MIN_SPREAD),
         large_ml=float(np.percentile(volumes_ml[present], 95)),
         many_components=float(np.percentile(components[present], 95)),
     )
@@ -125,18 +127,10 @@ def suspicions(
     class_names: Sequence[str],
     lesions: Collection[int] = (),
     classes: Collection[int] | None = None,
-    *,
-    most_z: float = 3.5,
-    mostly_present: float = 0.9,
-    least_confidence: float = 0.6,
-    usual_components: float = 3,
-    lesion_times: float = 2.0,
-    least_cases: int = 5,
-    absent_ml: float = 0.1,
 ) -> list[Suspicion]:
     """What is suspicious about the pseudo-label of one case, the most severe first.
 
-    The severities can be compared: each is 1 at its threshold. An absent organ counts as one of `absent_ml`, so that
+    The severities can be compared: each is 1 at its threshold. An absent organ counts as one of `ABSENT_ML`, so that
     a missing liver comes before a missing adrenal gland and before a liver of half its size.
 
     Args:
@@ -144,65 +138,53 @@ def suspicions(
         confidence: class id -> mean largest probability over the voxels given that class, where known.
         distribution: of the annotated cases, from `annotated_distribution`.
         class_names: of ids 1, 2, ...
-        lesions: ids of classes that may be absent, many and of any size: only a low confidence and an implausibly
-            large volume are suspicious.
+        lesions: ids of classes of which only a low confidence and an implausibly large volume are suspicious.
         classes: the ids to examine; by default all of `facts`.
-        most_z: a volume further than that many robust spreads from the centre is suspicious.
-        mostly_present: an organ that at least this part of the annotated cases have should be there.
-        least_confidence: the lowest confidence that is not suspicious.
-        usual_components: as many components are never suspicious, nor as many as the 95th percentile of the
-            annotated cases.
-        lesion_times: lesions above that many times the 95th percentile of the annotated volumes are too large.
-        least_cases: volumes and presence are judged from that many annotated cases on.
-        absent_ml: the volume that a missing class, or a smaller one, counts as.
     """
     if facts.problem:
         return [Suspicion(facts.name, "", UNREADABLE, None, facts.problem, math.inf)]
     found: list[Suspicion] = []
     for class_id in facts.volumes_ml if classes is None else classes:
-        name = class_names[class_id - 1] if class_id <= len(class_names) else f"class {class_id}"
+        name = class_name(class_id, class_names)
         volume = facts.volumes_ml.get(class_id, 0.0)
         usual = distribution.get(class_id)
-        if usual is not None and usual.cases_present < least_cases:
+        if usual is not None and usual.cases_present < LEAST_CASES:
             usual = None
-        checks = [_unsure(volume, confidence.get(class_id, math.nan), least_confidence)]
+        checks = [_unsure(volume, confidence.get(class_id, math.nan))]
         if class_id in lesions:
-            checks.append(_large_lesion(volume, usual, lesion_times))
+            checks += [_large_lesion(volume, usual)]
         else:
-            checks.append(_unusual_volume(volume, usual, most_z, mostly_present, absent_ml))
-            checks.append(_in_pieces(facts.components.get(class_id, 0), usual, usual_components))
+            checks += [_unusual_volume(volume, usual), _in_pieces(facts.components.get(class_id, 0), usual)]
         found += [Suspicion(facts.name, name, *check) for check in checks if check is not None]
     return sorted(found, key=lambda one: -one.severity)
 
 
-def _unsure(volume_ml: float, confidence: float, least: float) -> _Finding | None:
-    if volume_ml == 0 or not confidence < least:  # nan: not known
+def _unsure(volume_ml: float, confidence: float) -> _Finding | None:
+    if volume_ml == 0 or not confidence < LEAST_CONFIDENCE:  # nan: not known
         return None
-    return CONFIDENCE, confidence, f"at least {least:g}", (1 - confidence) / (1 - least)
+    return CONFIDENCE, confidence, f"at least {LEAST_CONFIDENCE:g}", (1 - confidence) / (1 - LEAST_CONFIDENCE)
 
 
-def _unusual_volume(
-    volume_ml: float, usual: ClassDistribution | None, most_z: float, mostly_present: float, absent_ml: float
-) -> _Finding | None:
+def _unusual_volume(volume_ml: float, usual: ClassDistribution | None) -> _Finding | None:
     if usual is None:
         return None
-    low, high = usual.volumes_within(most_z)
+    low, high = usual.volumes_within(MOST_Z)
     expected = f"{_rounded(low)} to {_rounded(high)} ml"
-    severity = abs(usual.volume_z(max(volume_ml, absent_ml))) / most_z
+    severity = abs(usual.volume_z(max(volume_ml, ABSENT_ML))) / MOST_Z
     if volume_ml == 0:
-        return (MISSING, 0.0, expected, max(severity, 1.0)) if usual.share_present >= mostly_present else None
+        return (MISSING, 0.0, expected, max(severity, 1.0)) if usual.share_present >= MOSTLY_PRESENT else None
     return (VOLUME, volume_ml, expected, severity) if severity > 1 else None
 
 
-def _large_lesion(volume_ml: float, usual: ClassDistribution | None, times: float) -> _Finding | None:
-    if usual is None or volume_ml <= times * usual.large_ml:
+def _large_lesion(volume_ml: float, usual: ClassDistribution | None) -> _Finding | None:
+    if usual is None or volume_ml <= LESION_TIMES * usual.large_ml:
         return None
-    limit = times * usual.large_ml
+    limit = LESION_TIMES * usual.large_ml
     return VOLUME, volume_ml, f"at most {_rounded(limit)} ml", 1 + math.log(volume_ml / limit)
 
 
-def _in_pieces(components: int, usual: ClassDistribution | None, usual_components: float) -> _Finding | None:
-    most = usual_components if usual is None else max(usual_components, usual.many_components)
+def _in_pieces(components: int, usual: ClassDistribution | None) -> _Finding | None:
+    most = USUAL_COMPONENTS if usual is None else max(USUAL_COMPONENTS, usual.many_components)
     if components <= most:
         return None
     return COMPONENTS, components, f"at most {most:.3g}", 1 + math.log(components / most)
@@ -230,12 +212,12 @@ def write_review(folder: str | Path, rows: Iterable[Suspicion]) -> dict[str, int
     """
     cases = ranked_by_case(rows)
     ranked = [row for own in cases.values() for row in own]
-    with replacing(Path(folder) / REVIEW_FILE) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        for row in ranked:
-            value = "" if row.value is None else f"{row.value:.4g}"
-            writer.writerow([row.case, row.class_name, row.reason, value, row.expected, f"{row.severity:.2f}"])
+    cells = []
+    for row in ranked:
+        value = None if row.value is None else f"{row.value:.4g}"
+        values = (row.case, row.class_name, row.reason, value, row.expected, f"{row.severity:.2f}")
+        cells.append(dict(zip(COLUMNS, values, strict=True)))
+    write_csv(Path(folder) / REVIEW_FILE, cells, COLUMNS)
     reasons = Counter(row.reason for row in ranked)
     return {"cases": len(cases), "suspicions": len(ranked), **{reason: reasons[reason] for reason in REASONS}}
 

@@ -8,11 +8,8 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from ..io.atomic_write import replacing
-from .case_picture import DOTS_PER_INCH, class_colour
+from .drawing import class_colour, new_figure, save_picture
 
 _PANEL = (9.0, 2.2)  # inches: width, height
 _WORDS = {"seconds_per_case": ("s per case", "time"), "gpu_maximum_mb": ("MB", "GPU memory")}
@@ -56,15 +53,15 @@ def draw_resource_curves(
     panels = [("CPU, all cores [%]", cpu_percent), ("memory [MB]", memory_mb)]
     if gpu_mb is not None:
         panels.insert(0, ("GPU memory [MB]", gpu_mb.sum(axis=1)))
-    figure = Figure(
-        figsize=(_PANEL[0], len(panels) * _PANEL[1] + 0.5), dpi=DOTS_PER_INCH, layout="constrained", facecolor="white"
-    )
-    FigureCanvasAgg(figure)
+    figure = new_figure(_PANEL[0], len(panels) * _PANEL[1] + 0.5)
     axes = figure.subplots(len(panels), sharex=True)
     for place, (name, values) in zip(axes, panels, strict=True):
         _draw_curve(place, times, values, name)
     if gpu_mb is not None:
-        _draw_each_gpu(axes[0], times, gpu_mb, gpu_numbers)
+        if len(gpu_numbers) > 1:
+            for number, (gpu, curve) in enumerate(zip(gpu_numbers, gpu_mb.T, strict=True), start=1):
+                axes[0].step(times, curve, where="pre", linewidth=0.9, color=class_colour(number), label=f"GPU {gpu}")
+            axes[0].legend(fontsize=8, frameon=False, ncols=len(gpu_numbers) + 1, loc="lower right")
         if gpu_tolerance_mb is not None and panels[0][1].max() > gpu_tolerance_mb / 2:
             axes[0].axhline(gpu_tolerance_mb, color="0.4", linewidth=1, linestyle="--")
             axes[0].text(0, gpu_tolerance_mb, " FLARE23's tolerance", va="bottom", fontsize=8, color="0.4")
@@ -73,24 +70,14 @@ def draw_resource_curves(
     axes[-1].set_xlim(0, max(float(times[-1]), 1e-3))
     if title:
         figure.suptitle(title, fontsize=11, parse_math=False)  # commands have dollar signs
-    with replacing(picture_file) as temporary:
-        figure.savefig(temporary, format="png")
+    save_picture(figure, picture_file)
 
 
 def _draw_curve(axes: Axes, times: np.ndarray, values: np.ndarray, name: str) -> None:
-    """A curve over the area under it; each value stands for the time since the one before."""
+    """A curve over the area under it; each value holds for the time since the one before."""
     since_start, steps = np.insert(times, 0, 0), np.insert(values, 0, values[0])
     axes.fill_between(since_start, steps, step="pre", color=class_colour(7), alpha=0.25, linewidth=0)
     axes.step(since_start, steps, where="pre", color=class_colour(7), linewidth=1.2, label="sum")
     axes.set_ylabel(name, fontsize=9)
     axes.set_ylim(0, 1.08 * max(float(values.max()), 1e-3))
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def _draw_each_gpu(axes: Axes, times: np.ndarray, gpu_mb: np.ndarray, numbers: Sequence[int]) -> None:
-    """Of several GPUs a line for each."""
-    if len(numbers) < 2:
-        return
-    for place, (number, curve) in enumerate(zip(numbers, gpu_mb.T, strict=True), start=1):
-        axes.step(times, curve, where="pre", linewidth=0.9, color=class_colour(place), label=f"GPU {number}")
-    axes.legend(fontsize=8, frameon=False, ncols=len(numbers) + 1, loc="lower right")

@@ -15,9 +15,9 @@ NONE = "-"  # what is not known
 class CaseCount(NamedTuple):
     """Cases of a group as a stage trains on them: with annotations only, filled for an earlier stage, filled now."""
 
-    annotated: int
-    filled_before: int
-    filled: int
+    annotated: int = 0
+    filled_before: int = 0
+    filled: int = 0
 
 
 def split_controls(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
@@ -45,19 +45,16 @@ def gains(records: Sequence[Record], metric: str = "dice") -> list[dict[str, flo
 def case_counts(record: Record) -> dict[str, CaseCount]:
     """Group -> its cases by where their labels come from.
 
-    "fill" tells the groups a model filled for this stage, "filled_by" (group -> stage) also those whose labels are
+    "fill" lists the groups a model filled for this stage, "filled_by" (group -> stage) also those whose labels are
     taken over from an earlier stage.
     """
     now = {fill["group"] for fill in record.get("fill") or ()}
     filled_by = record.get("filled_by") or {}
     counts = {}
     for group, cases in (record.get("cases") or {}).items():
-        if group in now or filled_by.get(group, "") == record.get("stage"):
-            counts[group] = CaseCount(0, 0, int(cases))
-        elif group in filled_by:
-            counts[group] = CaseCount(0, int(cases), 0)
-        else:
-            counts[group] = CaseCount(int(cases), 0, 0)
+        is_now = group in now or filled_by.get(group, "") == record.get("stage")
+        kind = "filled" if is_now else "filled_before" if group in filled_by else "annotated"
+        counts[group] = CaseCount(**{kind: int(cases)})
     return counts
 
 
@@ -70,6 +67,14 @@ def score_of(record: Record, group: str, metric: str = "dice") -> float | None:
     """The metric of a group of scores; none where it is not known or no case has one."""
     value = ((record.get("scores") or {}).get(group) or {}).get(metric)
     return None if value is None or math.isnan(value) else float(value)
+
+
+def score_text(record: Record, group: str) -> str:
+    """Dice, and NSD where it is known, of a group of scores."""
+    dice, nsd = score_of(record, group), score_of(record, group, "nsd")
+    if dice is None:
+        return NONE
+    return f"{dice:.3f}" if nsd is None else f"{dice:.3f}/{nsd:.3f}"
 
 
 def seconds_of(record: Record) -> float | None:

@@ -1,4 +1,4 @@
-"""What a chain of training stages did, as a table for the terminal."""
+"""What the stages of a pipeline, or the runs of any chain, did, as a table for the terminal."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from .stage_records import (
     clock,
     gains,
     score_groups,
-    score_of,
+    score_text,
     seconds_of,
     split_controls,
     stage_name,
     text_of,
 )
+from .text_table import aligned
 
 
 def status_table(records: Sequence[Record]) -> str:
@@ -29,7 +30,18 @@ def status_table(records: Sequence[Record]) -> str:
     Controls come last and gain nothing on anything.
     """
     lines = status_cells(records)
-    return "\n".join(_aligned(lines, text_columns={0, 1, 2, 4, len(lines[0]) - 1}))
+    return "\n".join(aligned(lines, text_columns={0, 1, 2, 4, len(lines[0]) - 1}))
+
+
+def run_table(records: Sequence[Record]) -> str:
+    """The runs of any chain as aligned text: state, what each follows from, when it was finished, DSC (and NSD)."""
+    groups = score_groups(records)
+    lines = [["run", "state", "after", "finished", *(f"{group} DSC/NSD" for group in groups)]]
+    for record in records:
+        cells = [text_of(record.get(key)) for key in ("run", "state")]
+        cells += [", ".join(record.get("needs") or ()) or NONE, text_of(record.get("finished"))]
+        lines.append([*cells, *(score_text(record, group) for group in groups)])
+    return "\n".join(aligned(lines, text_columns={0, 1, 2, 3}))
 
 
 def status_cells(records: Sequence[Record]) -> list[list[str]]:
@@ -42,16 +54,14 @@ def status_cells(records: Sequence[Record]) -> list[list[str]]:
     lines = [[*titles, "time", "model"]]
     gained = [*gains(stages), *({} for _ in controls)]
     for record, gain in zip([*stages, *controls], gained, strict=True):
-        cells = [stage_name(record), text_of(record.get("state")), _trains_on(record), _cases_text(case_counts(record))]
-        cells += [_filled_by(record), text_of(record.get("epochs"))]
+        trains_on = ", ".join(record.get("train") or record.get("cases") or ()) or NONE
+        fills = [f"{fill['group']} by {fill.get('model_stage') or NONE}" for fill in record.get("fill") or ()]
+        cells = [stage_name(record), text_of(record.get("state")), trains_on, _cases_text(case_counts(record))]
+        cells += [", ".join(fills) or NONE, text_of(record.get("epochs"))]
         for group in groups:
-            cells += [_score_text(record, group), _gain_text(gain.get(group))]
+            cells += [score_text(record, group), f"{gain[group]:+.3f}" if group in gain else NONE]
         lines.append([*cells, clock(seconds_of(record)), text_of(record.get("model_sha256"))[:8]])
     return lines
-
-
-def _trains_on(record: Record) -> str:
-    return ", ".join(record.get("train") or record.get("cases") or ()) or NONE
 
 
 def _cases_text(counts: Mapping[str, CaseCount]) -> str:
@@ -59,33 +69,3 @@ def _cases_text(counts: Mapping[str, CaseCount]) -> str:
         return NONE
     cases, annotated = sum(map(sum, counts.values())), sum(count.annotated for count in counts.values())
     return f"{cases} ({annotated}/{cases - annotated})"
-
-
-def _filled_by(record: Record) -> str:
-    fills = [f"{fill['group']} by {fill.get('model_stage') or NONE}" for fill in record.get("fill") or ()]
-    return ", ".join(fills) or NONE
-
-
-def _score_text(record: Record, group: str) -> str:
-    dice, nsd = score_of(record, group), score_of(record, group, "nsd")
-    if dice is None:
-        return NONE
-    return f"{dice:.3f}" if nsd is None else f"{dice:.3f}/{nsd:.3f}"
-
-
-def _gain_text(gain: float | None) -> str:
-    return NONE if gain is None else f"{gain:+.3f}"
-
-
-def _aligned(lines: Sequence[Sequence[str]], text_columns: set[int]) -> list[str]:
-    """Words to the left, numbers to the right, a rule under the titles."""
-    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
-
-    def line(cells: Sequence[str]) -> str:
-        padded = [
-            cell.ljust(width) if number in text_columns else cell.rjust(width)
-            for number, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        ]
-        return "  ".join(padded).rstrip()
-
-    return [line(lines[0]), "-" * (sum(widths) + 2 * (len(widths) - 1)), *(line(cells) for cells in lines[1:])]

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..errors import InputError
-from ..io.atomic_write import replacing
-from .case_picture import DOTS_PER_INCH, class_colour
+from .drawing import INK, class_colour, new_figure, save_picture
 
-# The columns of the log, beside those with a prefix: "loss/TERM", "gradient_norm/NAME", "validation/METRIC" and
+# The columns of the log, besides those with a prefix: "loss/TERM", "gradient_norm/NAME", "validation/METRIC" and
 # "validation/METRIC/CLASS".
 EPOCH, LEARNING_RATE, LOSS = "epoch", "learning_rate", "loss"
 LOSS_TERM, GRADIENT_NORM, VALIDATION = "loss/", "gradient_norm/", "validation/"
 
-_INK = "0.15"
 _PANEL = (6.2, 3.4)  # inches: width, height
 _MARKED = 40  # points up to which each is marked
 _SMOOTHED = 100  # points from which a running mean is drawn over the pale values
 _DISTANCE_WORDS = ("hd", "hd95", "hausdorff", "asd", "assd", "distance")
 _FILLER_WORDS = ("val", "validation", "mean", "average", "per", "by", "class", "classes", "mm")
+_LABELS = {  # kind of panel: title, label of the axis
+    LOSS: ("Training loss", "loss, mean over the epoch"),
+    LEARNING_RATE: ("Learning rate", "learning rate"),
+    GRADIENT_NORM: ("Gradient norms", "L2 norm of the gradient"),
+}
 
 
 def draw_training_curves(log_file: str | Path, picture_file: str | Path, title: str = "") -> None:
@@ -41,35 +41,22 @@ def draw_training_curves(log_file: str | Path, picture_file: str | Path, title: 
         InputError: the log is missing, has no row, or holds something else than numbers.
     """
     columns = read_training_log(log_file)
-    epochs = columns[EPOCH]
-    panels = _panels(columns)
+    panels = panels_of(columns)
     rows = -(-len(panels) // 2)
-    figure = Figure(
-        figsize=(2 * _PANEL[0], rows * _PANEL[1] + (0.4 if title else 0)),
-        dpi=DOTS_PER_INCH,
-        layout="constrained",
-        facecolor="white",
-    )
-    FigureCanvasAgg(figure)
-    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.1)  # type: ignore[union-attr, call-arg]
+    figure = new_figure(2 * _PANEL[0], rows * _PANEL[1] + (0.4 if title else 0))
     grid = figure.add_gridspec(rows, 2)
     for number, (kind, names) in enumerate(panels):
         is_alone = number == len(panels) - 1 and number % 2 == 0
         axes = figure.add_subplot(grid[number // 2, :] if is_alone else grid[number // 2, number % 2])
         curves = {name: columns[name] for name in names}
-        if kind == LOSS:
-            _draw_losses(axes, epochs, curves)
-        elif kind == LEARNING_RATE:
-            _draw_learning_rate(axes, epochs, curves[LEARNING_RATE])
-        elif kind == GRADIENT_NORM:
-            _draw_gradient_norms(axes, epochs, curves)
+        if kind in _LABELS:
+            _draw_curves(axes, columns[EPOCH], kind, curves)
         else:
-            _draw_metric(axes, epochs, kind, curves)
-        _finish(axes, epochs)
+            _draw_metric(axes, columns[EPOCH], kind, curves)
+        _finish(axes, columns[EPOCH])
     if title:
         figure.suptitle(title, fontsize=14, weight="bold")
-    with replacing(picture_file) as temporary:
-        figure.savefig(temporary, format="png")
+    save_picture(figure, picture_file)
 
 
 def read_training_log(log_file: str | Path) -> dict[str, np.ndarray]:
@@ -94,7 +81,7 @@ def read_training_log(log_file: str | Path) -> dict[str, np.ndarray]:
     return columns
 
 
-def _panels(columns: dict[str, np.ndarray]) -> list[tuple[str, list[str]]]:
+def panels_of(columns: dict[str, np.ndarray]) -> list[tuple[str, list[str]]]:
     """Kind of panel and the columns in it; a validation panel's kind is its metric, such as "dice"."""
     filled = [name for name, values in columns.items() if np.isfinite(values).any()]
     panels = [(LOSS, [name for name in filled if name == LOSS or name.startswith(LOSS_TERM)])]
@@ -115,107 +102,82 @@ def metric_family(column: str) -> str:
     return " ".join(words) or metric
 
 
-def _draw_losses(axes: Axes, epochs: np.ndarray, curves: dict[str, np.ndarray]) -> None:
+def _draw_curves(axes: Axes, epochs: np.ndarray, kind: str, curves: Mapping[str, np.ndarray]) -> None:
+    """Losses, gradient norms or the learning rate; the total of a loss in black."""
+    title, label = _LABELS[kind]
+    axes.set(title=title, ylabel=label)
+    number = 0
     for name, values in curves.items():
-        if name == LOSS:
-            _draw_curve(axes, epochs, values, "total", _INK, 2.2)
-    terms = [name for name in curves if name != LOSS]
-    for number, name in enumerate(terms, start=1):
-        label = name.removeprefix(LOSS_TERM).replace("_", " ")
-        _draw_curve(axes, epochs, curves[name], label, class_colour(number), 1.4)
-    _use_log_scale_where_useful(axes, list(curves.values()))
-    axes.set_title("Training loss")
-    axes.set_ylabel("loss, mean over the epoch")
+        if name in (LOSS, LEARNING_RATE):
+            _draw_curve(axes, epochs, values, "total" if name == LOSS else None, INK, 2.2)
+        else:
+            number += 1
+            _draw_curve(axes, epochs, values, name.split("/", 1)[1].replace("_", " "), class_colour(number), 1.4)
+    values = _finite(curves)
+    if kind == LEARNING_RATE:
+        axes.ticklabel_format(axis="y", style="sci", scilimits=(-4, 4))
+        axes.set_ylim(bottom=0, top=1.08 * max(float(values.max()), np.finfo(float).tiny))
+    elif values.size and values.min() > 0 and values.max() / values.min() > 10**1.5:
+        axes.set_yscale("log")  # on a linear axis they would be flat lines
 
 
-def _draw_metric(axes: Axes, epochs: np.ndarray, family: str, curves: dict[str, np.ndarray]) -> None:
+def _draw_metric(axes: Axes, epochs: np.ndarray, family: str, curves: Mapping[str, np.ndarray]) -> None:
     is_distance = any(word in _DISTANCE_WORDS for word in family.split())
     classes = [name for name in curves if name.count("/") == 2]
     means = {name.removeprefix(VALIDATION): values for name, values in curves.items() if name not in classes}
     for number, name in enumerate(classes, start=1):
         _draw_curve(axes, epochs, curves[name], name.rsplit("/", 1)[1].replace("_", " "), class_colour(number), 1.3)
     if not means:
-        means = {"mean over classes": _mean_over_classes([curves[name] for name in classes])}
+        means = {"mean over classes": mean_over_classes([curves[name] for name in classes])}
     for number, (name, values) in enumerate(means.items()):
         label = "mean" if len(means) == 1 and classes else name.replace("_", " ")
-        _draw_curve(axes, epochs, values, label, _INK if number == 0 else class_colour(len(classes) + number), 2.2)
-    _mark_best(axes, epochs, next(iter(means.values())), smaller_is_better=is_distance)
+        _draw_curve(axes, epochs, values, label, INK if number == 0 else class_colour(len(classes) + number), 2.2)
+    first = next(iter(means.values()))
+    if np.isfinite(first).any():
+        best = int(np.nanargmin(first) if is_distance else np.nanargmax(first))
+        text = f"best {first[best]:.3g} (epoch {epochs[best]:.0f})"
+        axes.plot(epochs[best], first[best], "*", color=INK, markersize=11, label=text, zorder=5)
     name = family.upper() if is_distance and len(family) <= 4 else family.capitalize()
-    axes.set_title(f"Validation {name if is_distance else name.lower() if ' ' in name else name}")
-    axes.set_ylabel(f"{name} [mm]" if is_distance else name)
-    values = np.concatenate(list(curves.values()))
-    if np.nanmin(values) >= 0 and np.nanmax(values) <= 1:
+    axes.set(title=f"Validation: {name}", ylabel=f"{name} [mm]" if is_distance else name)
+    values = _finite(curves)
+    if values.min() >= 0 and values.max() <= 1:
         axes.set_ylim(-0.02, 1.02)
     elif is_distance:
         axes.set_ylim(bottom=0)
 
 
-def _mean_over_classes(curves: Sequence[np.ndarray]) -> np.ndarray:
-    """Mean of the classes that have a value, NaN in an epoch where none has."""
+def mean_over_classes(curves: list[np.ndarray]) -> np.ndarray:
+    """The mean of curves (epochs,) at each epoch, without those that have no value there."""
     table = np.stack(curves)
     counts = np.isfinite(table).sum(axis=0)
     return np.where(counts > 0, np.nansum(table, axis=0) / np.maximum(counts, 1), np.nan)
 
 
-def _mark_best(axes: Axes, epochs: np.ndarray, values: np.ndarray, smaller_is_better: bool) -> None:
-    if not np.isfinite(values).any():
-        return
-    best = int(np.nanargmin(values) if smaller_is_better else np.nanargmax(values))
-    text = f"best {values[best]:.3g} (epoch {epochs[best]:.0f})"
-    axes.plot(epochs[best], values[best], "*", color=_INK, markersize=11, label=text, zorder=5)
-
-
-def _draw_learning_rate(axes: Axes, epochs: np.ndarray, values: np.ndarray) -> None:
-    _draw_curve(axes, epochs, values, None, _INK, 1.8, smoothed=False)
-    axes.set_title("Learning rate")
-    axes.set_ylabel("learning rate")
-    axes.ticklabel_format(axis="y", style="sci", scilimits=(-4, 4))
-    axes.set_ylim(bottom=0, top=1.08 * max(float(np.nanmax(values)), np.finfo(float).tiny))
-
-
-def _draw_gradient_norms(axes: Axes, epochs: np.ndarray, curves: dict[str, np.ndarray]) -> None:
-    for number, (name, values) in enumerate(curves.items(), start=1):
-        label = name.removeprefix(GRADIENT_NORM).replace("_", " ")
-        _draw_curve(axes, epochs, values, label, class_colour(number), 1.4)
-    _use_log_scale_where_useful(axes, list(curves.values()))
-    axes.set_title("Gradient norms")
-    axes.set_ylabel("L2 norm of the gradient")
+def _finite(curves: Mapping[str, np.ndarray]) -> np.ndarray:
+    values = np.concatenate([np.empty(0), *curves.values()])
+    return values[np.isfinite(values)]
 
 
 def _draw_curve(
-    axes: Axes,
-    epochs: np.ndarray,
-    values: np.ndarray,
-    label: str | None,
-    colour: str,
-    linewidth: float,
-    smoothed: bool = True,
+    axes: Axes, epochs: np.ndarray, values: np.ndarray, label: str | None, colour: str, linewidth: float
 ) -> None:
     """Draw the finite values, joined; marked one by one where few, pale under their running mean where many."""
     finite = np.isfinite(values)
     x, y = epochs[finite], values[finite]
     marker = "o" if len(x) <= _MARKED else None
-    if smoothed and len(x) >= _SMOOTHED:
+    if len(x) >= _SMOOTHED:
         axes.plot(x, y, color=colour, linewidth=0.7, alpha=0.3)
-        y = _running_mean(y, max(5, len(y) // 40))
+        y = running_mean(y, max(5, len(y) // 40))
     axes.plot(x, y, color=colour, linewidth=linewidth, marker=marker, markersize=2 + linewidth, label=label)
 
 
-def _running_mean(values: np.ndarray, window: int) -> np.ndarray:
+def running_mean(values: np.ndarray, window: int) -> np.ndarray:
     """Centred mean over at most `window` values, fewer at the ends."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     places = np.arange(len(values))
     first = np.maximum(places - window // 2, 0)
     last = np.minimum(places + window // 2 + 1, len(values))
     return (sums[last] - sums[first]) / (last - first)
-
-
-def _use_log_scale_where_useful(axes: Axes, curves: Sequence[np.ndarray]) -> None:
-    """Positive values that span more than a decade and a half would be flat lines on a linear axis."""
-    values = np.concatenate(curves) if curves else np.array([])
-    values = values[np.isfinite(values)]
-    if values.size and values.min() > 0 and values.max() / values.min() > 10**1.5:
-        axes.set_yscale("log")
 
 
 def _finish(axes: Axes, epochs: np.ndarray) -> None:
@@ -230,5 +192,4 @@ def _finish(axes: Axes, epochs: np.ndarray) -> None:
     _, labels = axes.get_legend_handles_labels()
     if labels:
         columns = math.ceil(len(labels) / 16)
-        style: dict[str, Any] = {"fontsize": 8.5, "labelspacing": 0.35, "frameon": False, "ncols": columns}
-        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2, **style)
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=8.5, frameon=False, ncols=columns)

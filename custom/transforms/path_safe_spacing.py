@@ -1,4 +1,4 @@
-"""Resampling of images that travel beside the path they were read from."""
+"""Resampling of images that come with the path they were read from."""
 
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ from monai.config import KeysCollection
 from monai.config.type_definitions import NdarrayOrTensor
 from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
-from monai.utils import TransformBackends, convert_to_dst_type, ensure_tuple
+from monai.transforms.utils import generate_spatial_bounding_box
+from monai.utils import TransformBackends, convert_to_dst_type, convert_to_numpy
 from scipy import ndimage
 
 from ..errors import InputError
@@ -54,13 +55,16 @@ class SurfaceDistanceField(Transform):
         class_agnostic: bool = False,
         clip: bool = True,
     ) -> None:
-        name = type(self).__name__
-        if num_classes < 2:
-            raise InputError(f"{name}: num_classes is {num_classes}; give 2 or more, background included")
-        if unit not in ("mm", "voxel"):
-            raise InputError(f"{name}: unit is {unit!r}; give 'mm' or 'voxel'")
-        if truncation is not None and not 0 < truncation < np.inf:
-            raise InputError(f"{name}: truncation is {truncation}; give a positive number, or None for no truncation")
+        for fits, problem in (
+            (num_classes >= 2, f"num_classes is {num_classes}; give 2 or more, background included"),
+            (unit in ("mm", "voxel"), f"unit is {unit!r}; give 'mm' or 'voxel'"),
+            (
+                truncation is None or 0 < truncation < np.inf,
+                f"truncation is {truncation}; give a positive number, or None for no truncation",
+            ),
+        ):
+            if not fits:
+                raise InputError(f"{type(self).__name__}: {problem}")
         self.num_classes = num_classes
         self.unit = unit
         self.truncation = truncation
@@ -84,7 +88,7 @@ class SurfaceDistanceField(Transform):
                 "give one channel of class ids, (1, H, W) or (1, H, W, D)"
             )
         field = surface_distance_field(
-            _to_numpy(label)[0],
+            convert_to_numpy(label)[0],
             self.num_classes,
             self._spacing(label, spacing),
             self.truncation,
@@ -99,10 +103,8 @@ class SurfaceDistanceField(Transform):
         if self.unit == "voxel":
             return (1.0,) * dimensions
         if spacing is None:
-            known = label.pixdim[:dimensions] if isinstance(label, MetaTensor) else (1.0,) * dimensions
-        else:
-            known = spacing
-        values = tuple(float(value) for value in known)
+            spacing = label.pixdim[:dimensions] if isinstance(label, MetaTensor) else (1.0,) * dimensions
+        values = tuple(float(value) for value in spacing)
         if len(values) != dimensions or not all(0 < value < np.inf for value in values):
             raise InputError(
                 f"{type(self).__name__}: spacing is {values} for a label of shape {tuple(label.shape)}; "
@@ -117,16 +119,10 @@ class SurfaceDistanceFieldd(MapTransform):
     Apply it after every spatial transform: a distance field does not survive interpolation.
 
     Args:
-        keys: key of the label; with several, `output_key` holds as many.
+        keys: key of the label.
         num_classes: number of classes, background included.
-        unit: see `SurfaceDistanceField`, as for all options up to `clip`.
-        truncation: reach outside the class in multiples of dmax, None for no truncation.
-        normalize: False gives the signed distance itself.
-        class_agnostic: one channel for all foreground classes.
-        clip: raise negative normalised values of a truncated field to 0.
-        spacing: mm per axis in place of the metadata's, e.g. where a random zoom has changed the affine.
         output_key: key of the field.
-        allow_missing_keys: pass dictionaries without the label through unchanged.
+        **options: of `SurfaceDistanceField`.
     """
 
     backend = SurfaceDistanceField.backend
@@ -134,35 +130,21 @@ class SurfaceDistanceFieldd(MapTransform):
     def __init__(
         self,
         keys: KeysCollection = "label",
-        num_classes: int | None = None,
-        unit: Literal["mm", "voxel"] = "mm",
-        truncation: float | None = 1.0,
-        normalize: bool = True,
-        class_agnostic: bool = False,
-        clip: bool = True,
-        spacing: Sequence[float] | None = None,
-        output_key: KeysCollection = "surface_distance",
-        allow_missing_keys: bool = False,
+        num_classes: int = 0,
+        output_key: str = "surface_distance",
+        **options: Any,
     ) -> None:
-        if num_classes is None:
-            raise InputError(f"{type(self).__name__}: num_classes is missing; give it, background included")
-        super().__init__(keys, allow_missing_keys)
-        self.output_keys = ensure_tuple(output_key)
-        if len(self.output_keys) != len(self.keys):
-            raise InputError(
-                f"{type(self).__name__}: {len(self.keys)} keys {self.keys} but {len(self.output_keys)} output keys "
-                f"{self.output_keys}; give one output key per key"
-            )
-        self.spacing = spacing
-        self.transform = SurfaceDistanceField(num_classes, unit, truncation, normalize, class_agnostic, clip)
+        super().__init__(keys)
+        self.output_key = output_key
+        self.transform = SurfaceDistanceField(num_classes, **options)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of `data` with the field added; an error names key and file as well."""
         output = dict(data)
-        for key, output_key in self.key_iterator(output, self.output_keys):
+        for key in self.key_iterator(output):
             label = output[key]
             try:
-                output[output_key] = self.transform(label, self.spacing)
+                output[self.output_key] = self.transform(label)
             except InputError as error:
                 file = label.meta.get("filename_or_obj") if isinstance(label, MetaTensor) else None
                 source = f"key '{key}', file {file}" if file else f"key '{key}'"
@@ -186,104 +168,71 @@ def surface_distance_field(
     """
     field = np.zeros((1 if class_agnostic else num_classes, *labels.shape), np.float32)
     foreground = labels != 0
-    box = bounding_box(foreground)
-    if box is None:
+    if not foreground.any():
         return field
+    box = tuple(map(slice, *generate_spatial_bounding_box(foreground[None])))
     # Zero is a valid id, so whatever is invalid lies in the foreground's box: one pass over the volume is enough.
     ids = _valid_ids(labels[box], num_classes, labels.shape)
     if class_agnostic:
-        _write_class(field[0], foreground, True, box, spacing, truncation, normalize, clip)
+        _write_class(field[0], foreground, box, spacing, truncation, normalize, clip)
         return field
     for class_id, inner in enumerate(ndimage.find_objects(ids, num_classes - 1), start=1):
         if inner is not None:
-            class_box = _nested(box, inner)
-            _write_class(field[class_id], labels, class_id, class_box, spacing, truncation, normalize, clip)
+            mask = labels == class_id
+            _write_class(field[class_id], mask, _nested(box, inner), spacing, truncation, normalize, clip)
     return field
 
 
-def class_field(
-    mask: np.ndarray,
-    spacing: Sequence[float],
-    truncation: float | None = 1.0,
-    normalize: bool = True,
-    clip: bool = True,
-) -> np.ndarray:
-    """Field of one class in float64, of the shape of its boolean `mask`; see `SurfaceDistanceField`."""
-    field = np.zeros(mask.shape)
-    box = bounding_box(mask)
-    if box is not None:
-        _write_class(field, mask, True, box, spacing, truncation, normalize, clip)
-    return field
-
-
-def bounding_box(mask: np.ndarray) -> Box | None:
-    """Smallest box that holds all true voxels, None where there is none."""
-    box: list[slice] = []
-    for axis in range(mask.ndim):
-        occupied = np.flatnonzero(_occupied(mask[tuple(box)], axis))
-        if not occupied.size:
-            return None
-        box.append(slice(int(occupied[0]), int(occupied[-1]) + 1))
-    return tuple(box)
-
-
-def separate_boxes(mask: np.ndarray, gaps: Sequence[int]) -> list[Box]:
+def separate_boxes(mask: np.ndarray, gaps: Sequence[int] = (1, 1, 1)) -> list[Box]:
     """Boxes that together hold all true voxels, any two at least `gaps[axis]` empty planes apart along some axis.
 
     The two kidneys, or several lesions, take far less volume apart than together.
     """
-    for axis, gap in enumerate(gaps):
-        runs = _runs(_occupied(mask, axis), gap)
-        if runs != [slice(0, mask.shape[axis])]:
-            parts = [tuple(run if i == axis else slice(0, size) for i, size in enumerate(mask.shape)) for run in runs]
+    whole = tuple(slice(0, size) for size in mask.shape)
+    for axis, gap in zip(range(mask.ndim), gaps, strict=False):
+        occupied = mask.any(axis=tuple(i for i in range(mask.ndim) if i != axis))
+        runs: list[slice] = []
+        for (run,) in ndimage.find_objects(ndimage.label(occupied)[0]):
+            near = runs and run.start - runs[-1].stop < gap
+            runs.append(slice(runs.pop().start, run.stop) if near else run)
+        if runs != [whole[axis]]:
+            parts = [(*whole[:axis], run, *whole[axis + 1 :]) for run in runs]
             return [_nested(part, box) for part in parts for box in separate_boxes(mask[part], gaps)]
-    return [tuple(slice(0, size) for size in mask.shape)]
+    return [whole]
 
 
 def _write_class(
     field: np.ndarray,
-    labels: np.ndarray,
-    class_id: int,
+    mask: np.ndarray,
     box: Box,
     spacing: Sequence[float],
     truncation: float | None,
     normalize: bool,
     clip: bool,
 ) -> None:
-    """Write the field of the class that occupies `box` of `labels` into the zeros `field`."""
-    shape = labels.shape
-    mask = labels[box] == class_id
-    if mask.shape == shape and mask.all():
+    """Write the field of a class, whose voxels `mask` (*spatial) lie in `box`, into the zeros `field`."""
+    if mask.all():
         field[...] = 1
         return
     # One empty voxel around a part holds the nearest voxel not of the class of every voxel in it.
-    parts = [_nested(box, part) for part in separate_boxes(mask, [1] * mask.ndim)]
-    inside = [_inside_distance(labels, class_id, part, spacing) for part in parts]
+    parts = [_grown(_nested(box, part), [1] * mask.ndim, mask.shape) for part in separate_boxes(mask[box])]
+    inside = [ndimage.distance_transform_edt(mask[part], sampling=spacing) for part in parts]
     dmax = max(float(distance.max()) for distance in inside)
 
     limit = np.inf if truncation is None else truncation * dmax
     if clip and normalize and truncation is not None:
         limit = min(limit, dmax)  # beyond dmax all values are negative and clipped to the 0 that is already there
-    for region in _reached(mask, box, shape, limit, spacing):
-        distance = ndimage.distance_transform_edt(labels[region] != class_id, sampling=spacing)
+    reached = [tuple(slice(0, size) for size in mask.shape)]
+    if np.isfinite(limit):
+        reach = [int(limit / step + 1e-6) for step in spacing]  # a quotient may be rounded to just below an integer
+        apart = separate_boxes(mask[box], [2 * voxels for voxels in reach])
+        reached = [_grown(_nested(box, part), reach, mask.shape) for part in apart]
+    for region in reached:
+        distance = ndimage.distance_transform_edt(~mask[region], sampling=spacing)
         near = distance <= limit
         np.copyto(field[region], _scaled(np.negative(distance, out=distance), dmax, normalize), "same_kind", near)
     for part, distance in zip(parts, inside, strict=True):
-        np.copyto(field[part], _scaled(distance, dmax, normalize), "same_kind", labels[part] == class_id)
-
-
-def _inside_distance(labels: np.ndarray, class_id: int, part: Box, spacing: Sequence[float]) -> np.ndarray:
-    grown = _grown(part, [1] * labels.ndim, labels.shape)
-    distance = ndimage.distance_transform_edt(labels[grown] == class_id, sampling=spacing)
-    return distance[tuple(slice(p.start - g.start, p.stop - g.start) for p, g in zip(part, grown, strict=True))]
-
-
-def _reached(mask: np.ndarray, box: Box, shape: tuple[int, ...], limit: float, spacing: Sequence[float]) -> list[Box]:
-    """Disjoint boxes of the volume that hold every voxel within `limit` of the `mask`, which occupies `box`."""
-    if not np.isfinite(limit):
-        return [tuple(slice(0, size) for size in shape)]
-    reach = [int(limit / step + 1e-6) for step in spacing]  # a quotient may be rounded to just below an integer
-    return [_grown(_nested(box, part), reach, shape) for part in separate_boxes(mask, [2 * r for r in reach])]
+        np.copyto(field[part], _scaled(distance, dmax, normalize), "same_kind", mask[part])
 
 
 def _scaled(distance: np.ndarray, dmax: float, normalize: bool) -> np.ndarray:
@@ -308,21 +257,6 @@ def _valid_ids(labels: np.ndarray, num_classes: int, shape: tuple[int, ...]) -> 
     )
 
 
-def _occupied(mask: np.ndarray, axis: int) -> np.ndarray:
-    return np.logical_or.reduce(mask, axis=tuple(i for i in range(mask.ndim) if i != axis))
-
-
-def _runs(occupied: np.ndarray, gap: int) -> list[slice]:
-    """Runs of true entries; those with fewer than `gap` false entries between them count as one."""
-    runs: list[slice] = []
-    for (run,) in ndimage.find_objects(ndimage.label(occupied)[0]):
-        if runs and run.start - runs[-1].stop < gap:
-            runs[-1] = slice(runs[-1].start, run.stop)
-        else:
-            runs.append(run)
-    return runs
-
-
 def _grown(box: Box, margin: Sequence[int], shape: tuple[int, ...]) -> Box:
     return tuple(
         slice(max(side.start - more, 0), min(side.stop + more, size))
@@ -333,11 +267,3 @@ def _grown(box: Box, margin: Sequence[int], shape: tuple[int, ...]) -> Box:
 def _nested(outer: Box, inner: Box) -> Box:
     """The box `inner`, given in coordinates of `outer`, in coordinates of the volume."""
     return tuple(slice(o.start + i.start, o.start + i.stop) for o, i in zip(outer, inner, strict=True))
-
-
-def _to_numpy(label: NdarrayOrTensor) -> np.ndarray:
-    if not isinstance(label, torch.Tensor):
-        return label
-    plain = label.as_tensor() if isinstance(label, MetaTensor) else label
-    plain = plain.detach().cpu()
-    return (plain.float() if plain.dtype == torch.bfloat16 else plain).numpy()

@@ -1,5 +1,7 @@
-"""Chains of runs: the stages of a pseudo-label recipe."""
+"""Chains of runs: configs and commands described as data, the stages of a pseudo-label recipe."""
 
+from .chain import Chain
+from .config_run import config_runs
 from .pipeline import PseudoLabelPipeline
 
-__all__ = ["PseudoLabelPipeline"]
+__all__ = ["Chain", "PseudoLabelPipeline", "config_runs"]

@@ -1,15 +1,19 @@
-"""One bundle config run inside a longer run."""
+"""Configs of a bundle: run inside this process, and what can be known of them before."""
 
 from __future__ import annotations
 
 import gc
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from monai.bundle import ConfigParser, ConfigWorkflow
+
+from ..errors import InputError
+from ..io.checksums import sha256
 
 TRAINING_LOADER = "train#dataloader"
 
@@ -17,7 +21,7 @@ TRAINING_LOADER = "train#dataloader"
 def run_config(bundle_root: str | Path, names: Sequence[str], overrides: Mapping[str, Any]) -> None:
     """What `python -m monai.bundle run --config_file [configs/NAME.yaml, ...] --key value ...` does, in this process.
 
-    A process of its own would import everything anew for every step and could not share torchrun's group of processes.
+    A process of its own would import everything again for every step and could not share torchrun's group of processes.
     That group stays: the config's `finalize`, which would leave it, is not run.
 
     Args:
@@ -25,12 +29,11 @@ def run_config(bundle_root: str | Path, names: Sequence[str], overrides: Mapping
         names: configs to lay over one another, without folder and ending.
         overrides: ids -> values, as on the command line.
     """
-    folder = Path(bundle_root) / "configs"
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="parsing config_file")  # the pipeline's own run has said it
         workflow = ConfigWorkflow(
-            config_file=[str(folder / f"{name}.yaml") for name in names],
-            meta_file=str(folder / "metadata.json"),
+            config_file=[str(config_file(bundle_root, name)) for name in names],
+            meta_file=str(Path(bundle_root) / "configs" / "metadata.json"),
             logging_file=False,
             workflow_type=None,
             bundle_root=str(bundle_root),
@@ -47,10 +50,41 @@ def run_config(bundle_root: str | Path, names: Sequence[str], overrides: Mapping
             torch.cuda.empty_cache()
 
 
+def config_file(bundle_root: str | Path, name: str) -> Path:
+    """A config of a bundle by its name. Raises InputError: there is none."""
+    file = Path(bundle_root) / "configs" / f"{name}.yaml"
+    if not file.is_file():
+        raise InputError(f"{file}: no such config; correct its name")
+    return file
+
+
+def config_checksums(bundle_root: str | Path, names: Sequence[str]) -> dict[str, str]:
+    """Name -> checksum of configs of a bundle."""
+    return {name: sha256(config_file(bundle_root, name)) for name in names}
+
+
+@lru_cache
+def known_settings(bundle_root: str | Path, names: tuple[str, ...]) -> frozenset[str]:
+    """The first words of the ids of some configs laid over one another; reading them takes half a second."""
+    return frozenset(ConfigParser.load_config_files([str(config_file(bundle_root, name)) for name in names]))
+
+
+def is_known(key: str, known: Collection[str]) -> bool:
+    """Whether configs have an id, or what it is a part of."""
+    return key.split("#", maxsplit=1)[0] in known
+
+
+def refuse_unknown_settings(who: str, keys: Iterable[str], known: Collection[str]) -> None:
+    """Refuse a setting that no config has: it would change nothing, silently."""
+    for key in keys:
+        if not is_known(key, known):
+            raise InputError(f"{who}: no config has a setting {key!r}; correct its name")
+
+
 def end_loading_processes(parser: ConfigParser) -> None:
     """Let the persistent processes of a training's loader end now.
 
-    The garbage collector would close their queues before it tells them to end: PyTorch then waits five seconds.
+    The garbage collector would close their queues before it asks them to end: PyTorch then waits five seconds.
     """
     if TRAINING_LOADER in parser:
         parser.get_parsed_content(TRAINING_LOADER)._iterator = None

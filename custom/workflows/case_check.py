@@ -1,21 +1,21 @@
-"""Which cases of a cohort can be used; each of the others is set aside with its reason."""
+"""Which cases of a cohort can be used; each of the others is excluded with its reason."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from ..cohort.manifest import Cohort, CohortCase, case_entry
-from ..fingerprint.integrity import CaseFacts, inspect_cases
-from ..fingerprint.shear import shear_problems
+from ..fingerprint.dataset_fingerprint import check_cases
+from ..fingerprint.integrity import CaseFacts
 
 
 def unusable_cases(cohort: Cohort, facts_file: str | Path) -> dict[str, str]:
     """Name -> reason of every case whose files cannot be used, all of them read once and remembered in `facts_file`."""
     entries = [case_entry(case) for case in cohort.cases]
-    facts = inspect_cases(entries, cohort.num_classes, facts_file, description="checking cases")
+    facts = check_cases(entries, cohort.num_classes, facts_file, description="checking cases")
     found = {}
     for case, fact in zip(cohort.cases, facts, strict=True):
-        problems = [*fact.problems, *unannotated_values(case, fact, cohort), *shear_problems(fact)]
+        problems = [*fact.problems, *unannotated_values(case, fact, cohort)]
         if problems:
             found[case.name] = "; also ".join(problems)
     return found

@@ -40,7 +40,8 @@ from ..cohort.manifest import (
 from ..cohort.partial_labels import draw_held_out, draw_parts, is_reduced_label, parse_parts, write_reduced_label
 from ..cohort.sources import CohortSource, FoundCase, find_cases
 from ..errors import InputError
-from ..fingerprint.integrity import CaseFacts, inspect_cases
+from ..fingerprint.integrity import inspect_case
+from ..progress import map_with_progress
 from ..reports.class_statistics import (
     class_statistics,
     draw_class_statistics,
@@ -74,7 +75,7 @@ def build_cohort(
     """Write a cohort manifest, say how it was decided what is annotated, and show the statistics of its classes.
 
     Every label is read once; a label that cannot be read is listed and its case left out. Images are not opened.
-    Beside the manifest, class_statistics.png shows in how many cases each class is annotated.
+    Next to the manifest, class_statistics.png shows in how many cases each class is annotated.
 
     Args:
         source: a FLARE folder (imagesTr2200, labelsTr2200, unlabeledTr1800, imagesVal, ...), a data set in nnU-Net or
@@ -95,7 +96,7 @@ def build_cohort(
         partial: written as "anterior:1/3,posterior:1/3,none:1/3", makes a partial-label cohort out of fully annotated
             data. Each part names the classes that stay annotated (with ";" between, or "none" or "all") and its share
             of the training cases, a fraction or, in every part, a number; the draw is by `seed`. Reduced labels are
-            written to labels/ beside the manifest. Validation cases are drawn first and stay complete.
+            written to labels/ next to the manifest. Validation cases are drawn first and stay complete.
         seed: of both draws.
         name: of the cohort; by default that of dataset.json or the folder.
         num_workers: threads that read and write labels.
@@ -174,21 +175,17 @@ def _lesion_ids(lesions: Names | None, classes: Sequence[str]) -> Ids:
 
 
 def _way(annotated_by: str | None, annotated: Names | None, found: CohortSource) -> str:
-    """How it is decided what is annotated; the default depends on what the source tells."""
+    """How it is decided what is annotated; the default depends on what the source says."""
     if annotated_by not in (None, *WAYS):
         raise InputError(f"annotated_by is {annotated_by!r}; it must be one of {', '.join(WAYS)}")
     if annotated is not None and annotated_by not in (None, GIVEN):
         raise InputError(f"annotated names classes, but annotated_by is {annotated_by}; leave one of the two out")
-    has_cells = any(case.given is not None for case in found.cases)
-    if annotated_by == GIVEN and annotated is None and not has_cells:
+    is_given = annotated is not None or any(case.given is not None for case in found.cases)
+    if annotated_by == GIVEN and not is_given:
         raise InputError(
             'annotated_by is given, but nothing is: pass --annotated "liver;spleen", or a CSV with a column annotated'
         )
-    if annotated_by is not None:
-        return annotated_by
-    if annotated is not None or has_cells:
-        return GIVEN
-    return SOURCE if found.states_sources else VALUES
+    return annotated_by or (GIVEN if is_given else SOURCE if found.states_sources else VALUES)
 
 
 def _annotated(
@@ -210,27 +207,31 @@ def _annotated(
     return sets, "given" if everywhere is None else f"given for every label: {everywhere}"
 
 
+def _listed(values: Sequence[Any]) -> str:
+    return ", ".join(map(str, values[:LISTED_FAULTS])) + (", ..." if len(values) > LISTED_FAULTS else "")
+
+
 def _read_labels(
     cases: Sequence[FoundCase], num_classes: int, num_workers: int | None, path: Path
 ) -> dict[str, dict[int, float]]:
     """Case name -> class -> volume in its label (ml); a label that cannot be read is logged and missing here."""
     labelled = [case for case in cases if case.label is not None]
     entries: list[dict[str, Any]] = [{"image": [], "label": case.label} for case in labelled]
-    read = inspect_cases(entries, num_workers=num_workers, description="reading labels")
+    read = map_with_progress(inspect_case, entries, "reading labels", num_workers=num_workers)
     volumes: dict[str, dict[int, float]] = {}
     outside, bad = [], []
     for case, label in zip(labelled, read, strict=True):
         if label.problems:
             bad.append(label.problems[0])
             continue
-        odd = [str(value) for value in label.label_voxels if not 0 <= value <= num_classes]
+        odd = [value for value in label.label_voxels if not 0 <= value <= num_classes]
         if odd:
-            values = ", ".join(odd[:LISTED_FAULTS]) + (", ..." if len(odd) > LISTED_FAULTS else "")
             outside.append(
-                f"{case.label}: label values {values} are outside the classes 1 to {num_classes}; correct the label, "
-                "or name all classes with --classes"
+                f"{case.label}: label values {_listed(odd)} are outside the classes 1 to {num_classes}; correct the "
+                "label, or name all classes with --classes"
             )
-        volumes[case.name] = _volumes_ml(label)
+        voxel_ml = abs(float(np.linalg.det(np.array(label.affine)[:3, :3]))) / 1000
+        volumes[case.name] = {value: count * voxel_ml for value, count in label.label_voxels.items() if value}
     raise_faults(path, outside)
     for problem in bad:
         logger.warning("left out: %s", problem)
@@ -239,29 +240,18 @@ def _read_labels(
     return volumes
 
 
-def _volumes_ml(facts: CaseFacts) -> dict[int, float]:
-    voxel_ml = abs(float(np.linalg.det(np.array(facts.affine)[:3, :3]))) / 1000
-    return {value: count * voxel_ml for value, count in facts.label_voxels.items() if value}
-
-
 def _decided(cases: Sequence[FoundCase], sets: Mapping[str, Ids]) -> tuple[CohortCase, ...]:
     """The cases with their annotated classes; a label without any makes no labelled case."""
+    empty = [case.name for case in cases if case.label is not None and not sets.get(case.name)]
+    if empty:
+        what = "nothing is annotated in %d label(s): unlabelled cases, left out of validation: %s"
+        logger.warning(what, len(empty), _listed(empty))
     decided = []
-    empty = []
     for case in cases:
         ids = sets.get(case.name, ())
-        if case.label is not None and not ids:
-            empty.append(case.name)
-            if case.use == VALIDATION:
-                continue
-        label = case.label if ids else None
-        decided.append(CohortCase(case.name, case.image, label, ids, case.use, case.source))
-    if empty:
-        logger.warning(
-            "nothing is annotated in %d label(s): unlabelled cases, left out of validation: %s",
-            len(empty),
-            ", ".join(empty[:LISTED_FAULTS]) + (", ..." if len(empty) > LISTED_FAULTS else ""),
-        )
+        if case.name not in empty or case.use != VALIDATION:
+            label = case.label if ids else None
+            decided.append(CohortCase(case.name, case.image, label, ids, case.use, case.source))
     return tuple(decided)
 
 
@@ -278,7 +268,7 @@ def _hold_out(cohort: Cohort, amount: float | str, seed: int) -> Cohort:
 
 
 def _reduce(cohort: Cohort, drawn: Mapping[str, Ids], manifest: Path, num_workers: int | None) -> Cohort:
-    """The cohort with the labels of the drawn cases reduced to their classes, written beside the manifest.
+    """The cohort with the labels of the drawn cases reduced to their classes, written next to the manifest.
 
     An earlier manifest goes first, since its labels are replaced: a manifest stands for complete labels.
     """
@@ -313,21 +303,15 @@ def _show(cohort: Cohort, volumes_ml: Mapping[str, Mapping[int, float]], manifes
     """Log the tables and draw the picture."""
     rows = class_statistics(cohort, volumes_ml)
     logger.info("\n%s\n", format_class_statistics(rows))
-    rules = default_group_rules(cohort)
-    logger.info("training cases by annotated classes:")
-    logger.info("%s\n", format_annotated_sets(cohort, group_cases(cohort.training, rules, cohort)))
+    groups = group_cases(cohort.training, default_group_rules(cohort), cohort)
+    logger.info("training cases by annotated classes:\n%s\n", format_annotated_sets(cohort, groups))
     picture = manifest.parent / PICTURE
     try:
         draw_class_statistics(cohort, rows, picture)
     except OSError as error:
         raise InputError(f"{picture}: cannot be written ({error}); choose a place that can be written") from error
-    logger.info(
-        "%s: %d training cases, %d validation cases; lesions: %s; chart in %s",
-        cohort.name,
-        len(cohort.training),
-        len(cohort.validation),
-        ", ".join(cohort.class_names(cohort.lesions)) or "none",
-        picture,
-    )
+    counts = f"{len(cohort.training)} training cases, {len(cohort.validation)} validation cases"
+    lesions = ", ".join(cohort.class_names(cohort.lesions)) or "none"
+    logger.info("%s: %s; lesions: %s; chart in %s", cohort.name, counts, lesions, picture)
     if not cohort.validation:
         logger.warning("there are no validation cases; pass --validation 0.1 to keep a tenth of the complete cases out")

@@ -1,4 +1,4 @@
-"""A disk that takes no more is one line for the user, not a traceback."""
+"""A full or read-only disk is reported as a one-line `InputError`, not a traceback."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from ..errors import InputError, causes_of, find_input_error, input_error_message
 
 NUMBERS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
-SAID = re.compile(r".+ cannot be written \(.+\)(?=[:;])")  # an `InputError` that says it already, without its remedy
+SAID = re.compile(r".+ cannot be written \(.+\)(?=[:;])")  # an `InputError` that says so already, without its remedy
 IN_TEXT = re.compile(r"\[Errno (?P<number>\d+)\] (?P<words>[^:\n]*)(: '(?P<file>[^'\n]*)')?")
 WORK_FOLDER = "the work folder"
 REMEDY = "free space or pass another --work_dir, then run the same command again; what is finished is kept"
 
 
 def disk_trouble(error: BaseException | None) -> str | None:
-    """What the system said about a disk that takes no more, anywhere in an exception's causes, or None.
+    """What the system said about a full or read-only disk, anywhere in an exception's causes, or None.
 
     Of errors in data-loading processes and in writers called by MONAI only the text comes back.
     """
@@ -38,7 +38,7 @@ def disk_trouble(error: BaseException | None) -> str | None:
 
 
 @contextmanager
-def telling_disk_trouble() -> Iterator[None]:
+def reporting_disk_trouble() -> Iterator[None]:
     """Turn a full or read-only disk into an `InputError`; other exceptions pass."""
     try:
         yield

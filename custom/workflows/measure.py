@@ -10,9 +10,9 @@ import subprocess
 import textwrap
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 import psutil
@@ -41,7 +41,7 @@ def measure(
 
         python -m custom measure "python -m monai.bundle run --config_file configs/inference.yaml" --output usage.json
 
-    Writes the figures as JSON and, beside it, their curves as PNG, logs them with FLARE23's tolerances (15 s a case,
+    Writes the figures as JSON and, next to it, their curves as PNG, logs them with FLARE23's tolerances (15 s a case,
     4 GB of GPU memory) and ends with the exit status of the command. GPU memory and CPU are those of the whole
     machine, as FLARE measures them: leave it otherwise idle. MB are 2^20 bytes.
 
@@ -66,19 +66,19 @@ def measure(
         make_writable(str(picture.parent))
     except InputError as error:
         raise InputError(f"measure: {output} cannot be written ({error.__cause__}); pass another --output") from error
-    with GpuMemory(interval, gpus) as gpu_memory:
-        before = gpu_memory.read()
-        status, samples = _run_and_sample(arguments, interval, gpu_memory)
+    with _gpu_memory(interval, gpus) as latest:
+        before = dict(sorted(latest.items()))
+        status, samples = _run_and_sample(arguments, interval, lambda: [latest[number] for number in before])
     times, cpu_percent, memory_mb = (np.array(column) for column in zip(*(row[:3] for row in samples), strict=True))
     gpu_mb = np.array([row[3] for row in samples], dtype=float) if before else None
     use = resource_use(times, cpu_percent, memory_mb, gpu_mb, cases)
     if use["gpu"]:
-        use["gpu"] |= {"before_mb": sum(before), "numbers": gpu_memory.numbers}
+        use["gpu"] |= {"before_mb": sum(before.values()), "numbers": list(before)}
     tolerances = flare_tolerances_kept(use)
     head = {"command": command, "exit_status": status, "interval_s": interval, "cores": os.cpu_count()}
     write_json(output, {**head, **use, "flare23_tolerances": tolerances})
     title = textwrap.shorten(command, 100)
-    draw_resource_curves(picture, times, cpu_percent, memory_mb, gpu_mb, gpu_memory.numbers, FLARE_GPU_MB, title)
+    draw_resource_curves(picture, times, cpu_percent, memory_mb, gpu_mb, list(before), FLARE_GPU_MB, title)
     for line in describe_resource_use(use, tolerances):
         logger.info("%s", line)
     logger.info("written: %s, %s", output, picture)
@@ -100,47 +100,37 @@ def split_command(command: str) -> list[str]:
     if not words:
         raise InputError('measure: the command is empty; pass it as one argument, "python -m ..."')
     if shutil.which(words[0]) is None:
-        raise InputError(
-            f"measure: no program {words[0]!r} is found, of the command {command!r}; "
-            "pass program and options as one quoted argument"
-        )
+        what = f"measure: no program {words[0]!r} is found, of the command {command!r}"
+        raise InputError(f"{what}; pass program and options as one quoted argument")
     return words
 
 
 Sample = tuple[float, float, float, list[float]]  # seconds, CPU %, memory MB, MB on each GPU
 
 
-def _run_and_sample(arguments: list[str], interval: float, gpu_memory: GpuMemory) -> tuple[int, list[Sample]]:
+def _run_and_sample(
+    arguments: list[str], interval: float, gpu_memory: Callable[[], list[float]]
+) -> tuple[int, list[Sample]]:
     """Exit status of the command and one sample per interval, the last at its end."""
     samples: list[Sample] = []
     psutil.cpu_percent()  # utilisation counts from one call to the next
     start = time.perf_counter()
     try:
-        process = subprocess.Popen(arguments)
+        process = psutil.Popen(arguments)
     except OSError as error:
         raise InputError(f"measure: {arguments[0]} cannot be started ({error.strerror})") from error
-    ended, seconds = threading.Event(), 0.0
-
-    def wait() -> None:
-        nonlocal seconds
-        process.wait()
-        seconds = time.perf_counter() - start
-        ended.set()
-
+    status: int | None = None
     try:
-        tree = psutil.Process(process.pid)
-        threading.Thread(target=wait, daemon=True).start()
-        is_over = False
-        while not is_over:
+        while status is None:
             now = time.perf_counter() - start
-            is_over = ended.wait((now // interval + 1) * interval - now)
-            passed = seconds if is_over else time.perf_counter() - start
-            samples.append((passed, psutil.cpu_percent(), _memory_of_tree(tree), gpu_memory.read()))
+            with suppress(psutil.TimeoutExpired):
+                status = process.wait((now // interval + 1) * interval - now)
+            now = time.perf_counter() - start
+            samples.append((now, psutil.cpu_percent(), _memory_of_tree(process), gpu_memory()))
     except BaseException:
         process.terminate()
         process.wait()
         raise
-    status = process.returncode
     return (status if status >= 0 else 128 - status), samples
 
 
@@ -154,68 +144,51 @@ def _memory_of_tree(root: psutil.Process) -> float:
     return total / MB
 
 
-class GpuMemory:
-    """Memory in use on every GPU, from an nvidia-smi that runs along; without one there are no GPUs.
+@contextmanager
+def _gpu_memory(interval: float, gpus: str | None = None) -> Iterator[dict[int, float]]:
+    """Number of a GPU -> MB in use on it, kept up to date by an nvidia-smi that runs along; without one empty.
 
     Args:
         interval: seconds between two readings.
         gpus: numbers of the GPUs, "0,1"; None: all.
     """
+    latest: dict[int, float] = {}
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        yield latest
+        return
+    arguments = [
+        *(program, "--query-gpu=index,memory.used", "--format=csv,noheader,nounits"),
+        f"--loop-ms={max(1, round(1000 * interval))}",
+        *([f"--id={gpus}"] if gpus else []),
+    ]
+    # Into a pipe its lines could wait for a full buffer, which takes minutes; a terminal gets each at once.
+    output, end = os.openpty() if hasattr(os, "openpty") else os.pipe()
+    process = subprocess.Popen(
+        arguments, stdin=subprocess.DEVNULL, stdout=end, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    os.close(end)
+    complete = threading.Event()  # once the first GPU comes again, there is a reading of each
 
-    def __init__(self, interval: float, gpus: str | None = None) -> None:
-        self.interval = interval
-        self.gpus = gpus
-        self.numbers: list[int] = []
-        self._latest: dict[int, float] = {}
-        self._complete = threading.Event()
-        self._process: subprocess.Popen | None = None
-
-    def __enter__(self) -> GpuMemory:
-        """Start nvidia-smi and wait for its first round of readings."""
-        program = shutil.which("nvidia-smi")
-        if program is None:
-            return self
-        arguments = [
-            *(program, "--query-gpu=index,memory.used", "--format=csv,noheader,nounits"),
-            f"--loop-ms={max(1, round(1000 * self.interval))}",
-            *([f"--id={self.gpus}"] if self.gpus else []),
-        ]
-        # Into a pipe its lines could wait for a full buffer, which takes minutes; a terminal gets each at once.
-        output, end = os.openpty() if hasattr(os, "openpty") else os.pipe()
-        self._process = subprocess.Popen(
-            arguments, stdin=subprocess.DEVNULL, stdout=end, stderr=subprocess.DEVNULL, start_new_session=True
-        )
-        os.close(end)
-        threading.Thread(target=self._follow, args=(output,), daemon=True).start()
-        self._complete.wait(_FIRST_READING)
-        self.numbers = sorted(self._latest)
-        if not self.numbers:
-            logger.warning("%s gives no readings: GPU memory is not measured", program)
-        return self
-
-    def _follow(self, output: int) -> None:
-        """Keep the latest reading of every GPU; once the first comes again, there is one of each."""
+    def follow() -> None:
         # The end of a terminal's other side is an error on Linux.
         with suppress(OSError), os.fdopen(output, encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 with suppress(ValueError):  # a title, a message, "[N/A]"
                     number, used = line.split(",")
-                    if int(number) in self._latest:
-                        self._complete.set()
-                    self._latest[int(number)] = float(used)
-        self._complete.set()
+                    if int(number) in latest:
+                        complete.set()
+                    latest[int(number)] = float(used)
+        complete.set()
 
-    def read(self) -> list[float]:
-        """MB on each of `numbers`."""
-        return [self._latest[number] for number in self.numbers]
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End nvidia-smi."""
-        if self._process is None:
-            return
-        if self.numbers and self._process.poll() is not None:
+    threading.Thread(target=follow, daemon=True).start()
+    try:
+        complete.wait(_FIRST_READING)
+        if not latest:
+            logger.warning("%s gives no readings: GPU memory is not measured", program)
+        yield latest
+        if latest and process.poll() is not None:
             logger.warning("nvidia-smi ended before the command: its last readings stand for the rest of the time")
-        self._process.terminate()
-        self._process.wait()
+    finally:
+        process.terminate()
+        process.wait()

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..cohort.manifest import Cohort, CohortCase
 from ..errors import InputError
-from ..flags import is_on
+from ..options import is_on
 
 FILLED, ANNOTATED = "filled", "annotated"
 UNANNOTATED = ("background", "no_gradient")
-STAGE_KEYS = (
-    *("name", "train", "fill", "overlays", "start_from", "settings", "inference", "labels", "unannotated"),
-    *("merge", "control"),
-)
-MERGE_KEYS = ("lesions_overwrite", "confidence")
 FILE_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
@@ -30,8 +25,8 @@ class Stage:
         train: groups of the cohort to train on.
         fill: group -> the earlier stage whose model labels it before the training.
         start_from: the earlier stage with whose weights the training starts; "": random ones.
-        overlays: names of config files laid over train.yaml and inference.yaml, e.g. "big".
-        settings: values of the first block of train.yaml and inference.yaml.
+        overlays: names of config files laid over train.yaml, e.g. "few_steps".
+        settings: values of the first block of train.yaml, e.g. {"plan": "big"}.
         inference: values of the first block of inference.yaml, for predictions with this stage's model.
         labels: "filled": a group's latest merged labels; "annotated": the cohort's own labels alone.
         unannotated: what a class means that a case's label lacks: "background" or "no_gradient".
@@ -84,11 +79,7 @@ class PlannedStage:
 
 
 def parse_recipe(recipe: Sequence[Mapping[str, Any]], groups: Sequence[str]) -> list[Stage]:
-    """The stages of a recipe, checked.
-
-    Raises:
-        InputError: naming the stage, the key, its value and the remedy.
-    """
+    """The stages of a recipe, checked. Raises InputError: naming the stage, the key, its value and the remedy."""
     if isinstance(recipe, str | Mapping) or not isinstance(recipe, Sequence) or not recipe:
         raise InputError(f"recipe is {recipe!r}; it must be a list of stages, each with name and train")
     stages: list[Stage] = []
@@ -123,40 +114,19 @@ def plan_stages(stages: Sequence[Stage], groups: Mapping[str, Sequence[CohortCas
     return list(planned.values())
 
 
-def select_stages(
-    planned: Sequence[PlannedStage], stages: str | int | Sequence[str | int] = "all", until: str | int = ""
-) -> list[PlannedStage]:
-    """The stages to run: "all", or those named (or counted from 1) in `stages`; none after `until`.
-
-    Raises:
-        InputError: a name or number that is no stage, or none is left.
-    """
-    chosen = list(planned)
-    if until not in ("", None):
-        chosen = chosen[: _index(until, planned) + 1]
-    if stages == "all":
-        return chosen
-    wanted = stages.split(",") if isinstance(stages, str) else [stages] if isinstance(stages, int) else list(stages)
-    numbers = {_index(one, planned) for one in wanted}
-    selected = [one for number, one in enumerate(planned) if number in numbers and one in chosen]
-    if not selected:
-        raise InputError(f"no stage of {stages!r} is left until {until!r}; pass other --stages or --until")
-    return selected
-
-
 def describe_plan(
-    planned: Sequence[PlannedStage], cohort: Cohort, selected: Sequence[PlannedStage] | None = None
+    planned: Sequence[PlannedStage], cohort: Cohort, selected: Collection[str] | None = None
 ) -> list[str]:
     """The plan in lines for the terminal: what is labelled by which model, and how many cases are trained on.
 
-    Of `selected` stages only, by default all; their numbers are those in the whole recipe.
+    Of the stages named `selected` only, by default all; their numbers are those in the whole recipe.
     """
     lines = []
     for number, one in enumerate(planned, start=1):
-        if selected is not None and one not in selected:
-            continue
         stage = one.stage
-        network = ", ".join(stage.overlays) or "train.yaml's network"
+        if selected is not None and stage.name not in selected:
+            continue
+        network = f"plan {stage.settings['plan']}" if "plan" in stage.settings else "the common plan"
         lines.append(f"{number}. {stage.name}{' (control)' if stage.control else ''}: {network}")
         for fill in one.fills:
             names = _shortened(cohort.class_names(fill.classes))
@@ -172,54 +142,31 @@ def _parse_stage(number: int, entry: Any, groups: Sequence[str], earlier: Sequen
     where = f"recipe, stage {number}"
     if not isinstance(entry, Mapping) or not {"name", "train"} <= set(entry):
         raise InputError(f"{where} is {entry!r}; it must be a mapping with at least name and train")
-    name = str(entry["name"])
-    where = f"recipe, stage {name}"
-    unknown = sorted(set(entry) - set(STAGE_KEYS))
+    where = f"recipe, stage {entry['name']}"
+    unknown = sorted(set(entry) - set(_KEYS))
     if unknown:
-        raise InputError(f"{where}: unknown key {unknown[0]!r}; use {', '.join(STAGE_KEYS)}")
-    if not FILE_NAME.fullmatch(name) or name in [stage.name for stage in earlier]:
+        raise InputError(f"{where}: unknown key {unknown[0]!r}; use {', '.join(_KEYS)}")
+    values = _checked(entry, _KEYS, f"{where}:")
+    merge = _checked(values.pop("merge", {}), _MERGE_KEYS, f"{where}: merge")
+    if not FILE_NAME.fullmatch(values["name"]) or values["name"] in [stage.name for stage in earlier]:
         raise InputError(f"{where}: the name must be usable as a folder's and differ from every other stage's")
-    merge = entry.get("merge", {})
-    if not isinstance(merge, Mapping) or set(merge) - set(MERGE_KEYS):
-        raise InputError(f"{where}: merge is {merge!r}; it must be a mapping with {', '.join(MERGE_KEYS)}")
-    stage = Stage(
-        name=name,
-        train=_names(entry["train"], f"{where}: train"),
-        fill=_mapping(entry, "fill", where),
-        start_from=str(entry.get("start_from") or ""),
-        overlays=_names(entry.get("overlays", []), f"{where}: overlays"),
-        settings=_mapping(entry, "settings", where),
-        inference=_mapping(entry, "inference", where),
-        labels=_choice(entry, "labels", (FILLED, ANNOTATED), where),
-        unannotated=_choice(entry, "unannotated", UNANNOTATED, where),
-        lesions_overwrite=_switch(merge.get("lesions_overwrite", True), f"{where}: merge lesions_overwrite"),
-        confidence=_fraction(merge.get("confidence", 0.0), f"{where}: merge confidence"),
-        control=_switch(entry.get("control", False), f"{where}: control"),
-    )
-    _check_groups(stage, where, groups, earlier)
+    stage = Stage(**values, **merge)
+    _check_groups(stage, where, groups, [one.name for one in earlier if not one.control])
     return stage
 
 
-def _check_groups(stage: Stage, where: str, groups: Sequence[str], earlier: Sequence[Stage]) -> None:
+def _check_groups(stage: Stage, where: str, groups: Sequence[str], models: Sequence[str]) -> None:
     if len(set(stage.train)) < len(stage.train):
         raise InputError(f"{where}: train is {list(stage.train)}; name every group once")
     for group in (*stage.train, *stage.fill):
         if group not in groups:
-            raise InputError(
-                f"{where}: {group!r} is none of the groups {', '.join(groups)}; correct it or add the group"
-            )
-    models = [one.name for one in earlier if not one.control]
-    for group, model in stage.fill.items():
+            known = ", ".join(groups)
+            raise InputError(f"{where}: {group!r} is none of the groups {known}; correct it or add the group")
+    used = {f"{group} shall be filled by": model for group, model in stage.fill.items()}
+    for what, model in {**used, **({"start_from is": stage.start_from} if stage.start_from else {})}.items():
         if model not in models:
-            raise InputError(
-                f"{where}: {group} shall be filled by {model!r}, which is no earlier stage "
-                f"({', '.join(models) or 'there is none'}); name one of those"
-            )
-    if stage.start_from and stage.start_from not in models:
-        raise InputError(
-            f"{where}: start_from is {stage.start_from!r}, which is no earlier stage "
-            f"({', '.join(models) or 'there is none'}); name one of those or leave it out"
-        )
+            known = ", ".join(models) or "there is none"
+            raise InputError(f"{where}: {what} {model!r}, which is no earlier stage ({known}); name one of those")
 
 
 def _check_labelled(stage: Stage, training: Sequence[TrainingCase], groups: Mapping[str, Sequence[CohortCase]]) -> None:
@@ -229,10 +176,8 @@ def _check_labelled(stage: Stage, training: Sequence[TrainingCase], groups: Mapp
         names = {case.name for case in groups[group]}
         bare = sum(one.case.name in names and not one.annotated for one in training)
         if bare:
-            raise InputError(
-                f"stage {stage.name}: {bare} of {len(names)} cases of {group} have no label; "
-                f"let an earlier model fill {group}, or leave it out"
-            )
+            what = f"stage {stage.name}: {bare} of {len(names)} cases of {group} have no label"
+            raise InputError(f"{what}; let an earlier model fill {group}, or leave it out")
 
 
 def _training_case(case: CohortCase, filled: tuple[Fill, str] | None, stage: Stage) -> TrainingCase:
@@ -242,53 +187,66 @@ def _training_case(case: CohortCase, filled: tuple[Fill, str] | None, stage: Sta
     return TrainingCase(case, filled_by, tuple(sorted({*case.annotated, *fill.classes})))
 
 
-def _index(wanted: str | int, planned: Sequence[PlannedStage]) -> int:
-    names = [one.stage.name for one in planned]
-    text = str(wanted).strip()
-    if text in names:
-        return names.index(text)
-    if text.isdigit() and 1 <= int(text) <= len(names):
-        return int(text) - 1
-    raise InputError(f"{text!r} is no stage: pass one of {', '.join(names)}, or a number from 1 to {len(names)}")
-
-
-def _names(value: Any, where: str) -> tuple[str, ...]:
+def _names(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         return (value,)
-    if not isinstance(value, Sequence) or not all(isinstance(one, str) for one in value):
-        raise InputError(f"{where} is {value!r}; it must be a list of names")
+    if not all(isinstance(one, str) for one in value):
+        raise TypeError
     return tuple(value)
 
 
-def _mapping(entry: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
-    value = entry.get(key) or {}
-    if not isinstance(value, Mapping):
-        raise InputError(f"{where}: {key} is {value!r}; it must be a mapping")
-    return dict(value)
+def _mapping(value: Any) -> dict[str, Any]:
+    if not isinstance(value or {}, Mapping):
+        raise TypeError
+    return dict(value or {})
 
 
-def _choice(entry: Mapping[str, Any], key: str, choices: Sequence[str], where: str) -> str:
-    value = entry.get(key, choices[0])
-    if value not in choices:
-        raise InputError(f"{where}: {key} is {value!r}; it must be one of {', '.join(choices)}")
-    return str(value)
+def _merge(value: Any) -> dict[str, Any]:
+    if set(_mapping(value)) - set(_MERGE_KEYS):
+        raise ValueError
+    return _mapping(value)
 
 
-def _switch(value: Any, where: str) -> bool:
-    try:
-        return is_on(value)
-    except InputError:
-        raise InputError(f"{where} is {value!r}; it must be true or false") from None
+def _fraction(value: Any) -> float:
+    if not 0 <= float(value) < 1:
+        raise ValueError
+    return float(value)
 
 
-def _fraction(value: Any, where: str) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = -1.0
-    if not 0 <= number < 1:
-        raise InputError(f"{where} is {value!r}; it must be a number from 0 to below 1")
-    return number
+def _one_of(*choices: str) -> tuple[Callable[[Any], str], str]:
+    return lambda value: choices[choices.index(value)], f"one of {', '.join(choices)}"
+
+
+_Key = tuple[Callable[[Any], Any], str]  # makes its value, or fails; what that must be
+_LIST, _MAPPING, _SWITCH = (_names, "a list of names"), (_mapping, "a mapping"), (is_on, "true or false")
+_MERGE_KEYS: dict[str, _Key] = {
+    "lesions_overwrite": _SWITCH,
+    "confidence": (_fraction, "a number from 0 to below 1"),
+}
+_KEYS: dict[str, _Key] = {
+    "name": (str, "a name"),
+    "train": _LIST,
+    "fill": _MAPPING,
+    "overlays": _LIST,
+    "start_from": (lambda value: str(value or ""), "a name"),
+    "settings": _MAPPING,
+    "inference": _MAPPING,
+    "labels": _one_of(FILLED, ANNOTATED),
+    "unannotated": _one_of(*UNANNOTATED),
+    "merge": (_merge, f"a mapping with {', '.join(_MERGE_KEYS)}"),
+    "control": _SWITCH,
+}
+
+
+def _checked(entry: Mapping[str, Any], keys: Mapping[str, _Key], where: str) -> dict[str, Any]:
+    """The values of the keys that are there."""
+    values: dict[str, Any] = {}
+    for key, (make, what) in keys.items():
+        try:
+            values |= {key: make(entry[key])} if key in entry else {}
+        except (InputError, TypeError, ValueError) as error:
+            raise InputError(f"{where} {key} is {entry[key]!r}; it must be {what}") from error
+    return values
 
 
 def _notes(stage: Stage) -> str:

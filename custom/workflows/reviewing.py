@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..cohort.manifest import Cohort, CohortCase
-from ..fingerprint.label_statistics import LabelFacts, many
+from ..fingerprint.label_statistics import many
 from ..reports.contact_sheet import SheetCase, draw_contact_sheet
 from ..reports.pseudo_label_review import (
     ClassDistribution,
@@ -18,7 +18,8 @@ from ..reports.pseudo_label_review import (
     write_review,
 )
 from .recipe import Fill
-from .work_folder import StageFolder, read_json, record_of
+from .record import read_json
+from .work_folder import StageFolder, record_of
 
 logger = logging.getLogger(__name__)
 
@@ -28,9 +29,8 @@ SHOWN_CASES = 24
 def annotated_classes(cohort: Cohort, cases: Sequence[CohortCase]) -> dict[int, ClassDistribution]:
     """What each class is like in the cases annotated for it."""
     labelled = [case for case in cases if case.label is not None]
-    ids = range(1, cohort.num_classes)
-    files = [str(case.label) for case in labelled]
-    facts = many(files, ids, names=[case.name for case in labelled], description="measuring annotated labels")
+    files, names = [str(case.label) for case in labelled], [case.name for case in labelled]
+    facts = many(files, range(1, cohort.num_classes), names=names, description="measuring annotated labels")
     return annotated_distribution(zip(facts, (case.annotated for case in labelled), strict=True))
 
 
@@ -43,29 +43,24 @@ def review_stage(
 ) -> dict[str, Any]:
     """Write the table of suspicious cases and the contact sheet of a stage; returns how many there are.
 
-    Args:
-        folder: of the stage.
-        fills: each group with its labelled cases.
-        cohort: gives names and lesions.
-        distribution: of the annotated cases.
-        window: intensities shown black and white; None: each slice's own.
+    `fills` has each group with its labelled cases, `distribution` is that of the annotated cases; intensities at the
+    ends of `window` are shown black and white, None: each slice's own.
     """
     rows = [row for fill, cases in fills for row in group_suspicions(folder, fill, cases, cohort, distribution)]
     counts = write_review(folder.review, rows)
-    cases = {case.name: (fill, case) for fill, group in fills for case in group}
+    files = {
+        case.name: (case.image, str(folder.pseudo_label(fill.group, case.name)))
+        for fill, cases in fills
+        for case in cases
+    }
     sheet = [
-        SheetCase(
-            name=name,
-            image_file=cases[name][1].image,
-            label_file=str(folder.pseudo_label(cases[name][0].group, name)),
-            caption=[row.caption for row in found],
-            focus=found[0].class_name,
-        )
+        SheetCase(name, image, label, [row.caption for row in found], focus=found[0].class_name)
         for name, found in ranked_by_case(rows).items()
+        for image, label in [files[name]]
     ]
     draw_contact_sheet(sheet, folder.review / "contact_sheet.png", cohort.classes, most=SHOWN_CASES, window=window)
     if counts["cases"]:
-        logger.info("%d of %d pseudo-labels look suspicious: %s", counts["cases"], len(cases), folder.review)
+        logger.info("%d of %d pseudo-labels look suspicious: %s", counts["cases"], len(files), folder.review)
     return counts
 
 
@@ -77,26 +72,10 @@ def group_suspicions(
     distribution: dict[int, ClassDistribution],
 ) -> Iterator[Suspicion]:
     """The suspicions about each case's filled classes."""
-    facts = many(
-        [folder.pseudo_label(fill.group, case.name) for case in cases],
-        range(1, cohort.num_classes),
-        names=[case.name for case in cases],
-        description=f"reviewing {fill.group}",
-    )
-    for case, found in zip(cases, facts, strict=True):
+    files, names = [folder.pseudo_label(fill.group, case.name) for case in cases], [case.name for case in cases]
+    facts = many(files, range(1, cohort.num_classes), names=names, description=f"reviewing {fill.group}")
+    for case, file, found in zip(cases, files, facts, strict=True):
         filled = [number for number in fill.classes if number not in case.annotated]
-        yield from case_suspicions(folder, fill, found, filled, cohort, distribution)
-
-
-def case_suspicions(
-    folder: StageFolder,
-    fill: Fill,
-    facts: LabelFacts,
-    filled: Collection[int],
-    cohort: Cohort,
-    distribution: dict[int, ClassDistribution],
-) -> list[Suspicion]:
-    """The suspicions about one case."""
-    record = read_json(record_of(folder.pseudo_label(fill.group, facts.name)), {})
-    confidence = {cohort.classes.index(name) + 1: value for name, value in record.get("confidence", {}).items()}
-    return suspicions(facts, confidence, distribution, cohort.classes, cohort.lesions, filled)
+        record = read_json(record_of(file), {})
+        confidence = {cohort.classes.index(name) + 1: value for name, value in record.get("confidence", {}).items()}
+        yield from suspicions(found, confidence, distribution, cohort.classes, cohort.lesions, filled)

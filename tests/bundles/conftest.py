@@ -1,7 +1,6 @@
-"""A data set of a few voxels and overlays that make the bundles small enough to train in seconds."""
+"""The bundles made small enough to train in seconds, on a toy data set."""
 
 import csv
-import json
 import os
 from pathlib import Path
 
@@ -13,81 +12,9 @@ import yaml
 from monai.bundle import ConfigParser
 from monai.bundle import run as run_bundle
 
-from custom.cohort.manifest import Cohort, CohortCase, write_cohort
+from custom.plans import PLAN_FILE, write_plan
 
-CASES = 10
-SHAPE = (12, 14, 16)
-# one flipped axis and a slight rotation, so that nothing works by accident of an identity affine
-TURN = np.array([[-1.0, 0, 0], [0, np.cos(0.1), -np.sin(0.1)], [0, np.sin(0.1), np.cos(0.1)]])
-AFFINE = np.eye(4)
-AFFINE[:3, :3] = TURN @ np.diag([1.2, 1.0, 1.0])
-AFFINE[:3, 3] = [5, -7, 11]
-
-TINY = {
-    "data_tag": "tiny",
-    "class_names": ["dark", "bright"],
-    "spacing": [1.5, 1.1, 1.0],  # not the scans' own
-    "patch_size": [8, 8, 8],
-    "filters": [4, 8, 16],
-    "strides": [1, 2, 2],
-    "kernel_size": [3, 3, 3],
-    "epochs": 2,
-    "iterations_per_epoch": 4,
-    "num_workers": 0,
-    "amp": False,
-}
-TINY_FLARE = {
-    **TINY,
-    "score_groups": {"both": ["dark", "bright"]},
-    "tubular": [],
-    "nsd_tolerance_mm": 1.0,
-    "spacing": [1.1, 1.0, 1.5],  # superior-inferior, anterior-posterior, right-left
-    "elastic_magnitude": 1.0,
-    "elastic_spacing": 4.0,
-    "min_foreground_voxels": 4,
-}
-OVERLAYS = {"batseg_spine": TINY, "flare_pseudolabel": TINY_FLARE}
-
-
-def write_case(folder: Path, name: str, seed: int) -> None:
-    """A noisy volume with one dark and one bright box, the classes 1 and 2."""
-    random = np.random.RandomState(seed)
-    label = np.zeros(SHAPE, np.uint8)
-    for value in (1, 2):
-        corner = [random.randint(0, size - 4) for size in SHAPE]
-        label[tuple(slice(first, first + 4) for first in corner)] = value
-    image = random.normal(0, 0.2, SHAPE) + np.choose(label, [0, -2, 2])
-    for kind, volume in (("imagesTr", image.astype(np.float32)), ("labelsTr", label)):
-        (folder / kind).mkdir(parents=True, exist_ok=True)
-        nib.save(nib.Nifti1Image(volume, AFFINE), folder / kind / f"{name}.nii.gz")
-
-
-def write_dataset(folder: Path) -> Path:
-    """Medical Segmentation Decathlon layout."""
-    names = [f"box_{index:02d}" for index in range(CASES)]
-    for index, name in enumerate(names):
-        write_case(folder, name, index)
-    listing = [{"image": f"./imagesTr/{name}.nii.gz", "label": f"./labelsTr/{name}.nii.gz"} for name in names]
-    (folder / "dataset.json").write_text(json.dumps({"training": listing}))
-    return folder
-
-
-def partial_cohort(folder: Path, dataset: Path) -> Path:
-    """A manifest of the data set's cases: annotated for both classes, for one, for none, and two for validation."""
-    cases = []
-    for index in range(CASES):
-        name = f"box_{index:02d}"
-        image, label = (dataset / kind / f"{name}.nii.gz" for kind in ("imagesTr", "labelsTr"))
-        annotated = [(1, 2), (1,), (2,), ()][index % 4] if index < CASES - 2 else (1, 2)
-        use = "training" if index < CASES - 2 else "validation"
-        if len(annotated) == 1:
-            values = np.asarray(nib.load(label).dataobj)
-            label = folder / "labels" / label.name
-            label.parent.mkdir(parents=True, exist_ok=True)
-            nib.save(nib.Nifti1Image(np.where(np.isin(values, annotated), values, 0).astype(np.uint8), AFFINE), label)
-        cases.append(CohortCase(name, str(image), str(label) if annotated else None, annotated, use))
-    write_cohort(folder / "cohort.json", Cohort("boxes", ("dark", "bright"), (), tuple(cases)))
-    return folder / "cohort.json"
+from ..small_bundle import OVERLAYS, PLANS, partial_cohort, write_dataset
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -114,18 +41,28 @@ class Bundle:
         self.root = root
         self.dataset = dataset
         self.work = work
-        self.overlay = work / "tiny.yaml"
+        self.plan = work / "tiny.yaml"
+        write_plan(self.plan, PLANS[root.name])
+        self.models = work / "models"
+        self.models.mkdir(exist_ok=True)
+        self.overlay = work / "short.yaml"
         self.overlay.write_text(yaml.safe_dump(OVERLAYS[root.name]))
+
+    def save_plan(self, **entries) -> None:
+        """What the weights in its models are for: the tiny plan with other entries."""
+        write_plan(self.models / PLAN_FILE, {**PLANS[self.root.name], **entries})
 
     def files(self, *names: str) -> list[str]:
         return [str(self.root / "configs" / f"{name}.yaml") for name in names] + [str(self.overlay)]
 
-    def options(self, **options) -> dict:
+    def options(self, *names: str, **options) -> dict:
+        """The folders, and of a training the plan: evaluation and inference find theirs next to the weights."""
         return {
             "bundle_root": str(self.root),
             "dataset_dir": str(self.dataset),
             "output_dir": str(self.work / "output"),
-            "ckpt_dir": str(self.work / "models"),
+            "ckpt_dir": str(self.models),
+            **({"plan": str(self.plan)} if "train" in names and "evaluate" not in names else {}),
             **options,
         }
 
@@ -133,7 +70,7 @@ class Bundle:
         """The named configs with the overlay, to take single entries of them."""
         parser = ConfigParser()
         parser.read_config(self.files(*names))
-        parser.update(self.options(**options))
+        parser.update(self.options(*names, **options))
         return parser
 
     def run(self, *names: str, run_id=None, **options) -> None:
@@ -145,7 +82,7 @@ class Bundle:
                 run_id=run_id,
                 config_file=self.files(*names),
                 meta_file=str(self.root / "configs" / "metadata.json"),
-                **self.options(**options),
+                **self.options(*names, **options),
             )
         finally:
             os.chdir(before)
@@ -171,17 +108,17 @@ def flare(project, tiny_dataset, tmp_path) -> Bundle:
     return Bundle(project / "bundles" / "flare_pseudolabel", tiny_dataset, tmp_path)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def trained(project, tiny_dataset, tmp_path_factory) -> Bundle:
-    """The spine bundle after a training, shared by the tests of a module."""
+    """The spine bundle after a training, shared by all tests, which write elsewhere."""
     bundle = Bundle(project / "bundles" / "batseg_spine", tiny_dataset, tmp_path_factory.mktemp("trained"))
     bundle.run("train", baselines="true")
     return bundle
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def trained_flare(project, tiny_dataset, tmp_path_factory) -> Bundle:
-    """The FLARE bundle after a training on one fold of the data set, shared by the tests of a module."""
+    """The FLARE bundle after a training on one fold of the data set, shared by all tests, which write elsewhere."""
     bundle = Bundle(project / "bundles" / "flare_pseudolabel", tiny_dataset, tmp_path_factory.mktemp("trained_flare"))
     bundle.run("train")
     return bundle

@@ -1,7 +1,6 @@
 """inference.yaml of both bundles on any folder of scans: every format, every orientation, exact geometry."""
 
 import itertools
-import json
 import re
 
 import highdicom
@@ -14,7 +13,7 @@ from monai.networks.nets import DynUNet
 
 from custom.errors import find_input_error, input_error_message
 
-from ..data.scan_files import LPS, read_scan_file, turned, write_scan, write_series
+from ..io.scan_files import LPS, read_scan_file, turned, write_scan, write_series
 from .conftest import Bundle
 
 # small rotations about all axes: no column is parallel to one, and the closest axes are still those of the codes
@@ -31,19 +30,18 @@ def random_bundle(request, project, tmp_path) -> Bundle:
     """Each bundle with an untrained network, whose answer depends on every voxel around and on the orientation."""
     bundle = Bundle(project / "bundles" / request.param, tmp_path / "nowhere", tmp_path)
     kernels = {"_target_": "torch.nn.Conv3d", "in_channels": 1, "out_channels": 3, "kernel_size": 5, "padding": 2}
-    overlay = yaml.safe_load(bundle.overlay.read_text()) | {"network_def": kernels, "patch_size": [16, 16, 16]}
-    bundle.overlay.write_text(yaml.safe_dump({**overlay, "mirrored": False}))
+    overlay = yaml.safe_load(bundle.overlay.read_text()) | {"network_def": kernels, "mirrored": False}
+    bundle.overlay.write_text(yaml.safe_dump(overlay))
     save_weights(bundle, torch.nn.Conv3d(1, 3, 5, padding=2))
     return bundle
 
 
-def save_weights(bundle, network):
+def save_weights(bundle, network, **plan):
     torch.manual_seed(0)
     weights = {name: torch.randn_like(value) for name, value in network.state_dict().items()}
-    models = bundle.work / "models"
-    models.mkdir(exist_ok=True)
-    torch.save(weights, models / "model.pt")
-    (models / "intensity.json").write_text(json.dumps({"lower": -300.0, "upper": 1300.0, "mean": 500.0, "sd": 577.0}))
+    torch.save(weights, bundle.models / "model.pt")
+    intensity = {"lower": -300.0, "upper": 1300.0, "mean": 500.0, "sd": 577.0}
+    bundle.save_plan(**{"patch_size": [16, 16, 16], "intensity": intensity, **plan})
 
 
 def voxels(seed=0, shape=SHAPE):
@@ -154,7 +152,8 @@ def test_nearest_labels_do_not_depend_on_it_either(random_bundle):
     folder = random_bundle.work / "scans"
     for codes in ORIENTATIONS:
         write_scan(folder / f"{codes}.nii.gz", *reoriented(voxels(), turned("RAS", DEGREES), codes))
-    found = label(random_bundle, folder, spacing=[2.0, 2.0, 2.0], return_grid="fast")
+    save_weights(random_bundle, torch.nn.Conv3d(1, 3, 5, padding=2), spacing=[2.0, 2.0, 2.0])
+    found = label(random_bundle, folder, return_grid="fast")
     for name, (labels, label_affine) in found.items():
         assert np.array_equal(canonical(labels, label_affine), found["RAS.nii.gz"][0]), name
 
@@ -226,11 +225,11 @@ def test_scans_of_two_channel_files(random_bundle):
     folder = random_bundle.work / "scans"
     for name in ("a_0000", "a_0001", "b_0000", "b_0001"):
         write_scan(folder / f"{name}.nii.gz", voxels(int(name[-1])), turned("LPS", DEGREES, SPACING))
-    save_weights(random_bundle, torch.nn.Conv3d(2, 3, 5, padding=2))
+    save_weights(random_bundle, torch.nn.Conv3d(2, 3, 5, padding=2), channels=["T1", "T2"])
     overlay = yaml.safe_load(random_bundle.overlay.read_text())
     overlay["network_def"]["in_channels"] = 2
     random_bundle.overlay.write_text(yaml.safe_dump(overlay))
-    found = label(random_bundle, folder, num_channels=2)
+    found = label(random_bundle, folder)
     assert list(found) == ["a.nii.gz", "b.nii.gz"]
     assert np.array_equal(found["a.nii.gz"][0], found["b.nii.gz"][0])
 
@@ -256,9 +255,9 @@ def test_real_scans_however_they_are_stored(random_bundle, shared_data, scan):
     network = {"spatial_dims": 3, "in_channels": 1, "out_channels": 3, "kernel_size": [3, 3, 3], "strides": [1, 2, 2]}
     network |= {"upsample_kernel_size": [2, 2], "filters": [4, 8, 16]}
     spacing = [1.1, 1.0, 1.3] if "hippocampus" in scan else [5.0, 4.0, 6.0]
-    overlay |= {"network_def": {"_target_": "DynUNet", **network}, "patch_size": [32, 32, 32], "spacing": spacing}
-    random_bundle.overlay.write_text(yaml.safe_dump(overlay))
-    torch.save(DynUNet(**network).state_dict(), random_bundle.work / "models" / "model.pt")
+    random_bundle.overlay.write_text(yaml.safe_dump(overlay | {"network_def": {"_target_": "DynUNet", **network}}))
+    torch.save(DynUNet(**network).state_dict(), random_bundle.models / "model.pt")
+    random_bundle.save_plan(patch_size=[32, 32, 32], spacing=spacing)
     image = nib.as_closest_canonical(nib.load(shared_data / f"{scan}.nii.gz"))
     volume, zooms = np.asarray(image.dataobj), image.header.get_zooms()
     folder = random_bundle.work / "scans"

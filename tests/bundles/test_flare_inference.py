@@ -1,6 +1,7 @@
 """inference.yaml of flare_pseudolabel with a network whose answer is known: label maps on every scan's own grid."""
 
 import json
+import shutil
 
 import nibabel as nib
 import numpy as np
@@ -9,7 +10,16 @@ import torch
 import yaml
 from scipy.ndimage import center_of_mass
 
-from .conftest import AFFINE, CASES, SHAPE, Bundle, read_labels, rows
+from custom.plans import write_plan
+
+from ..small_bundle import AFFINE, CASES, SHAPE, TINY_FLARE_PLAN
+from .conftest import Bundle, read_labels, rows
+
+PLAN = {
+    "patch_size": [16, 16, 16],
+    "spacing": [1.0, 1.0, 1.0],
+    "intensity": {"lower": -9.0, "upper": 9.0, "mean": 0.0, "sd": 1.0},
+}
 
 
 def dice(first, second) -> float:
@@ -22,13 +32,10 @@ def thresholds(project, tiny_dataset, tmp_path_factory) -> Bundle:
     bundle = Bundle(project / "bundles" / "flare_pseudolabel", tiny_dataset, tmp_path_factory.mktemp("thresholds"))
     overlay = yaml.safe_load(bundle.overlay.read_text())
     network = {"_target_": "torch.nn.Conv3d", "in_channels": 1, "out_channels": 3, "kernel_size": 1}
-    overlay |= {"network_def": network, "patch_size": [16, 16, 16], "spacing": [1.0, 1.0, 1.0]}
-    bundle.overlay.write_text(yaml.safe_dump(overlay))
-    models = bundle.work / "models"
-    models.mkdir()
+    bundle.overlay.write_text(yaml.safe_dump(overlay | {"network_def": network}))
     slopes = torch.tensor([0.0, -40.0, 40.0]).reshape(3, 1, 1, 1, 1)
-    torch.save({"weight": slopes, "bias": torch.tensor([0.0, -40.0, -40.0])}, models / "model.pt")
-    (models / "intensity.json").write_text(json.dumps({"lower": -9.0, "upper": 9.0, "mean": 0.0, "sd": 1.0}))
+    torch.save({"weight": slopes, "bias": torch.tensor([0.0, -40.0, -40.0])}, bundle.models / "model.pt")
+    bundle.save_plan(**PLAN)
     return bundle
 
 
@@ -70,9 +77,11 @@ def test_inference_writes_one_label_map_per_scan_on_its_own_grid(thresholds, sca
 
 
 def test_exact_and_fast_differ_at_borders_only(thresholds, scans, tmp_path):
+    write_plan(tmp_path / "plan.yaml", {**TINY_FLARE_PLAN, **PLAN, "spacing": [3.1, 2.3, 2.7]})
+    shutil.copy(thresholds.models / "model.pt", tmp_path)
     for return_grid in ("exact", "fast"):
         folder = str(tmp_path / return_grid)
-        options = {"dataset_dir": str(scans / "coarse.nii.gz"), "spacing": [3.1, 2.3, 2.7], "windows": "all"}
+        options = {"dataset_dir": str(scans / "coarse.nii.gz"), "ckpt_dir": str(tmp_path), "windows": "all"}
         thresholds.run("inference", output_dir=folder, return_grid=return_grid, **options)
     exact, fast = (read_labels(tmp_path / return_grid / "coarse.nii.gz") for return_grid in ("exact", "fast"))
     assert 0 < (exact != fast).mean() < 0.1
@@ -138,7 +147,7 @@ def test_fewer_windows_where_a_scan_is_mostly_empty(thresholds, tmp_path):
 
 
 def test_evaluation_scores_a_known_network(thresholds):
-    thresholds.run("train", "evaluate", windows="all", nsd_tolerance_mm=[1.0, 2.0], mirrored="true")
+    thresholds.run("train", "evaluate", windows="all", scoring={"nsd_tolerance_mm": [1.0, 2.0]}, mirrored="true")
     scores = rows(thresholds.work / "output" / "evaluation" / "metrics_per_case.csv")
     assert len(scores) == 2 * CASES // 5
     assert all(float(row["dice"]) > 0.7 and float(row["nsd"]) > 0.9 for row in scores)

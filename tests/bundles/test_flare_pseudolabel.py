@@ -2,31 +2,46 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import matplotlib.image
 import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from monai.bundle import ConfigParser
 
 from custom.cohort.manifest import read_cohort
-from custom.data import labelled_datalist
-from custom.fingerprint import FLARE22_INTENSITY
+from custom.data import FLARE22_INTENSITY, labelled_datalist
 from custom.networks import NativeScaleDynUNet
+from custom.plans import read_plan
 
-from .conftest import AFFINE, CASES, equal, read_labels, rows, weights
+from ..small_bundle import AFFINE, CASES, TINY_FLARE_PLAN
+from .conftest import equal, read_labels, rows, weights
 
 NAMES = ["dark", "bright"]
+FOLDERS = ("imagesTr", "labelsTr")
+
+
+def foreground_mean(files) -> float:
+    """Each case's mean intensity where it is labelled, averaged over (image, label)."""
+    return float(np.mean([read_labels(image)[read_labels(label) > 0].mean() for image, label in files]))
 
 
 def test_training_leaves_weights_intensities_log_table_and_pictures(trained_flare):
-    output, models = trained_flare.work / "output", trained_flare.work / "models"
+    output, models = trained_flare.work / "output", trained_flare.models
     log = rows(output / "log.csv")
     assert [row["epoch"] for row in log] == ["1", "2"]
     assert float(log[-1]["loss"]) == pytest.approx(float(log[-1]["loss/segmentation"]))
-    intensity = json.loads((models / "intensity.json").read_text())
-    assert intensity["cases"] == CASES - CASES // 5, "the training cases alone"
+    plan = read_plan(models / "plan.yaml")
+    assert {key: plan[key] for key in TINY_FLARE_PLAN if key != "scoring"}.items() <= plan.items()
+    assert {"fold": 0, "epoch": 2, "elastic_magnitude": 1.0, "unannotated": "background"}.items() <= plan[
+        "training"
+    ].items()
+    intensity = plan["intensity"]
+    held_out = {row["case"] for row in rows(output / "validation" / "metrics_per_case.csv")}
+    names = [f"box_{index:02d}" for index in range(CASES) if f"box_{index:02d}" not in held_out]
+    trained_on = [[trained_flare.dataset / kind / f"{name}.nii.gz" for kind in FOLDERS] for name in names]
+    assert intensity["mean"] == pytest.approx(foreground_mean(trained_on), abs=1e-4)
     assert -2.6 < intensity["lower"] < intensity["mean"] < intensity["upper"] < 2.6
     scores = rows(output / "validation" / "metrics_per_case.csv")
     assert {row["class"] for row in scores} == set(NAMES)
@@ -37,13 +52,13 @@ def test_training_leaves_weights_intensities_log_table_and_pictures(trained_flar
     assert float(log[-1]["validation/dice"]) == pytest.approx(summary["summary"]["both"]["dice_mean"], abs=1e-5)
     for picture in ("curves.png", "validation/cases.png"):
         assert matplotlib.image.imread(output / picture).std() > 0.01
-    assert len(list((output / "cache").iterdir())) == intensity["cases"]
+    assert len(list((output / "cache").iterdir())) == len(trained_on)
 
 
 def test_the_weights_load_strictly_and_flat_into_the_inference_network(trained_flare):
     network = trained_flare.parser("inference").get_parsed_content("network_def")
     assert isinstance(network, NativeScaleDynUNet)
-    network.load_state_dict(weights(trained_flare.work / "models"), strict=True)
+    network.load_state_dict(weights(trained_flare.models), strict=True)
 
 
 def test_evaluation_equals_the_validation_of_the_last_epoch(trained_flare):
@@ -56,9 +71,9 @@ def test_evaluation_equals_the_validation_of_the_last_epoch(trained_flare):
 
 def test_two_epochs_equal_one_and_one_after_a_resume(trained_flare, flare):
     flare.run("train", stop_epoch=1)
-    assert torch.load(flare.work / "models" / "resume" / "checkpoint.pt", weights_only=True)["epoch"] == 1
+    assert torch.load(flare.models / "resume" / "checkpoint.pt", weights_only=True)["epoch"] == 1
     flare.run("train", resume="true", num_workers=1)
-    assert equal(weights(flare.work / "models"), weights(trained_flare.work / "models"))
+    assert equal(weights(flare.models), weights(trained_flare.models))
     resumed, whole = (rows(bundle.work / "output" / "log.csv") for bundle in (flare, trained_flare))
     for column in ("epoch", "iterations", "learning_rate", "loss", "validation/dice", "validation/nsd"):
         assert [row[column] for row in resumed] == [row[column] for row in whole], column
@@ -66,21 +81,21 @@ def test_two_epochs_equal_one_and_one_after_a_resume(trained_flare, flare):
 
 def test_a_training_starts_from_given_weights_and_resumes_from_its_own(trained_flare, flare):
     """At a learning rate of 0 weights stay what they are."""
-    given = str(trained_flare.work / "models" / "model.pt")
+    given = str(trained_flare.models / "model.pt")
     flare.run("train", initial_weights=given, learning_rate=0.0, stop_epoch=1)
-    assert equal(weights(flare.work / "models"), weights(trained_flare.work / "models"))
+    assert equal(weights(flare.models), weights(trained_flare.models))
     flare.run("train", initial_weights=given, stop_epoch=1)
-    own = weights(flare.work / "models")
-    assert not equal(own, weights(trained_flare.work / "models"))
+    own = weights(flare.models)
+    assert not equal(own, weights(trained_flare.models))
     flare.run("train", initial_weights=given, learning_rate=0.0, resume="true")
-    assert equal(weights(flare.work / "models"), own)
+    assert equal(weights(flare.models), own)
 
 
 def test_cases_kept_in_memory_train_as_cases_on_disk_do(trained_flare, flare):
     """Up to the half precision of the files, which hardly counts in eight steps."""
     flare.run("train", cache_dir="")
     assert not (flare.work / "output" / "cache").exists()
-    ours, theirs = weights(flare.work / "models"), weights(trained_flare.work / "models")
+    ours, theirs = weights(flare.models), weights(trained_flare.models)
     assert not equal(ours, theirs)
     assert all(torch.allclose(ours[key], theirs[key], atol=0.02) for key in ours)
 
@@ -88,43 +103,25 @@ def test_cases_kept_in_memory_train_as_cases_on_disk_do(trained_flare, flare):
 def test_evaluating_the_whole_config_trains_once(trained_flare, flare):
     """As 3D Slicer makes MONAI Label do."""
     flare.parser("train").get_parsed_content()
-    assert equal(weights(flare.work / "models"), weights(trained_flare.work / "models"))
-    assert not (flare.work / "models" / "resume" / "checkpoint_previous.pt").exists(), "it ran a second time"
-
-
-def test_the_whole_config_resolves_without_the_data_set(flare):
-    """MONAI Label replaces lists of cases (image and label alone) and handlers, and knows nothing of dataset_dir."""
-    cases = [
-        {"image": str(file), "label": str(file).replace("imagesTr", "labelsTr")}
-        for file in sorted((flare.dataset / "imagesTr").iterdir())
-    ]
-    parser = ConfigParser()
-    parser.read_config(flare.files("train"))
-    kept = [handler for handler in parser["train#handlers"] if handler.get("_target_") != "CheckpointSaver"]
-    replaced = {
-        "train#dataset#data": cases[:8],
-        "validate#dataset#data": cases[8:],
-        "train#trainer#max_epochs": 1,
-        "train#handlers": kept,
-    }
-    flare.run("train", run_id="", dataset_dir="/nowhere", **replaced)
-    assert weights(flare.work / "models")
+    assert equal(weights(flare.models), weights(trained_flare.models))
+    assert not (flare.models / "resume" / "checkpoint_previous.pt").exists(), "it ran a second time"
 
 
 def test_mri_is_normalised_volume_by_volume(flare):
     """Scans brighter by any factor give the same weights, and no cohort statistics are made."""
     flare.run("train", normalisation="zscore", epochs=1)
-    assert not (flare.work / "models" / "intensity.json").exists()
-    flare.run("train", "evaluate", normalisation="zscore")
+    plan = read_plan(flare.models / "plan.yaml")
+    assert (plan["normalisation"], plan["intensity"]) == ("zscore", None)
+    flare.run("train", "evaluate")
     first = flare.work / "first"
-    flare.run("inference", normalisation="zscore", output_dir=str(first))
+    flare.run("inference", output_dir=str(first))
     scans = flare.work / "scans"
     scans.mkdir()
     for file in (flare.dataset / "imagesTr").iterdir():
         image = nib.load(file)
         nib.save(nib.Nifti1Image(8 * np.asarray(image.dataobj), image.affine), scans / file.name)
     second = flare.work / "second"
-    flare.run("inference", normalisation="zscore", dataset_dir=str(scans), output_dir=str(second))
+    flare.run("inference", dataset_dir=str(scans), output_dir=str(second))
     for file in first.iterdir():
         assert np.array_equal(read_labels(file), read_labels(second / file.name))
 
@@ -133,10 +130,12 @@ def test_a_manifest_says_what_is_trained_on_and_what_is_scored(flare, tiny_cohor
     flare.run("train", dataset_dir=str(tiny_cohort), epochs=1)
     scored = {row["case"] for row in rows(flare.work / "output" / "validation" / "metrics_per_case.csv")}
     assert scored == {"box_08", "box_09"}
-    assert json.loads((flare.work / "models" / "intensity.json").read_text())["cases"] == 6, "unlabelled ones are not"
     assert len(list((flare.work / "output" / "cache").iterdir())) == 6
-    assert not (flare.work / "models" / "folds.json").exists()
+    assert not (flare.models / "folds.json").exists()
     cohort = read_cohort(tiny_cohort)
+    files = [(Path(case.image), Path(case.label)) for case in cohort.training if case.label]
+    intensity = read_plan(flare.models / "plan.yaml")["intensity"]
+    assert intensity["mean"] == pytest.approx(foreground_mean(files), abs=1e-4), "of the labelled ones"
     annotated = {case["image"]: case["annotated"] for case in labelled_datalist(tiny_cohort, "training", NAMES)}
     assert annotated == {case.image: list(case.annotated) for case in cohort.training if case.annotated}
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from .conftest import CASES
+from ..small_bundle import CASES
 
 INTENSITY = {"lower": -3.0, "upper": 3.0, "mean": 0.0, "sd": 1.0}
 LOADED = [
@@ -27,6 +27,7 @@ def bundle(request):
 
 @pytest.mark.parametrize(("entry", "configs"), LOADED, ids=["train", "validate", "evaluate", "inference"])
 def test_what_loads_scans_can_be_sent(bundle, entry, configs):
+    bundle.save_plan(intensity=INTENSITY)
     parser = bundle.parser(*configs, intensity=INTENSITY)
     dataset = parser.get_parsed_content(entry)
     sent = pickle.loads(pickle.dumps(dataset))
@@ -39,8 +40,11 @@ def test_what_loads_scans_can_be_sent(bundle, entry, configs):
 @pytest.mark.parametrize("way", ["spawn", "forkserver"])
 def test_training_and_inference_with_such_processes(bundle, tmp_path, way):
     runs = [
-        (bundle.files("train"), bundle.options(epochs=1, iterations_per_epoch=2, num_workers=1)),
-        (bundle.files("inference"), bundle.options(output_dir=str(tmp_path / way), mirrored=False, num_workers=1)),
+        (bundle.files("train"), bundle.options("train", epochs=1, iterations_per_epoch=2, num_workers=1)),
+        (
+            bundle.files("inference"),
+            bundle.options("inference", output_dir=str(tmp_path / way), mirrored=False, num_workers=1),
+        ),
     ]
     program = (
         "import multiprocessing, sys; multiprocessing.set_start_method(sys.argv[1]); from monai.bundle import run\n"

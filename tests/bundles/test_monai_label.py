@@ -16,6 +16,7 @@ from monai.bundle import run as run_bundle
 from monai.transforms import LoadImaged, SaveImaged
 
 from custom.engines import default_device
+from custom.plans import PLAN_FILE, read_plan, write_plan
 
 from .conftest import Bundle, equal, weights
 
@@ -31,7 +32,7 @@ def served(bundle: Bundle, file: Path, training: bool) -> torch.Tensor:
     """
     parser = bundle.parser("inference", device="cpu")
     network = parser.get_parsed_content("network_def")
-    network.load_state_dict(weights(bundle.work / "models"))
+    network.load_state_dict(weights(bundle.models))
     data: dict[str, Any] = {
         "image": str(file),
         "image_path": str(file),
@@ -70,7 +71,7 @@ def test_the_network_takes_dropout_and_the_same_weights(trained_bundle):
     parser = trained_bundle.parser("inference")
     parser["network_def"]["dropout"] = 0.2
     network = parser.get_parsed_content("network_def")
-    network.load_state_dict(weights(trained_bundle.work / "models"))
+    network.load_state_dict(weights(trained_bundle.models))
     torch.manual_seed(0)
     image = torch.rand(1, 1, 8, 8, 8)
     inferer = parser.get_parsed_content("inferer")
@@ -93,12 +94,16 @@ def test_a_training_from_image_and_label_alone(trained_bundle, tmp_path, monkeyp
     """An empty run_id, which 3D Slicer sends, evaluates every entry of train.yaml; there is no data set behind it."""
     monkeypatch.setenv("PYTHONPATH", "")  # see displayable_configs
     models = tmp_path / "models"
-    shutil.copytree(trained_bundle.work / "models", models)
-    before = weights(models)
+    shutil.copytree(trained_bundle.models, models)
+    before, trained_plan = weights(models), read_plan(models / PLAN_FILE)
     handlers = trained_bundle.parser("train").get()["train"]["handlers"]
     assert all(isinstance(handler, dict) for handler in handlers), "each is asked for its _target_"
     loader = {"load_path": str(models / "model.pt"), "load_dict": {"model": "$@network"}, "strict": False}
     cases = items(trained_bundle.dataset)
+    default = trained_bundle.parser("train")["default_plan"]
+    write_plan(tmp_path / "configs" / "plans" / f"{default}.yaml", read_plan(trained_bundle.plan))
+    shown = {"lower": -1.0, "upper": 9.0, "mean": 2.0, "sd": 3.0} if trained_plan["normalisation"] == "ct" else None
+    write_plan(models / PLAN_FILE, trained_plan | {"intensity": shown})
     run_bundle(
         run_id=run_id,
         init_id=None,
@@ -107,7 +112,6 @@ def test_a_training_from_image_and_label_alone(trained_bundle, tmp_path, monkeyp
         meta_file=str(trained_bundle.root / "configs" / "metadata.json"),
         **{
             "bundle_root": str(tmp_path),
-            "data_tag": "",
             "device": "cpu",
             "train#trainer#max_epochs": EPOCHS,
             "train#dataset#data": cases[held_out:],
@@ -118,6 +122,7 @@ def test_a_training_from_image_and_label_alone(trained_bundle, tmp_path, monkeyp
     after = weights(models)
     assert before.keys() == after.keys()
     assert not equal(before, after)
+    assert read_plan(models / PLAN_FILE)["intensity"] == shown, "the weights know no other, and the server runs on"
     shortest = min((file.name for file in models.glob("*.pt")), key=len)
     assert shortest == "model.pt", "which MONAI Label loads"
 

@@ -7,7 +7,10 @@ import pytest
 import torch
 from monai.transforms import Compose, RandomizableTrait
 
-from ..data.scan_files import turned, write_scan
+from custom.plans import read_plan, write_plan
+
+from ..io.scan_files import turned, write_scan
+from ..small_bundle import PLANS
 from .conftest import Bundle, read_labels, rows
 
 OBLIQUE = turned("PIR", (10, -20, 30), (1.3, 0.9, 1.7))
@@ -31,11 +34,10 @@ def case(folder, affine):
 
 
 def preprocessing(bundle, entry, *configs, plain=False, **options):
-    """The deterministic transforms of an entry; plain: read by MONAI's own reader."""
+    """The deterministic transforms of an entry; plain: of a training, read by MONAI's own reader."""
     parser = bundle.parser(*configs, **options, intensity=INTENSITY)
     if plain:
-        section, key = entry.split("#")
-        del parser.get()[section][key]["transforms"][0]["reader"]
+        del parser.get()["train"]["deterministic_transforms"][0]["reader"]
     steps = parser.get_parsed_content(entry).transforms
     random = [index for index, step in enumerate(steps) if isinstance(step, RandomizableTrait)]
     return Compose(steps[: random[0]] if random else steps)
@@ -49,6 +51,7 @@ def assert_same_image(one, other):
 
 def test_a_scan_at_an_angle_is_prepared_for_scoring_and_training_as_for_inference(bundle, tmp_path):
     oblique = case(tmp_path, OBLIQUE)
+    bundle.save_plan(intensity=INTENSITY)
     image = preprocessing(bundle, "preprocessing", "inference")({"image": oblique["image"]})["image"]
     scored = preprocessing(bundle, "validate#preprocessing", "train", "evaluate")(oblique)
     trained = preprocessing(bundle, "train#preprocessing", "train")(oblique)
@@ -64,9 +67,11 @@ def test_a_real_scan_at_an_angle(bundle, shared_data):
     file = shared_data / "spine" / "t2_axial_thick.nii.gz"
     if not file.is_file():
         pytest.skip(f"no {file}")
+    coarse = bundle.work / "coarse.yaml"
+    write_plan(coarse, {**PLANS[bundle.root.name], "spacing": [7.0, 2.0, 2.0]})
     images = [
-        preprocessing(bundle, entry, config, spacing=[7.0, 2.0, 2.0])({"image": str(file)})["image"]
-        for entry, config in (("preprocessing", "inference"), ("validate#preprocessing", "train"))
+        preprocessing(bundle, *entry, planned=read_plan(coarse))({"image": str(file)})["image"]
+        for entry in (("preprocessing", "inference"), ("validate#preprocessing", "train"))
     ]
     assert_same_image(*images)
 

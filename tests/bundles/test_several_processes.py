@@ -27,7 +27,7 @@ def test_two_processes_agree_with_one(request, alone, together, report, columns)
     bundle = bundles[1]
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     command += ["-m", "monai.bundle", "run", "--config_file", str(bundle.files("train", "multi_gpu_train"))]
-    for key, value in bundle.options().items():
+    for key, value in bundle.options("train").items():
         command += [f"--{key}", value]
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
     result = subprocess.run(
@@ -47,6 +47,6 @@ def test_two_processes_agree_with_one(request, alone, together, report, columns)
     table = Path("output", report, "metrics_per_case.csv")
     cases = [[row["case"] for row in rows(bundle.work / table)] for bundle in bundles]
     assert cases[0] == cases[1]
-    first, second = (weights(bundle.work / "models") for bundle in bundles)
+    first, second = (weights(bundle.models) for bundle in bundles)
     assert first.keys() == second.keys(), "no prefix of DistributedDataParallel"
     assert all(torch.allclose(first[key], second[key], atol=1e-3) for key in first)

@@ -10,6 +10,7 @@ import pytest
 from monai.utils import path_to_sqlite_uri
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from ..small_bundle import PLANS
 from .conftest import rows
 
 ALWAYS_LOGGED = {"epoch", "iterations", "seconds"}
@@ -90,7 +91,12 @@ def test_mlflow_records_training_evaluation_and_inference(bundle, tmp_path):
     client = store_of(output)
     training, evaluation = runs(client)
     assert [run.info.status for run in (training, evaluation)] == ["FINISHED", "FINISHED"]
-    parameters = {"fold": "0", "epochs": "2", "learning_rate": "0.01", "filters": "[4, 8, 16]", "max_epochs": "2"}
+    parameters = {
+        "fold": "0",
+        "epochs": "2",
+        "learning_rate": "0.01",
+        "spacing": str(PLANS[bundle.root.name]["spacing"]),
+    }
     assert parameters.items() <= training.data.params.items()
     for name in ("loss", "loss/segmentation", "learning_rate", "validation/dice", "validation/dice/bright"):
         assert steps(client, training, name) == [1, 2], name
@@ -107,7 +113,7 @@ def test_mlflow_records_training_evaluation_and_inference(bundle, tmp_path):
     means = {row["class"]: float(row["dice_mean"]) for row in rows(Path(kept))}
     assert evaluation.data.metrics["validation/dice/bright"] == pytest.approx(means["bright"], abs=1e-5)
     assert artifacts(client, evaluation, "pictures") == {"cases.png"}
-    assert evaluation.data.params["checkpoint"] == str(bundle.work / "models" / "model.pt")
+    assert evaluation.data.params["checkpoint"] == str(bundle.models / "model.pt")
 
     (inference,) = runs(store_of(predictions))
     assert inference.info.status == "FINISHED"
@@ -118,7 +124,7 @@ def test_mlflow_records_training_evaluation_and_inference(bundle, tmp_path):
 def test_without_mlflow_the_option_ends_in_one_line(batseg):
     program = "import sys, runpy; sys.modules['mlflow'] = None; runpy.run_module('monai.bundle', run_name='__main__')"
     command = [sys.executable, "-c", program, "run", "--config_file", str(batseg.files("train"))]
-    for key, value in batseg.options(tracking="mlflow").items():
+    for key, value in batseg.options("train", tracking="mlflow").items():
         command += [f"--{key}", value]
     result = subprocess.run(command, cwd=batseg.root, capture_output=True, text=True, check=False)
     assert result.returncode == 1

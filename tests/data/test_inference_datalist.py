@@ -6,8 +6,6 @@ import pydicom
 import pytest
 
 from custom.data.inference_datalist import BESIDE, inference_datalist
-from custom.datalist import layouts
-from custom.datalist.output_names import label_names
 from custom.errors import InputError
 from custom.fingerprint import integrity
 from custom.io.image_formats import ending_of, scan_name
@@ -58,7 +56,7 @@ class TestInference:
     def test_sound_scans(self, data, tmp_path):
         cases = inference_datalist(data, tmp_path / "out")
         assert len(cases) == 12
-        assert cases[0] == {"image": f"{data}/imagesTr/c00.nii.gz"}
+        assert cases[0] == {"image": f"{data}/imagesTr/c00.nii.gz", "output_name": "c00.nii.gz"}
 
     def test_bad_scans_are_left_out_with_a_line_each(self, data, tmp_path, caplog):
         (data / "imagesTr" / "c04.nii.gz").write_bytes(b"")
@@ -92,7 +90,9 @@ class TestInference:
         write_series(tmp_path / "a", voxels, turned("LPS"), skip=(1,))
         write_series(tmp_path / "b", voxels, turned("LPS"))
         with caplog.at_level(logging.WARNING):
-            assert inference_datalist(tmp_path, tmp_path / "out") == [{"image": f"{tmp_path}/b"}]
+            assert inference_datalist(tmp_path, tmp_path / "out") == [
+                {"image": f"{tmp_path}/b", "output_name": "b.nii.gz"}
+            ]
         (line,) = [record.getMessage() for record in caplog.records]
         assert line.startswith(f"left out: {tmp_path}/a: its 3 slices lie 1 to 2 mm apart")
 
@@ -134,31 +134,11 @@ class TestInference:
         top = max(files, key=lambda file: pydicom.dcmread(file).ImagePositionPatient[2])
         top.write_bytes(top.read_bytes()[:700])
         with caplog.at_level(logging.WARNING):
-            assert inference_datalist(tmp_path, tmp_path / "out") == [{"image": f"{tmp_path}/b"}]
+            assert inference_datalist(tmp_path, tmp_path / "out") == [
+                {"image": f"{tmp_path}/b", "output_name": "b.nii.gz"}
+            ]
         (line,) = [record.getMessage() for record in caplog.records]
         assert line.startswith(f"left out: {top}: cannot be read and may be a slice of {tmp_path}/a; export")
-
-
-def test_folders_of_real_scans(shared_data):
-    assert len(inference_datalist(shared_data / "spine", "out", validate=False)) == 7
-    assert inference_datalist(shared_data / "ct" / "abdomen.nii.gz", "out") == [
-        {"image": f"{shared_data.resolve()}/ct/abdomen.nii.gz"}
-    ]
-
-    def test_scans_with_sheared_axes_are_left_out_where_right_angles_are_needed(self, tmp_path, caplog):
-        voxels = np.random.default_rng(0).integers(0, 100, (6, 5, 4)).astype(np.int16)
-        sheared = turned("LPS")
-        sheared[1, 2] += 0.2
-        for name, affine in (("good", turned("LPS", (10, 20, 30))), ("tilted", sheared)):
-            write_scan(tmp_path / "in" / f"{name}.nii.gz", voxels, affine)
-        assert len(inference_datalist(tmp_path / "in", tmp_path / "out")) == 2
-        with caplog.at_level(logging.WARNING):
-            (case,) = inference_datalist(tmp_path / "in", tmp_path / "out", right_angles=True)
-        assert case == {"image": f"{tmp_path}/in/good.nii.gz"}
-        assert [record.getMessage() for record in caplog.records] == [
-            f"left out: {tmp_path}/in/tilted.nii.gz: its axes are sheared (gantry tilt); "
-            "resample it onto a grid with right angles"
-        ]
 
     @pytest.mark.parametrize("kind", ["dicom_seg", "confidence", "case_record"])
     def test_a_scan_is_finished_with_all_that_is_wanted_beside_its_label_map(self, tmp_path, kind):
@@ -167,7 +147,7 @@ def test_folders_of_real_scans(shared_data):
         write_series(series, voxels, turned("LPS"))
         folder = tmp_path / "out"
         folder.mkdir()
-        names = label_names(layouts.test_images(tmp_path / "in"), tmp_path / "in")
+        names = {case["image"]: case["output_name"] for case in inference_datalist(tmp_path / "in", folder)}
         for name in names.values():
             (folder / name).touch()
 
@@ -183,3 +163,10 @@ def test_folders_of_real_scans(shared_data):
             label = names[scan]
             (folder / (scan_name(label) + suffix + (ending or ending_of(label)))).touch()
         assert left(**{kind: True}) == []
+
+
+def test_folders_of_real_scans(shared_data):
+    assert len(inference_datalist(shared_data / "spine", "out", validate=False)) == 7
+    assert inference_datalist(shared_data / "ct" / "abdomen.nii.gz", "out") == [
+        {"image": f"{shared_data.resolve()}/ct/abdomen.nii.gz", "output_name": "abdomen.nii.gz"}
+    ]

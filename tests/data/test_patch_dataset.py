@@ -26,7 +26,7 @@ CASES = [{"image": torch.full((1, 4), float(value))} for value in range(5)]
 
 def dataset(seed=0, batch_size=2, noise=1.0):
     steps = [Lambdad("image", lambda x: x * 10), RandGaussianNoised("image", prob=noise, std=0.1)]
-    return PatchDataset(CASES, Compose(steps), iterations_per_epoch=6, batch_size=batch_size, seed=seed, progress=False)
+    return PatchDataset(CASES, Compose(steps), iterations_per_epoch=6, batch_size=batch_size, seed=seed)
 
 
 def images(data, **options):
@@ -77,7 +77,7 @@ def test_batches_of_one_are_forced_in_turn():
 
 @pytest.mark.parametrize(("fraction", "forced"), [(0.0, 0), (0.5, 2), (1.0, 4)])
 def test_another_share_of_forced_patches(fraction, forced):
-    data = PatchDataset(CASES, Compose([]), 1, batch_size=4, forced_fraction=fraction, progress=False)
+    data = PatchDataset(CASES, Compose([]), 1, batch_size=4, forced_fraction=fraction)
     assert sum(data[index]["forced_foreground"] for index in range(4)) == forced
 
 
@@ -117,6 +117,7 @@ def test_torchrun_without_its_overlay_is_refused(monkeypatch):
 
 
 def test_fewer_validation_cases_than_processes_are_refused(monkeypatch):
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
     monkeypatch.setattr(dist, "get_world_size", lambda: 4)
     with pytest.raises(InputError, match=r"2 validation case\(s\) cannot be shared by 4 processes: start at most 2"):
         ValidationSampler(CASES[:2])
@@ -153,7 +154,7 @@ def patches(cases, **options):
         RandGaussianNoised("image", prob=0.5, std=0.1),
         EnsureTyped(["image", "label"], dtype=torch.float32, track_meta=False),
     ]
-    return PatchDataset(cases, Compose(steps), 6, batch_size=2, progress=False, **options)
+    return PatchDataset(cases, Compose(steps), 6, batch_size=2, **options)
 
 
 def test_patches_from_disk_equal_those_from_memory(tmp_path, scans):

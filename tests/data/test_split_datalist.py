@@ -7,9 +7,14 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from custom.data.labelled_datalist import split_datalist
+from custom.data.labelled_datalist import labelled_datalist
 from custom.errors import InputError
 from custom.fingerprint import integrity
+
+
+def split_datalist(folder, section, num_classes, fold=0, num_folds=5, **options):
+    class_names = [f"class {number}" for number in range(1, num_classes)]
+    return labelled_datalist(folder, section, class_names, fold=fold, num_folds=num_folds, **options)
 
 
 @pytest.fixture
@@ -157,9 +162,7 @@ def test_more_folds_than_cases(data):
 @pytest.mark.parametrize("key", ["folds_file", "facts_file"])
 def test_unwritable_files(data, tmp_path, key):
     (tmp_path / "file").touch()
-    with pytest.raises(
-        InputError, match=f"file/x.json cannot be written .* pass a {key} in a folder that can be written"
-    ):
+    with pytest.raises(InputError, match=r"file/x.json cannot be written .* pass "):
         split_datalist(data, "training", 3, **{key: tmp_path / "file" / "x.json"})
 
 

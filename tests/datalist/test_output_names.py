@@ -6,10 +6,11 @@ import pytest
 from monai.data import DataLoader, decollate_batch
 from monai.transforms import LoadImaged, SaveImaged
 
-from custom.datalist import LabelNames, layouts
-from custom.datalist.output_names import CaseNames, label_file, label_name, label_names, with_suffix
+from custom.datalist import OUTPUT_NAME, layouts, output_name
+from custom.datalist.output_names import label_names, renamed
 from custom.errors import InputError
 from custom.io import LabelFolder, ScanReader
+from custom.transforms import CopyToMetad
 from custom.workflows.work_folder import StageFolder
 
 from ..io.scan_files import turned, write_series
@@ -32,9 +33,8 @@ def test_name(tmp_path, files, scan, name):
     for file in files:
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).touch()
-    assert label_name(tmp_path / scan) == name
     ending = ".nii" if scan.endswith(".nii") else ".nii.gz"
-    assert label_file({"filename_or_obj": str(tmp_path / scan)})["subject"] == f"{name}{ending}"
+    assert label_names([{"image": str(tmp_path / scan)}], tmp_path) == [f"{name}{ending}"]
 
 
 class TestNumberedFiles:
@@ -44,7 +44,7 @@ class TestNumberedFiles:
         for file in files:
             (folder / f"{file}.nii.gz").touch()
         found = label_names(layouts.test_images(folder), folder)
-        return [name.removesuffix(".nii.gz") for name in found.values()]
+        return [name.removesuffix(".nii.gz") for name in found]
 
     def test_scans(self, tmp_path):
         files = [f"patient_{number:04d}" for number in range(4)]
@@ -60,17 +60,18 @@ class TestNumberedFiles:
         assert self.names(tmp_path, "a_0000", "a_0001", "b_0000", "b_0001") == ["a", "b", name]
 
     def test_as_saved(self, tmp_path):
-        """The number of a scan's files goes with it, from the reader to the name."""
+        """The name goes with the scan, from the data list through the loader to the file."""
         volume = nib.Nifti1Image(np.zeros((2, 2, 2), np.float32), np.eye(4))
         files = [str(tmp_path / f"a_000{channel}.nii.gz") for channel in (0, 1)]
         for file in files:
             nib.save(volume, file)
         load = LoadImaged("image", reader=ScanReader, ensure_channel_first=True)
-        names = LabelNames(tmp_path)
         for image, name in ((files, "a"), (files[0], "a_0000")):
-            (batch,) = DataLoader([load({"image": image})], batch_size=1)
+            (named,) = label_names([{"image": image}], tmp_path)
+            case = CopyToMetad("image", OUTPUT_NAME)(load({"image": image, OUTPUT_NAME: named}))
+            (batch,) = DataLoader([case], batch_size=1)
             (item,) = decollate_batch(batch["image"])
-            assert names(item.meta) == {"subject": f"{name}.nii.gz"}
+            assert output_name(item.meta) == {"subject": f"{name}.nii.gz"}
 
 
 def series(folder, **options):
@@ -79,7 +80,7 @@ def series(folder, **options):
 
 def series_names(folder):
     """Names of the label maps of a folder of series, without ending."""
-    names = label_names(layouts.test_images(folder), folder).values()
+    names = label_names(layouts.test_images(folder), folder)
     assert all(name.endswith(".nii.gz") for name in names)
     return [name.removesuffix(".nii.gz") for name in names]
 
@@ -144,55 +145,36 @@ class TestNamesOfAFolder:
         files = ["a.nii.gz", "b.nii", "c.mha", "d.mhd", "e.nrrd", "f.nhdr", "G.MHA", "H.NII.GZ"]
         names = label_names([{"image": str(tmp_path / file)} for file in files], tmp_path)
         kept = ["a.nii.gz", "b.nii", "c.mha", "d.mha", "e.nrrd", "f.nrrd", "G.mha", "H.nii.gz"]
-        assert list(names.values()) == kept
+        assert names == kept
 
-    def test_for_saving(self, tmp_path):
-        series(tmp_path / "p2" / "ct", uid="1.2.3")
-        (tmp_path / "scan.1.mha").touch()
-        plain, confidence = LabelNames(tmp_path), LabelNames(tmp_path, "_confidence")
-        segmentation = LabelNames(tmp_path, ending=".dcm")
-        for scan, name, ending in (("p2/ct", "p2_ct", ".nii.gz"), ("scan.1.mha", "scan.1", ".mha")):
-            meta = {"filename_or_obj": str(tmp_path / scan)}
-            assert plain(meta) == {"subject": name + ending}
-            assert confidence(meta, object()) == {"subject": f"{name}_confidence{ending}"}
-            assert segmentation(meta) == {"subject": f"{name}.dcm"}
+    @pytest.mark.parametrize(("name", "ending"), [("p2_ct", ".nii.gz"), ("scan.1", ".mha")])
+    def test_for_saving(self, name, ending):
+        meta = {"filename_or_obj": "/scans/any", OUTPUT_NAME: name + ending}
+        assert output_name(meta) == {"subject": name + ending}
+        assert output_name(meta, object(), suffix="_confidence") == {"subject": f"{name}_confidence{ending}"}
+        assert output_name(meta, ending=".dcm") == {"subject": f"{name}.dcm"}
 
-    @pytest.mark.parametrize("folder", [".", "nowhere"])
-    def test_a_scan_from_elsewhere_is_named_by_itself(self, tmp_path, folder):
-        series(tmp_path / "elsewhere" / "ct", uid="1.2.3")
-        names = LabelNames(tmp_path / "other" / folder)
-        (tmp_path / "other").mkdir()
-        assert names({"filename_or_obj": "/scans/a.nrrd"}) == {"subject": "a.nrrd"}
-        found = names({"filename_or_obj": str(tmp_path / "elsewhere" / "ct")})
-        assert found == {"subject": "ct.nii.gz"}
-
-
-def test_scans_that_share_a_file_name_are_told_apart_by_their_case():
-    names = {"/amos/0001.nii.gz": "AMOS_0001", "/msd/0001.nii.gz": "MSD_0001"}
-    labels, confidences = CaseNames(names), CaseNames(names, "_confidence")
-    metas = [{"filename_or_obj": file} for file in names]
-    assert [labels(meta)["subject"] for meta in metas] == ["AMOS_0001.nii.gz", "MSD_0001.nii.gz"]
-    assert [confidences(meta, object())["subject"] for meta in metas] == [
-        "AMOS_0001_confidence.nii.gz",
-        "MSD_0001_confidence.nii.gz",
-    ]
+    @pytest.mark.parametrize(("scan", "name"), [("a.nrrd", "a.nrrd"), ("b.mhd", "b.mha"), ("ct", "ct.nii.gz")])
+    def test_a_scan_without_a_name_is_named_by_itself(self, scan, name):
+        """As MONAI Label gives it: a file or a folder alone."""
+        assert output_name({"filename_or_obj": f"/scans/{scan}"}) == {"subject": name}
 
 
 @pytest.mark.parametrize("name", ["plain", "with.dots.1", "with blank", "scan_0000", "ends.gz", "ends.nii.gz"])
 def test_monai_saves_a_case_where_its_pipeline_looks_for_it(tmp_path, name):
     scan = tmp_path / "scan.nii"
     nib.save(nib.Nifti1Image(np.zeros((2, 2, 2), np.float32), np.eye(4)), scan)
-    case = LoadImaged("image", ensure_channel_first=True)({"image": str(scan)})
+    case = LoadImaged("image", ensure_channel_first=True)({"image": str(scan), OUTPUT_NAME: f"{name}.nii.gz"})
     save = SaveImaged(
         "image",
         folder_layout=LabelFolder(tmp_path / "out"),
-        output_name_formatter=CaseNames({str(scan): name}),
+        output_name_formatter=output_name,
         print_log=False,
     )
-    save(case)
+    save(CopyToMetad("image", OUTPUT_NAME)(case))
     assert [file.name for file in (tmp_path / "out").iterdir()] == [StageFolder(tmp_path).merged(name).name]
 
 
 def test_suffix_before_the_ending():
-    assert with_suffix({"subject": "a.b.nii.gz"}, "_c") == {"subject": "a.b_c.nii.gz"}
-    assert with_suffix({"subject": "a.b.mha"}, "_c", ".dcm") == {"subject": "a.b_c.dcm"}
+    assert renamed("a.b.nii.gz", "_c") == "a.b_c.nii.gz"
+    assert renamed("a.b.mha", "_c", ".dcm") == "a.b_c.dcm"

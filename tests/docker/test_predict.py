@@ -11,12 +11,11 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-import torch
-from monai.bundle import ConfigParser
 from monai.bundle import run as run_bundle
 
-from custom.fingerprint import FLARE22_INTENSITY
-from custom.io.atomic_write import write_json
+from custom.data import FLARE22_INTENSITY
+
+from ..bundle_copies import seeded_training
 
 pytestmark = pytest.mark.usefixtures("quick_commands")
 
@@ -39,40 +38,35 @@ def predict(
     )
 
 
-def bundle_with_seeded_weights(project: Path, name: str, overlay: str, folder: Path) -> Path:
-    """What the Dockerfile copies: configs and a model."""
+def bundle_with_seeded_weights(project: Path, name: str, plan: str, folder: Path) -> Path:
+    """What the Dockerfile copies: configs, and a model with its plan."""
     shutil.copytree(project / "bundles" / name / "configs", folder / "configs")
-    (folder / "models").mkdir()
-    parser = ConfigParser()
-    parser.read_config([str(folder / "configs" / f"{one}.yaml") for one in ("inference", overlay) if one])
-    torch.manual_seed(0)
-    torch.save(parser.get_parsed_content("network_def").state_dict(), folder / "models" / "model.pt")
-    write_json(folder / "models" / "intensity.json", FLARE22_INTENSITY)
+    seeded_training(folder, folder / "models", plan, intensity=FLARE22_INTENSITY)
     return folder
 
 
-def bundle_run(bundle: Path, overlay: str, scans: Path, labels: Path, **options) -> None:
+def bundle_run(bundle: Path, models: Path, scans: Path, labels: Path, **options) -> None:
     """The documented command, in this process."""
     run_bundle(
-        config_file=[str(bundle / "configs" / f"{name}.yaml") for name in ("inference", overlay) if name],
+        config_file=str(bundle / "configs" / "inference.yaml"),
         bundle_root=str(bundle),
         dataset_dir=str(scans),
         output_dir=str(labels),
-        ckpt_dir=str(bundle / "models"),
+        ckpt_dir=str(models),
         **options,
     )
 
 
-def check(project, bundle, overlay, scans, work, **options):
+def check(project, bundle, scans, work, models=None, **options):
     """Scans called CASE_0000.nii.gz become CASE.nii.gz, of the voxels that the bundle's own command writes."""
     (work / "inputs").mkdir()
     for number, scan in enumerate(scans):
         shutil.copy(scan, work / "inputs" / f"FLARETs_{number:04d}_0000.nii.gz")
     words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
-    folders = {"INPUTS": work / "inputs", "OUTPUTS": work / "outputs", "BUNDLE_DIR": bundle, "OVERLAYS": overlay}
-    result = predict(project, *words, **folders)
+    folders = {"INPUTS": work / "inputs", "OUTPUTS": work / "outputs", "BUNDLE_DIR": bundle}
+    result = predict(project, *words, **folders, **({"CKPT_DIR": models} if models else {}))
     assert result.returncode == 0, result.stderr[-3000:]
-    bundle_run(bundle, overlay, work / "inputs", work / "expected", **options)
+    bundle_run(bundle, models or bundle / "models", work / "inputs", work / "expected", **options)
     names = sorted(file.name for file in (work / "outputs").iterdir())
     assert names == [f"FLARETs_{number:04d}.nii.gz" for number in range(len(scans))]
     for number, scan in enumerate(scans):
@@ -88,9 +82,11 @@ def check(project, bundle, overlay, scans, work, **options):
     ("name", "options"), [("batseg_spine", {"mirrored": False}), ("flare_pseudolabel", {"windows": "all"})]
 )
 def test_real_mri_of_a_folder(project, shared_data, tmp_path, name, options):
+    """With the weights next to the configs, and elsewhere."""
     bundle = bundle_with_seeded_weights(project, name, "hippocampus", tmp_path / "bundle")
+    models = shutil.move(bundle / "models", tmp_path / "trained") if name == "batseg_spine" else None
     scans = sorted((shared_data / "hippocampus" / "imagesTr").glob("*.nii.gz"))[:2]
-    check(project, bundle, "hippocampus", scans, tmp_path, **options)
+    check(project, bundle, scans, tmp_path, models, **options)
 
 
 def test_folders_named_from_where_one_is(project, tmp_path):
@@ -99,7 +95,7 @@ def test_folders_named_from_where_one_is(project, tmp_path):
     (tmp_path / "my scans").mkdir()
     noise = np.random.default_rng(0).normal(size=(20, 24, 16)).astype(np.float32)
     nib.save(nib.Nifti1Image(noise, np.eye(4)), tmp_path / "my scans" / "a_0000.nii.gz")
-    folders = {"INPUTS": "my scans", "OUTPUTS": "my labels", "BUNDLE_DIR": bundle.name, "OVERLAYS": "hippocampus"}
+    folders = {"INPUTS": "my scans", "OUTPUTS": "my labels", "BUNDLE_DIR": bundle.name}
     result = predict(project, "--mirrored", "false", folder=tmp_path, **folders)
     assert result.returncode == 0, result.stderr[-3000:]
     assert [file.name for file in (tmp_path / "my labels").iterdir()] == ["a.nii.gz"]
@@ -107,8 +103,8 @@ def test_folders_named_from_where_one_is(project, tmp_path):
 
 @pytest.mark.slow
 def test_real_ct_with_the_small_network(project, shared_data, tmp_path):
-    bundle = bundle_with_seeded_weights(project, "flare_pseudolabel", "", tmp_path / "bundle")
-    check(project, bundle, "", [shared_data / "ct" / "abdomen.nii.gz"], tmp_path)
+    bundle = bundle_with_seeded_weights(project, "flare_pseudolabel", "small", tmp_path / "bundle")
+    check(project, bundle, [shared_data / "ct" / "abdomen.nii.gz"], tmp_path)
 
 
 def test_without_inputs_or_weights_it_ends_with_one_line(project, tmp_path):
@@ -120,11 +116,14 @@ def test_without_inputs_or_weights_it_ends_with_one_line(project, tmp_path):
     (tmp_path / "inputs").mkdir()
     nib.save(nib.Nifti1Image(np.random.RandomState(0).rand(8, 8, 8), np.eye(4)), tmp_path / "inputs" / "a_0000.nii.gz")
     bundle = bundle_with_seeded_weights(project, "batseg_spine", "hippocampus", tmp_path / "bundle")
-    (bundle / "models" / "model.pt").unlink()
     folders = {"INPUTS": tmp_path / "inputs", "OUTPUTS": tmp_path / "out", "BUNDLE_DIR": bundle}
-    result = predict(project, OVERLAYS="hippocampus", **folders)
+    result = predict(project, CKPT_DIR=tmp_path / "nowhere", **folders)
+    assert result.returncode == 2
+    assert result.stderr == f"error: there is no folder {tmp_path}/nowhere: set CKPT_DIR to that of a training\n"
+    (bundle / "models" / "plan.yaml").unlink()
+    result = predict(project, **folders)
     assert result.returncode == 1
-    assert result.stderr.splitlines()[-1].startswith(f"error: no trained weights at {bundle}/models/model.pt")
+    assert result.stderr.splitlines()[-1].startswith(f"error: {bundle}/models/plan.yaml is missing: it says what ")
 
 
 def test_the_dockerfile_copies_what_there_is(project):

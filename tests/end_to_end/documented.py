@@ -14,8 +14,12 @@ import fire
 import monai.bundle
 
 from custom.__main__ import COMMANDS
-from custom.verify.documented import PLACEHOLDER, with_overlays, with_paths
 
+from ..readme_commands import config_names
+
+PLACEHOLDER = "/path/to/"
+SINGLE = re.compile(r"--config_file (configs/\w+\.yaml)")
+SEVERAL = re.compile(r"--config_file \"\[(.*?)\]\"")
 PYTHON_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
@@ -30,6 +34,30 @@ def copy_of_bundle(project: Path, name: str, folder: Path) -> Path:
         shutil.copytree(project / "bundles" / name / part, folder / "bundles" / name / part)
     (folder / "bundles" / name / "models").mkdir()
     return folder / "bundles" / name
+
+
+def with_overlays(block: str, overlays: Mapping[str, Path]) -> str:
+    """The block with an overlay at the end of every list of configs.
+
+    Args:
+        block: shell commands.
+        overlays: config -> the overlay for lists of which it is the last one here; "": for other lists.
+    """
+    quote = r"\"" if " measure " in block else '"'  # whose command stands within quotes
+
+    def several(match: re.Match[str]) -> str:
+        names = config_names(match.group(1))
+        overlay = next((overlays[name] for name in reversed(names) if name in overlays), overlays[""])
+        return f"--config_file {quote}[{match.group(1)},'{overlay}']{quote}"
+
+    return SEVERAL.sub(several, SINGLE.sub(r"""--config_file "['\1']" """.rstrip(), block))
+
+
+def with_paths(block: str, paths: Mapping[str, Path]) -> str:
+    """The block with what follows /path/to/ replaced, as far as it is known."""
+    for name in sorted(paths, key=len, reverse=True):
+        block = re.sub(rf"{PLACEHOLDER}{re.escape(name)}(?![\w.])", str(paths[name]), block)
+    return block
 
 
 class Places:

@@ -11,15 +11,27 @@ import numpy as np
 import pytest
 import yaml
 
-from custom.verify.documented import blocks
+from custom.plans import write_plan
 
-from ..bundles.conftest import AFFINE, TINY, write_dataset
+from ..readme_commands import blocks
+from ..small_bundle import AFFINE, SHORT, TINY_PLAN, write_dataset
 from .documented import Places, copy_of_bundle, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("documented"), pytest.mark.usefixtures("quick_commands")]
 
 TRACKING = "--tracking mlflow"
-SMALL = {**TINY, "epochs": 1, "iterations_per_epoch": 2, "data_tag": ""}
+SMALL = {**SHORT, "epochs": 1, "iterations_per_epoch": 2}
+
+
+def write_plannable_dataset(folder):
+    """The toy data set with its classes' names, and large enough for a network of three levels."""
+    listing = json.loads((write_dataset(folder) / "dataset.json").read_text())
+    labels = {"background": 0, **{name: value for value, name in enumerate(TINY_PLAN["classes"], start=1)}}
+    (folder / "dataset.json").write_text(json.dumps({**listing, "labels": labels}))
+    for file in folder.glob("*Tr/*.nii.gz"):
+        image = nib.load(file)
+        larger = np.kron(np.asarray(image.dataobj), np.ones((2, 2, 2))).astype(image.get_data_dtype())
+        nib.save(nib.Nifti1Image(larger, image.affine), file)
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +39,14 @@ def work(project, tmp_path_factory):
     """A copy of the bundle as it is shipped, a data set, scans, KiTS masks and the overlay that makes it small."""
     folder = tmp_path_factory.mktemp("documented")
     copy_of_bundle(project, "batseg_spine", folder)
-    write_dataset(folder / "dataset")
+    write_plannable_dataset(folder / "dataset")
     shutil.copytree(folder / "dataset" / "imagesTr", folder / "scans")
     (folder / "kits").mkdir()
     nib.save(nib.Nifti1Image(np.tile(np.uint8([0, 1, 2, 2]), (8, 8, 2)), AFFINE), folder / "kits" / "case_00000.nii.gz")
     risk = [{"case_id": "case_00000", "aua_risk_group": "benign"}]
     (folder / "knight.json").write_text(json.dumps(risk))
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(SMALL))
+    write_plan(folder / "tiny_plan.yaml", TINY_PLAN)
+    (folder / "tiny.yaml").write_text(yaml.safe_dump({**SMALL, "default_plan": str(folder / "tiny_plan.yaml")}))
     return folder
 
 
@@ -61,14 +74,14 @@ def test_tracking_and_export_sections_of_the_readme(project, work, places):
     assert (work / "bundles" / "batseg_spine" / "output" / "mlruns.db").exists()
     (export,) = (block for block in blocks(project / "README.md") if "custom export" in block)
     shutil.rmtree(work / "labels", ignore_errors=True)
-    run(export.replace("custom export", f"custom export --overlays {work / 'tiny.yaml'}"), places, work)
+    run(export, places, work)
     assert len(list((work / "labels").iterdir())) == 10
 
 
 def test_every_command_of_the_bundles_page(project, work, places):
     folder = work / "bundles" / "batseg_spine"
     commands = [block for block in page(project) if "for fold" not in block]
-    assert len(commands) == 7
+    assert len(commands) == 8
     for block in commands:
         run(block, places, folder)
     assert (folder / "models" / "model.ts").exists()
@@ -79,7 +92,7 @@ def test_cross_validation_of_the_bundles_page(project, work, places):
     (loop,) = (block for block in page(project) if "for fold" in block)
     folder = work / "bundles" / "batseg_spine"
     run(loop.replace("0 1 2 3 4", "3"), places, folder)
-    for models in ("fold_3", "fold_3/baseline"):
+    for models in ("fold_3", "baseline_3"):
         assert (folder / "models" / models / "model.pt").exists()
     assert (folder / "models" / "folds.json").exists()
 

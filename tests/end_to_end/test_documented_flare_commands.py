@@ -11,10 +11,10 @@ import yaml
 from matplotlib.figure import Figure
 
 from custom.cohort.manifest import FLARE_CLASSES, FLARE_DATASET2, read_cohort
-from custom.verify.documented import blocks, header_commands
-from custom.verify.small_run import MACHINE, NETWORK, TRAINING
+from custom.plans import load_plan, write_plan
 
-from ..bundles.conftest import AFFINE, SHAPE, write_dataset
+from ..readme_commands import blocks, header_commands
+from ..small_bundle import AFFINE, SHAPE, TINY_FLARE_PLAN, write_dataset
 from .documented import Places, copy_of_bundle, run, run_here
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("documented_flare"), pytest.mark.usefixtures("quick_commands")]
@@ -22,24 +22,32 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("documented_flare"), pyt
 TUMOUR = len(FLARE_CLASSES)
 DATASET1 = tuple(range(1, TUMOUR))
 DATASET2 = tuple(FLARE_CLASSES.index(name) + 1 for name in FLARE_DATASET2)
-SHORT = {"epochs": 1, "iterations_per_epoch": 2}
-COARSE = {"spacing": [16.0, 12.0, 12.0], "patch_size": [16, 24, 24], "min_foreground_voxels": 2}
-FEW_PHANTOMS = {
-    "phantoms#num_cases": 12,
-    "phantoms#num_validation": 2,
-    "training": {**COARSE, **SHORT},
-    "inference": COARSE,
-    "machine": MACHINE,
-}
+SHORTEST = {"epochs": 1, "iterations_per_epoch": 2, "elastic_magnitude": 1.0, "elastic_spacing": 4.0}
+RUNTIME = {"num_workers": 0, "amp": False, "cpu_bfloat16": False}
 
 
-# by config, see Places
-OVERLAYS = {
-    "": {**NETWORK, **TRAINING, **MACHINE},
-    "pipeline": {"training": {**NETWORK, **TRAINING}, "inference": NETWORK, "machine": MACHINE},
-    "demo": FEW_PHANTOMS,
-    "phantoms": {**COARSE, **SHORT, **MACHINE},
-}
+def write_overlays(folder: Path, bundle: Path) -> dict[str, Path]:
+    """By config, see Places: overlays with tiny plans."""
+    tiny, halves, coarse = (folder / f"{name}_plan.yaml" for name in ("tiny", "halves", "coarse"))
+    write_plan(tiny, {**TINY_FLARE_PLAN, "classes": list(FLARE_CLASSES), "scoring": {}})
+    write_plan(halves, {**TINY_FLARE_PLAN, "classes": ["anterior", "posterior"], "scoring": {}})
+    grid = {"spacing": [16.0, 12.0, 12.0], "patch_size": [16, 24, 24]}
+    write_plan(coarse, {**load_plan("phantoms", bundle), **grid, "prediction": {"min_foreground_voxels": 2}})
+    same_plan = {f"recipe#{stage}#settings": {} for stage in range(4)}
+    contents = {
+        "": {"default_plan": str(tiny), **SHORTEST, **RUNTIME},
+        "few_steps": {"class_names": list(FLARE_CLASSES), **SHORTEST, **RUNTIME},  # --plan hippocampus has two
+        "pipeline": {"plan": str(tiny), "training": SHORTEST, "runtime": RUNTIME, **same_plan},
+        "pipeline_hippocampus": {"training": {"plan": str(halves), **SHORTEST}, "runtime": RUNTIME},
+        "demo": {
+            **{"phantoms#num_cases": 12, "phantoms#num_validation": 2, "runtime": RUNTIME},
+            **{"training": {"plan": str(coarse), **SHORTEST}, "tumours": {}, "refined": {}, "small": {}},
+            "recipe#0#settings": {},
+        },
+    }
+    for name, content in contents.items():
+        (folder / f"tiny{name}.yaml").write_text(yaml.safe_dump(content))
+    return {name: folder / f"tiny{name}.yaml" for name in contents}
 
 
 def write_scan(folder: Path, number: int, classes: tuple[int, ...], where: str, labels: str | None = None) -> None:
@@ -82,15 +90,13 @@ def work(project, tmp_path_factory):
     listing = json.loads((task / "dataset.json").read_text())
     listing["labels"] = {"0": "background", "1": "Anterior", "2": "Posterior"}
     (task / "dataset.json").write_text(json.dumps(listing))
-    for name, overlay in OVERLAYS.items():
-        (folder / f"tiny{name}.yaml").write_text(yaml.safe_dump(overlay))
     return folder
 
 
 @pytest.fixture(scope="module")
 def places(work):
     names = ("flare", "cohort.json", "work", "dataset", "scans", "labels", "Task04")
-    overlays = {name: work / f"tiny{name}.yaml" for name in OVERLAYS}
+    overlays = write_overlays(work, work / "bundles" / "flare_pseudolabel")
     return Places({name: work / name for name in names}, overlays)
 
 
@@ -110,7 +116,7 @@ def test_every_command_of_the_page(project, work, places):
     (two_stages,) = (block for block in recipe if "--until 2" in block)
     (processes,) = (block for block in recipe if "torchrun" in block)
     single = [block for block in page if block not in recipe and block != cohort]
-    assert len(single) == 5, "train, evaluate, inference, measure, export"
+    assert len(single) == 6, "plan, train, evaluate, inference, measure, export"
 
     said = run(fewer(cohort), places, folder)
     assert "validation: 2 of 4 completely annotated cases" in said
@@ -146,13 +152,13 @@ def test_commands_of_the_configs(work, places, monkeypatch):
     """Without pictures, most of the work; multi_gpu_train's is run by tests/bundles/test_several_processes.py."""
     monkeypatch.setattr(Figure, "savefig", lambda _, file, *args, **kwargs: Path(file).write_bytes(b""))
     folder = work / "bundles" / "flare_pseudolabel"
-    configs = ("train", "evaluate", "inference", "big", "hippocampus", "pipeline_hippocampus", "demo", "phantoms")
+    configs = ("train", "evaluate", "inference", "few_steps", "pipeline_hippocampus", "demo")
     for name in configs:
         commands = header_commands(folder / "configs" / f"{name}.yaml")
         assert len(commands) == (2 if name == "pipeline_hippocampus" else 1), name
         for command in commands:
             run_here(fewer(command), places, folder)
-    for models in ("", "big", "hippocampus", "phantoms"):
+    for models in ("", "hippocampus"):
         assert (folder / "models" / models / "model.pt").exists(), models
     for report in (folder / "output" / "demo" / "report.md", folder / "output" / "partial" / "report.md"):
         assert "missing_as_background" in report.read_text()

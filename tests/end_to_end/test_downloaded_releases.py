@@ -21,13 +21,14 @@ import numpy as np
 import pytest
 import yaml
 
-from custom.fingerprint import FLARE22_INTENSITY
+from custom.plans import load_plan, write_plan
 from custom.release import release
-from custom.verify.documented import blocks
 from custom.workflows.bundle_run import run_config
 
-from ..bundle_copies import STATED, change_metadata, copy_bundle, fresh_weights
-from ..bundles.conftest import TINY, TINY_FLARE, weights, write_dataset
+from ..bundle_copies import STATED, change_metadata, copy_bundle, seeded_training
+from ..bundles.conftest import weights
+from ..readme_commands import blocks
+from ..small_bundle import OVERLAYS, PLANS, write_dataset
 from .alone import begin, end, environment_of, required_packages, settings_of, together
 from .documented import Places, python_blocks
 from .ending import ending_with_us
@@ -38,15 +39,8 @@ SPINE, FLARE = "batseg_spine", "flare_pseudolabel"
 BUNDLES = (SPINE, FLARE)
 NEXT = "9.0.0"
 PORT = "8001"  # of the README's web server
-FEW = {  # the shipped small network's levels, thinner, on an eighth of the voxels
-    "filters": [4, 8, 16, 24, 32],
-    "spacing": [8.0, 2.4, 2.4],
-    "patch_size": [16, 64, 96],
-    "min_foreground_voxels": 125,
-}
-PARTS = {SPINE: ["inference", "hippocampus"], FLARE: ["inference", "thin"]}
 TINIER = {"epochs": 1, "iterations_per_epoch": 2}
-OVERLAYS = {SPINE: {**TINY, **TINIER}, FLARE: {**TINY_FLARE, **TINIER}}
+SEEDED = "models/seeded"  # weights that label scans
 PROJECT_FILES = ("Makefile", "setup.cfg", "pyproject.toml", "constraints.txt")
 NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -79,7 +73,7 @@ def alone(project, tmp_path_factory) -> Iterator[Downloaded]:
     end(begin(Path(sys.executable), ["bash", "-euc", make], checkout))
     newer = copy_bundle(project, FLARE, work / "newer")
     change_metadata(newer, version=NEXT, changelog={NEXT: "the next"}, eval_metrics=STATED)
-    fresh_weights([newer / "configs" / "inference.yaml"], newer / "models" / "model.pt")
+    seeded_training(newer, newer / "models")
     release(output=str(checkout / "dist"), source=str(work / "newer"))
     metadata = [project / "bundles" / name / "configs" / "metadata.json" for name in BUNDLES]
     python = environment_of(set.union(*map(required_packages, metadata)), work / "environment")
@@ -88,7 +82,10 @@ def alone(project, tmp_path_factory) -> Iterator[Downloaded]:
         user = Downloaded(python, folder, f"http://localhost:{port}", checkout / "dist")
         commands = []
         for name in BUNDLES:
-            user.overlay(name).write_text(yaml.safe_dump(OVERLAYS[name]))
+            plan = folder / f"plan_{name}.yaml"
+            write_plan(plan, PLANS[name])
+            overlay = {**OVERLAYS[name], **TINIER, "default_plan": str(plan)}
+            user.overlay(name).write_text(yaml.safe_dump(overlay))
             places = Places({"dataset": folder / "dataset"}, {"": user.overlay(name)})
             block = places.adapted(use.replace(PORT, port).replace(SPINE, name))
             commands.append((["bash", "-euc", block], folder))
@@ -159,21 +156,27 @@ def scans(shared_data, tmp_path_factory) -> dict[str, Path]:
     return {name: folder / name for name in found}
 
 
+def labelling_plan(project: Path, name: str) -> dict[str, object]:
+    """The hippocampus's; of CT, the shipped small network's levels, thinner, on an eighth of the voxels."""
+    root = project / "bundles" / name
+    if name == SPINE:
+        return load_plan("hippocampus", root)
+    plan = load_plan("small", root)
+    thin = {**plan["network"], "filters": [4, 8, 16, 24, 32]}
+    windows = {"windows": "efficient", "min_foreground_voxels": 125}
+    coarse = {"spacing": [8.0, 2.4, 2.4], "patch_size": [16, 64, 96]}
+    return {**plan, **coarse, "network": thin, "prediction": windows}
+
+
 @pytest.fixture(scope="module")
 def labelled(alone, scans, project) -> Path:
     """Folder of the label maps that the downloaded bundles make of the scans, each run by itself in its own folder."""
     commands = []
     for name in BUNDLES:
         root = alone.root(name)
-        if name == FLARE:
-            (root / "configs" / "thin.yaml").write_text(yaml.safe_dump(FEW | {"data_tag": "thin"}))
-        overlay = PARTS[name][1]
-        models = root / "models" / overlay
-        configs = [project / "bundles" / name / "configs" / "inference.yaml", root / "configs" / f"{overlay}.yaml"]
-        fresh_weights(configs, models / "model.pt", seed=3)
-        (models / "intensity.json").write_text(json.dumps(FLARE22_INTENSITY))
+        seeded_training(project / "bundles" / name, root / SEEDED, labelling_plan(project, name), seed=3)
         output = alone.folder / "labels" / name
-        commands.append((_run(*PARTS[name], dataset_dir=scans[name], output_dir=output), root))
+        commands.append((_run("inference", ckpt_dir=SEEDED, dataset_dir=scans[name], output_dir=output), root))
     together(alone.python, commands)
     return alone.folder / "labels"
 
@@ -212,17 +215,9 @@ def test_what_was_downloaded_is_the_archive(alone, project):
 def test_inference_on_real_scans_equals_the_projects(alone, labelled, scans, project, tmp_path):
     for name in BUNDLES:
         root = project / "bundles" / name
-        models = alone.root(name) / "models" / PARTS[name][1]
-        run_config(
-            root,
-            PARTS[name] if name == SPINE else ["inference"],
-            {
-                **(FEW if name == FLARE else {}),
-                "dataset_dir": str(scans[name]),
-                "output_dir": str(tmp_path / name),
-                "ckpt_dir": str(models),
-            },
-        )
+        models = str(alone.root(name) / SEEDED)
+        options = {"dataset_dir": str(scans[name]), "output_dir": str(tmp_path / name), "ckpt_dir": models}
+        run_config(root, ["inference"], options)
         assert_equal(labelled / name, tmp_path / name)
 
 
@@ -235,9 +230,8 @@ def test_evaluation_of_what_was_trained_as_the_readme_says(alone):
         ],
     )
     for name in BUNDLES:
-        evaluation = alone.root(name) / "output" / "tiny" / "evaluation"
-        assert (evaluation / "metrics_per_case.csv").stat().st_size > 0
-        assert weights(alone.root(name) / "models" / "tiny")
+        assert (alone.root(name) / "output" / "evaluation" / "metrics_per_case.csv").stat().st_size > 0
+        assert weights(alone.root(name) / "models")
 
 
 ONE_PROCESS = dedent(
@@ -247,11 +241,11 @@ ONE_PROCESS = dedent(
     import monai.bundle
     from monai.bundle import ConfigWorkflow
 
-    def use(root, configs, options):
+    def use(root, options):
         # as MONAI Label: the bundle's folder is on the path while its config is read, and not afterwards
         sys.path.insert(0, root)
         workflow = ConfigWorkflow(
-            [f"{root}/configs/{name}.yaml" for name in configs], workflow_type="inference", bundle_root=root, **options
+            f"{root}/configs/inference.yaml", workflow_type="inference", bundle_root=root, **options
         )
         workflow.initialize()
         network, inferer, evaluator = workflow.network_def, workflow.inferer, workflow.evaluator
@@ -272,7 +266,7 @@ ONE_PROCESS = dedent(
     assert loads_equal(shown["network"], "batseg_spine", "downloaded")
     sys.path.remove("downloaded/batseg_spine")
     files = {"shown": [file_of(shown["network"])]}
-    files |= {name: use(str(Path("downloaded", name).absolute()), *job) for name, job in jobs.items()}
+    files |= {name: use(str(Path("downloaded", name).absolute()), job) for name, job in jobs.items()}
     sys.path.append("next/flare_pseudolabel")
     network = monai.bundle.load(
         "flare_pseudolabel", workflow_type="infer", bundle_dir="next", args_file={"url": url}, progress=False
@@ -290,11 +284,14 @@ def test_in_one_process_each_release_runs_its_own_code(alone, labelled, scans, p
     Label maps are those of separate processes.
     """
     (documented,) = (block for block in python_blocks(project / "README.md") if "monai.bundle" in block)
-    fresh_weights(
-        [project / "bundles" / SPINE / "configs" / "inference.yaml"], alone.root(SPINE) / "models" / "model.pt"
-    )
+    seeded_training(project / "bundles" / SPINE, alone.root(SPINE) / "models")
     jobs = {
-        name: (PARTS[name], {"dataset_dir": str(scans[name]), "output_dir": str(tmp_path / name)}) for name in BUNDLES
+        name: {
+            "dataset_dir": str(scans[name]),
+            "output_dir": str(tmp_path / name),
+            "ckpt_dir": str(alone.root(name) / SEEDED),
+        }
+        for name in BUNDLES
     }
     argument = json.dumps([documented, f"{alone.url}/{FLARE}_v{NEXT}.zip", jobs])
     process = begin(alone.python, ["python", "-c", ONE_PROCESS, argument], alone.folder)

@@ -21,9 +21,11 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
+from custom.plans import read_plan
+
 from ..workflows.tiny_cohort import CASES, OVERLAY, RECIPE, STAGES, Pipeline, write_tiny_cohort
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("killed")]
+pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("killed")]
 
 KILLS = 10
 PATIENCE = 300  # seconds
@@ -112,7 +114,7 @@ def assert_equal(disturbed: Pipeline, undisturbed: Pipeline, stages: Sequence[st
             assert one == other, name
     assert not list(disturbed.work.rglob(".tmp*")), "what a kill leaves is removed"
     assert not list(disturbed.work.glob("stages/*/cache")), "prepared cases of finished stages too"
-    assert not (disturbed.work / "set_aside.json").exists()
+    assert not (disturbed.work / "excluded.json").exists()
 
 
 def tensors(content: Any, key: str = "") -> dict[str, torch.Tensor]:
@@ -175,7 +177,7 @@ PLACES = (
     "1_organs/inputs.json",
     "1_organs/cache/case_01-*",
     "1_organs/models/model.pt",
-    "1_organs/models/training.json",
+    "1_organs/models/plan.yaml",
     "1_organs/models/resume/checkpoint.pt",
     "2_lesions/record.json",
     "2_lesions/pseudo_labels/dataset2/case_04.nii.gz",
@@ -213,11 +215,11 @@ def test_killed_at_the_last_checkpoint_without_epochs_in_the_pipeline(project, u
     training = {key: value for key, value in OVERLAY["training"].items() if key != "epochs"}
     killed = Pipeline(project, undisturbed.manifest, tmp_path / "work", training=training)
     killed.root = folder
-    for place in ("resume/checkpoint.pt", "models/model.pt", "models/training.json", "resume/checkpoint.pt"):
+    for place in ("resume/checkpoint.pt", "models/model.pt", "models/plan.yaml", "resume/checkpoint.pt"):
         process = start(killed, place, after=True, until=1)
         process.join(PATIENCE)
         assert process.exitcode == -signal.SIGKILL
-        trained = json.loads((killed.stage(STAGES[0]) / "models" / "training.json").read_text())
+        trained = read_plan(killed.stage(STAGES[0]) / "models" / "plan.yaml")["training"]
     assert trained["epoch"] == 2
     finish(killed, until=1)
     models = [
@@ -261,7 +263,7 @@ def command(pipeline: Pipeline, *launcher: str, **options) -> subprocess.Popen:
 
 def test_killed_on_the_command_line_with_loading_processes(undisturbed, killed):
     """These outlive the run by a moment, in which the next one may already begin."""
-    killed.write_overlay(machine={**OVERLAY["machine"], "num_workers": 1})
+    killed.write_overlay(runtime={**OVERLAY["runtime"], "num_workers": 1})
     written = len(files_of(undisturbed))
     process = command(killed)
     wait_until(lambda: len(files_of(killed)) >= written // 2, lambda: process.poll() is None)
@@ -298,4 +300,4 @@ def test_two_processes_of_which_one_is_killed(project, undisturbed, tmp_path):
     for stage, group in list(FILLED.items())[:2]:
         for kind in (f"pseudo_labels/{group}", "labels"):
             assert len(list((pipeline.stage(stage) / kind).glob("*.nii.gz"))) == CASES[group]
-    assert not (pipeline.work / "set_aside.json").exists()
+    assert not (pipeline.work / "excluded.json").exists()

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -14,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from custom.release import release
-from custom.verify.metadata_schema import metadata_schema
 
-from ..bundle_copies import copy_bundle, fresh_weights
+from ..bundle_checks.test_metadata import SCHEMA
+from ..bundle_copies import copy_bundle, seeded_training
 from .alone import begin, environment_of, required_packages
 
 pytestmark = pytest.mark.slow
@@ -47,8 +46,8 @@ def test_verify_bundle(project, zoo, tmp_path, name):
     shutil.unpack_archive(archive, zoo / "models")
     root = zoo / "models" / name
     (root / "eval").mkdir()
-    (root / "eval" / "schema.json").write_text(json.dumps(metadata_schema()))
-    fresh_weights([project / "bundles" / name / "configs" / "inference.yaml"], root / "models" / "model.pt")
+    shutil.copy(SCHEMA, root / "eval" / "schema.json")
+    seeded_training(project / "bundles" / name, root / "models")
     packages = required_packages(root / "configs" / "metadata.json") | ZOOS_OWN
     python = environment_of(packages, tmp_path / "environment")
     process = begin(python, ["python", "ci/verify_bundle.py", "-b", name, "-p", "models", "-m", "full"], zoo)

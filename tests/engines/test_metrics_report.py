@@ -42,15 +42,14 @@ class ToScores(torch.nn.Module):
 def evaluator(report, names=tuple(TRUTH), metric_name="dice", batch_size=3, postprocessing=None, **options):
     items = [{"image": volume(PRED[name], "/scans", name), "label": volume(TRUTH[name], "/", name)} for name in names]
     pred_and_label = from_engine(["pred", "label"])
-    to_one_hot = AsDiscreted(keys=["pred", "label"], argmax=[True, False], to_onehot=3)
     return SupervisedEvaluator(
         device=torch.device("cpu"),
         val_data_loader=DataLoader(Dataset(items), batch_size=batch_size),
         network=ToScores(),
-        postprocessing=postprocessing or to_one_hot,
-        key_val_metric={metric_name: IgniteMetricHandler(metric_fn=ClassMeanDice(), output_transform=pred_and_label)},
+        postprocessing=postprocessing or AsDiscreted(keys="pred", argmax=True),
+        key_val_metric={metric_name: IgniteMetricHandler(metric_fn=ClassMeanDice(3), output_transform=pred_and_label)},
         additional_metrics={
-            "hd95_mm": IgniteMetricHandler(metric_fn=HausdorffDistance95(), output_transform=pred_and_label)
+            "hd95_mm": IgniteMetricHandler(metric_fn=HausdorffDistance95(3), output_transform=pred_and_label)
         },
         val_handlers=[report],
         **options,
@@ -201,16 +200,18 @@ def test_images_without_a_file_are_numbered(tmp_path):
     assert cases == ["process0_case0"] * 2 + ["process0_case1"] * 2
 
 
+def test_one_channel_per_class_is_refused(tmp_path):
+    engine = evaluator(MetricsReport(str(tmp_path), CLASSES), postprocessing=lambda data: data)
+    with pytest.raises(InputError, match="is not a map of class ids in one channel; leave AsDiscreted"):
+        engine.run()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"metric_name": "val_dice"}, "no details of a metric 'dice'; it has: val_dice, hd95_mm"),
         (
-            {"postprocessing": AsDiscreted(keys=["pred", "label"], argmax=[True, False], to_onehot=4)},
-            r"label of shape \(4, 4, 1, 8\) is not one-hot with background and 2 classes \(left, right\)",
-        ),
-        (
-            {"decollate": False, "postprocessing": lambda data: {**data, "label": one_hot(data["label"])}},
+            {"decollate": False, "postprocessing": lambda data: {**data, "pred": data["image"]}},
             "set its decollate=True",
         ),
     ],

@@ -112,11 +112,12 @@ def artifacts(output, run):
 def test_settings_curves_tables_and_pictures_of_a_training(output):
     (output / "config_20260101_000000.json").write_text("{}")
     (output / ".tmp_0123abcd_curves.png").write_bytes(b"of a killed run")
-    train(output, parameters=[{"fold": 0, "spacing": [1, 2]}, {"fold": "all"}])
+    plan = {"spacing": [1, 2], "fingerprint": {"cases": 3}, "training": {"fold": 0, "seed": 1}}
+    train(output, plan=plan, parameters={"fold": "all"})
     (run,) = runs(output)
     assert run.info.status == "FINISHED"
     assert run.info.run_name.startswith("training 20")
-    assert run.data.params == {"fold": "all", "spacing": "[1, 2]", "max_epochs": "2", "epoch_length": "2"}
+    assert run.data.params == {"fold": "all", "seed": "1", "spacing": "[1, 2]", "max_epochs": "2", "epoch_length": "2"}
     assert steps(output, run, "loss") == steps(output, run, "learning_rate") == [1, 2]
     assert steps(output, run, "loss_of_iteration") == [1, 2, 3, 4]
     assert artifacts(output, run) == ["config/config_20260101_000000.json", "pictures/curves.png", "tables/log.csv"]
@@ -147,8 +148,8 @@ def test_an_evaluation_is_a_run_of_its_own_and_ends(output):
 
 
 def test_a_resumed_training_goes_on_in_its_run_even_with_other_settings(output):
-    train(output, parameters=[{"epochs": 2}])
-    train(output, first=3, parameters=[{"epochs": 4, "amp": False}])
+    train(output, parameters={"epochs": 2})
+    train(output, first=3, parameters={"epochs": 4, "amp": False})
     (run,) = runs(output)
     assert run.info.status == "FINISHED"
     assert run.data.params["epochs"] == "2", "MLflow changes no parameter"
@@ -157,8 +158,8 @@ def test_a_resumed_training_goes_on_in_its_run_even_with_other_settings(output):
 
 
 def test_a_new_training_does_not_go_on_in_the_run_of_one_that_was_killed(output):
-    train(output, killed=True, parameters=[{"learning_rate": 0.1}])
-    train(output, parameters=[{"learning_rate": 0.2}])
+    train(output, killed=True, parameters={"learning_rate": 0.1})
+    train(output, parameters={"learning_rate": 0.2})
     killed, new = runs(output)
     assert (killed.info.status, new.info.status) == ("KILLED", "FINISHED")
     assert (killed.data.params["learning_rate"], new.data.params["learning_rate"]) == ("0.1", "0.2")

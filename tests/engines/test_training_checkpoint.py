@@ -1,15 +1,16 @@
 """N epochs equal k + (N - k): weights, momentum, schedule, epochs; and what is on disk."""
 
-import json
-
 import pytest
 import torch
 
 from custom.engines import StopAfterEpoch, TrainingCheckpoint
 from custom.errors import InputError
+from custom.plans import checked, read_plan
+
+from ..plans.test_plan import PLAN
 
 
-def run(training, folder, epochs=4, stop=None, resume=False, settings=None, interval=1, learning_rate=0.01):
+def run(training, folder, epochs=4, stop=None, resume=False, fold=0, interval=1, learning_rate=0.01):
     def handlers(parts):
         return [
             StopAfterEpoch(stop),
@@ -19,7 +20,7 @@ def run(training, folder, epochs=4, stop=None, resume=False, settings=None, inte
                 parts.optimizer,
                 parts.schedule,
                 parts.evaluator,
-                settings=settings or {"fold": 0},
+                plan={**PLAN, "training": {"fold": fold}},
                 resume=resume,
                 interval=interval,
             ),
@@ -118,8 +119,8 @@ def test_starting_anew_keeps_the_old_checkpoint(training, tmp_path):
 
 def test_another_fold_is_refused(training, tmp_path):
     run(training, tmp_path, epochs=2)
-    with pytest.raises(InputError, match=r"checkpoint.pt was trained with fold 0, not 1: pass --fold 0 .* another"):
-        run(training, tmp_path, resume=True, settings={"fold": 1})
+    with pytest.raises(InputError, match=r"checkpoint.pt was trained with fold 0, not 1: pass --fold as .* another"):
+        run(training, tmp_path, resume=True, fold=1)
 
 
 def test_another_learning_rate_is_followed(training, tmp_path):
@@ -136,9 +137,9 @@ def test_a_damaged_checkpoint_is_named(training, tmp_path):
         run(training, tmp_path, resume=True)
 
 
-def test_settings_lie_beside_the_weights(training, tmp_path):
+def test_the_plan_lies_next_to_the_weights_and_says_their_epoch(training, tmp_path):
     run(training, tmp_path, stop=3)
-    assert json.loads((tmp_path / "training.json").read_text()) == {"epoch": 3, "fold": 0}
+    assert read_plan(tmp_path / "plan.yaml") == checked({**PLAN, "training": {"fold": 0, "epoch": 3}}, "")
 
 
 def test_fewer_epochs_than_done_are_refused(training, tmp_path):

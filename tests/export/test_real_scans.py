@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,10 @@ from monai.bundle import run as run_bundle
 from monai.data import MetaTensor
 from monai.transforms import ResizeWithPadOrCrop
 
+from custom.data import FLARE22_INTENSITY
 from custom.export import export, load_exported
-from custom.fingerprint import FLARE22_INTENSITY
+
+from ..bundle_copies import seeded_training
 
 ENDINGS = ("ts", "pt2", "onnx")
 TOLERANCE = {"ts": 0.0, "pt2": 0.0, "onnx": 1e-4}  # of logits
@@ -28,20 +29,18 @@ class Case:
     """A bundle's network, a scan, and the window of it that the network sees; None: the config's own patch."""
 
     bundle: str
-    overlay: str
+    plan: str
     scan: str
     patch: tuple[int, ...] | None = None
     steps: int = 0  # of training, on seeded weights
-    settings: dict[str, Any] = field(default_factory=dict)
 
 
-CT = {"intensity": "$fingerprint.FLARE22_INTENSITY"}
 CASES = {
     "hippocampus": Case("batseg_spine", "hippocampus", "hippocampus/imagesTr/*.nii.gz"),
-    "coarse": Case("flare_pseudolabel", "phantoms", "ct/abdomen.nii.gz", settings=CT),
-    "small": Case("flare_pseudolabel", "", "ct/abdomen.nii.gz", settings=CT),
-    "spine": Case("batseg_spine", "", "spine/t2_lumbar*", (12, 256, 256)),
-    "big_part": Case("flare_pseudolabel", "big", "ct/abdomen.nii.gz", (16, 96, 96), steps=2, settings=CT),
+    "coarse": Case("flare_pseudolabel", "phantoms", "ct/abdomen.nii.gz"),
+    "small": Case("flare_pseudolabel", "small", "ct/abdomen.nii.gz"),
+    "spine": Case("batseg_spine", "spine", "spine/t2_lumbar*", (12, 256, 256)),
+    "big_part": Case("flare_pseudolabel", "big", "ct/abdomen.nii.gz", (16, 96, 96), steps=2),
 }
 SLOW = ("spine", "big_part")
 LEARNT = (16, 64, 64)  # voxels in the middle of the window
@@ -62,14 +61,13 @@ class Prepared:
         """The network's file, written once."""
         file = self.folder / f"model.{ending}"
         if not file.exists():
-            export(str(self.root), str(file), self.case.overlay, str(self.folder / "model.pt"))
+            export(str(self.root), str(file), str(self.folder))
         return str(file)
 
     def label_map(self, kind: str, *overlays: str, **options: Any) -> np.ndarray:
         """What `inference` writes for the whole scan."""
-        names = ["inference", *([self.case.overlay] if self.case.overlay else []), *overlays]
         run_bundle(
-            config_file=[str(self.root / "configs" / f"{name}.yaml") for name in names],
+            config_file=[str(self.root / "configs" / f"{name}.yaml") for name in ("inference", *overlays)],
             bundle_root=str(self.root),
             dataset_dir=str(self.scan),
             output_dir=str(self.folder / kind),
@@ -109,10 +107,10 @@ def train(network: torch.nn.Module, window: torch.Tensor, steps: int) -> None:
 def prepared(request, project, shared_data, tmp_path_factory):
     case = CASES[request.param]
     root = project / "bundles" / case.bundle
-    names = ["inference", *([case.overlay] if case.overlay else [])]
+    folder = seeded_training(root, tmp_path_factory.mktemp(request.param), case.plan, intensity=FLARE22_INTENSITY)
     parser = ConfigParser()
-    parser.read_config([str(root / "configs" / f"{name}.yaml") for name in names])
-    parser.update(case.settings)
+    parser.read_config(str(root / "configs" / "inference.yaml"))
+    parser.update({"bundle_root": str(root), "ckpt_dir": str(folder)})
     (scan, *_) = sorted(shared_data.glob(case.scan))
     image = parser.get_parsed_content("preprocessing")({"image": str(scan)})["image"]
     patch = case.patch or parser.get_parsed_content("patch_size")
@@ -123,9 +121,7 @@ def prepared(request, project, shared_data, tmp_path_factory):
     network = parser.get_parsed_content("network_def").eval()
     if case.steps:
         train(network, window, case.steps)
-    folder = tmp_path_factory.mktemp(request.param)
     torch.save(network.state_dict(), folder / "model.pt")
-    (folder / "intensity.json").write_text(json.dumps(FLARE22_INTENSITY))
     with torch.no_grad():
         return Prepared(case, root, folder, scan, window, network(window))
 

@@ -11,12 +11,12 @@ import SimpleITK as sitk
 from custom.datalist.layouts import training_cases
 from custom.errors import InputError
 from custom.fingerprint import integrity
+from custom.fingerprint.dataset_fingerprint import check_cases
 from custom.fingerprint.integrity import (
     CaseFacts,
     count_values,
     foreground_classes,
     inspect_case,
-    inspect_cases,
     only_usable,
     raise_on_problems,
 )
@@ -315,69 +315,69 @@ class TestManyCases:
         return files
 
     def test_order_and_agreement_with_one_by_one(self, cases):
-        assert inspect_cases(cases, 4) == [inspect_case(case, 4) for case in cases]
-        assert inspect_cases([], 4) == []
+        assert check_cases(cases, 4) == [inspect_case(case, 4) for case in cases]
+        assert check_cases([], 4) == []
 
     def test_progress_is_shown_and_only_by_the_first_process(self, cases, capsys, monkeypatch):
-        inspect_cases(cases, description="checking phantoms")
+        check_cases(cases, description="checking phantoms")
         assert "checking phantoms: 100%" in capsys.readouterr().err
         monkeypatch.setenv("RANK", "1")
-        inspect_cases(cases)
+        check_cases(cases)
         assert capsys.readouterr().err == ""
 
     def test_cache_saves_reading_until_a_file_changes(self, cases, reads, tmp_path):
         cache = tmp_path / "out" / "facts.json"
-        first = inspect_cases(cases, 4, cache)
+        first = check_cases(cases, 4, cache)
         assert len(reads) == 8
-        assert inspect_cases(cases, 4, cache) == first
+        assert check_cases(cases, 4, cache) == first
         assert len(reads) == 8
         scan(tmp_path / "l/b.nii.gz", np.ones((6, 5, 4), np.uint8))
-        assert inspect_cases(cases, 4, cache)[1].label_voxels == {1: 120}
+        assert check_cases(cases, 4, cache)[1].label_voxels == {1: 120}
         assert sorted(reads[8:]) == [cases[1]["image"], cases[1]["label"]]
-        assert len(json.loads(cache.read_text())["cases"]) == 4
+        assert len(json.loads(cache.read_text())["entries"]) == 4
 
     def test_cache_serves_any_number_of_classes(self, cases, reads, tmp_path):
-        inspect_cases(cases, 4, tmp_path / "facts.json")
-        facts = inspect_cases(cases, 3, tmp_path / "facts.json")
+        check_cases(cases, 4, tmp_path / "facts.json")
+        facts = check_cases(cases, 3, tmp_path / "facts.json")
         assert len(reads) == 8
         assert [bool(fact.problems) for fact in facts] == [False, False, False, True]
 
     def test_cases_with_problems_are_read_again(self, cases, reads, tmp_path):
         scan(tmp_path / "i/a.nii.gz", np.zeros((6, 5, 4)))
-        inspect_cases(cases, 4, tmp_path / "facts.json")
+        check_cases(cases, 4, tmp_path / "facts.json")
         del reads[:]
-        assert inspect_cases(cases, 4, tmp_path / "facts.json")[0].problems
+        assert check_cases(cases, 4, tmp_path / "facts.json")[0].problems
         assert sorted(reads) == [cases[0]["image"], cases[0]["label"]]
 
     def test_missing_file_with_a_cache(self, cases, tmp_path):
-        inspect_cases(cases, 4, tmp_path / "facts.json")
+        check_cases(cases, 4, tmp_path / "facts.json")
         (tmp_path / "l/c.nii.gz").unlink()
-        assert "does not exist" in inspect_cases(cases, 4, tmp_path / "facts.json")[2].problems[0]
+        assert "does not exist" in check_cases(cases, 4, tmp_path / "facts.json")[2].problems[0]
 
     def test_cache_of_another_list_is_kept(self, cases, reads, tmp_path):
-        inspect_cases(cases[:2], 4, tmp_path / "facts.json")
-        inspect_cases(cases[2:], 4, tmp_path / "facts.json")
+        check_cases(cases[:2], 4, tmp_path / "facts.json")
+        check_cases(cases[2:], 4, tmp_path / "facts.json")
         del reads[:]
-        inspect_cases(cases, 4, tmp_path / "facts.json")
+        check_cases(cases, 4, tmp_path / "facts.json")
         assert reads == []
 
     @pytest.mark.parametrize(
-        "text", ["", "{", "[]", '{"version": 0}', '{"version": 1, "cases": [{}]}', '{"a": 1}', "7"]
+        "text", ["", "{", "[]", '{"version": 0}', '{"version": 1, "entries": [{}]}', '{"a": 1}', "7"]
     )
     def test_damaged_or_foreign_cache_is_ignored(self, cases, tmp_path, text):
         (tmp_path / "facts.json").write_text(text)
-        assert inspect_cases(cases, 4, tmp_path / "facts.json") == inspect_cases(cases, 4)
+        assert check_cases(cases, 4, tmp_path / "facts.json") == check_cases(cases, 4)
         assert json.loads((tmp_path / "facts.json").read_text())["version"] == 1
 
     def test_two_runs_write_equal_caches(self, cases, tmp_path):
-        inspect_cases(cases, 4, tmp_path / "one.json")
-        inspect_cases(cases[::-1], 4, tmp_path / "two.json", num_workers=1)
+        check_cases(cases, 4, tmp_path / "one.json")
+        check_cases(cases[::-1], 4, tmp_path / "two.json", num_workers=1)
         assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
 
     def test_unwritable_cache(self, cases, tmp_path):
         (tmp_path / "file").touch()
-        with pytest.raises(InputError, match=r"file/facts.json cannot be written .* pass a facts_file"):
-            inspect_cases(cases, 4, tmp_path / "file" / "facts.json")
+        with pytest.raises(InputError, match=r"file/facts.json cannot be written \(.+\): pass another output folder"):
+            check_cases(cases, 4, tmp_path / "file" / "facts.json")
 
     def test_foreground_from_labels_alone(self, cases, reads, tmp_path, caplog):
         (tmp_path / "l/c.nii.gz").write_bytes(b"")
@@ -419,7 +419,7 @@ class TestReporting:
 
 
 def test_hippocampus_is_sound(shared_data):
-    facts = inspect_cases(training_cases(shared_data / "hippocampus"), 3)
+    facts = check_cases(training_cases(shared_data / "hippocampus"), 3)
     assert [fact for fact in facts if fact.problems] == []
     assert {fact.foreground for fact in facts} == {(1, 2)}
 

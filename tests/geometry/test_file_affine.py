@@ -36,9 +36,8 @@ def test_a_surface_at_the_very_tolerance_counts(tmp_path):
     metric = FlareSurfaceDice(num_classes=2, tolerances=2.0, tubular=[])
     metric([torch.roll(truth, 2, dims=1)], [truth])
     assert metric.aggregate().item() == 1
-    distance = HausdorffDistance95()
-    one_hot = [torch.cat([volume == 0, volume == 1]) for volume in (torch.roll(truth, 2, dims=1), truth)]
-    distance([one_hot[0]], [one_hot[1]])
+    distance = HausdorffDistance95(num_classes=2)
+    distance([torch.roll(truth, 2, dims=1)], [truth])
     assert distance.aggregate().item() == 2
 
 

@@ -60,14 +60,30 @@ def test_rounding_of_a_stored_affine_is_no_shear():
     assert native_grid(SAR, (9, 9, 9), native, (512, 512, 512)).axes[2].native_axis == 0
 
 
-@pytest.mark.parametrize(
-    "native", [rotated(1), rotated(45), [[1, 0.1, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]]
-)
-def test_turned_or_sheared_grids_are_refused(native):
-    with pytest.raises(
-        ValueError, match=r"case_7\.nii: the axes of the network's grid \[\[0.0, .*; resample it onto a grid with right"
-    ):
-        native_grid(SAR, (9, 9, 9), native, (100, 100, 100), "case_7.nii")
+SHEARED = np.array([[1, 0.1, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+TILT = np.array([[1, 0, 0, 0], [0, 1, 0.4, 0], [0, 0.2, 1, 0], [0, 0, 0, 1]])
+
+
+@pytest.mark.parametrize("native", [rotated(1), rotated(40), SHEARED])
+def test_turned_or_sheared_grids_have_a_native_axis_for_each_of_the_networks(native):
+    grid = native_grid(SAR, (9, 9, 9), native, (20, 30, 40))
+    assert grid.size == (40, 30, 20)
+    where, inside = grid.plane(25)
+    for row, column in np.ndindex(inside.shape):
+        position = np.linalg.solve(SAR, native @ [column, row, 25, 1])[:3]
+        assert where[:, row, column] == pytest.approx(np.clip(position, 0, 8))
+        assert inside[row, column] == ((position >= -0.5) & (position <= 8.5)).all()
+
+
+@pytest.mark.parametrize("native", [rotated(40), SHEARED @ TILT])
+def test_planes_near_are_all_that_reach_the_networks_planes(native):
+    grid = native_grid(SAR, (9, 9, 9), native, (20, 30, 40))
+    assert grid.directions is not None
+    near = set(grid.planes_near(3, 5))
+    for index in range(grid.size[0]):
+        first = grid.plane(index)[0][0]
+        assert index in near or not ((first > 2) & (first < 5)).any()
+    assert len(near) < 40
 
 
 def test_an_image_that_does_not_know_its_file_is_refused():
@@ -78,10 +94,12 @@ def test_an_image_that_does_not_know_its_file_is_refused():
 
 
 @pytest.mark.parametrize("codes", ["RAS", "LPS", "SAR", "PIR"])
-def test_nearest_labels_lie_where_the_network_saw_them(codes):
+@pytest.mark.parametrize("turn", [np.eye(4), rotated(3), SHEARED])
+def test_nearest_labels_lie_where_the_network_saw_them(codes, turn):
     """Every native voxel has the label of the network voxel at its place in millimetres."""
     labels = torch.arange(1, 1 + 5 * 6 * 7, dtype=torch.uint8).reshape(1, 5, 6, 7)
     native_affine, native_size = stored(codes, (12, 13, 14), (1.7, 1.9, 1.3))
+    native_affine = turn @ native_affine
     grid = native_grid(SAR, labels.shape[1:], native_affine, native_size)
     native = nearest_on_native_grid(labels, grid, [0])[0].numpy()
     assert native.shape == native_size

@@ -2,7 +2,7 @@
 
 import torch
 
-from custom.inferers import DirectInferer, EvenWindowInferer
+from custom.inferers import DirectInferer
 
 
 def test_precision_of_convolutions():
@@ -12,14 +12,6 @@ def test_precision_of_convolutions():
     assert DirectInferer(torch.bfloat16)(image, network).dtype == torch.bfloat16
     exact, rounded = network(image), DirectInferer(torch.bfloat16)(image, network)
     assert torch.allclose(exact, rounded.float(), atol=0.05)
-
-
-def test_windows_are_added_up_in_float32():
-    network = torch.nn.Conv3d(1, 2, 1)
-    image = torch.rand(1, 1, 6, 6, 6)
-    logits = EvenWindowInferer((4, 4, 4), autocast=torch.bfloat16)(image, network)
-    assert logits.dtype == torch.float32
-    assert torch.allclose(logits, network(image), atol=0.05)
 
 
 def test_any_output_is_passed_on():

@@ -11,9 +11,9 @@ from tests.plain_route import argmax_on_native_grid
 CPU = torch.device("cpu")
 
 
-def streamed(probabilities, grid, pieces, confidence=True):
-    native = NativeArgmax(grid, confidence, CPU)
-    for planes in probabilities.split(pieces, dim=1):
+def streamed(scores, grid, pieces, confidence=True, logits=False):
+    native = NativeArgmax(grid, logits, confidence, CPU)
+    for planes in scores.split(pieces, dim=1):
         native.add(planes)
     return native.volume.numpy()
 
@@ -42,6 +42,42 @@ def test_equals_the_plain_route_voxel_for_voxel(scales, pieces, sharpness):
     assert np.array_equal(volume[0].transpose(order), labels)
     assert np.array_equal(volume[1].transpose(order), np.round(largest * np.float32(255)).astype(np.uint8))
     assert len(np.unique(labels)) == 6
+
+
+@pytest.mark.parametrize("scales", [(0.3, 0.5, 0.4), (-0.37, 0.9, -0.61), (2.3, -1.9, 1.4)])
+@pytest.mark.parametrize("sharpness", [0.3, 8.0])
+def test_logits_of_either_sign_equal_the_plain_route(scales, sharpness):
+    size = (13, 17, 19)
+    grid = make_grid(size, scales)
+    logits = sharpness * torch.randn(6, *size) - torch.arange(6).reshape(6, 1, 1, 1)
+    coordinates = [axis.scale * np.arange(axis.native_size) + axis.offset for axis in grid.axes]
+    labels, largest = argmax_on_native_grid(logits, coordinates, softmax=True)
+    order = [axis.native_axis for axis in grid.axes]
+    volume = streamed(logits, grid, 3, logits=True)
+    assert np.array_equal(volume[0].transpose(order), labels)
+    assert np.abs(volume[1].transpose(order) - 255 * largest).max() <= 0.501
+    assert np.array_equal(streamed(logits, grid, 3, confidence=False, logits=True)[0], volume[0])
+
+
+def test_a_class_that_is_second_everywhere_wins_in_between():
+    """Its logit is 9 on both sides, where another has 10 and then -10: halfway between, the others are at 0."""
+    logits = torch.tensor([[-10.0, -10.0], [10.0, -10.0], [9.0, 9.0], [-10.0, 10.0]]).reshape(4, 2, 1, 1)
+    grid = NativeGrid([GridAxis(0, 3, 2, 0.5, 0.0), GridAxis(1, 1, 1, 1.0, 0.0), GridAxis(2, 1, 1, 1.0, 0.0)])
+    assert streamed(logits, grid, 1, confidence=False, logits=True).ravel().tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("pieces", [1, 3, 13])
+@pytest.mark.parametrize("logits", [False, True])
+def test_point_by_point_equals_axis_by_axis(pieces, logits):
+    """Directions that are parallel after all give what parallel axes give, but for what is equal to 1e-4."""
+    size = (13, 17, 19)
+    parallel = make_grid(size, (0.3, -0.5, 0.4))
+    points = NativeGrid(parallel.axes, np.diag([axis.scale for axis in parallel.axes]))
+    scores = 3 * torch.randn(4, *size)
+    scores = scores if logits else scores.softmax(dim=0)
+    one, other = (streamed(scores, grid, pieces, logits=logits) for grid in (parallel, points))
+    assert (one[0] != other[0]).mean() < 1e-3
+    assert np.abs(one[1].astype(int) - other[1]).max() <= 1
 
 
 def test_one_class_in_a_corner_of_one_plane():

@@ -1,4 +1,4 @@
-"""Check sums: the standard's own values, and what is read again."""
+"""Checksums: the standard's own values, and what is read again."""
 
 import hashlib
 import json
@@ -79,7 +79,7 @@ def test_changed_files_are_read_again(tmp_path, files, read):
     os.utime(files[0], ns=(state.st_atime_ns, state.st_mtime_ns + 1))
     assert file_checksums(files, cache)[str(files[0])] != ABC
     assert read == ["abc"]
-    assert len(json.loads(cache.read_text())["files"]) == 2
+    assert len(json.loads(cache.read_text())["entries"]) == 2
 
 
 def test_other_files_stay_in_the_cache(tmp_path, files, read):
@@ -96,7 +96,7 @@ def test_paths_are_remembered_absolute(tmp_path, files, read, monkeypatch):
     assert read == ["abc"]
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"version": 0}', '{"version": 1, "files": {"a": 3}}', "\x00"])
+@pytest.mark.parametrize("content", ["", "[]", '{"version": 0}', '{"version": 1, "entries": [{"files": 3}]}', "\x00"])
 def test_a_cache_of_something_else_is_replaced(tmp_path, files, read, content):
     cache = tmp_path / "cache.json"
     cache.write_text(content)
@@ -119,7 +119,7 @@ def test_what_was_read_before_an_error_is_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(checksums, "sha256", failing)
     with pytest.raises(InputError, match=r"5: cannot be read \(Permission denied\); restore it or its permissions"):
         file_checksums(files, tmp_path / "cache.json", num_workers=1)
-    assert len(json.loads((tmp_path / "cache.json").read_text())["files"]) == 4
+    assert len(json.loads((tmp_path / "cache.json").read_text())["entries"]) == 4
 
 
 def test_a_folder_is_no_file(tmp_path):
@@ -128,7 +128,7 @@ def test_a_folder_is_no_file(tmp_path):
 
 
 def test_cache_that_cannot_be_written(tmp_path, files):
-    with pytest.raises(InputError, match=r"cache.json cannot be written \(.+\); keep it in a folder"):
+    with pytest.raises(InputError, match=r"cache.json cannot be written \(.+\): keep it in another folder"):
         file_checksums(files, files[0] / "cache.json")
 
 

@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 
+import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -47,17 +48,18 @@ def test_voxels_type_and_grid(tmp_path, ending, shape):
     assert np.allclose(affine, AFFINE, rtol=0, atol=1e-6 if "nii" in ending else 1e-14)
 
 
-@pytest.mark.parametrize("ending", ["mha", "nrrd"])
+@pytest.mark.parametrize("ending", ENDINGS)
 def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch, ending):
     file = tmp_path / f"a.{ending}"
     file.write_text("old")
 
     def interrupted(_image, path, **_):
-        with open(path, "w") as half:  # noqa: PTH123 - as ITK does
+        with open(path, "w") as half:  # noqa: PTH123 - as the libraries do
             half.write("half")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(sitk, "WriteImage", interrupted)
+    monkeypatch.setattr(nib, "save", interrupted)
     with pytest.raises(KeyboardInterrupt):
         save(tmp_path, file.name, np.zeros((4, 5, 6)))
     assert file.read_text() == "old"
@@ -94,5 +96,5 @@ def test_a_file_that_the_system_refuses_is_one_line(tmp_path, ending):
 
 def test_a_folder_that_is_a_file_is_one_line(tmp_path):
     (tmp_path / "labels").touch()
-    with pytest.raises(InputError, match=r"labels/a.nii.gz cannot be written \(.+\): free space or pass another"):
+    with pytest.raises(InputError, match=r"labels/a.nii.gz cannot be written \(.+\): pass another --output_dir"):
         LabelWriter(output_dtype=np.uint8).write(tmp_path / "labels" / "a.nii.gz")

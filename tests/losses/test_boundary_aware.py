@@ -81,7 +81,7 @@ def test_refusals():
         BoundaryAwareLoss(base="l3")
     with pytest.raises(ValueError, match="weighting is 'cubed'; use one of squared, detached, none"):
         BoundaryAwareLoss(weighting="cubed")
-    with pytest.raises(ValueError, match=r"base 'ce' compares fields in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"base 'ce' needs fields in \[0, 1\]"):
         BoundaryAwareLoss(base="ce", bounded=False)
     with pytest.raises(ValueError, match=r"predicted field is \(1, 1, 4\), the true one \(1, 2, 4\)"):
         BoundaryAwareLoss()(torch.zeros(1, 1, 4), torch.zeros(1, 2, 4))

@@ -215,7 +215,7 @@ def test_rules_that_do_not_fit_the_classes_are_named(arguments, message):
 
 def test_one_hot_maps_are_refused():
     with pytest.raises(
-        InputError, match=r"prediction of shape \(3, 4, 4, 4\) is not a map of class ids \(1, X, Y, Z\)"
+        InputError, match=r"prediction of shape \(3, 4, 4, 4\) is not a map of class ids in one channel"
     ):
         FlareDice(num_classes=3)([torch.zeros(3, 4, 4, 4)], [torch.zeros(1, 4, 4, 4)])
 

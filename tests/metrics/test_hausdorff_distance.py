@@ -128,24 +128,23 @@ def test_unusable_arguments_are_named(arguments, message):
         hausdorff_distance_95(**{"pred": np.ones((3, 3, 3)), "truth": np.ones((3, 3, 3)), **arguments})
 
 
-def one_hot_points(*places, size=12):
-    """(1 + len(places), size, size) one-hot image with one voxel per class at (place, 0); None leaves the class out."""
-    image = torch.zeros(1 + len(places), size, size)
-    for channel, place in enumerate(places, start=1):
+def points(*places, size=12):
+    """Class ids (1, size, size) with one voxel of each class at (place, its id); None leaves the class out."""
+    ids = torch.zeros(1, size, size)
+    for class_id, place in enumerate(places, start=1):
         if place is not None:
-            image[channel, place, channel] = 1
-    image[0] = 1 - image[1:].sum(dim=0)
-    return image
+            ids[0, place, class_id] = class_id
+    return ids
 
 
 # class 1 one, then three voxels off; class 2 missed, then absent; class 3 absent in both cases
-PRED = [one_hot_points(1, None, 5), one_hot_points(4, 2, None)]
-TRUTH = [one_hot_points(2, 7, None), one_hot_points(1, None, None)]
+PRED = [points(1, None, 5), points(4, 2, None)]
+TRUTH = [points(2, 7, None), points(1, None, None)]
 VALUES = torch.tensor([[1, 450, torch.nan], [3, torch.nan, torch.nan]])
 
 
 def test_metric_keeps_every_case_and_class():
-    metric = HausdorffDistance95()
+    metric = HausdorffDistance95(4)
     metric(PRED, TRUTH)
     torch.testing.assert_close(metric.get_buffer(), VALUES, equal_nan=True)
     torch.testing.assert_close(metric.aggregate("mean_batch"), torch.tensor([2.0, 450.0, 0.0]))
@@ -156,25 +155,23 @@ def test_metric_keeps_every_case_and_class():
 
 
 def test_metric_takes_batches_and_lists_alike():
-    metric = HausdorffDistance95()
+    metric = HausdorffDistance95(4)
     values = metric(torch.stack(PRED), torch.stack(TRUTH))
     torch.testing.assert_close(values, VALUES, equal_nan=True)
-
-
-def test_metric_scores_the_background_on_request():
-    assert HausdorffDistance95(include_background=True)(PRED, TRUTH).shape == (2, 4)
 
 
 def test_spacing_comes_from_the_truth_of_each_case_and_else_from_the_argument():
     affines = [torch.diag(torch.tensor([size, 9.0, 1.0, 1.0])) for size in (2.0, 0.5)]
     known = [MetaTensor(truth, affine=affine) for truth, affine in zip(TRUTH, affines, strict=True)]
-    assert HausdorffDistance95(spacing=7.0)(PRED, known)[:, 0].tolist() == [2.0, 1.5]
-    assert HausdorffDistance95(spacing=(7.0, 1.0))(PRED, TRUTH)[:, 0].tolist() == [7.0, 21.0]
+    assert HausdorffDistance95(4, spacing=7.0)(PRED, known)[:, 0].tolist() == [2.0, 1.5]
+    assert HausdorffDistance95(4, spacing=(7.0, 1.0))(PRED, TRUTH)[:, 0].tolist() == [7.0, 21.0]
 
 
-def test_different_numbers_of_classes_are_refused():
-    with pytest.raises(InputError, match="3 channels predicted and 4 true; give both one-hot"):
-        HausdorffDistance95()([PRED[0][:3]], [TRUTH[0]])
+def test_one_channel_per_class_is_refused():
+    with pytest.raises(
+        InputError, match=r"HausdorffDistance95: prediction of shape \(4, 12, 12\) is not a map of class ids"
+    ):
+        HausdorffDistance95(4)(torch.zeros(1, 4, 12, 12), TRUTH[0][None])
 
 
 def test_handler_gives_the_evaluator_scalar_and_details():
@@ -186,7 +183,7 @@ def test_handler_gives_the_evaluator_scalar_and_details():
         postprocessing=Compose([]),
         key_val_metric={
             "hd95_mm": IgniteMetricHandler(
-                metric_fn=HausdorffDistance95(), output_transform=from_engine(["pred", "label"])
+                metric_fn=HausdorffDistance95(4), output_transform=from_engine(["pred", "label"])
             )
         },
     )

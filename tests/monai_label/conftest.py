@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import yaml
 from monai.bundle import run as run_bundle
 
+from custom.phantoms import write_abdomen_phantoms, write_spine_phantoms
+from custom.plans import Plan, load_plan, write_plan
 from custom.release import trained_bundle
 
+from ..conftest import real_data_folder
 from ..end_to_end.ending import ending_with_us
 
 START_SECONDS = 600
@@ -40,56 +42,83 @@ def environment(project) -> Path:
     return folder
 
 
-class Trained(NamedTuple):
-    """A bundle made of a training, and the overlays of that training."""
-
-    folder: Path
-    overlays: list[str]
+CASES = 6  # that there are to train on
+PHANTOM = "phantom_0000.nii.gz"  # the first of a folder
+ITERATIONS = "iterations_per_epoch: 250\n"  # of a training as shipped
 
 
-QUICK = {
-    "spacing": [1.6, 1.0, 1.2],  # as anisotropic as the spine's own
-    "filters": [8, 16, 32, 64],
-    "iterations_per_epoch": 10,
-    "batch_size": 2,
-    "num_workers": 0,
-    "cpu_bfloat16": False,
-    "validate_data": False,
-}
-TRAINED_ON = 6  # hippocampi
+class Scans(NamedTuple):
+    """Small labelled MRI with a plan for them, and two CTs of an abdomen."""
 
+    plan: Plan
+    folder: Path  # of imagesTr and labelsTr
+    names: list[str]  # of the cases to use
+    ct: Path
+    ct_label: Path  # by FLARE's classes
+    large_ct: Path
 
-@pytest.fixture(scope="session")
-def hippocampi(shared_data) -> list[str]:
-    """Names of the labelled hippocampi."""
-    files = sorted((shared_data / "hippocampus" / "labelsTr").glob("h*.nii.gz"))
-    return [file.name.removesuffix(".nii.gz") for file in files]
+    def image(self, name: str) -> Path:
+        return self.folder / "imagesTr" / f"{name}.nii.gz"
+
+    def label(self, name: str) -> Path:
+        return self.folder / "labelsTr" / f"{name}.nii.gz"
 
 
 @pytest.fixture(scope="session")
-def trained_spine(environment, project, shared_data, hippocampi, tmp_path_factory) -> Trained:
-    """The spine bundle's method, trained on hippocampi for a moment, as a bundle of its own."""
+def scans(environment, project, tmp_path_factory) -> Scans:
+    """Real hippocampi and CTs, or phantoms where there are no real data, and the plan of a small network."""
+    real = real_data_folder()
+    root = project / "bundles" / "batseg_spine"
+    found = real_scans(real, root) if real.is_dir() else phantoms(tmp_path_factory.mktemp("phantoms"), root)
+    found.plan["network"]["filters"] = [8, 16, 32, 64]
+    return found
+
+
+def real_scans(data: Path, root: Path) -> Scans:
+    plan = load_plan("hippocampus", root) | {"spacing": [1.6, 1.0, 1.2], "batch_size": 2}  # anisotropic as the spine's
+    ct = [data / "ct" / name for name in ("abdomen.nii.gz", "abdomen_label.nii.gz", "torso.nii.gz")]
+    return Scans(plan, data / "hippocampus", case_names(data / "hippocampus"), *ct)
+
+
+def phantoms(data: Path, root: Path) -> Scans:
+    mri, ct, large_ct = (data / name for name in ("mri", "ct", "large_ct"))
+    write_spine_phantoms(mri, CASES, 0, extent_mm=(60, 80), in_plane_mm=(1.2, 1.4))
+    write_abdomen_phantoms(ct, 1, 0, spacing_mm=((5, 5.1), (3, 3.1)))
+    write_abdomen_phantoms(large_ct, 1, 0, spacing_mm=((2.5, 2.6), (3, 3.1)))
+    files = [ct / "images" / PHANTOM, ct / "truth" / PHANTOM, large_ct / "images" / PHANTOM]
+    return Scans(load_plan("phantoms", root), mri, case_names(mri), *files)
+
+
+def case_names(folder: Path) -> list[str]:
+    return [file.name.removesuffix(".nii.gz") for file in sorted((folder / "labelsTr").glob("[!.]*.nii.gz"))][:CASES]
+
+
+@pytest.fixture(scope="session")
+def trained_spine(project, scans, tmp_path_factory) -> Path:
+    """The spine bundle's method, trained for a moment, as a bundle of its own."""
     work = tmp_path_factory.mktemp("trained")
     root = project / "bundles" / "batseg_spine"
-    for kind in ("imagesTr", "labelsTr"):
-        (work / "data" / kind).mkdir(parents=True)
-        for name in hippocampi[:TRAINED_ON]:
-            source = shared_data / "hippocampus" / kind / f"{name}.nii.gz"
-            (work / "data" / kind / source.name).symlink_to(source)
-    (work / "quick.yaml").write_text(yaml.safe_dump(QUICK))
-    overlays = [str(root / "configs" / "hippocampus.yaml"), str(work / "quick.yaml")]
+    for folder in ("imagesTr", "labelsTr"):
+        (work / "data" / folder).mkdir(parents=True)
+    for file in (file for name in scans.names for file in (scans.image(name), scans.label(name))):
+        (work / "data" / file.parent.name / file.name).symlink_to(file)
+    write_plan(work / "plan.yaml", scans.plan)
     run_bundle(
-        config_file=[str(root / "configs" / "train.yaml"), *overlays],
+        config_file=str(root / "configs" / "train.yaml"),
         meta_file=str(root / "configs" / "metadata.json"),
         bundle_root=str(root),
         dataset_dir=str(work / "data"),
+        plan=str(work / "plan.yaml"),
         ckpt_dir=str(work / "weights"),
         output_dir=str(work / "output"),
         epochs=1,
+        iterations_per_epoch=10,
+        num_workers=0,
+        validate_data=False,
     )
-    folder = work / "batseg_hippocampus"
-    trained_bundle(str(root), str(folder), overlays, str(work / "weights" / "model.pt"))
-    return Trained(folder, overlays)
+    folder = work / "batseg_trained"
+    trained_bundle(str(root), str(folder), ckpt_dir=str(work / "weights"))
+    return folder
 
 
 class Server:
@@ -152,6 +181,13 @@ class Server:
     def tail(self) -> str:
         """The end of what the server printed."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-80:])
+
+
+def replace(file: Path, old: str, new: str) -> None:
+    """Replace a text that the file must hold."""
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
 
 
 def multipart(fields: dict[str, str], files: dict[str, Path]) -> tuple[bytes, str]:

@@ -8,10 +8,9 @@ import shutil
 import nibabel as nib
 import pytest
 
-from custom.verify.documented import blocks
-
-from ..bundle_copies import copy_bundle, fresh_weights
+from ..bundle_copies import copy_bundle, seeded_training
 from ..end_to_end.documented import Places
+from ..readme_commands import blocks
 from .conftest import HERE, server_variables, serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("monai_label")]
@@ -19,15 +18,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("monai_label")]
 INSTALLING = "make monailabel\n"  # which `make test-monailabel` has done
 
 
-def test_the_readmes_commands_serve_a_training(environment, project, shared_data, hippocampi, tmp_path):
+def test_the_readmes_commands_serve_a_training(environment, project, scans, tmp_path):
     """In a copy of the project, with weights of a seed for those of a training on the hippocampus data."""
     shutil.copytree(project / "custom", tmp_path / "custom", ignore=shutil.ignore_patterns("__pycache__"))
     bundle = copy_bundle(project, "batseg_spine", tmp_path / "bundles")
-    configs = [bundle / "configs" / f"{name}.yaml" for name in ("inference", "hippocampus")]
-    fresh_weights(configs, bundle / "models" / "hippocampus" / "model.pt")
+    seeded_training(bundle, bundle / "models" / "hippocampus", "hippocampus")
     (tmp_path / ".venv-monailabel").symlink_to(environment)
     (tmp_path / "scans").mkdir()
-    scan = shared_data / "hippocampus" / "imagesTr" / f"{hippocampi[0]}.nii.gz"
+    scan = scans.image(scans.names[0])
     shutil.copy(scan, tmp_path / "scans")
 
     (block,) = (block for block in blocks(project / "README.md") if "start_server" in block)
@@ -37,5 +35,5 @@ def test_the_readmes_commands_serve_a_training(environment, project, shared_data
     variables = {**server_variables(environment, tmp_path), "PATH": os.environ["PATH"]}
     with serving(["bash", "-euc", block], tmp_path, variables) as server:
         assert list(server.get("/info/")["models"]) == ["hippocampus"]
-        label = nib.load(server.infer("hippocampus", hippocampi[0], tmp_path / "label.nii.gz"))
+        label = nib.load(server.infer("hippocampus", scans.names[0], tmp_path / "label.nii.gz"))
         assert label.shape == nib.load(scan).shape

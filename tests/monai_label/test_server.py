@@ -16,15 +16,16 @@ import pytest
 import torch
 from monai.bundle import run as run_bundle
 
-from custom.fingerprint.foreground_intensity import FLARE22_INTENSITY
+from custom.data import FLARE22_INTENSITY
+from custom.plans import load_plan, read_plan
 from custom.release import release
 
-from ..bundle_copies import change_metadata, copy_bundle, fresh_weights
-from .conftest import Server, copy_app, started
+from ..bundle_copies import change_metadata, copy_bundle, seeded_training
+from .conftest import ITERATIONS, Scans, Server, copy_app, replace, started
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("monai_label")]
 
-TRAINED, SPINE, FLARE, CHANGED = "batseg_hippocampus", "batseg_spine", "flare_pseudolabel", "flare_changed"
+TRAINED, SPINE, FLARE, CHANGED = "batseg_trained", "batseg_spine", "flare_pseudolabel", "flare_changed"
 SEEN = 3  # images that the server starts with
 COLOURS = "from monailabel.datastore.utils.colors import GENERIC_ANATOMY_COLORS as c; import json; print(json.dumps(c))"
 
@@ -35,10 +36,8 @@ class Served:
 
     server: Server
     models: Path
-    names: list[str]  # of the hippocampi in its data store
-    hippocampus: Path
-    ct: Path
-    overlays: list[str]
+    names: list[str]  # of the scans in its data store
+    scans: Scans
 
 
 def add_releases(project: Path, models: Path, work: Path) -> None:
@@ -47,9 +46,11 @@ def add_releases(project: Path, models: Path, work: Path) -> None:
     release("all", str(work / "dist"), weights=without, source=str(project / "bundles"))
     for name in (SPINE, FLARE):
         unpack(work / "dist", name, models / name)
-        add_seeded_weights(models / name, project / "bundles" / name)
-    replace(models / FLARE / "configs" / "train.yaml", "iterations_per_epoch: 250\n", "iterations_per_epoch: 2\n")
-    replace(models / SPINE / "configs" / "inference.yaml", "mirrored: true ", "mirrored: false ")
+    seeded_training(project / "bundles" / FLARE, models / FLARE / "models", intensity=FLARE22_INTENSITY)
+    spine = project / "bundles" / SPINE
+    plan = load_plan("spine", spine) | {"prediction": {"mirrored": False}}
+    seeded_training(spine, models / SPINE / "models", plan)
+    replace(models / FLARE / "configs" / "train.yaml", ITERATIONS, "iterations_per_epoch: 2\n")
 
 
 def add_changed_release(project: Path, models: Path, work: Path) -> None:
@@ -58,15 +59,9 @@ def add_changed_release(project: Path, models: Path, work: Path) -> None:
     change_metadata(root, version="99.0.0", changelog={"99.0.0": "all is class 7"})
     release("all", str(work / "later_dist"), source=str(work / "later"))
     unpack(work / "later_dist", FLARE, models / CHANGED)
-    add_seeded_weights(models / CHANGED, project / "bundles" / FLARE)
-    code = models / CHANGED / "flare_pseudolabel_99_0_0" / "inferers" / "streamed_window.py"
+    seeded_training(root, models / CHANGED / "models")
+    code = models / CHANGED / "flare_pseudolabel_99_0_0" / "inferers" / "streaming_sliding_window.py"
     replace(code, "return result.volume", "return result.volume.fill_(7)")
-
-
-def replace(file: Path, old: str, new: str) -> None:
-    text = file.read_text()
-    assert old in text
-    file.write_text(text.replace(old, new))
 
 
 def unpack(dist: Path, name: str, target: Path) -> None:
@@ -75,24 +70,19 @@ def unpack(dist: Path, name: str, target: Path) -> None:
     (dist / name).rename(target)
 
 
-def add_seeded_weights(bundle: Path, source: Path) -> None:
-    """Weights of a seed and the intensities they are used with."""
-    fresh_weights([source / "configs" / "inference.yaml"], bundle / "models" / "model.pt")
-    (bundle / "models" / "intensity.json").write_text(json.dumps(FLARE22_INTENSITY))
-
-
 @pytest.fixture(scope="module")
-def served(environment, project, shared_data, hippocampi, trained_spine, tmp_path_factory) -> Iterator[Served]:
+def served(environment, project, scans, trained_spine, tmp_path_factory) -> Iterator[Served]:
     """One server with a trained bundle, both releases, and a release of another version with other code."""
     apps, work = tmp_path_factory.mktemp("apps"), tmp_path_factory.mktemp("work")
     models = copy_app(environment, apps)
-    shutil.copytree(trained_spine.folder, models / TRAINED)
+    shutil.copytree(trained_spine, models / TRAINED)
+    replace(models / TRAINED / "configs" / "train.yaml", ITERATIONS, "iterations_per_epoch: 10\n")
     add_releases(project, models, work)
     add_changed_release(project, models, work)
     studies = tmp_path_factory.mktemp("studies")
-    names = hippocampi[:SEEN]
+    names = scans.names[:SEEN]
     for name in names:
-        shutil.copy(shared_data / "hippocampus" / "imagesTr" / f"{name}.nii.gz", studies)
+        shutil.copy(scans.image(name), studies)
     conf = {
         "models": ",".join((TRAINED, SPINE, FLARE, CHANGED)),
         "zoo_source": "local",
@@ -101,21 +91,18 @@ def served(environment, project, shared_data, hippocampi, trained_spine, tmp_pat
         "epistemic_simulation_size": "2",
     }
     with started(environment, apps, studies, conf) as server:
-        yield Served(server, models, names, shared_data / "hippocampus", shared_data / "ct", trained_spine.overlays)
+        yield Served(server, models, names, scans)
 
 
-def predicted_here(
-    root: Path, overlays: list[str], weights: Path, scan: Path, output: Path, **options: object
-) -> np.ndarray:
-    """The label map that the inference of a bundle of the project writes."""
+def predicted_here(root: Path, weights: Path, scan: Path, output: Path) -> np.ndarray:
+    """The label map that the inference of a bundle of the project writes with the weights in a folder."""
     run_bundle(
-        config_file=[str(root / "configs" / "inference.yaml"), *overlays],
+        config_file=str(root / "configs" / "inference.yaml"),
         meta_file=str(root / "configs" / "metadata.json"),
         bundle_root=str(root),
         dataset_dir=str(scan),
         ckpt_dir=str(weights),
         output_dir=str(output),
-        **options,
     )
     return np.asarray(nib.load(output / scan.name).dataobj)
 
@@ -132,7 +119,7 @@ def label_of(file: Path, scan: Path) -> np.ndarray:
 def test_labels_have_names_and_the_colours_of_anatomy(served, environment, project):
     """MONAI Label and 3D Slicer colour a label by its name; the other names get a colour of their own in the viewer."""
     models = served.server.get("/info/")["models"]
-    assert models[TRAINED]["labels"] == {"anterior": 1, "posterior": 2}
+    assert models[TRAINED]["labels"] == {name: number for number, name in enumerate(served.scans.plan["classes"], 1)}
     metadata = json.loads((project / "bundles" / "flare_pseudolabel" / "configs" / "metadata.json").read_text())
     channels = metadata["network_data_format"]["outputs"]["pred"]["channel_def"]
     names = models[FLARE]["labels"]
@@ -144,12 +131,12 @@ def test_labels_have_names_and_the_colours_of_anatomy(served, environment, proje
     assert sorted(set(names) - set(table)) == ["inferior vena cava", "tumour"], "anatomy that the table does not know"
 
 
-def test_a_trained_bundle_labels_a_hippocampus_as_the_project_does(served, project, tmp_path):
+def test_a_trained_bundle_labels_a_scan_as_the_project_does(served, project, tmp_path):
     name = served.names[0]
-    scan = served.hippocampus / "imagesTr" / f"{name}.nii.gz"
+    scan = served.scans.image(name)
     label = label_of(served.server.infer(TRAINED, name, tmp_path / "label.nii.gz"), scan)
     weights = served.models / TRAINED / "models"
-    here = predicted_here(project / "bundles" / "batseg_spine", served.overlays, weights, scan, tmp_path / "here")
+    here = predicted_here(project / "bundles" / SPINE, weights, scan, tmp_path / "here")
     assert len(np.unique(label)) > 1, "an empty label map would prove nothing"
     assert np.array_equal(label, here)
 
@@ -179,12 +166,12 @@ def vectors(text: str) -> np.ndarray:
 
 
 def test_a_release_labels_a_ct_as_the_project_does(served, project, tmp_path):
-    scan = served.ct / "abdomen.nii.gz"
+    scan = served.scans.ct
     served.server.add_image("abdomen", scan)
     label = label_of(served.server.infer(FLARE, "abdomen", tmp_path / "label.nii.gz"), scan)
     served.server.remove_image("abdomen")
     weights = served.models / FLARE / "models"
-    here = predicted_here(project / "bundles" / "flare_pseudolabel", [], weights, scan, tmp_path / "here")
+    here = predicted_here(project / "bundles" / FLARE, weights, scan, tmp_path / "here")
     assert len(np.unique(label)) > 1
     assert np.array_equal(label, here)
 
@@ -196,16 +183,16 @@ def test_the_spines_release_labels_a_scan_as_the_project_does(served, project, t
     offered = served.server.get("/info/")["models"][SPINE]["labels"]
     assert offered == {name: number for number, name in enumerate(classes, start=1)}
     name = served.names[2]
-    scan = served.hippocampus / "imagesTr" / f"{name}.nii.gz"
+    scan = served.scans.image(name)
     label = label_of(served.server.infer(SPINE, name, tmp_path / "label.nii.gz"), scan)
     weights = served.models / SPINE / "models"
-    here = predicted_here(project / "bundles" / SPINE, [], weights, scan, tmp_path / "here", mirrored=False)
+    here = predicted_here(project / "bundles" / SPINE, weights, scan, tmp_path / "here")
     assert len(np.unique(label)) > 1
     assert np.array_equal(label, here)
 
 
 def test_a_release_labels_a_whole_torso(served, tmp_path):
-    scan = served.ct / "torso.nii.gz"
+    scan = served.scans.large_ct
     served.server.add_image("torso", scan)
     label = label_of(served.server.infer(FLARE, "torso", tmp_path / "label.nii.gz"), scan)
     served.server.remove_image("torso")
@@ -215,7 +202,7 @@ def test_a_release_labels_a_whole_torso(served, tmp_path):
 def test_releases_of_two_versions_run_their_own_code(served, tmp_path):
     """Python keeps the first package of a name that it imports."""
     name = served.names[0]
-    scan = served.hippocampus / "imagesTr" / f"{name}.nii.gz"
+    scan = served.scans.image(name)
     assert np.all(label_of(served.server.infer(CHANGED, name, tmp_path / "changed.nii.gz"), scan) == 7)
     label = label_of(served.server.infer(FLARE, name, tmp_path / "label.nii.gz"), scan)
     assert not np.all(label == 7)
@@ -236,26 +223,27 @@ def test_epistemic_scoring_scores_a_scan(served):
     assert np.isfinite(scores[0])
 
 
-def test_a_training_as_3d_slicer_asks_for_it(served, tmp_path):
+def test_a_training_as_3d_slicer_asks_for_it(served, project, tmp_path):
     """With all options as the server offers them, also the empty run_id, which evaluates the whole of train.yaml."""
     for name in served.names:
-        served.server.add_label(name, served.hippocampus / "labelsTr" / f"{name}.nii.gz")
+        served.server.add_label(name, served.scans.label(name))
     offered = served.server.get("/info/")["trainers"][TRAINED]["config"]
     options = {key: value[0] if isinstance(value, list) else value for key, value in offered.items()}
     assert options["run_id"] == ""
     assert options["model_filename"] == "model.pt", "of several weights MONAI Label takes the shortest name"
-    trains_and_still_labels(served, TRAINED, tmp_path, **{**options, "max_epochs": 1, "val_split": 0.34})
+    root = project / "bundles" / SPINE
+    trains_and_still_labels(served, TRAINED, root, tmp_path, **{**options, "max_epochs": 1, "val_split": 0.34})
     for name in served.names:
         served.server.remove_label(name)
     start, now = (weights(served, TRAINED, name) for name in ("model_start.pt", "model.pt"))
     assert any(not torch.equal(start[key], now[key]) for key in now), "the weights from before are kept"
 
 
-def test_a_training_without_validation(served, tmp_path):
-    """On a CT with 12 of the 14 classes."""
-    served.server.add_image("abdomen", served.ct / "abdomen.nii.gz")
-    served.server.add_label("abdomen", served.ct / "abdomen_label.nii.gz")
-    trains_and_still_labels(served, FLARE, tmp_path, max_epochs=1, val_split=0)
+def test_a_training_without_validation(served, project, tmp_path):
+    """On a CT without all of the 14 classes."""
+    served.server.add_image("abdomen", served.scans.ct)
+    served.server.add_label("abdomen", served.scans.ct_label)
+    trains_and_still_labels(served, FLARE, project / "bundles" / FLARE, tmp_path, max_epochs=1, val_split=0)
     served.server.remove_image("abdomen")
 
 
@@ -263,13 +251,18 @@ def weights(served: Served, model: str, name: str = "model.pt") -> dict[str, tor
     return torch.load(served.models / model / "models" / name, weights_only=True)
 
 
-def trains_and_still_labels(served: Served, model: str, folder: Path, **options) -> None:
-    """Train over REST; the weights are new, of the same network, and the next label map comes from them."""
+def trains_and_still_labels(served: Served, model: str, root: Path, folder: Path, **options) -> None:
+    """Train over REST; the weights are new, of the same network, and the next label map comes from them.
+
+    It is that of the project's bundle at `root` too, which reads the plan anew: the server does so when it starts only.
+    """
     before = weights(served, model)
     served.server.run("train", model, **options)
     after = weights(served, model)
     assert {key: value.shape for key, value in before.items()} == {key: value.shape for key, value in after.items()}
     assert any(not torch.equal(before[key], after[key]) for key in before)
     assert all(bool(torch.isfinite(value).all()) for value in after.values())
-    scan = served.hippocampus / "imagesTr" / f"{served.names[0]}.nii.gz"
-    label_of(served.server.infer(model, served.names[0], folder / "after.nii.gz"), scan)
+    assert read_plan(served.models / model / "models" / "plan.yaml")["training"]["epoch"] == options["max_epochs"]
+    scan = served.scans.image(served.names[0])
+    label = label_of(served.server.infer(model, served.names[0], folder / "after.nii.gz"), scan)
+    assert np.array_equal(label, predicted_here(root, served.models / model / "models", scan, folder / "here"))

@@ -13,12 +13,13 @@ import subprocess
 import pytest
 import torch
 
+from custom.plans import read_plan
+
 from ..end_to_end.ending import ending_with_us
-from .conftest import QUICK, TASK_SECONDS, server_variables
+from .conftest import ITERATIONS, TASK_SECONDS, replace, server_variables
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("monai_label")]
 
-CASES = 6  # two of them for validation, one for each process
 # what the server's own process for a training does, which would ask for as many processes as there are GPUs
 TRAINING = """
 import json, logging, sys
@@ -38,18 +39,12 @@ task({"model": "spine", **offered, **request}, Store())
 """
 
 
-def test_a_training_by_two_processes(environment, shared_data, hippocampi, trained_spine, tmp_path):
-    bundle = tmp_path / "models" / trained_spine.folder.name
-    shutil.copytree(trained_spine.folder, bundle)
-    config = bundle / "configs" / "train.yaml"
-    iterations = f"iterations_per_epoch: {QUICK['iterations_per_epoch']}\n"
-    assert iterations in config.read_text()
-    config.write_text(config.read_text().replace(iterations, "iterations_per_epoch: 2\n"))
-    folder = shared_data / "hippocampus"
-    cases = [
-        {kind: str(folder / f"{kind}sTr" / f"{name}.nii.gz") for kind in ("image", "label")}
-        for name in hippocampi[:CASES]
-    ]
+def test_a_training_by_two_processes(environment, scans, trained_spine, tmp_path):
+    bundle = tmp_path / "models" / trained_spine.name
+    shutil.copytree(trained_spine, bundle)
+    replace(bundle / "configs" / "train.yaml", ITERATIONS, "iterations_per_epoch: 2\n")
+    # two of them for validation, one for each process
+    cases = [{"image": str(scans.image(name)), "label": str(scans.label(name))} for name in scans.names]
     request = {"force_multi_gpu": True, "gpus": "0,1", "max_epochs": 1, "val_split": 0.34}
     before = torch.load(bundle / "models" / "model.pt", weights_only=True)
     elsewhere, log = tmp_path / "elsewhere", tmp_path / "log.txt"
@@ -65,6 +60,7 @@ def test_a_training_by_two_processes(environment, shared_data, hippocampi, train
     assert "RUNNING COMMAND:: ['torchrun', '--standalone', '--nnodes=1', '--nproc_per_node=2'" in said
     assert "Return code: 0" in said, said[-3000:]
     after = torch.load(bundle / "models" / "model.pt", weights_only=True)
+    assert read_plan(bundle / "models" / "plan.yaml")["training"]["iterations_per_epoch"] == 2
     assert before.keys() == after.keys()
     assert any(not torch.equal(before[key], after[key]) for key in before)
     assert all(bool(torch.isfinite(value).all()) for value in after.values())

@@ -5,7 +5,7 @@ import torch
 from monai.networks.nets import DynUNet
 
 from custom.errors import InputError
-from custom.networks import NativeScaleDynUNet, check_patch_size
+from custom.networks import NativeScaleDynUNet
 
 SMALL = {
     "spatial_dims": 3,
@@ -21,14 +21,12 @@ SMALL = {
 FIRST_FLAT = [[1, 3, 3], 3, 3, 3, 3, 3]
 BIG = {
     "kernel_size": FIRST_FLAT,
-    "decoder_kernel_size": FIRST_FLAT[:-1],
     "strides": [1, [1, 2, 2], 2, 2, 2, [1, 2, 2]],
     "filters": [32, 64, 128, 256, 512, 512],
     "convolutions": 3,
 }
 LITTLE = {
     "kernel_size": FIRST_FLAT[:5],
-    "decoder_kernel_size": FIRST_FLAT[:4],
     "strides": [1, [1, 2, 2], 2, 2, 2],
     "filters": [16, 32, 64, 128, 256],
 }
@@ -63,13 +61,11 @@ def test_scripts_in_eval(network):
     assert torch.equal(torch.jit.script(network)(image), network(image))
 
 
-@pytest.mark.parametrize(("patch", "fits"), [((8, 16, 24), True), ((12, 16, 24), True), ((8, 12, 24), False)])
-def test_patch_must_be_a_multiple_of_the_total_stride(patch, fits):
-    if fits:
-        check_patch_size(patch, SMALL["strides"])
-    else:
-        with pytest.raises(InputError, match=r"\[8, 12, 24\] does not fit the strides: pass multiples of \[4, 8, 8\]"):
-            check_patch_size(patch, SMALL["strides"])
+def test_its_size_multiple_is_the_product_of_the_strides(network):
+    assert network.size_multiple() == [4, 8, 8]
+    network(torch.rand(1, 1, 4 * 2, 8 * 3, 8))
+    with pytest.raises(RuntimeError):
+        network(torch.rand(1, 1, 8, 12, 24))
 
 
 def test_two_dimensions():
@@ -113,8 +109,7 @@ def counts_by_hand(convolutions):
 
 @pytest.mark.parametrize("convolutions", [2, 3, 4])
 def test_every_level_has_that_many_convolutions_with_the_kernels_asked_for(convolutions):
-    kernels = SMALL["kernel_size"][:-1]
-    network = NativeScaleDynUNet(**SMALL, convolutions=convolutions, decoder_kernel_size=kernels)
+    network = NativeScaleDynUNet(**SMALL, convolutions=convolutions)
     assert parameters_of(network) == counts_by_hand(convolutions)
 
 
@@ -132,10 +127,10 @@ def test_more_convolutions_keep_modes_scales_and_scripting():
     assert len(network.state_dict()) == len(list(network.parameters()))
 
 
-def test_two_convolutions_are_monais_network():
+def test_two_convolutions_and_its_decoder_kernels_are_monais_network():
     """The same seed gives MONAI's weights under MONAI's names, and MONAI's answer."""
     torch.manual_seed(0)
-    ours = NativeScaleDynUNet(**SMALL).eval()
+    ours = NativeScaleDynUNet(**SMALL, decoder_kernel_size=SMALL["kernel_size"][1:]).eval()
     torch.manual_seed(0)
     monais = DynUNet(**SMALL, upsample_kernel_size=SMALL["strides"][1:], trans_bias=True).eval()
     weights = {name: value for name, value in monais.state_dict().items() if not name.startswith("skip_layers")}

@@ -31,8 +31,8 @@ def test_bundles_called_otherwise_than_packages_have_importable_packages_of_thei
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("  _target_: custom.networks.DistanceDynUNet", "  _target_: spine.networks.DistanceDynUNet"),
-        ("  - $from custom.flags import is_on", "  - $from spine.flags import is_on"),
+        ("  _target_: custom.networks.DistanceHead", "  _target_: spine.networks.DistanceHead"),
+        ("  - $from custom.options import is_on", "  - $from spine.options import is_on"),
         ("  - $from custom import data", "  - $from spine import data"),
         ("  - $import custom\n  - $import os", "  - $import spine\n  - $import os"),
         ('"$import custom"', '"$import spine"'),

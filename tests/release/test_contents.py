@@ -38,7 +38,7 @@ def test_code_is_whole_and_nothing_in_it_names_another_package():
     code = code_contents("spine_1")
     modules = {file.relative_to(CODE).as_posix() for file in CODE.rglob("*.py")}
     kept = {path.removeprefix("spine_1/") for path in code if path.endswith(".py")}
-    assert kept == {path for path in modules if not path.startswith(("release/", "verify/"))}
+    assert kept == {path for path in modules if not path.startswith("release/")}
     for path, content in code.items():
         text = content.decode()
         assert not NAMES_THE_PROJECT.search(text), path

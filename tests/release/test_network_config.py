@@ -9,9 +9,10 @@ from custom.errors import InputError
 from custom.release.network_config import network_config
 
 
-def inference_of(root) -> ConfigParser:
+def inference_of(root, **options) -> ConfigParser:
     parser = ConfigParser()
     parser.read_config(str(root / "configs" / "inference.yaml"))
+    parser.update({"bundle_root": str(root), **options})
     return parser
 
 
@@ -31,7 +32,7 @@ def test_it_is_the_network_of_inference(project, name):
 def test_its_code_is_the_carried_package(project):
     root = project / "bundles" / "batseg_spine"
     config = json.loads(network_config(inference_of(root), root, "spine_1"))
-    assert config["network_def"]["_target_"] == "spine_1.networks.DistanceDynUNet"
+    assert config["network_def"]["_target_"] == "spine_1.networks.build_network"
 
 
 def test_a_network_that_cannot_be_resolved(project):

@@ -13,7 +13,7 @@ from custom.errors import InputError
 from custom.release import large_files, releasing
 from custom.release.releasing import release
 
-from ..bundle_copies import STATED, change_metadata, copy_bundle, fresh_weights
+from ..bundle_copies import STATED, change_metadata, copy_bundle, seeded_training
 from .web_server import served
 
 FLARE = "flare_pseudolabel"
@@ -71,7 +71,7 @@ def test_weights_too_large_for_the_archive_come_by_monais_own_command(copied, tm
     monkeypatch.setattr(releasing, "LARGE", 1_000_000)
     root, dist = copied(FLARE), tmp_path / "dist"
     change_metadata(root, eval_metrics=STATED, version="7.0.0", changelog={"7.0.0": "weights"})
-    model = fresh_weights([root / "configs" / "inference.yaml"], root / "models" / "model.pt")
+    model = seeded_training(root, root / "models", "small") / "model.pt"
     with pytest.raises(InputError, match=r"models/model\.pt is above 25 MB: pass --url"):
         release(FLARE, output=str(dist), source=str(root.parent))
     assert not dist.exists()
@@ -97,7 +97,7 @@ def test_a_second_version_has_code_of_its_own_name(project, tmp_path):
         release(output=str(tmp_path / "dist"), source=str(root.parent))
     packages = []
     for archive in sorted((tmp_path / "dist").glob("*.zip")):
-        packages += {name.split("/")[1] for name in zipfile.ZipFile(archive).namelist() if name.endswith("flags.py")}
+        packages += {name.split("/")[1] for name in zipfile.ZipFile(archive).namelist() if name.endswith("options.py")}
     assert packages == [f"{FLARE}_0_1_0", f"{FLARE}_0_2_0"]
 
 

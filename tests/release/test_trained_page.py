@@ -1,75 +1,68 @@
-"""The pages of a trained bundle are true of it, and pass the checks that the bundles' own pages pass."""
+"""The pages of a trained bundle are true of it, and it passes the checks that the project's bundles pass."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
 
-from custom.release.bytecode import forget_code
+from custom.release import release, trained_bundle
 from custom.release.contents import bundle_contents
-from custom.release.trained_bundle import trained_bundle
 from custom.release.trained_page import trained_pages
-from custom.release.weight_claims import weight_claims
-from custom.verify.bundle_folder import BundleFolder
-from custom.verify.configs import check_entries
-from custom.verify.documentation import check_commands, check_sections
-from custom.verify.weights import check_weights
 
-from ..bundle_copies import fresh_weights
+from ..bundle_copies import STATED, change_metadata, seeded_training
 
-TRAINED = [("batseg_spine", "hippocampus"), ("flare_pseudolabel", "big"), ("flare_pseudolabel", "phantoms")]
+TRAINING = {"epoch": 7, "fold": 0, "num_folds": 5}
 
 
-@pytest.fixture
-def served(copied, tmp_path):
-    """Makes a trained bundle of a bundle and an overlay, with weights of a seed."""
-
-    def make(name, *overlays):
-        root = copied(name)
-        configs = [root / "configs" / f"{config}.yaml" for config in ("inference", *overlays)]
-        model = fresh_weights(configs, tmp_path / "trained" / "model.pt")
-        model.with_name("training.json").write_text(json.dumps({"epoch": 7, "fold": 0, "num_folds": 5}))
-        model.with_name("intensity.json").write_text("{}")
-        own = tmp_path / "models" / "own"
-        own.parent.mkdir()
-        trained_bundle(str(root), str(own), ",".join(overlays), str(model))
-        return own
-
-    yield make
-    forget_code(tmp_path / "models" / "own", "own_0_1_0")
+def trained(project, folder, name, plan):
+    """A trained bundle of a bundle and one of its plans, with weights of a seed."""
+    root = project / "bundles" / name
+    training = seeded_training(root, folder / "training" / plan, plan, training=TRAINING)
+    trained_bundle(str(root), str(folder / "own" / f"own_{plan}"), str(training))
+    return folder / "own" / f"own_{plan}"
 
 
-@pytest.mark.parametrize(("name", "overlay"), TRAINED)
-def test_its_sections_and_commands_are_those_of_a_bundle(served, tmp_path, name, overlay):
-    own = served(name, overlay)
-    bundle = BundleFolder(own, tmp_path)
-    check_sections(bundle)
-    check_commands(bundle)
-    assert check_weights(bundle) == "", "weights that fit, and no page that denies them"
-    check_entries(bundle)
-    for foreign in ("configs/pipeline.yaml", overlay, "prepare_knight", "make demo"):
-        assert foreign not in (own / "docs" / "README.md").read_text(), foreign
+@pytest.mark.slow
+def test_trained_bundles_and_their_releases_pass_every_check_and_stay_as_they_are(project, tmp_path):
+    own = [
+        trained(project, tmp_path, "batseg_spine", "hippocampus"),
+        trained(project, tmp_path, "flare_pseudolabel", "phantoms"),
+    ]
+    for root in own:
+        change_metadata(root, eval_metrics=STATED)
+    release(output=str(tmp_path / "dist"), source=str(tmp_path / "own"), url="https://host/files")
+    shutil.unpack_archive(tmp_path / "dist" / "own_hippocampus_v0.1.0.zip", tmp_path / "unpacked")
+    unpacked = (tmp_path / "unpacked" / "own_hippocampus").rename(tmp_path / "unpacked" / "called otherwise")
+    roots = [*own, unpacked]
+    before = {file: file.read_bytes() for root in roots for file in root.rglob("*") if file.is_file()}
+    options = [f"--bundle={root}" for root in roots] + [f"--model_info={tmp_path / 'dist' / 'model_info.json'}"]
+    command = [sys.executable, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", "tests/bundle_checks", *options]
+    settings = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST")}
+    result = subprocess.run(command, cwd=project, env=settings, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout[-5000:]
+    assert "test_files.py" not in result.stdout.partition("short test summary")[2], "published versions were compared"
+    assert {file: file.read_bytes() for root in roots for file in root.rglob("*") if file.is_file()} == before
 
 
-def test_it_states_what_was_trained(served):
-    own = served("batseg_spine", "hippocampus")
+def test_it_states_what_was_trained(project, tmp_path):
+    own = trained(project, tmp_path, "batseg_spine", "hippocampus")
     page = (own / "docs" / "README.md").read_text()
     for fact in (
         "| 1 | anterior |\n| 2 | posterior |\n",
-        "patches of 40 x 56 x 40 voxels at 1 x 1 x 1 mm",
+        "Batches of 9 patches of 40 x 56 x 40 voxels at 1 x 1 x 1 mm",
         "The weights are those of `epoch` 7, `fold` 0, `num_folds` 5",
         "a training of the bundle `batseg_spine`, version 0.1.0",
-        "python -m own_0_1_0 export",
+        "python -m own_hippocampus_0_1_0 export",
     ):
         assert fact in page, fact
-    assert "$" not in page
-    beside = (own / "models" / "README.md").read_text()
-    assert "`intensity.json` and `training.json` belong to them." in beside
+    for foreign in ("configs/pipeline.yaml", "baseline", "prepare_knight", "make demo", "$"):
+        assert foreign not in page, foreign
+    assert "`plan.yaml` belongs to them." in (own / "models" / "README.md").read_text()
     licence = (own / "docs" / "data_license.txt").read_text()
     assert "Hippocampus: CC BY-SA 4.0" in licence and "demo" not in licence
-    assert weight_claims(bundle_contents(own, "own_0_1_0")) == []
 
 
 def test_scores_are_shown_where_the_metadata_state_them(project):
@@ -77,22 +70,8 @@ def test_scores_are_shown_where_the_metadata_state_them(project):
     files = bundle_contents(root, "code")
     metadata = json.loads(files["configs/metadata.json"]) | {"eval_metrics": {"origin": "somewhere", "mean_dice": 0.8}}
     files["configs/metadata.json"] = json.dumps(metadata).encode()
-    train = {"epochs": 2, "iterations_per_epoch": 3, "batch_size": "@epochs", "learning_rate": 0.1}
-    pages = trained_pages(files, train | {"patch_size": [8, 16, 8], "spacing": [1.5, 1, 1]}, "one", "code")
-    page = pages["docs/README.md"].decode()
+    plan = {"patch_size": [8, 16, 8], "spacing": [1.5, 1, 1], "batch_size": 2, "training": {}}
+    page = trained_pages(files, plan, "one", "code")["docs/README.md"].decode()
     assert "- origin: somewhere\n- mean_dice: 0.8\n" in page
-    assert "2 epochs of 3 steps, batch 2, learning rate 0.1, patches of 8 x 16 x 8 voxels at 1.5 x 1 x 1 mm" in page
+    assert "Batches of 2 patches of 8 x 16 x 8 voxels at 1.5 x 1 x 1 mm" in page
     assert "The weights are those" not in page
-
-
-@pytest.mark.slow
-def test_a_trained_flare_bundle_passes_every_check_and_nothing_is_written_into_it(served):
-    own = served("flare_pseudolabel")
-    before = {file: file.read_bytes() for file in own.rglob("*") if file.is_file()}
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    command = [sys.executable, "-m", "custom", "verify", "--bundle", str(own)]
-    result = subprocess.run(command, env=kept, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr[-3000:]
-    assert "own: documented commands run: ok\n" in result.stderr
-    assert "own: weights: ok\n" in result.stderr
-    assert {file: file.read_bytes() for file in own.rglob("*") if file.is_file()} == before

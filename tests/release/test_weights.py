@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from custom.errors import InputError
+from custom.release.metadata import read_metadata
 from custom.release.weights import parse_weights, weights_contents
 
-from ..bundle_copies import STATED, fresh_weights
+from ..bundle_copies import STATED, seeded_training
 from .test_network_config import inference_of
 
 FLARE = "flare_pseudolabel"
@@ -40,23 +41,35 @@ def test_weights_without_score_or_origin_are_refused_in_one_line(project, tmp_pa
     assert "\n" not in str(error.value)
 
 
-def test_weights_and_what_inference_reads_beside_them(copied, tmp_path):
+def carried(root, model, **metadata):
+    inference = inference_of(root, checkpoint=str(model))
+    return weights_contents(model, root, {**read_metadata(root), "eval_metrics": STATED, **metadata}, inference)
+
+
+def test_weights_are_carried_with_their_plan(copied, tmp_path):
+    """Of any network that was trained for the bundle's classes."""
     root = copied(FLARE)
-    file = fresh_weights([root / "configs" / "inference.yaml"], tmp_path / "trained" / "model.pt")
-    assert list(weights_contents(file, root, {"eval_metrics": STATED}, inference_of(root))) == ["models/model.pt"]
-    (file.parent / "intensity.json").write_text("{}")
-    (file.parent / "model_best.pt").touch()
-    found = weights_contents(file, root, {"eval_metrics": STATED}, inference_of(root))
-    assert found == {"models/model.pt": file.read_bytes(), "models/intensity.json": b"{}"}
+    folder = seeded_training(root, tmp_path / "trained", "phantoms")
+    (folder / "model_best.pt").touch()
+    files = {f"models/{name}": (folder / name).read_bytes() for name in ("model.pt", "plan.yaml")}
+    assert carried(root, folder / "model.pt") == files
     assert weights_contents(None, root, {}, inference_of(root)) == {}
 
 
-def test_weights_of_another_network_and_what_is_none(project, tmp_path):
-    root, file = project / "bundles" / FLARE, tmp_path / "model.pt"
-    torch.save({"first": torch.zeros(1)}, file)
-    for said in ("does not fit the network", "cannot be read as weights"):
-        with pytest.raises(
-            InputError, match=rf"{said}.*: a training with overlays .* is released as a bundle of its own"
-        ):
-            weights_contents(file, root, {"eval_metrics": STATED}, inference_of(root))
-        file.write_bytes(b"no weights")
+def test_weights_of_another_training_and_what_is_none(copied, tmp_path):
+    root = copied(FLARE)
+    model = seeded_training(root, tmp_path / "trained", "phantoms") / "model.pt"
+
+    def refused(said):
+        with pytest.raises(InputError, match=said) as error:
+            carried(root, model)
+        assert "\n" not in str(error.value)
+
+    torch.save({"first": torch.zeros(1)}, model)
+    refused(r"does not fit the network.*: its plan\.yaml is of another training")
+    model.write_bytes(b"no weights")
+    refused(r"cannot be read as weights.*: its plan\.yaml is of another training")
+    seeded_training(root, model.parent, "hippocampus")
+    refused(r"model\.pt is for anterior, posterior, but .*states liver, .*: make a bundle of its own")
+    model.with_name("plan.yaml").unlink()
+    refused(r"plan\.yaml is missing")

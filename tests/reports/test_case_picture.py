@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import matplotlib.colors
 import matplotlib.image
 import numpy as np
@@ -9,13 +11,13 @@ import pytest
 
 from custom.errors import InputError
 from custom.reports.case_picture import (
-    class_colour,
     draw_cases,
     region_of_interest,
     slice_case,
     slice_with_most_foreground,
     slicing_axis,
 )
+from custom.reports.drawing import class_colour
 
 
 def read_picture(path):
@@ -131,7 +133,7 @@ def test_there_is_no_region_without_foreground_or_where_it_is_most_of_the_view()
 
 
 def test_the_picture_shows_each_class_in_its_colour(tmp_path):
-    draw_cases([case(caption="best")], tmp_path / "new" / "cases.png", ["benign", "cancer"], "a title")
+    draw_cases([replace(case(), caption="best")], tmp_path / "new" / "cases.png", ["benign", "cancer"], "a title")
     picture = read_picture(tmp_path / "new" / "cases.png")
     assert picture[..., :3].std() > 0.1
     assert has_colour(picture, class_colour(1))

@@ -1,4 +1,3 @@
-import csv
 import math
 
 import numpy as np
@@ -11,7 +10,6 @@ from custom.reports.metric_table import (
     majority_class_dice,
     per_case_rows,
     summary,
-    write_csv,
 )
 
 NAN = float("nan")
@@ -189,15 +187,3 @@ def test_table_without_baselines_has_no_second_part():
         "cord                 1  0.400   0.400",
         "mean of classes      1  0.400   0.400",
     ]
-
-
-def test_csv_reads_back_and_replaces_what_was_there(tmp_path):
-    path = tmp_path / "new" / "cases.csv"
-    write_csv(path, [{"case": "old", "dice": 1}])
-    write_csv(path, [{"case": 'with "quotes", commas', "dice": 0.25}, {"case": "ü", "dice": None}])
-    with path.open(encoding="utf-8", newline="") as file:
-        assert list(csv.DictReader(file)) == [
-            {"case": 'with "quotes", commas', "dice": "0.25"},
-            {"case": "ü", "dice": ""},
-        ]
-    assert [entry.name for entry in path.parent.iterdir()] == ["cases.csv"]

@@ -6,9 +6,10 @@ import matplotlib.colors
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
-from custom.reports import pipeline_picture
-from custom.reports.pipeline_picture import draw_pipeline
+from custom.reports.pipeline_picture import ANNOTATED, CONTROL_COLOURS, FILLED, FILLED_BEFORE, draw_pipeline
 
 from .stage_chain import CONTROLS, fill, records
 
@@ -30,7 +31,7 @@ def test_the_picture_grows_with_stages_and_groups_of_scores(tmp_path):
 
 
 def test_bars_show_annotated_and_filled_cases(tmp_path):
-    colours = (pipeline_picture._ANNOTATED, pipeline_picture._FILLED_BEFORE, pipeline_picture._FILLED)
+    colours = (ANNOTATED, FILLED_BEFORE, FILLED)
     bare = [{"stage": "one", "cases": {"a": 10}}]
     annotated_only, filled = bare, [{**bare[0], "fill": [fill("a", "zero", 10)]}]
     before, after = (
@@ -43,19 +44,20 @@ def test_bars_show_annotated_and_filled_cases(tmp_path):
 
 def test_controls_are_lines_with_their_names(tmp_path, monkeypatch):
     names = []
-    original = pipeline_picture.Axes.annotate
-    monkeypatch.setattr(
-        pipeline_picture.Axes,
-        "annotate",
-        lambda self, text, *a, **k: names.append(text) or original(self, text, *a, **k),
-    )
-    colour = pipeline_picture._CONTROL_COLOURS[0]
-    assert count_colour(read_picture(tmp_path, records()), colour) == 0
+    original = Figure.savefig
+
+    def savefig(self, *args, **kwargs):
+        names.extend(text.get_text() for text in self.findobj(Text))
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
+    assert count_colour(read_picture(tmp_path, records()), CONTROL_COLOURS[0]) == 0
     names.clear()
-    assert count_colour(read_picture(tmp_path, [*records(), *CONTROLS]), colour) > 1000
+    assert count_colour(read_picture(tmp_path, [*records(), *CONTROLS]), CONTROL_COLOURS[0]) > 1000
     assert names.count("annotations alone 0.600") == 1
     assert names.count("annotations alone 0.100") == 1
     assert "-0.050" in names
+    assert "fills b" in names
 
 
 @pytest.mark.parametrize(
@@ -82,7 +84,7 @@ def test_an_interrupted_picture_leaves_the_former_one(tmp_path, monkeypatch):
         file.write_bytes(b"half")
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(pipeline_picture.Figure, "savefig", full_disk)
+    monkeypatch.setattr(Figure, "savefig", full_disk)
     with pytest.raises(OSError, match="No space"):
         draw_pipeline(tmp_path / "p.png", records()[:1])
     assert (tmp_path / "p.png").read_bytes() == before

@@ -41,15 +41,15 @@ def test_the_report_of_a_run_that_has_not_begun(tmp_path):
     text = report(tmp_path, [])
     assert "Nothing has been validated yet." in text
     assert "No stage has begun." in text
-    assert "No case was set aside." in text
+    assert "No case was excluded." in text
 
 
-def test_a_long_list_of_set_aside_cases_is_cut_and_counted(tmp_path):
-    text = report(tmp_path, [], set_aside={f"case_{i:04d}": "torn" for i in range(250)})
+def test_a_long_list_of_excluded_cases_is_cut_and_counted(tmp_path):
+    text = report(tmp_path, [], excluded={f"case_{i:04d}": "torn" for i in range(250)})
     assert "case_0199" in text
     assert "case_0200" not in text
     assert "and 50 more." in text
-    assert "Set aside: 250" in text
+    assert "Excluded: 250" in text
 
 
 def test_a_picture_in_another_folder_is_named_by_its_way(tmp_path):

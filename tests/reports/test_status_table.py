@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from custom.reports.status_table import status_table
+from custom.reports.status_table import run_table, status_table
 
 from .stage_chain import CONTROLS, records
 
@@ -38,3 +38,20 @@ def test_controls_come_last_in_the_table_and_gain_nothing():
     assert last[0] == "annotations alone"
     assert last[-6:] == ["0.600/0.900", "-", "0.100", "-", "-", "-"]
     assert "+0.1" not in status_table(chain)
+
+
+def test_runs_what_they_follow_from_and_their_scores():
+    score = {"liver": {"dice": 0.5}, "spleen": {"dice": 0.25, "nsd": 0.75}}
+    records = [
+        {"run": "train", "state": "done", "needs": [], "finished": "2026-01-01", "scores": {}},
+        {"run": "score", "state": "running", "needs": ["train", "split"], "scores": score},
+        {"run": "export", "state": "not begun"},
+    ]
+    titles, _, *lines = run_table(records).splitlines()
+    assert titles.split("  ")[0] == "run"
+    assert titles.endswith("liver DSC/NSD  spleen DSC/NSD")
+    assert [line.split() for line in lines] == [
+        ["train", "done", "-", "2026-01-01", "-", "-"],
+        ["score", "running", "train,", "split", "-", "0.500", "0.250/0.750"],
+        ["export", "not", "begun", "-", "-", "-", "-"],
+    ]

@@ -7,8 +7,14 @@ import numpy as np
 import pytest
 
 from custom.errors import InputError
-from custom.reports import training_curves
-from custom.reports.training_curves import draw_training_curves, metric_family, read_training_log
+from custom.reports.training_curves import (
+    draw_training_curves,
+    mean_over_classes,
+    metric_family,
+    panels_of,
+    read_training_log,
+    running_mean,
+)
 
 HEADER = "epoch,iterations,seconds,learning_rate,loss"
 
@@ -44,7 +50,7 @@ def test_a_thousand_epochs_with_rare_validation_give_a_picture(tmp_path):
 def test_a_panel_is_drawn_for_what_the_log_holds_and_only_for_that(tmp_path):
     header = HEADER + ",loss/dice,gradient_norm/dice,validation/mean_dice,validation/dice/a,validation/hd95_mm,other"
     log = write(tmp_path / "log.csv", header, "1,2,3,0.01,1,0.5,,0.4,0.3,80,9", "2,4,3,0.01,1,0.5,,,,,9")
-    panels = dict(training_curves._panels(read_training_log(log)))
+    panels = dict(panels_of(read_training_log(log)))
     assert panels == {
         "loss": ["loss", "loss/dice"],
         "dice": ["validation/mean_dice", "validation/dice/a"],
@@ -69,13 +75,13 @@ def test_one_metric_has_one_panel_whichever_way_it_is_averaged(column, family):
 
 def test_the_mean_over_classes_leaves_out_what_has_no_value():
     nan = np.nan
-    mean = training_curves._mean_over_classes([np.array([0.2, nan, nan]), np.array([0.6, 0.5, nan])])
+    mean = mean_over_classes([np.array([0.2, nan, nan]), np.array([0.6, 0.5, nan])])
     np.testing.assert_allclose(mean, [0.4, 0.5, nan])
 
 
 def test_the_running_mean_is_that_of_the_neighbours():
     values = np.array([1.0, 5.0, 3.0, 7.0, 9.0])
-    np.testing.assert_allclose(training_curves._running_mean(values, 3), [3, 3, 5, 19 / 3, 8])
+    np.testing.assert_allclose(running_mean(values, 3), [3, 3, 5, 19 / 3, 8])
 
 
 def test_diverged_and_empty_values_leave_gaps(tmp_path):

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from custom.errors import InputError, find_input_error
-from custom.workflows.bundle_run import run_config
+from custom.io.checksums import sha256
+from custom.workflows.bundle_run import config_checksums, known_settings, refuse_unknown_settings, run_config
 
 alive: weakref.WeakSet = weakref.WeakSet()
 loaders: list = []
@@ -51,7 +52,7 @@ def bundle(tmp_path):
     return tmp_path
 
 
-def tell_loader(loader) -> None:
+def run_loader(loader) -> None:
     """Run an epoch, and keep the process that loaded it for the test."""
     assert list(loader) == [0, 1]
     loaders.extend(loader._iterator._workers)
@@ -69,6 +70,23 @@ def test_configs_lie_over_one_another_and_overrides_over_all(bundle):
 def test_one_config_alone(bundle):
     run_config(bundle, ["train"], {})
     assert values(bundle) == [1000, 16, 5]
+
+
+def test_what_is_known_of_configs_before_they_run(bundle):
+    found = config_checksums(bundle, ["train", "small"])
+    assert found == {name: sha256(bundle / "configs" / f"{name}.yaml") for name in ("train", "small")}
+    known = known_settings(bundle, ("train", "small"))
+    assert {"epochs", "network", "run"} <= known
+    refuse_unknown_settings("stage 1", {"network#depth": 3, "epochs": 1}, known)
+    with pytest.raises(InputError, match="stage 1: no config has a setting 'netwrok#depth'; correct its name"):
+        refuse_unknown_settings("stage 1", {"netwrok#depth": 3}, known)
+
+
+def test_a_config_that_is_not_there(bundle):
+    for read in (config_checksums, known_settings):
+        with pytest.raises(InputError) as error:
+            read(bundle, ("smal",))
+        assert str(error.value) == f"{bundle}/configs/smal.yaml: no such config; correct its name"
 
 
 def test_the_group_of_processes_that_finalize_would_leave_stays(bundle):
@@ -103,6 +121,6 @@ def test_persistent_loading_processes_end_by_themselves(bundle):
     }
     loaders.clear()
     run_config(
-        bundle, ["train"], {"train": {"dataloader": loader}, "run": ["$here.tell_loader(@train#dataloader)"], "held": 0}
+        bundle, ["train"], {"train": {"dataloader": loader}, "run": ["$here.run_loader(@train#dataloader)"], "held": 0}
     )
     assert [process.exitcode for process in loaders] == [0]

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from custom.errors import InputError
-from custom.workflows.disk_trouble import REMEDY, disk_trouble, telling_disk_trouble
+from custom.workflows.disk_trouble import REMEDY, disk_trouble, reporting_disk_trouble
 
 FULL = OSError(errno.ENOSPC, "No space left on device", "/work/stages/a/models/model.pt")
 
@@ -108,16 +108,16 @@ def test_a_cause_raised_again_in_what_it_caused():
 
 
 def test_a_user_reads_one_line():
-    with pytest.raises(InputError) as error, telling_disk_trouble():
+    with pytest.raises(InputError) as error, reporting_disk_trouble():
         from_cause()
     assert str(error.value) == f"{FULL.filename} cannot be written (No space left on device): {REMEDY}"
     assert isinstance(error.value.__cause__, RuntimeError)
 
 
 def test_what_is_said_already_and_other_errors_pass():
-    with pytest.raises(KeyError, match="x"), telling_disk_trouble():
+    with pytest.raises(KeyError, match="x"), reporting_disk_trouble():
         raise KeyError("x")
     said = InputError("checksums.json cannot be written (No space left on device)")
-    with pytest.raises(InputError) as error, telling_disk_trouble():
+    with pytest.raises(InputError) as error, reporting_disk_trouble():
         raise said from FULL
     assert error.value is said

@@ -15,15 +15,17 @@ from custom.cohort.manifest import read_cohort
 from custom.cohort.merge_pseudo_label import merge_pseudo_label
 from custom.errors import find_input_error, input_error_message
 from custom.io.checksums import sha256
+from custom.plans import write_plan
 from custom.workflows.run_lock import run_lock
 
-from ..bundles.conftest import AFFINE, SHAPE
+from ..small_bundle import AFFINE, SHAPE
 from .tiny_cohort import (
     ANNOTATED,
     BRIGHT,
     CASES,
     CLASSES,
     LESION,
+    PLAN,
     RECIPE,
     STAGES,
     TRAINING,
@@ -37,7 +39,7 @@ pytestmark = pytest.mark.xdist_group("pipeline")
 
 FILLED = {"2_lesions": "dataset2", "3_both": "dataset1", "4_partial": "dataset3", "5_small": "dataset4"}
 SHORT = RECIPE[:2]
-WRITTEN_ANYWAY = ("lock", "report.md", "report.png")
+WRITTEN_ANYWAY = ("lock", "lock.json", "report.md", "report.png")
 IGNORED = 255
 
 
@@ -124,7 +126,7 @@ def test_every_stage_is_done_and_recorded(finished):
             assert fill["cases"] == CASES[fill["group"]]
         assert not (finished.stage(name) / "cache").exists(), "prepared cases are deleted"
         assert len(list((finished.stage(name) / "output" / "tensorboard").iterdir())) == 1, "curves of its own"
-    assert not (finished.work / "set_aside.json").exists()
+    assert not (finished.work / "excluded.json").exists()
     report = (finished.work / "report.md").read_text()
     assert all(name in report for name in STAGES)
     assert (finished.work / "report.png").stat().st_size > 10_000
@@ -239,7 +241,7 @@ def test_second_run_in_one_folder_is_refused(copy):
 # ---- bad cases -------------------------------------------------------------------------------------------------------
 
 
-def test_bad_cases_are_set_aside_and_the_rest_goes_on(fresh):
+def test_bad_cases_are_excluded_and_the_rest_goes_on(fresh):
     pipeline = fresh()
     images, labels = (pipeline.manifest.parent / kind for kind in ("images", "labels"))
     whole = (images / "case_00.nii.gz").read_bytes()
@@ -248,32 +250,32 @@ def test_bad_cases_are_set_aside_and_the_rest_goes_on(fresh):
     save(labels / "held_00.nii.gz", voxels(labels / "held_00.nii.gz") * 3)  # classes 6 and 9
     (images / "case_08.nii.gz").write_bytes(b"no scan")
     pipeline.run()
-    aside = content(pipeline.work / "set_aside.json")
-    assert set(aside) == {"case_00", "case_03", "held_00", "case_08"}
-    assert "case_00.nii.gz: cannot be read" in aside["case_00"]
-    assert "12 x 14 x 15" in aside["case_03"]
+    excluded = content(pipeline.work / "excluded.json")
+    assert set(excluded) == {"case_00", "case_03", "held_00", "case_08"}
+    assert "case_00.nii.gz: cannot be read" in excluded["case_00"]
+    assert "12 x 14 x 15" in excluded["case_03"]
     first, second = (record(pipeline, name) for name in STAGES[:2])
     assert (first["state"], first["cases"], first["labelled_cases"]) == ("done", {"dataset1": 2}, 2)
     assert (second["state"], second["cases"], second["fill"][0]["cases"]) == ("done", {"dataset2": 2}, 2)
     assert first["scores"]["organs"]["cases"] == 1
     assert not (pipeline.stage("2_lesions") / "labels" / "case_03.nii.gz").exists()
     report = (pipeline.work / "report.md").read_text()
-    assert all(name in report for name in aside)
+    assert all(name in report for name in excluded)
 
     before = states(pipeline)
     pipeline.run()
     assert states(pipeline) == before, "the bad cases are not tried again"
 
-    # repaired: a stage that went without the case is not done silently anew; a case no stage has met comes back
+    # repaired: a stage that went without the case is not silently done again; a case no stage has met comes back
     save(images / "case_08.nii.gz", np.random.RandomState(8).normal(size=SHAPE).astype(np.float32))
     pipeline.run()
-    assert set(content(pipeline.work / "set_aside.json")) == {"case_00", "case_03", "held_00"}
+    assert set(content(pipeline.work / "excluded.json")) == {"case_00", "case_03", "held_00"}
     (images / "case_00.nii.gz").write_bytes(whole)
     line = message(pipeline)
     assert "stage 1_organs was begun with other settings or data: cases case_00 image" in line
     assert "redo 1_organs, 2_lesions" in line
     pipeline.run(on_change="redo")
-    assert set(content(pipeline.work / "set_aside.json")) == {"case_03", "held_00"}
+    assert set(content(pipeline.work / "excluded.json")) == {"case_03", "held_00"}
     assert record(pipeline, "1_organs")["cases"] == {"dataset1": 3}
 
 
@@ -286,15 +288,15 @@ def unchecked(monkeypatch):
 PSEUDO = [RECIPE[0], {"name": "2_all", "fill": {"dataset4": "1_organs"}, "train": ["dataset1", "dataset4"]}]
 
 
-def test_scan_on_which_inference_fails_is_set_aside(fresh, unchecked):
+def test_scan_on_which_inference_fails_is_excluded(fresh, unchecked):
     pipeline = fresh({"dataset1": 2, "dataset4": 4}, recipe=PSEUDO)
     for name in ("case_03", "case_05"):
         file = pipeline.manifest.parent / "images" / f"{name}.nii.gz"
         file.write_bytes(file.read_bytes()[:-200])
     pipeline.run()
-    aside = content(pipeline.work / "set_aside.json")
-    assert list(aside) == ["case_03", "case_05"]
-    assert "images/case_03.nii.gz" in aside["case_03"]
+    excluded = content(pipeline.work / "excluded.json")
+    assert list(excluded) == ["case_03", "case_05"]
+    assert "images/case_03.nii.gz" in excluded["case_03"]
     labelled = {file.name for file in (pipeline.stage("2_all") / "labels").glob("*.nii.gz")}
     assert labelled == {"case_02.nii.gz", "case_04.nii.gz"}
     assert record(pipeline, "2_all")["cases"] == {"dataset1": 2, "dataset4": 2}
@@ -407,8 +409,8 @@ def test_redo_does_the_changed_stage_and_its_followers_only(copy):
     copy.run()
 
 
-def test_machine_and_pictures_are_no_change(copy):
-    copy.write_overlay(machine={"num_workers": 0, "amp": True, "cpu_bfloat16": False}, window=None)
+def test_runtime_and_pictures_are_no_change(copy):
+    copy.write_overlay(runtime={"num_workers": 0, "amp": True, "cpu_bfloat16": False}, window=None)
     before = states(copy)
     copy.run()
     assert {name for name, state in states(copy).items() if before.get(name) != state} <= {
@@ -431,6 +433,8 @@ def test_stage_taken_out_and_put_back_does_not_follow_a_stranger(copy):
 def test_own_recipe(copy):
     """A stage dropped, one added, one on other terms; those that are as before are kept."""
     before = states(copy)
+    smaller = copy.work.with_name("smaller_plan.yaml")
+    write_plan(smaller, {**PLAN, "network": {**PLAN["network"], "filters": [4, 8, 12]}})
     recipe = [
         RECIPE[0],
         RECIPE[1],
@@ -439,7 +443,7 @@ def test_own_recipe(copy):
             "name": "small",
             "fill": {"dataset1": "rest"},
             "train": ["dataset1", "dataset2"],
-            "settings": {"filters": [4, 8, 12], "epochs": 1},
+            "settings": {"plan": str(smaller), "epochs": 1},
         },
         {"name": "alone", "train": ["dataset1"], "labels": "annotated", "control": True},
     ]
@@ -604,5 +608,5 @@ def test_full_disk_blames_no_case(finished, second_stage, monkeypatch):
         assert "free space or pass another --work_dir" in line, name
     full.clear()
     second_stage.run()
-    assert not (second_stage.work / "set_aside.json").exists()
+    assert not (second_stage.work / "excluded.json").exists()
     assert same_weights(weights(second_stage, "2_lesions"), weights(finished, "2_lesions"))

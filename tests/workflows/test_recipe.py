@@ -7,7 +7,7 @@ import yaml
 
 from custom.cohort.manifest import FLARE_CLASSES, Cohort, CohortCase, default_group_rules, group_cases
 from custom.errors import InputError
-from custom.workflows.recipe import TrainingCase, describe_plan, parse_recipe, plan_stages, select_stages
+from custom.workflows.recipe import TrainingCase, describe_plan, parse_recipe, plan_stages
 
 ORGANS, ALL = tuple(range(1, 14)), tuple(range(1, 15))
 DATASET2 = (1, 2, 3, 4, 13, 14)
@@ -91,23 +91,23 @@ def test_the_papers_stages_fill_and_train_as_its_figure_says(plan, paper):
     assert filled(fifth) == [("dataset4", "4_partial", ALL, names["dataset4"])]
     assert trained(fifth) == in_fourth | dict.fromkeys(names["dataset4"], ("5_small", ALL))
     assert [one.classes for one in stages.values()] == [ORGANS, ALL, ALL, ALL, ALL]
-    assert [one.stage.overlays for one in stages.values()] == [("big",)] * 4 + [()]
+    assert [one.stage.settings for one in stages.values()] == [{"plan": "big"}] * 4 + [{}]
 
 
 def test_the_papers_plan_in_lines(plan, paper, cohort):
     assert describe_plan(list(plan(*paper).values()), cohort) == [
-        "1. 1_organs: big",
+        "1. 1_organs: plan big",
         "   train on 2 cases of dataset1; learns 13 of 14 classes",
-        "2. 2_tumours: big",
+        "2. 2_tumours: plan big",
         "   label 3 cases of dataset2 with the model of 1_organs (13 classes)",
         "   train on 3 cases of dataset2; learns 14 of 14 classes",
-        "3. 3_both: big",
+        "3. 3_both: plan big",
         "   label 2 cases of dataset1 with the model of 2_tumours (14 classes)",
         "   train on 5 cases of dataset1, dataset2; learns 14 of 14 classes",
-        "4. 4_partial: big",
+        "4. 4_partial: plan big",
         "   label 2 cases of dataset3 with the model of 3_both (14 classes)",
         "   train on 7 cases of dataset1, dataset2, dataset3; learns 14 of 14 classes",
-        "5. 5_small: train.yaml's network",
+        "5. 5_small: the common plan",
         "   label 2 cases of dataset4 with the model of 4_partial (14 classes)",
         "   train on 9 cases of dataset1, dataset2, dataset3, dataset4; learns 14 of 14 classes",
     ]
@@ -130,7 +130,7 @@ def test_the_hippocampus_recipe(project, plan):
     assert trained(stages["missing_as_background"]) == {"a": (None, (1,)), "p": (None, (2,))}
     lines = describe_plan(list(stages.values()), parts)
     assert "   label 1 cases of posterior with the model of 1_anterior (anterior)" in lines
-    assert "5. anterior_alone (control): train.yaml's network" in lines
+    assert "5. anterior_alone (control): the common plan" in lines
     assert lines[-1] == "   train on 2 cases of anterior, posterior; learns 2 of 2 classes (annotated labels only)"
 
 
@@ -204,7 +204,7 @@ def test_options_of_a_stage_and_their_defaults(plan):
     )
     assert (other.settings, other.inference, other.control) == ({"epochs": 3}, {"mirrored": True}, True)
     assert describe_plan([stages["all_options"]], make_cohort()) == [
-        "1. all_options (control): big, phantoms",
+        "1. all_options (control): the common plan",
         "   train on 4 cases of dataset1, dataset3; learns 14 of 14 classes (annotated labels only; "
         "no gradient for unannotated classes; voxels below 0.7 ignored)",
     ]
@@ -295,53 +295,6 @@ def test_a_stage_without_labels_to_train_on(plan, groups, stage, message):
     with pytest.raises(InputError) as error:
         plan({"name": "a", "train": ["dataset1"]}, {"name": "b", **stage}, of={**groups, "empty": []})
     assert str(error.value).startswith(message)
-
-
-@pytest.mark.parametrize(
-    ("stages", "until", "expected"),
-    [
-        ("all", "", [1, 2, 3, 4, 5]),
-        ("all", None, [1, 2, 3, 4, 5]),
-        ("2_tumours", "", [2]),
-        (3, "", [3]),
-        ("3", "", [3]),
-        ("5, 1_organs", "", [1, 5]),
-        ([4, "2_tumours"], "", [2, 4]),
-        ((1, 2), "", [1, 2]),
-        ("all", 3, [1, 2, 3]),
-        ("all", "2_tumours", [1, 2]),
-        ([1, 4], "3", [1]),
-    ],
-)
-def test_stages_are_chosen_by_name_number_list_and_end(plan, paper, stages, until, expected):
-    planned = list(plan(*paper).values())
-    assert select_stages(planned, stages, until) == [planned[number - 1] for number in expected]
-
-
-def test_a_name_comes_before_a_number(plan):
-    planned = list(plan({"name": "2", "train": ["dataset1"]}, {"name": "x", "train": ["dataset2"]}).values())
-    assert [one.stage.name for one in select_stages(planned, 2)] == ["2"]
-
-
-@pytest.mark.parametrize(
-    ("stages", "until", "message"),
-    [
-        (
-            "tumours",
-            "",
-            "'tumours' is no stage: pass one of 1_organs, 2_tumours, 3_both, 4_partial, 5_small, or a number",
-        ),
-        (6, "", "'6' is no stage"),
-        ("all", 0, "'0' is no stage"),
-        ([1, "-1"], "", "'-1' is no stage"),
-        ("all", "last", "'last' is no stage"),
-        (4, 2, "no stage of 4 is left until 2; pass other --stages or --until"),
-    ],
-)
-def test_stages_that_cannot_be_chosen(plan, paper, stages, until, message):
-    with pytest.raises(InputError) as error:
-        select_stages(list(plan(*paper).values()), stages, until)
-    assert message in str(error.value)
 
 
 def test_a_case_keeps_what_was_annotated_in_it(plan, groups):

@@ -14,23 +14,28 @@ from custom.cohort.manifest import Cohort, CohortCase
 from custom.errors import InputError
 from custom.io.atomic_write import write_json
 from custom.io.checksums import sha256
+from custom.plans import write_plan
 from custom.workflows import stage_run
+from custom.workflows.chain import Chain
 from custom.workflows.recipe import parse_recipe, plan_stages
-from custom.workflows.stage_run import PipelineSettings, StageRun, model_stages, scores_of, training_seconds
+from custom.workflows.stage_run import PipelineSettings, StageRun, model_stages
 from custom.workflows.work_folder import WorkFolder
 
+from .tiny_cohort import PLAN as TINY_PLAN
+
 RECIPE = (
-    {"name": "1_liver", "train": ["liver"], "settings": {"spacing": [2, 1, 1]}, "overlays": ["big"]},
+    {"name": "1_liver", "train": ["liver"], "settings": {"learning_rate": 0.1}, "overlays": ["long"]},
     {"name": "2_both", "train": ["liver", "bare"], "fill": {"bare": "1_liver"}, "inference": {"windows": "efficient"}},
     {"name": "3_again", "train": ["bare"], "unannotated": "no_gradient"},
     {"name": "alone", "train": ["liver"], "labels": "annotated", "control": True},
 )
+PLAN = {**TINY_PLAN, "classes": ["liver"]}
 SETTINGS = PipelineSettings(
     bundle_root=Path("/bundle"),
-    overlays=("phantoms",),
-    training={"epochs": 2, "spacing": [4, 2, 2], "filters": [8, 16]},
+    overlays=("few_steps",),
+    training={"epochs": 2, "learning_rate": 0.5},
     inference={"windows": "all"},
-    machine={"num_workers": 0},
+    runtime={"num_workers": 0},
     keep_cache=False,
     window=(-3, 5),
 )
@@ -64,7 +69,7 @@ class Bundle:
         for entry in json.loads(list_file.read_text()):
             if entry["image"] in self.bad_scans:
                 raise ValueError("torn")
-            name = overrides["label_formatter"]({"filename_or_obj": entry["image"]})["subject"]
+            name = entry["output_name"]
             label = np.zeros((4, 4, 4), np.uint8)
             label[0] = 1
             save(Path(overrides["output_dir"]) / name, label)
@@ -74,7 +79,7 @@ class Bundle:
     def train(self, overrides: dict) -> None:
         models, output = Path(overrides["ckpt_dir"]), Path(overrides["output_dir"])
         write_json(models / "model.pt", overrides["run_name"])
-        write_json(models / "training.json", {"epoch": overrides["epochs"]})
+        write_plan(models / "plan.yaml", {**PLAN, "training": {"epoch": overrides["epochs"]}})
         write_json(Path(overrides["cache_dir"]) / "0.npy", 0)
         output.mkdir(parents=True, exist_ok=True)
         (output / "log.csv").write_text("epoch,seconds,loss\n1,1.25,0.5\n2,2.5,0.4\n")
@@ -86,9 +91,13 @@ class Bundle:
         return [f"{names[0]} {overrides['run_name']}" for names, overrides in self.runs]
 
 
+class Stages(Chain):
+    noun, option = "stage", "--stages"
+
+
 @pytest.fixture
 def pipeline(tmp_path, monkeypatch):
-    """Runs stages by name, each anew from what is on the disk."""
+    """Runs stages by name, each again from what is on the disk."""
     label = np.zeros((4, 4, 4), np.uint8)
     label[0] = 1
 
@@ -102,19 +111,26 @@ def pipeline(tmp_path, monkeypatch):
     work = WorkFolder(tmp_path / "work")
     bundle = Bundle(work)
     monkeypatch.setattr(stage_run, "run_config", bundle)
+    monkeypatch.setattr(StageRun, "inputs", lambda stage: {"stage": stage.name})
     write_json(work.intensity, {"mean": 79.4})
+    write_plan(tmp_path / "plan.yaml", PLAN)
+    with_plan = replace(SETTINGS, training={**SETTINGS.training, "plan": str(tmp_path / "plan.yaml")})
 
     class Pipeline:
+        plan = str(tmp_path / "plan.yaml")
         cohort = Cohort("cohort", ("liver",), (), cases)
         groups = {"liver": list(cases[:2]), "bare": bare}
         planned = {one.stage.name: one for one in plan_stages(parse_recipe(RECIPE, list(groups)), groups)}
 
-        def stage(self, name, settings=SETTINGS):
-            return StageRun(self.planned[name], [*self.planned.values()], self.cohort, self.groups, work, settings)
+        def stages(self, settings=with_plan):
+            every = [*self.planned.values()]
+            found = [StageRun(one, every, self.cohort, self.groups, work, settings, dict) for one in every]
+            return {one.name: one for one in found}
 
         def run(self, *names, **settings):
+            chain = Stages([*self.stages(replace(with_plan, **settings)).values()], work.path)
             for name in names:
-                self.stage(name, replace(SETTINGS, **settings)).run(lambda planned: {"stage": planned.stage.name})
+                chain.do(chain.runs[name])
 
         def record(self, name):
             return json.loads(work.stage(name).record.read_text())
@@ -133,15 +149,17 @@ def test_a_stage_labels_merges_trains_and_is_recorded(pipeline):
     assert record["fill"][0].pop("seconds") >= 0
     assert record == {
         "stage": "2_both",
+        "needs": ["1_liver"],
         "state": "done",
         "train": ["liver", "bare"],
         "cases": {"liver": 2, "bare": 3},
         "filled_by": {"bare": "2_both"},
-        "overlays": ["phantoms"],
+        "plan": "tiny",
+        "overlays": ["few_steps"],
         "unannotated": "background",
         "control": False,
         "epochs": 2,
-        "set_aside": 0,
+        "excluded": 0,
         "fill": [
             {"group": "bare", "model_stage": "1_liver", "model_sha256": model, "classes": ["liver"], "cases": 3},
         ],
@@ -154,18 +172,18 @@ def test_a_stage_labels_merges_trains_and_is_recorded(pipeline):
     merged = json.loads((pipeline.work.stage("2_both").path / "labels" / "u1.json").read_text())
     assert (merged["model"], merged["filled"]) == ({"stage": "1_liver", "sha256": model}, ["liver"])
     assert merged["volumes_ml"] == {"liver": 0.128}  # 16 voxels of 8 mm3
-    assert json.loads(pipeline.work.stage("2_both").inputs.read_text()) == {"stage": "2_both"}
-    assert pipeline.record("1_liver")["overlays"] == ["phantoms", "big"]
+    assert json.loads(pipeline.work.stage("2_both").inputs.read_text())["stage"] == "2_both"
+    assert pipeline.record("1_liver")["overlays"] == ["few_steps", "long"]
 
 
 def test_what_the_training_is_asked_for(pipeline):
     pipeline.run("1_liver", "2_both", "3_again")
     folder = pipeline.work.stage("2_both")
     names, first = pipeline.bundle.runs[0]
-    assert names == ["train", "phantoms", "big"]
-    assert (first["spacing"], first["filters"], first["num_workers"]) == ([2, 1, 1], [8, 16], 0)
+    assert names == ["train", "few_steps", "long"]
+    assert (first["learning_rate"], first["plan"], first["num_workers"]) == (0.1, pipeline.plan, 0)
     _, second = pipeline.bundle.runs[2]
-    assert (second["unannotated"], second["resume"], second["spacing"]) == ("background", True, [4, 2, 2])
+    assert (second["unannotated"], second["resume"], second["learning_rate"]) == ("background", True, 0.5)
     assert (second["ckpt_dir"], second["cache_dir"]) == (str(folder.models), str(folder.cache))
     assert second["train#dataset#data"] == f"$datalist.read_case_list('{folder.case_list}')"
     listed = json.loads(folder.case_list.read_text())
@@ -174,21 +192,26 @@ def test_what_the_training_is_asked_for(pipeline):
     assert listed[2] == {"image": data[2].image, "label": str(folder.merged("u0")), "annotated": [1]}
     validation = [{"image": data[-1].image, "label": data[-1].label, "annotated": [1]}]
     assert json.loads(folder.validation_list.read_text()) == validation
-    assert json.loads((folder.models / "intensity.json").read_text()) == {"mean": 79.4}
+    assert first["intensity"] == second["intensity"] == {"mean": 79.4}, "the cohort's"
     third = json.loads(pipeline.work.stage("3_again").case_list.read_text())
     assert [entry["label"] for entry in third] == [str(folder.merged(name)) for name in ("u0", "u1", "u2")]
     assert pipeline.bundle.runs[3][1]["unannotated"] == "no_gradient"
 
 
-def test_a_prediction_is_made_as_its_model_was_trained(pipeline):
+def test_a_prediction_needs_the_models_folder_alone(pipeline):
     pipeline.run("1_liver", "2_both")
     names, asked = pipeline.bundle.runs[1]
-    assert names == ["inference", "phantoms", "big"], "the network of 1_liver"
-    assert (asked["spacing"], asked["filters"]) == ([2, 1, 1], [8, 16])
+    assert names == ["inference"]
+    assert not {"plan", "learning_rate", "class_names", "intensity"} & set(asked), (
+        "the plan next to the weights says it"
+    )
+    assert asked["ckpt_dir"] == str(pipeline.work.stage("1_liver").models)
     assert asked["windows"] == "all", "2_both's own choice is for its own model"
     assert asked["checkpoint"] == str(pipeline.work.stage("1_liver").model)
     assert asked["output_dir"] == str(pipeline.work.stage("2_both").pseudo_labels("bare"))
     assert asked["confidence"] is False
+    entries = json.loads(Path(asked["dataset_dir"]).read_text())
+    assert entries[0] == {"image": pipeline.groups["bare"][0].image, "output_name": "u0.nii.gz"}
     assert asked["record_facts"] == {
         "stage": "2_both",
         "model": {"stage": "1_liver", "sha256": sha256(pipeline.work.stage("1_liver").model)},
@@ -237,16 +260,15 @@ def test_the_seconds_of_labelling_are_those_of_its_cases_whichever_run_labelled_
         write_json(
             pipeline.work.stage("2_both").pseudo_label("bare", name).with_name(f"{name}.json"), {"seconds": seconds}
         )
-    pipeline.stage("2_both").finish({"bare": "checksum"})
-    assert pipeline.record("2_both")["fill"][0]["seconds"] == 12.0
+    assert pipeline.stages()["2_both"].result()["fill"][0]["seconds"] == 12.0
 
 
 def test_a_bad_scan_is_left_out_of_this_and_later_stages(pipeline):
     pipeline.bundle.bad_scans = {pipeline.groups["bare"][1].image}
     pipeline.run("1_liver", "2_both", "3_again")
-    assert pipeline.work.set_aside() == {"u1": f"{pipeline.groups['bare'][1].image}: ValueError: torn"}
+    assert pipeline.work.excluded() == {"u1": f"{pipeline.groups['bare'][1].image}: ValueError: torn"}
     record = pipeline.record("2_both")
-    assert (record["cases"]["bare"], record["labelled_cases"], record["set_aside"]) == (2, 4, 1)
+    assert (record["cases"]["bare"], record["labelled_cases"], record["excluded"]) == (2, 4, 1)
     assert [
         Path(entry["label"]).name for entry in json.loads(pipeline.work.stage("3_again").case_list.read_text())
     ] == [
@@ -258,18 +280,18 @@ def test_a_bad_scan_is_left_out_of_this_and_later_stages(pipeline):
 def test_a_case_that_an_earlier_stage_left_out_stays_out_when_the_list_is_lost(pipeline):
     pipeline.bundle.bad_scans = {pipeline.groups["bare"][1].image}
     pipeline.run("1_liver", "2_both")
-    pipeline.work.set_aside_file.unlink()
+    pipeline.work.excluded_file.unlink()
     pipeline.run("3_again")
     reason = f"{pipeline.groups['bare'][1].image}: stage 2_both left it without a label"
-    assert pipeline.work.set_aside() == {"u1": reason}
+    assert pipeline.work.excluded() == {"u1": reason}
     assert pipeline.record("3_again")["labelled_cases"] == 2
 
 
 def test_a_stage_without_a_usable_case(pipeline):
-    pipeline.work.add_set_aside({"l0": "torn", "l1": "torn"})
+    pipeline.work.exclude({"l0": "torn", "l1": "torn"})
     with pytest.raises(InputError) as error:
         pipeline.run("1_liver")
-    assert str(error.value) == f"stage 1_liver: every case is set aside, see {pipeline.work.set_aside_file}"
+    assert str(error.value) == f"stage 1_liver: every case is excluded, see {pipeline.work.excluded_file}"
 
 
 @pytest.mark.parametrize(("stage", "source"), [("2_both", "1_liver"), ("3_again", "2_both")])
@@ -301,25 +323,9 @@ def test_an_error_of_the_code_keeps_its_traceback(pipeline):
 def test_several_processes_train_together(pipeline, monkeypatch):
     monkeypatch.setattr(stage_run, "together", lambda: True)
     pipeline.run("1_liver")
-    assert pipeline.bundle.runs[0][0] == ["train", "phantoms", "big", "multi_gpu_train"]
+    assert pipeline.bundle.runs[0][0] == ["train", "few_steps", "long", "multi_gpu_train"]
 
 
 def test_the_stages_a_stage_rests_on(pipeline):
     found = {name: model_stages(one) for name, one in pipeline.planned.items()}
     assert found == {"1_liver": [], "2_both": ["1_liver"], "3_again": ["2_both"], "alone": []}
-
-
-def test_scores_of_groups_where_there_are_any():
-    row = {"cases": 2, "dice_mean": 0.5, "dice_sd": 0.1, "nsd_mean": 0.6, "nsd_sd": 0.2, "dice_median": 0.5}
-    score = {"dice": 0.5, "dice_sd": 0.1, "nsd": 0.6, "nsd_sd": 0.2, "cases": 2}
-    summary = {"liver": row, "spleen": row, "organs": row, "mean of classes": row}
-    groups = {"organs": ["liver", "spleen"], "tumour": []}
-    assert scores_of({"summary": summary, "groups": groups}) == {"organs": score}
-    assert scores_of({"summary": summary}) == dict.fromkeys(summary, score)
-    assert scores_of({}) == {}
-
-
-def test_seconds_of_a_training(tmp_path):
-    assert training_seconds(tmp_path / "log.csv") == 0
-    (tmp_path / "log.csv").write_text("epoch,seconds\n1,1.26\n2,\n3,2\n")
-    assert training_seconds(tmp_path / "log.csv") == 3.3

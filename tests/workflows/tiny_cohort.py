@@ -12,8 +12,9 @@ import yaml
 from monai.bundle import run as run_bundle
 
 from custom.cohort.manifest import Cohort, CohortCase, write_cohort
+from custom.plans import write_plan
 
-from ..bundles.conftest import AFFINE, SHAPE
+from ..small_bundle import AFFINE, SHAPE
 
 CLASSES = ("dark", "bright", "lesion")
 DARK, BRIGHT, LESION = 1, 2, 3
@@ -36,33 +37,32 @@ RECIPE = [
     {"name": "5_small", "fill": {"dataset4": "4_partial"}, "train": ["dataset1", "dataset2", "dataset3", "dataset4"]},
 ]
 STAGES = [stage["name"] for stage in RECIPE]
-NETWORK = {
+PLAN = {
+    "name": "tiny",
+    "classes": list(CLASSES),
+    "channels": ["CT"],
+    "orientation": "SAR",
     "spacing": [1.5, 1.1, 1.0],  # not the scans' own
-    "patch_size": [8, 8, 8],
-    "filters": [4, 8, 16],
-    "strides": [1, 2, 2],
-    "kernel_size": [3, 3, 3],
     "normalisation": "ct",
-    "windows": "all",
-    "tubular": [],
+    "patch_size": [8, 8, 8],
+    "batch_size": 2,
+    "mirror_axes": [0, 1],
+    "network": {"name": "NativeScaleDynUNet", "filters": [4, 8, 16], "strides": [1, 2, 2], "kernel_size": [3, 3, 3]},
+    "scoring": {"groups": {"organs": ["dark", "bright"], "lesion": ["lesion"]}, "nsd_tolerance_mm": 1.0},
 }
 TRAINING = {
-    **NETWORK,
     "epochs": 2,
     "iterations_per_epoch": 3,
     "learning_rate": 0.01,
     "seed": 5,  # gives a network that finds every class somewhere, so that there is something to merge
     "elastic_magnitude": 1.0,
     "elastic_spacing": 5.0,
-    "score_groups": {"organs": ["dark", "bright"], "lesion": ["lesion"]},
-    "nsd_tolerance_mm": 1.0,
 }
 OVERLAY = {
     "groups": GROUPS,
     "recipe": RECIPE,
     "training": TRAINING,
-    "inference": NETWORK,
-    "machine": {"num_workers": 0, "amp": False},
+    "runtime": {"num_workers": 0, "amp": False},
     "window": [-3, 5],
 }
 
@@ -117,10 +117,12 @@ class Pipeline:
         self.work = work
         self.overlay = work.with_name(f"{work.name}.yaml")
         self.overlay.parent.mkdir(parents=True, exist_ok=True)
+        self.plan = work.with_name(f"{work.name}_plan.yaml")
+        write_plan(self.plan, PLAN)
         self.write_overlay(**changes)
 
     def write_overlay(self, **changes) -> None:
-        self.overlay.write_text(yaml.safe_dump({**OVERLAY, **changes}, sort_keys=False))
+        self.overlay.write_text(yaml.safe_dump({**OVERLAY, "plan": str(self.plan), **changes}, sort_keys=False))
 
     def options(self, **options) -> dict:
         return {

@@ -1,0 +1,69 @@
+"""BATseg's second head, for the surface distance field, on any network."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+import torch
+from monai.networks.layers.factories import Conv
+from torch import nn
+from torch.nn import functional as F
+
+from ..errors import InputError
+from .contract import feature_channels, segmentation_head, with_features
+from .dry_run import spatial_dims
+
+Activation = Literal["sigmoid", "linear"]
+BACKGROUND_LOGIT = -4.0  # sigmoid(-4) = 0.018: the field starts near 0, which almost every voxel's truth is
+
+
+class DistanceHead(nn.Module):
+    """A network with a distance head on the features that enter its segmentation head (BATseg, Fig. 1).
+
+    The head is one convolution of kernel 1, without deep supervision; it is not computed in eval mode. Where
+    features are coarser than logits, as in `monai.networks.nets.UNet`, the field is interpolated to the logits' size.
+
+    Output in eval mode, and always when scripted: the network's, logits (batch, out_channels, *sizes).
+    Output in training mode: (the network's logits or list of logits, field (batch, channels, *sizes) in float32).
+
+    Args:
+        network: the network, see `contract`.
+        channels: channels of the field: the number of classes, background (unsupervised) included; 1 for the
+            class-agnostic field of the ablation.
+        activation: "sigmoid" for the normalised field, in [0, 1], or "linear" for fields that are not normalised
+            (ablation).
+
+    Raises:
+        InputError: there is no such activation, or the network has no features to share.
+    """
+
+    def __init__(self, network: nn.Module, channels: int, activation: Activation = "sigmoid") -> None:
+        super().__init__()
+        if activation not in get_args(Activation):
+            raise InputError(f"DistanceHead: activation is {activation!r}; use 'sigmoid' or 'linear'")
+        self.network = network
+        self.activation = activation
+        self.segmentation_head = segmentation_head(network)
+        self.head = Conv[Conv.CONV, spatial_dims(network)](feature_channels(network), channels, kernel_size=1)
+        nn.init.kaiming_normal_(self.head.weight, a=0.01)
+        nn.init.constant_(self.head.bias, BACKGROUND_LOGIT if activation == "sigmoid" else 0.0)
+
+    def forward(self, image: torch.Tensor) -> Any:
+        """Logits, or in training the network's answer and the field."""
+        if self.training and not torch.jit.is_scripting():
+            return self.training_output(image)
+        return self.network(image)
+
+    @torch.jit.unused
+    def training_output(self, image: torch.Tensor) -> Any:
+        """The network's logits, or list of logits, and the distance field."""
+        logits, features = with_features(self.network, self.segmentation_head, image)
+        field = self.head(features).float()
+        if field.shape[2:] != image.shape[2:]:
+            mode = "trilinear" if field.dim() == 5 else "bilinear"
+            field = F.interpolate(field, size=image.shape[2:], mode=mode, align_corners=False)
+        return logits, torch.sigmoid(field) if self.activation == "sigmoid" else field
+
+    def wrapped_network(self) -> nn.Module:
+        """The network itself, which `contract` asks."""
+        return self.network

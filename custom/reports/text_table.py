@@ -1,0 +1,32 @@
+"""Tables for the terminal and for files."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..io.atomic_write import replacing
+
+Row = dict[str, Any]
+
+
+def aligned(lines: Sequence[Sequence[str]], text_columns: Collection[int] = (0,)) -> list[str]:
+    """Titles and cells as lines of text: words to the left, numbers to the right, a rule under the titles."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = [
+        [cell.ljust(width) if i in text_columns else cell.rjust(width) for i, (cell, width) in enumerate(pairs)]
+        for pairs in (zip(line, widths, strict=True) for line in lines)
+    ]
+    text = ["  ".join(cells).rstrip() for cells in padded]
+    return [text[0], "-" * (sum(widths) + 2 * (len(widths) - 1)), *text[1:]]
+
+
+def write_csv(path: str | Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> None:
+    """Write rows, atomically, by default with the columns of the first; None or nothing becomes an empty cell."""
+    names = columns or (list(rows[0]) if rows else [])
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, names, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

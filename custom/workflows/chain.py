@@ -1,0 +1,206 @@
+"""Runs one after another in a work folder, where finished ones are kept, so that any call goes on."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..errors import InputError, find_input_error, input_error_message
+from ..io.atomic_write import TEMPORARY_PREFIX, write_json
+from ..options import is_on
+from ..processes import is_first, on_first
+from ..reports.stage_records import DONE
+from ..reports.status_table import run_table
+from .changes import changes, digest, shortened
+from .disk_trouble import reporting_disk_trouble
+from .record import INTERRUPTED, NOT_BEGUN, RUNNING, now, read_json
+from .run import Run
+from .run_lock import is_in_use, run_lock
+
+logger = logging.getLogger(__name__)
+
+REFUSE, REDO = "refuse", "redo"
+
+
+class Chain:
+    """Do what is left of some runs, one after another.
+
+    Args:
+        runs: each after those it needs; `custom.workflows.config_runs` makes them from data.
+        work_dir: locked meanwhile; folders of runs that are redone move to `replaced` in it.
+        only: "all", or names or numbers of the runs to do.
+        until: the last run to do, by name or number.
+        dry_run: print what would be done only.
+        status: print what is done only.
+        on_change: "refuse" to go on where inputs of begun runs changed, or "redo" these and all that follow from them.
+    """
+
+    noun, option = "run", "--only"  # in messages; `noun` is also the key of the name in a record
+
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        work_dir: str | Path,
+        only: str | int | Sequence[str | int] = "all",
+        until: str | int = "",
+        dry_run: bool | str = False,
+        status: bool | str = False,
+        on_change: str = REFUSE,
+    ) -> None:
+        if on_change not in (REFUSE, REDO):
+            raise InputError(f"on_change is {on_change!r}; pass {REFUSE} or {REDO}")
+        self.runs = {run.name: run for run in runs}
+        self.work_dir = Path(work_dir).expanduser().absolute()
+        self.selected = self.select(only, until)
+        self.dry_run, self.status = is_on(dry_run), is_on(status)
+        self.on_change = on_change
+        self._inputs: dict[str, dict[str, Any]] = {}
+
+    def run(self) -> None:
+        """Do what is left of the selected runs, or print the plan or the state.
+
+        Raises:
+            InputError: one line on what cannot go on and the remedy; everything finished is kept.
+        """
+        if self.dry_run or self.status:
+            if is_first():
+                logger.info("%s", self.plan() if self.dry_run else self.state())
+            return
+        with ExitStack() as held, reporting_disk_trouble():
+            on_first(lambda: held.enter_context(run_lock(self.work_dir)))
+            on_first(self.prepare)
+            worked = [self.do(self.runs[name]) for name in self.selected]
+            if not any(worked):
+                on_first(self.report)
+
+    def do(self, run: Run) -> bool:
+        """Do what is left of a run; returns whether anything was."""
+        if on_first(run.folder.is_done):
+            on_first(run.clean)
+            return False
+        on_first(partial(self.begin, run))
+        try:
+            run.execute()
+        except Exception as error:
+            known = find_input_error(error)
+            if known is None:
+                raise
+            raise InputError(f"{self.noun} {run.name}: {input_error_message(known)}") from error
+        on_first(partial(self.finish, run))
+        on_first(self.report)
+        return True
+
+    def prepare(self) -> None:
+        """What comes before the first run, on rank 0."""
+        for file in self.work_dir.rglob(TEMPORARY_PREFIX + "*"):  # of a run that was killed while it wrote them
+            if file.is_file():
+                file.unlink(missing_ok=True)
+        self.compare_with_earlier_runs()
+
+    def plan(self) -> str:
+        """What the selected runs would do."""
+        lines = ["plan (nothing is run)"]
+        for number, (name, run) in enumerate(self.runs.items(), start=1):
+            if name in self.selected:
+                lines.append(f"{number}. {name}" + (f" after {', '.join(run.needs)}" if run.needs else ""))
+        return "\n".join(lines)
+
+    def table(self, records: Sequence[dict[str, Any]]) -> str:
+        """The records for the terminal."""
+        return run_table(records)
+
+    def report(self) -> None:
+        """What is said after each run."""
+        logger.info("%s", "\n" + self.table(self.records()))
+
+    def select(self, only: str | int | Sequence[str | int], until: str | int) -> list[str]:
+        """The names of the runs to do. Raises InputError: a name or number that is no run, or none is left."""
+        names = list(self.runs)
+        chosen = names if until in ("", None) else names[: self.index(until) + 1]
+        if only == "all":
+            return chosen
+        wanted = only.split(",") if isinstance(only, str) else [only] if isinstance(only, int) else list(only)
+        numbers = {self.index(one) for one in wanted}
+        selected = [name for number, name in enumerate(chosen) if number in numbers]
+        if not selected:
+            raise InputError(f"no {self.noun} of {only!r} is left until {until!r}; pass other {self.option} or --until")
+        return selected
+
+    def index(self, wanted: str | int) -> int:
+        """The place of a run given by its name, or by its number from 1."""
+        names, text = list(self.runs), str(wanted).strip()
+        if text in names:
+            return names.index(text)
+        if text.isdigit() and 1 <= int(text) <= len(names):
+            return int(text) - 1
+        known = f"one of {', '.join(names)}, or a number from 1 to {len(names)}"
+        raise InputError(f"{text!r} is no {self.noun}: pass {known}")
+
+    def compare_with_earlier_runs(self) -> None:
+        """Refuse, or redo, begun runs whose inputs are others now, and all that follow from them."""
+        changed: dict[str, list[str]] = {}
+        for name, run in self.runs.items():
+            before = read_json(run.folder.inputs, None)
+            if before is not None and (found := changes(before, self.inputs(name))):
+                changed[name] = found
+        if not changed:
+            return
+        first = next(iter(changed))
+        what = f"{self.noun} {first} was begun with other settings or data: {shortened(changed[first])}"
+        names = ", ".join(changed)
+        if self.on_change == REFUSE:
+            raise InputError(
+                f"{what}. That would redo {names}: pass --on_change redo (their folders move to "
+                f"{self.work_dir / 'replaced'}), undo the change, or pass another --work_dir"
+            )
+        logger.warning("%s; redone: %s", what, names)
+        for name in reversed(changed):  # so that a kill at any moment leaves the first, whose change is seen again
+            number = 1
+            while (target := self.work_dir / "replaced" / f"{name}.{number}").exists():
+                number += 1
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.runs[name].folder.path.rename(target)
+
+    def inputs(self, name: str) -> dict[str, Any]:
+        """What the result of a run follows from, the runs it needs included."""
+        if name not in self._inputs:
+            run = self.runs[name]
+            follows = {need: digest(self.inputs(need)) for need in run.needs}
+            content = {"version": __version__, **run.inputs(), "follows": follows}
+            self._inputs[name] = json.loads(json.dumps(content))
+        return self._inputs[name]
+
+    def begin(self, run: Run) -> None:
+        """Write what the run follows from, before anything else of it."""
+        logger.info("%s %s", self.noun, run.name)
+        for need in run.needs:
+            if not self.runs[need].folder.is_done():
+                what = f"{self.noun} {run.name} needs {self.noun} {need}, which is not done"
+                raise InputError(f"{what}: run that one first ({self.option} {need}, or all)")
+        if not run.folder.inputs.exists():
+            write_json(run.folder.inputs, self.inputs(run.name))
+        known = read_json(run.folder.record, {self.noun: run.name, "needs": list(run.needs), "begun": now()})
+        write_json(run.folder.record, {**known, **run.description(), "state": RUNNING})
+
+    def finish(self, run: Run) -> None:
+        """Write the record of the run, which is then done."""
+        done = {**run.description(), **run.result(), "state": DONE, "finished": now()}
+        write_json(run.folder.record, {**read_json(run.folder.record, {}), **done})
+        run.clean()
+
+    def records(self) -> list[dict[str, Any]]:
+        """The record of every run, in order; of one not begun only its name and state."""
+        return [read_json(run.folder.record, {self.noun: run.name, "state": NOT_BEGUN}) for run in self.runs.values()]
+
+    def state(self) -> str:
+        """The state of every run; a record still says "running" where its run was killed."""
+        records = self.records()
+        if not is_in_use(self.work_dir):
+            records = [one | {"state": INTERRUPTED} if one["state"] == RUNNING else one for one in records]
+        return "\n" + self.table(records)

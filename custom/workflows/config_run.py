@@ -1,0 +1,183 @@
+"""Configs of a bundle, or a command of this package, as a run of a chain that is described by data alone."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from ..cohort.manifest import read_cohort
+from ..errors import InputError
+from ..io.checksums import file_checksums
+from ..processes import on_first, together
+from .bundle_run import config_checksums, is_known, known_settings, refuse_unknown_settings, run_config
+from .record import RunFolder, read_json, scores_of, training_seconds
+from .run import Run
+
+KEYS = ("name", "needs", "config", "command", "overrides", "bundle_root")
+REFERENCE = re.compile(r"\{needs\.(?P<run>[\w.-]+)\.(?P<key>\w+)\}")
+FOLDERS = {"output_dir": "output", "ckpt_dir": "models", "cache_dir": "cache"}  # in the run's own
+GOES_ON = {"resume": True, "overwrite": False}  # a training from its checkpoint, a prediction after its last scan
+METRICS = ("evaluation/metrics.json", "validation/metrics.json", "metrics.json")  # in output_dir
+
+
+class ConfigRun(Run):
+    """One run of configs laid over one another, or of `python -m custom COMMAND`; see `config_runs`."""
+
+    def __init__(
+        self,
+        entry: Mapping[str, Any],
+        earlier: Mapping[str, ConfigRun],
+        work_dir: Path,
+        bundle_root: str | Path,
+        common: Mapping[str, Any],
+        runtime: Mapping[str, Any],
+    ) -> None:
+        self.name, self.command = str(entry.get("name", "")), str(entry.get("command", ""))
+        self.configs = _words(entry.get("config"))
+        self.folder = RunFolder(work_dir / "runs" / self.name)
+        self.earlier = earlier
+        self.bundle_root = Path(entry.get("bundle_root", bundle_root)).absolute()
+        self.known = known_settings(self.bundle_root, self.configs) if self.configs else frozenset()
+        own = dict(entry.get("overrides") or {})
+        self.overrides = {**self.of_known(common), **own}
+        self.runtime = self.of_known(runtime)
+        referred = [found[1] for found in REFERENCE.finditer(str(self.overrides))]
+        self.needs = tuple(dict.fromkeys([*_words(entry.get("needs")), *referred]))
+        self.check(entry, own)
+
+    def check(self, entry: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+        """Refuse what would fail, or change nothing, after hours of work."""
+        trains = self.configs[:1] == ("train",) and "evaluate" not in self.configs
+        placed = [key for key in (FOLDERS if trains else ["output_dir"]) if key in self.overrides and self.configs]
+        faults = [f"unknown key {key!r}; use {', '.join(KEYS)}" for key in entry if key not in KEYS]
+        faults += [f"needs {one!r}, which is no earlier run; name one" for one in self.needs if one not in self.earlier]
+        faults += [f"{key} is in the run's own folder; leave it out of overrides" for key in placed]
+        if bool(self.command) == bool(self.configs):
+            faults.append("give it either config (one or several names) or command")
+        if faults:
+            raise InputError(f"run {self.name}: {faults[0]}")
+        if self.configs:
+            refuse_unknown_settings(f"run {self.name}", own, self.known)
+        self.values()
+
+    def of_known(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Those values that its configs have."""
+        return {key: value for key, value in values.items() if is_known(key, self.known)}
+
+    def values(self) -> dict[str, Any]:
+        """All ids of the configs, or options of the command, that are set."""
+        folders = {key: str(self.folder.path / place) for key, place in FOLDERS.items()}
+        return {**self.of_known({**folders, **GOES_ON}), **self.runtime, **self.filled(self.overrides)}
+
+    def filled(self, value: Any) -> Any:
+        """A value with its references replaced."""
+        if isinstance(value, Mapping):
+            return {key: self.filled(one) for key, one in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.filled(one) for one in value]
+        if not isinstance(value, str):
+            return value
+        return REFERENCE.sub(self.referred, value.replace("{folder}", str(self.folder.path)))
+
+    def referred(self, found: re.Match[str]) -> str:
+        """What a reference stands for."""
+        run = self.earlier[found["run"]]
+        known = {"folder": run.folder.path, **run.values()}
+        if found["key"] not in known:
+            raise InputError(f"run {self.name}: {found[0]} is unknown; {run.name} sets {', '.join(sorted(known))}")
+        return str(known[found["key"]])
+
+    def inputs(self) -> dict[str, Any]:
+        """The command, the configs, and the overrides as they are written, with the content of files they name."""
+        overrides = {key: self.content(key, value) for key, value in self.overrides.items()}
+        configs = config_checksums(self.bundle_root, self.configs)
+        return {"command": self.command, "configs": configs, "overrides": overrides}
+
+    def content(self, key: str, value: Any) -> Any:
+        """A value; of an existing file or folder path -> checksum of each file, wherever that lies."""
+        is_place = isinstance(value, str) and (os.sep in value or key.endswith(("_dir", "_file")))
+        if not is_place or not (root := Path(value).expanduser()).exists():
+            return value
+        files = {file.relative_to(root).as_posix(): str(file) for file in sorted(root.rglob("*")) if file.is_file()}
+        if root.is_file():
+            files = {root.name: str(root), **cohort_files(root)}
+        checksums = file_checksums(list(files.values()), self.folder.path.parents[1] / "checksums.json")
+        return {name: checksums[file] for name, file in files.items()}
+
+    def execute(self) -> None:
+        """Run the configs, as training on all ranks, or the command."""
+        if self.command:
+            on_first(self.execute_command)
+        elif together() and self.configs[0] != "train":
+            raise InputError(f"{self.configs[0]} is for one process: run it without torchrun, then the others with it")
+        else:
+            parallel = ["multi_gpu_train"] if together() else []
+            run_config(self.bundle_root, [self.configs[0], *parallel, *self.configs[1:]], self.values())
+
+    def execute_command(self) -> None:
+        """Run the command in this process."""
+        commands = import_module("..__main__", __package__).COMMANDS  # which imports this room
+        if self.command not in commands:
+            raise InputError(f"command {self.command!r} is none of {', '.join(commands)}; correct it")
+        commands[self.command](**self.values())
+
+    def result(self) -> dict[str, Any]:
+        """Time and scores, where there are any."""
+        scores = [scores_of(read_json(self.folder.output / place, {})) for place in METRICS]
+        seconds = training_seconds(self.folder.output / "log.csv")
+        return {"training_seconds": seconds, "scores": next(filter(None, scores), {})}
+
+
+def config_runs(
+    runs: Sequence[Mapping[str, Any]],
+    work_dir: str | Path,
+    bundle_root: str | Path = ".",
+    overrides: Mapping[str, Any] | None = None,
+    runtime: Mapping[str, Any] | None = None,
+) -> list[ConfigRun]:
+    """The runs of a chain from data, for `Chain(config_runs(runs, work_dir), work_dir)`. Two of a cross-validation:
+
+        - {name: train_0, config: train, overrides: {fold: 0}}
+        - {name: score_0, config: [train, evaluate], overrides: {fold: 0, ckpt_dir: "{needs.train_0.ckpt_dir}"}}
+
+    Args:
+        runs: mappings of name; config: names of configs laid over one another, or command: one of `python -m custom`;
+            overrides: id or option -> value; needs: earlier runs besides those that overrides refer to; bundle_root:
+            another than that of most runs. In overrides `{needs.NAME.KEY}` is the value of KEY in an earlier run,
+            `{folder}` the run's own folder, and files and folders that exist count by their contents.
+        work_dir: where everything is written, each run in runs/NAME.
+        bundle_root: folder of the bundle.
+        overrides: ids -> values of all runs whose configs have them, e.g. {"dataset_dir": ...}.
+        runtime: the same, of values that leave the result as it is, e.g. {"num_workers": 4}.
+
+    Raises:
+        InputError: naming the run, the key, its value and the remedy.
+    """
+    made: dict[str, ConfigRun] = {}
+    for entry in runs:
+        place = Path(work_dir).expanduser().absolute()
+        run = ConfigRun(entry, dict(made), place, bundle_root, overrides or {}, runtime or {})
+        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", run.name) or run.name in made:
+            raise InputError(f"run {run.name!r}: the name must be usable as a folder's and differ from all others")
+        made[run.name] = run
+    known = frozenset[str]().union(*(run.known for run in made.values()))
+    refuse_unknown_settings("all runs", {**(overrides or {}), **(runtime or {})}, known)
+    return list(made.values())
+
+
+def cohort_files(manifest: Path) -> dict[str, str]:
+    """Name -> file of the scans and labels that a cohort manifest lists; none for another kind of file."""
+    try:
+        cases = read_cohort(manifest).cases
+    except InputError:
+        return {}
+    kinds = ("image", "label")
+    return {f"{case.name} {kind}": file for case in cases for kind in kinds if (file := getattr(case, kind))}
+
+
+def _words(value: str | Sequence[str] | None) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value or ())

@@ -1,0 +1,45 @@
+import pytest
+
+from custom.plans.mirroring import mirror_axes, paired_by_side
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("left_kidney", "right_kidney"),
+        ("parotid_left", "parotid_right"),
+        ("Kidney (L)", "Kidney (R)"),
+        ("Left Lung", "right lung"),
+        ("kidneyL", "kidneyR"),
+        ("LKidney", "RKidney"),
+        ("ParotidLeft", "ParotidRight"),
+        ("rib-left-7", "rib-right-7"),
+        ("lung lt upper", "lung rt upper"),
+    ],
+)
+def test_pairs_by_side(left, right):
+    assert paired_by_side(["liver", right, left]) == [(left, right)]
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        ["Anterior", "Posterior"],
+        ["left_atrium"],  # alone: nothing to be mistaken for
+        ["left_kidney", "right_lung"],
+        ["rib_left_7", "rib_right_8"],
+        ["liver", "renal", "larynx"],  # letters l and r within words
+        ["left", "right"],  # sides of nothing
+        ["L", "R"],
+        ["left_right_shunt", "shunt"],
+    ],
+)
+def test_no_pairs(classes):
+    assert paired_by_side(classes) == []
+
+
+def test_left_right_axis_is_left_out_wherever_it_lies():
+    pair = ["left_kidney", "right_kidney"]
+    assert mirror_axes("SAR", pair) == [0, 1]
+    assert mirror_axes("RSA", pair) == [1, 2]
+    assert mirror_axes("SAR", ["liver", "tumour"]) == [0, 1, 2]

@@ -1,0 +1,30 @@
+"""Tables as text and as files."""
+
+import csv
+
+from custom.reports.text_table import aligned, write_csv
+
+
+def test_words_to_the_left_numbers_to_the_right():
+    assert aligned([["class", "cases", "state"], ["liver", "12", "done"]], text_columns={0, 2}) == [
+        "class  cases  state",
+        "-------------------",
+        "liver     12  done",
+    ]
+
+
+def test_columns_may_be_given_and_cells_may_be_absent(tmp_path):
+    write_csv(tmp_path / "a.csv", [{"b": 1}], ["a", "b"])
+    assert (tmp_path / "a.csv").read_text() == "a,b\n,1\n"
+
+
+def test_csv_reads_back_and_replaces_what_was_there(tmp_path):
+    path = tmp_path / "new" / "cases.csv"
+    write_csv(path, [{"case": "old", "dice": 1}])
+    write_csv(path, [{"case": 'with "quotes", commas', "dice": 0.25}, {"case": "ü", "dice": None}])
+    with path.open(encoding="utf-8", newline="") as file:
+        assert list(csv.DictReader(file)) == [
+            {"case": 'with "quotes", commas', "dice": "0.25"},
+            {"case": "ü", "dice": ""},
+        ]
+    assert [entry.name for entry in path.parent.iterdir()] == ["cases.csv"]

@@ -1,0 +1,113 @@
+"""Two real processes, joined by gloo, that share a list."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch.distributed as dist
+
+from custom.errors import InputError
+from custom.processes import gathered, is_first, on_first, own_share, rank, together, world_size
+
+PATIENCE = 60  # seconds
+
+
+def in_two_processes(function: Callable[[], Any], folder: Path) -> list[Any]:
+    """What `function` returns (as JSON) in each of two processes of one group; forked, for a start without imports."""
+    context = multiprocessing.get_context("fork")
+    children = [context.Process(target=_run, args=(function, folder, number)) for number in range(2)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(PATIENCE)
+        if child.is_alive():
+            child.kill()
+    faults = [file.read_text() for file in sorted(folder.glob("fault_*.txt"))]
+    assert not faults, "\n".join(faults)
+    assert [child.exitcode for child in children] == [0, 0]
+    return [json.loads((folder / f"result_{number}.json").read_text()) for number in range(2)]
+
+
+def _run(function: Callable[[], Any], folder: Path, number: int) -> None:
+    try:
+        dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=number, world_size=2)
+        (folder / f"result_{number}.json").write_text(json.dumps(function()))
+        dist.barrier()  # the first keeps the store until the other is done
+        dist.destroy_process_group()
+    except BaseException:
+        (folder / f"fault_{number}.txt").write_text(traceback.format_exc())
+        raise
+
+
+def test_one_process_alone_does_everything_itself():
+    assert not together()
+    assert (rank(), world_size(), is_first()) == (0, 1, True)
+    assert own_share("abc") == ["a", "b", "c"]
+    assert gathered({"a": 1}) == {"a": 1}
+    assert on_first(lambda: 3) == 3
+
+
+def test_before_the_processes_are_joined_torchruns_environment_names_them(monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert (rank(), world_size(), is_first(), together()) == (1, 2, False, False)
+    assert own_share("abc") == ["b"]
+    assert gathered({"a": 1}) == {"a": 1}
+    assert on_first(lambda: 3) == 3
+
+
+def test_importing_it_does_not_import_torch():
+    code = "import sys; import custom.processes as p; assert p.is_first() and 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_an_error_of_one_process_alone_is_its_own():
+    def fail() -> None:
+        raise OSError("torn")
+
+    with pytest.raises(OSError, match="torn"):
+        on_first(fail)
+
+
+def test_two_processes(tmp_path):
+    def refuse() -> None:
+        (tmp_path / f"refused_{rank()}").touch()
+        raise InputError("case_7: no such file; restore it")
+
+    def work() -> dict[str, Any]:
+        answer = on_first(lambda: {"rank": rank(), "none": None})
+        nothing = on_first(lambda: None)
+        with pytest.raises(InputError) as error:
+            on_first(refuse)
+        share = own_share([f"case_{number}" for number in range(5)])
+        return {
+            "own": [together(), rank(), is_first()],
+            "answer": answer,
+            "nothing": nothing,
+            "error": str(error.value),
+            "share": share,
+            "gathered": gathered({name: rank() for name in share[1:]}),
+            "gathered from one": gathered({} if is_first() else {"b": "torn"}),
+        }
+
+    first, second = in_two_processes(work, tmp_path)
+    assert (first.pop("own"), second.pop("own")) == ([True, 0, True], [True, 1, False])
+    assert first.pop("share") == ["case_0", "case_2", "case_4"]
+    assert second.pop("share") == ["case_1", "case_3"]
+    assert first == second, "rank 0 decisions reach all ranks"
+    assert first == {
+        "answer": {"rank": 0, "none": None},
+        "nothing": None,
+        "error": "case_7: no such file; restore it",
+        "gathered": {"case_2": 0, "case_4": 0, "case_3": 1},
+        "gathered from one": {"b": "torn"},
+    }
+    assert [file.name for file in tmp_path.glob("refused_*")] == ["refused_0"], "the first alone calls the function"
