@@ -24,6 +24,7 @@ TESTS = f"""
 import sys, time
 from tests.end_to_end.ending import ending_with_us
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 with ending_with_us([sys.executable, "-c", {FAMILY!r}]) as program:
     print(program.pid, flush=True)
     time.sleep(600)
@@ -52,7 +53,7 @@ def test_a_signal_to_the_tests_ends_what_they_started(project, number):
     assert len(family) == 3
     assert all(map(lives, family))
     tests.send_signal(number)
-    tests.wait()
+    tests.wait(PATIENCE)
     wait_for_end(family)
 
 
