@@ -21,7 +21,7 @@ print(*(process.pid for process in processes), flush=True)
 time.sleep(600)
 """
 TESTS = f"""
-import sys, time
+import signal, sys, time
 from tests.end_to_end.ending import ending_with_us
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
