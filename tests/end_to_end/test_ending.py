@@ -17,7 +17,7 @@ FAMILY = """
 import subprocess, sys, time
 sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
 processes = [subprocess.Popen(sleep), subprocess.Popen(sleep, start_new_session=True)]
-print(*(process.pid for process in processes), flush=True)
+print(" ".join(str(process.pid) for process in processes) + "\\n", end="", flush=True)
 time.sleep(600)
 """
 TESTS = f"""
@@ -26,7 +26,7 @@ from tests.end_to_end.ending import ending_with_us
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 with ending_with_us([sys.executable, "-c", {FAMILY!r}]) as program:
-    print(program.pid, flush=True)
+    print(f"{{program.pid}}\\n", end="", flush=True)
     time.sleep(600)
 """
 
