@@ -77,7 +77,7 @@ def export(bundle: str | Path, output: str | Path, ckpt_dir: str | Path = "", ch
 
 
 def trained_weights(root: Path, ckpt_dir: str | Path = "", checkpoint: str | Path = "") -> Path:
-    """The weights that a command is told of: a file, those in a training's folder, or those in a bundle's models.
+    """The weights that a command names: a file, those in a training's folder, or those in a bundle's models.
 
     Raises:
         InputError: there are none.
@@ -91,7 +91,7 @@ def trained_weights(root: Path, ckpt_dir: str | Path = "", checkpoint: str | Pat
 def write_carried(folder: Path, config: Path, parser: ConfigParser, kind: str) -> list[Path]:
     """Write inference.json, the config with the plan in it, and export.json, the plan and what else a user must know.
 
-    `config` is inference.yaml, `parser` that of the configs, told of the weights.
+    `config` is inference.yaml, `parser` that of the configs with the weights as `checkpoint`.
     """
     plan, multiple = parser.get_parsed_content(PLAN), multiple_of(parser)
     facts = {

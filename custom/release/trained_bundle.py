@@ -1,7 +1,7 @@
 """The command that makes a bundle of its own out of a training: its weights, with their plan as the bundle's own.
 
 MONAI Label reads configs/train.yaml and configs/inference.yaml, `monai.bundle.load` configs/infer.json, and a release
-carries weights of inference.yaml's network: none of them is told of another plan.
+carries weights of inference.yaml's network: none of them takes another plan.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def weights_contents(
     Args:
         file: the weights.
         root, metadata: the bundle's folder, whose code must be importable, and what it states.
-        inference: parser of its inference.yaml, told of these weights.
+        inference: parser of its inference.yaml, with these weights as `checkpoint`.
 
     Raises:
         InputError: the metadata state no scores and origin, or other classes, or the weights do not fit their plan.

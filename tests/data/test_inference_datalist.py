@@ -1,55 +1,15 @@
 import logging
 
-import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
 
 from custom.data.inference_datalist import BESIDE, inference_datalist
 from custom.errors import InputError
-from custom.fingerprint import integrity
 from custom.io.image_formats import ending_of, scan_name
 
 from ..io.scan_files import turned, write_scan, write_series
-
-
-def write(path, voxels):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nib.save(nib.Nifti1Image(voxels, np.eye(4)), path)
-
-
-@pytest.fixture
-def data(tmp_path):
-    """Twelve cases, eight of type 1 and four of type 2."""
-    for number in range(12):
-        noise = np.random.default_rng(number).normal(size=(4, 4, 4)).astype(np.float32)
-        label = np.zeros((4, 4, 4), np.uint8)
-        label[1, 1, 1] = 1 if number < 8 else 2
-        write(tmp_path / "set" / "imagesTr" / f"c{number:02d}.nii.gz", noise)
-        write(tmp_path / "set" / "labelsTr" / f"c{number:02d}.nii.gz", label)
-    return tmp_path / "set"
-
-
-@pytest.fixture
-def reads(monkeypatch):
-    files = []
-    original = integrity.read_volume
-
-    def counting(file):
-        files.append(file)
-        return original(file)
-
-    monkeypatch.setattr(integrity, "read_volume", counting)
-    return files
-
-
-def names(cases):
-    return [case["label"][-10:-7] for case in cases]
-
-
-def spoil(data):
-    """A label that does not fit its scan."""
-    write(data / "labelsTr" / "c03.nii.gz", np.zeros((4, 4, 5), np.uint8))
+from .conftest import write
 
 
 class TestInference:

@@ -3,43 +3,18 @@
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 
-import nibabel as nib
 import numpy as np
 import pytest
 
 from custom.data.labelled_datalist import labelled_datalist
 from custom.errors import InputError
-from custom.fingerprint import integrity
+
+from .conftest import write
 
 
 def split_datalist(folder, section, num_classes, fold=0, num_folds=5, **options):
     class_names = [f"class {number}" for number in range(1, num_classes)]
     return labelled_datalist(folder, section, class_names, fold=fold, num_folds=num_folds, **options)
-
-
-@pytest.fixture
-def data(tmp_path):
-    """Twelve cases, eight of type 1 and four of type 2."""
-    for number in range(12):
-        noise = np.random.default_rng(number).normal(size=(4, 4, 4)).astype(np.float32)
-        label = np.zeros((4, 4, 4), np.uint8)
-        label[1, 1, 1] = 1 if number < 8 else 2
-        write(tmp_path / "set" / "imagesTr" / f"c{number:02d}.nii.gz", noise)
-        write(tmp_path / "set" / "labelsTr" / f"c{number:02d}.nii.gz", label)
-    return tmp_path / "set"
-
-
-@pytest.fixture
-def reads(monkeypatch):
-    files = []
-    original = integrity.read_volume
-
-    def counting(file):
-        files.append(file)
-        return original(file)
-
-    monkeypatch.setattr(integrity, "read_volume", counting)
-    return files
 
 
 def names(cases):
@@ -49,11 +24,6 @@ def names(cases):
 def spoil(data):
     """A label that does not fit its scan."""
     write(data / "labelsTr" / "c03.nii.gz", np.zeros((4, 4, 5), np.uint8))
-
-
-def write(path, voxels):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nib.save(nib.Nifti1Image(voxels, np.eye(4)), path)
 
 
 def test_training_and_validation_part_the_data(data):
