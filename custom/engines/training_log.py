@@ -113,7 +113,7 @@ class TrainingLog:
         self._start_seconds = self._end_seconds = time.perf_counter()
 
     def _old_rows(self, done: int) -> list[Row]:
-        """The rows of `done` epochs, with which the log is written anew."""
+        """The rows of `done` epochs, with which the log is written again."""
         rows: list[Row] = []
         try:
             if self.log_file.exists() and done == 0:

@@ -1,4 +1,4 @@
-"""Which image sizes an exported network takes, as PyTorch's exporters are told."""
+"""Which image sizes an exported network takes, in the form PyTorch's exporters take."""
 
 from __future__ import annotations
 
