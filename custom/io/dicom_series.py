@@ -6,6 +6,7 @@ one; here every series is a scan of its own, and one that is no even stack is re
 
 from __future__ import annotations
 
+import filecmp
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -19,8 +20,9 @@ from monai.data.utils import orientation_ras_lps
 
 from ..errors import InputError
 from ..progress import with_progress
+from .dicom_pixels import refuse_misread_pixels
 from .image_formats import ending_of
-from .itk_image import read_with, simple_itk
+from .itk_image import RENAME, itk_can_open, read_with, simple_itk
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +32,8 @@ CLASS_TAG = b"\x02\x00\x02\x00UI"  # of what kind a file is, near its begin
 VOLUMES = tuple(f"1.2.840.10008.5.1.4.1.1.{kind}" for kind in ("2", "4", "128"))  # slices of CT, MR and PET
 NO_SCANS = ("SEG", "RTDOSE", "RTIMAGE")  # modalities
 SERIES_UID, SERIES_NUMBER, SERIES_DESCRIPTION, MODALITY = "0020|000e", "0020|0011", "0008|103e", "0008|0060"
+IMAGE_TYPE, GREY_VALUES = "0008|0008", "0028|0004"
+RIGHT_ANGLE = 0.01  # by which the products of the direction cosines may differ from 1 and 0
 SAME_DIRECTION = 1e-3  # by which the direction cosines of a series' slices may differ
 EVEN = 0.25  # share of the distance of two slices by which one may lie off its place: rounding reaches 0.16, a gap 0.5
 SAME_PLACE = 0.01  # share of the largest distance of two slices
@@ -39,15 +43,19 @@ Header = dict[str, str]  # tag -> value
 
 @dataclass(frozen=True)
 class Slice:
-    """One file of a series, None where it does not say; millimetres, LPS."""
+    """One file of a series, None where it does not say; millimetres, LPS.
+
+    `problem`: why it cannot be a slice of a volume, and what to do; "" where nothing is wrong with it.
+    """
 
     file: str
     shape: tuple[int, int]  # rows, columns
-    frames: int
-    channels: int
+    bits: int  # that a voxel takes in the file
     spacing: tuple[float, ...] | None  # between rows, between columns
     orientation: tuple[float, ...] | None  # along a row, along a column
     position: tuple[float, ...] | None
+    is_localiser: bool
+    problem: str
 
 
 @dataclass(frozen=True)
@@ -150,6 +158,7 @@ def read_series(scan: str | Path) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = slices[0].shape
     voxels = np.empty((len(slices), rows, columns), np.float32)
     for plane, piece in zip(voxels, slices, strict=True):
+        refuse_misread_pixels(piece.file, rows * columns * piece.bits // 8)
         image = read_with(sitk, piece.file, outputPixelType=sitk.sitkFloat32)
         plane[:] = sitk.GetArrayFromImage(image).reshape(rows, columns)
     return voxels.T, stack_affine(slices)
@@ -194,7 +203,8 @@ def stack_affine(slices: Sequence[Slice]) -> np.ndarray:
 def _series_in(folder: Path, _changed: int) -> tuple[Series, ...]:
     """The series of a folder, whose files are read once until it changes."""
     with os.scandir(folder) as entries:
-        files = sorted(Path(entry.path) for entry in entries if entry.is_file() and not entry.name.startswith("."))
+        names = sorted(entry.path for entry in entries if not entry.name.startswith("."))
+    files = [Path(name) for name in names if os.path.isfile(name)]  # noqa: PTH113  # links in a circle are none
     files = [file for file in files if not ending_of(file) and is_dicom(file)]
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         headers = dict(zip(files, pool.map(_header, files), strict=True))
@@ -210,11 +220,27 @@ def _series_in(folder: Path, _changed: int) -> tuple[Series, ...]:
             number=found[0][1].get(SERIES_NUMBER, ""),
             description=_utf8(found[0][1].get(SERIES_DESCRIPTION, "")),
             alone=len(members) == 1,
-            slices=tuple(_slice(file, header) for file, header in found),
+            slices=_stack_of(found, folder),
             damaged=tuple(damaged[uid]),
         )
         for uid, found in members.items()
     )
+
+
+def _stack_of(members: Sequence[tuple[Path, Header]], folder: Path) -> tuple[Slice, ...]:
+    """The slices of a series without localisers among them and without copies, of which a line is logged."""
+    slices = [_slice(file, header) for file, header in members]
+    stack = [piece for piece in slices if not piece.is_localiser] or slices
+    kept: dict[tuple[float, ...] | None, list[Slice]] = {}
+    for piece in stack:
+        there = kept.setdefault(piece.position, [])
+        if not any(filecmp.cmp(piece.file, other.file, shallow=False) for other in there):
+            there.append(piece)
+    distinct = [piece for there in kept.values() for piece in there]
+    for without, what in ((len(slices) - len(stack), "localisers"), (len(stack) - len(distinct), "copies of others")):
+        if without:
+            logger.warning("%s: %d files of a series are left out: %s", folder, without, what)
+    return tuple(sorted(distinct, key=lambda piece: piece.file))
 
 
 def _parted(found: Sequence[Series]) -> dict[str, str]:
@@ -247,9 +273,16 @@ def _damaged_of(files: Sequence[Path], uids: Sequence[str]) -> dict[str, list[st
         begin = _begin(file, 1 << 16) or b""
         for uid in [uid for uid in uids if uid.encode() in begin] or uids:
             damaged[uid].append(str(file))
-        if not uids and _storage_class(file) in VOLUMES:
-            logger.warning("left out: %s: is a damaged DICOM file; export it again", file)
+    lost = [] if uids else [file for file in files if _storage_class(file) in VOLUMES]
+    if lost:
+        more = f" (as are {len(lost) - 1} others next to it)" if len(lost) > 1 else ""
+        logger.warning("left out: %s: is a damaged DICOM file%s; %s", lost[0], more, _remedy(lost[0]))
     return damaged
+
+
+def _remedy(damaged: str | Path) -> str:
+    """What helps where a file cannot be read."""
+    return "export the series again" if itk_can_open(damaged) else f"its path is not UTF-8: {RENAME}"
 
 
 def _begin(file: Path, size: int) -> bytes | None:
@@ -263,7 +296,7 @@ def _begin(file: Path, size: int) -> bytes | None:
 
 def _header(file: Path) -> Header | None:
     """The tags of an image, as text; none of what is no image, None of what is or may be a damaged slice."""
-    if _begin(file, 1) is None:
+    if _begin(file, 1) is None or not itk_can_open(file):
         return None
     reader = simple_itk(file).ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
@@ -291,12 +324,32 @@ def _slice(file: Path, header: Header) -> Slice:
     return Slice(
         file=str(file),
         shape=(int(header["0028|0010"]), int(header["0028|0011"])),
-        frames=int(header.get("0028|0008") or 1),
-        channels=int(header.get("0028|0002") or 1),
+        bits=int(header.get("0028|0100") or 0),
         spacing=_numbers(header.get("0028|0030"), 2),
         orientation=_numbers(header.get("0020|0037"), 6),
         position=_numbers(header.get("0020|0032"), 3),
+        is_localiser="LOCALIZER" in header.get(IMAGE_TYPE, ""),
+        problem=_problem(header),
     )
+
+
+def _problem(header: Header) -> str:
+    """Why a file cannot be a slice of a volume, and what to do."""
+    frames, orientation = int(header.get("0028|0008") or 1), _numbers(header.get("0020|0037"), 6)
+    if frames > 1:
+        return f"holds {frames} frames in one file; convert the series to NIfTI"
+    if "MOSAIC" in header.get(IMAGE_TYPE, ""):
+        return "is a mosaic of slices; convert the series to NIfTI"
+    if int(header.get("0028|0002") or 1) > 1:
+        return "is in colour; pass a series of grey slices"
+    if header.get(GREY_VALUES, "") == "MONOCHROME1":
+        return "stores grey values of which the lowest is white (MONOCHROME1); export the series as MONOCHROME2"
+    if orientation is None or not (_numbers(header.get("0028|0030"), 2) and _numbers(header.get("0020|0032"), 3)):
+        return "does not say where it lies in the patient; pass a series of CT or MR"
+    axes = np.reshape(orientation, (2, 3))
+    if not np.allclose(axes @ axes.T, np.eye(2), atol=RIGHT_ANGLE):
+        return "has rows and columns that are not at right angles; export the series again"
+    return ""
 
 
 def _numbers(text: str | None, count: int) -> tuple[float, ...] | None:
@@ -312,20 +365,17 @@ def _refuse_no_stack(series: Series) -> None:
     """Refuse slices that are no images, or not of one size, spacing and direction."""
     if series.damaged:
         raise InputError(
-            f"{series.damaged[0]}: cannot be read and may be a slice of {series}; export the series again, "
+            f"{series.damaged[0]}: cannot be read and may be a slice of {series}; {_remedy(series.damaged[0])}, "
             "or move the file away if it is none"
         )
     first = series.slices[0]
     for piece in series.slices:
-        if piece.frames > 1:
-            raise InputError(f"{piece.file}: holds {piece.frames} frames in one file; convert the series to NIfTI")
-        if piece.channels > 1:
-            raise InputError(f"{piece.file}: is in colour; pass a series of grey slices")
-        if piece.spacing is None or piece.orientation is None or piece.position is None:
-            raise InputError(f"{piece.file}: does not say where it lies in the patient; pass a series of CT or MR")
-        if piece.shape != first.shape or not np.allclose(piece.spacing, np.array(first.spacing), rtol=1e-3):
+        if piece.problem:
+            raise InputError(f"{piece.file}: {piece.problem}")
+        assert piece.spacing and piece.orientation and first.spacing and first.orientation
+        if piece.shape != first.shape or not np.allclose(piece.spacing, first.spacing, rtol=1e-3):
             raise InputError(f"{series}: slices differ in size or spacing, {first.file} and {piece.file}; part them")
-        if not np.allclose(piece.orientation, np.array(first.orientation), atol=SAME_DIRECTION):
+        if not np.allclose(piece.orientation, first.orientation, atol=SAME_DIRECTION):
             raise InputError(f"{series}: slices are not parallel, {first.file} and {piece.file}; part them")
     if len(series.slices) < 2:
         raise InputError(f"{series}: has one slice, which is no volume; pass a series of more")

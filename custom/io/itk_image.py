@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 from monai.data.utils import orientation_ras_lps
 
+from ..errors import InputError
 from .image_formats import ending_of
 from .needed_package import needed_package
 
 IMAGE_IO = {".mha": "MetaImageIO", ".mhd": "MetaImageIO", ".nrrd": "NrrdImageIO", ".nhdr": "NrrdImageIO"}
+RENAME = "rename the file or the folder, for example with convmv"
 
 
 def read_itk_image(file: str | Path) -> tuple[np.ndarray, np.ndarray]:
@@ -62,12 +64,20 @@ def simple_itk(file: str | Path) -> Any:
     return needed_package("SimpleITK", "SimpleITK", f"{file}: this format")
 
 
+def itk_can_open(file: str | Path) -> bool:
+    """Whether a path is UTF-8: any other ends the whole process in ITK. Some network drives have such names."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in str(file))
+
+
 def read_with(sitk: Any, file: str, **options: Any) -> Any:
     """`sitk.ReadImage`, whose errors, of several lines, name the place in ITK's source before the reason.
 
     Raises:
+        InputError: ITK cannot open a file of that name.
         OSError: the file cannot be read.
     """
+    if not itk_can_open(file):
+        raise InputError(f"{file}: its path is not UTF-8, which ITK cannot open: {RENAME}")
     try:
         return sitk.ReadImage(file, **options)
     except RuntimeError as error:
