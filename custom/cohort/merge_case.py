@@ -74,5 +74,5 @@ def merge_case(
 
 def read_labels(file: Path) -> tuple[torch.Tensor, SpatialImage]:
     """A label map in uint8 with the file it came from."""
-    image: Any = nib.load(file)
+    image: Any = nib.squeeze_image(nib.load(file))  # without axes of channels or time that have one entry
     return torch.from_numpy(np.asarray(np.rint(np.asanyarray(image.dataobj)), dtype=np.uint8)), image

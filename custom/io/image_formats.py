@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 NIFTI_ENDINGS = (".nii.gz", ".nii")
-ITK_ENDINGS = (".mha", ".mhd", ".nrrd", ".nhdr")
+META_IMAGE_ENDINGS, NRRD_ENDINGS = (".mha", ".mhd"), (".nrrd", ".nhdr")
+ITK_ENDINGS = META_IMAGE_ENDINGS + NRRD_ENDINGS
 SCAN_ENDINGS = NIFTI_ENDINGS + ITK_ENDINGS
 ONE_FILE_ENDINGS = {".mhd": ".mha", ".nhdr": ".nrrd"}  # a header apart from its voxels cannot be replaced in one step
 

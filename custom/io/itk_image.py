@@ -15,9 +15,11 @@ from monai.data.utils import orientation_ras_lps
 
 from ..errors import InputError
 from .image_formats import ending_of
+from .itk_header import ItkHeader
 from .needed_package import needed_package
 
 IMAGE_IO = {".mha": "MetaImageIO", ".mhd": "MetaImageIO", ".nrrd": "NrrdImageIO", ".nhdr": "NrrdImageIO"}
+NO_REASON = "Reason: Resource temporarily unavailable"  # of MetaImage files that are no MetaImage
 RENAME = "rename the file or the folder, for example with convmv"
 
 
@@ -27,12 +29,17 @@ def read_itk_image(file: str | Path) -> tuple[np.ndarray, np.ndarray]:
     The affine is the identity where there are not three axes.
 
     Raises:
-        InputError: SimpleITK is missing.
+        InputError: SimpleITK is missing, or ITK would read something else than the file says, see `ItkHeader`.
         OSError: the file cannot be read, with ITK's reason in one line.
     """
     sitk = simple_itk(file)
+    header = ItkHeader(file)
+    header.refuse_unclear()
     image = read_with(sitk, str(file), imageIO=IMAGE_IO[ending_of(file).lower()])  # ITK knows .mha, not .MHA
+    if image.GetSize()[3:] == (1,):  # one time point
+        image = image[:, :, :, 0]
     voxels = sitk.GetArrayFromImage(image)  # (z, y, x, channels)
+    header.refuse_lost_voxels(voxels)
     if image.GetNumberOfComponentsPerPixel() > 1:
         return np.moveaxis(voxels.T, 0, -1), np.eye(4)
     if image.GetDimension() != 3:
@@ -82,4 +89,5 @@ def read_with(sitk: Any, file: str, **options: Any) -> Any:
         return sitk.ReadImage(file, **options)
     except RuntimeError as error:
         reason = re.sub(r"\(0x[0-9a-f]+\)", "", str(error).split("ERROR:")[-1])  # without an object's address
+        reason = reason.split("[nrrd]")[-1].replace(NO_REASON, "")  # NRRD's chain of calls ends in the reason
         raise OSError(" ".join(reason.split())) from error

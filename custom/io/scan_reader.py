@@ -45,7 +45,7 @@ class ScanReader(ImageReader):
             OSError: a file cannot be read.
         """
         if all(is_nifti(file) for file in img):
-            nibabel = NibabelReader()
+            nibabel = NibabelReader(squeeze_non_spatial_dims=True)  # axes of channels or time that have one entry
             voxels, meta = nibabel.get_data(nibabel.read(img))
         else:
             voxels, meta = _read_channels(img)
@@ -58,7 +58,7 @@ class ScanReader(ImageReader):
 def read_scan(file: str) -> tuple[np.ndarray, np.ndarray]:
     """Voxels (x, y, z) in the scan's units and affine (4 x 4, RAS, mm) of one file or series, as MONAI reads NIfTI."""
     if is_nifti(file):
-        nibabel = NibabelReader()
+        nibabel = NibabelReader(squeeze_non_spatial_dims=True)  # axes of channels or time that have one entry
         voxels, meta = nibabel.get_data(nibabel.read(file))
         return voxels, np.asarray(meta[MetaKeys.AFFINE])
     return read_itk_image(file) if is_itk(file) else read_series(file)
