@@ -105,7 +105,7 @@ def read_cohort(file: str | Path) -> Cohort:
     """
     path = Path(file).expanduser()
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}); pass a cohort manifest, made by python -m custom cohort"

@@ -78,7 +78,7 @@ def read_folds(path: str | Path) -> list[list[str]]:
         InputError: the file is missing or damaged, or a case lies in two folds.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
         folds = [list(fold["classes_of_case"]) for fold in content["folds"]]
         if content["version"] != FILE_VERSION:
             raise ValueError(content["version"])

@@ -7,13 +7,23 @@ from __future__ import annotations
 
 import logging
 import re
+import unicodedata
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import InputError
 from ..io.dicom_series import folders_below, is_dicom, series_below, series_of
-from ..io.image_formats import NIFTI_ENDINGS, SCAN_ENDINGS, ending_of, has_mixed_case, scan_name
+from ..io.image_formats import (
+    NIFTI_ENDINGS,
+    OTHER_ENDINGS,
+    SCAN_ENDINGS,
+    SEGMENTATION_ENDINGS,
+    ending_of,
+    has_mixed_case,
+    scan_name,
+)
 from .listing import channel_count, read_listing
 
 logger = logging.getLogger(__name__)
@@ -137,12 +147,33 @@ def _listed_cases(root: Path, entries: Any) -> list[dict[str, Any]]:
         if not label:
             raise InputError(f'{file}: image {image} of "training" has no label; add it or remove the entry')
         names = [image] if isinstance(image, str) else image
-        files = [found for name in names for found in _listed_image(root / name) or [root / name]]
-        missing = next((path for path in (*files, root / label) if not path.is_file()), None)
+        files = [found for name in names for found in _listed_image(_on_disk(root, name)) or [root / name]]
+        label_file = _on_disk(root, label)
+        missing = next((path for path in (*files, label_file) if not path.is_file()), None)
         if missing:
             raise InputError(f"{missing} is listed in {file} but missing; restore it or remove the entry")
-        cases.append(_case(files, root / label))
+        cases.append(_case(files, label_file))
+    _refuse_mixed_up(file, cases)
     return cases
+
+
+def _on_disk(root: Path, name: str) -> Path:
+    """A listed file, under the form of Unicode that the disk has: macOS writes an umlaut as two letters."""
+    forms = (root / unicodedata.normalize(form, name) for form in ("NFC", "NFD"))
+    return next((file for file in forms if file.is_file()), root / name)
+
+
+def _refuse_mixed_up(listing: Path, cases: list[dict[str, Any]]) -> None:
+    """Refuse entries that name another case's label, where images and labels have the same names."""
+    labels = [case_name(case) for case in cases]
+    images = [case_name({"image": case["image"]}) for case in cases]
+    for names in (images, [CHANNEL_NUMBER.sub(r"\g<case>", name) for name in images]):
+        wrong = [(name, label) for name, label in zip(names, labels, strict=True) if name != label]
+        if wrong and sorted(names) == sorted(labels):
+            raise InputError(
+                f"{listing}: image {wrong[0][0]} is listed with the label of {wrong[0][1]} ({len(wrong)} such entries); "
+                "correct them"
+            )
 
 
 def _listed_image(file: Path) -> list[Path]:
@@ -205,6 +236,7 @@ def _case(files: list[Path], label: Path | None = None) -> dict[str, Any]:
 def _sorted_by_name(root: Path, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Sorted; two cases of one name could not be distinguished in folds and results."""
     cases = sorted(cases, key=case_name)
+    _refuse_shared_files(root, cases)
     for one, other in pairwise(cases):
         if case_name(one) == case_name(other):
             raise InputError(
@@ -212,6 +244,15 @@ def _sorted_by_name(root: Path, cases: list[dict[str, Any]]) -> list[dict[str, A
                 "give every label file its own name"
             )
     return cases
+
+
+def _refuse_shared_files(root: Path, cases: list[dict[str, Any]]) -> None:
+    """Refuse a file that is part of two cases, or image and label at once: folds would share what they must not."""
+    uses = Counter(str(file) for case in cases for file in {*image_files(case), case["label"]})
+    uses.update(case["label"] for case in cases if case["label"] in image_files(case))
+    shared = next((file for file, number in uses.items() if number > 1), None)
+    if shared:
+        raise InputError(f"{root}: {shared} is listed {uses[shared]} times; give every case its own image and label")
 
 
 def _scans(folder: Path, endings: tuple[str, ...] = NIFTI_ENDINGS) -> dict[str, Path]:
@@ -222,12 +263,13 @@ def _scans(folder: Path, endings: tuple[str, ...] = NIFTI_ENDINGS) -> dict[str, 
 def scan_files(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
     """Name -> file of every scan in a folder, hidden files apart; a dangling link stays in, to be reported later."""
     scans: dict[str, Path] = {}
-    for file in filter(lambda path: path.name.lower().endswith(endings), _files(folder)):
-        if scan_name(file) in scans:
-            raise InputError(
-                f"{file} and {scans[scan_name(file)].name} are one case twice; remove or rename one of them"
-            )
-        scans[scan_name(file)] = _readable_name(file)
+    for file in _files(folder):
+        lower, name = file.name.lower(), unicodedata.normalize("NFC", scan_name(file))  # macOS decomposes letters
+        if not lower.endswith(endings) or lower.endswith(SEGMENTATION_ENDINGS):
+            continue
+        if name in scans:
+            raise InputError(f"{file} and {scans[name].name} are one case twice; remove or rename one of them")
+        scans[name] = _readable_name(file)
     return scans
 
 
@@ -297,6 +339,13 @@ def _grouped_images(folder: Path, count: int | None) -> list[dict[str, Any]]:
         series = []
     if not scans and not series:
         _refuse_empty(folder, SCAN_ENDINGS)
+    others = [file for file in _files(folder) if file.name.lower().endswith(OTHER_ENDINGS)]
+    if others:
+        logger.warning(
+            "%d files, such as %s, are not labelled: no format that is read, or a segmentation; convert scans to NIfTI",
+            len(others),
+            others[0],
+        )
     cases = _channels_by_case(scans)
     if count is None:  # channels where two or more cases agree on them and no other file is there
         common = len(next(iter(cases.values()), {}))

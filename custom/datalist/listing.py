@@ -18,7 +18,7 @@ def read_listing(root: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise InputError(
             f"{file} is not readable JSON ({error}); correct it, or remove it to use imagesTr and labelsTr as they are"

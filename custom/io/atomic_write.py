@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,18 +11,20 @@ from pathlib import Path
 from typing import Any
 
 TEMPORARY_PREFIX = ".tmp_"
+LONGEST_END = 100  # bytes of a name that its temporary one keeps: a file name has 255
 
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary path in the folder of `path` (same suffixes); it becomes `path` when the block ends without error.
+    """A temporary path in the folder of `path` (same end of the name); it becomes `path` when the block ends without error.
 
     Folders are made as needed. Who may read the file is as the system's umask says for any new file: label maps are
     patients' data. On an error the temporary file is removed and `path` is as it was.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}_{target.name}")
+    end = os.fsencode(target.name)[-LONGEST_END:].decode("utf-8", "ignore")
+    temporary = target.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}_{end}")
     temporary.touch(exist_ok=False)
     try:
         yield temporary

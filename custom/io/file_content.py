@@ -37,7 +37,7 @@ def refuse_other_content(file: str | Path) -> None:
     for name, pattern, remedy in CONTENTS:
         if pattern.match(begin):
             if name != expected:
-                raise InputError(f"{file}: cannot be read as {expected}, for it holds {name}; {remedy}")
+                raise InputError(f"{file}: cannot be read (it holds {name}, not {expected}); {remedy}")
             return
 
 

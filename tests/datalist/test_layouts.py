@@ -1,6 +1,7 @@
 import json
 import logging
 import sys
+import unicodedata
 
 import numpy as np
 import pytest
@@ -97,6 +98,27 @@ class TestTrainingCases:
         (tmp_path / "set/imagesTr/a.nii.gz").symlink_to(tmp_path / "elsewhere/imaging.nii.gz")
         assert layouts.training_cases(tmp_path / "set")[0]["image"].endswith("set/imagesTr/a.nii.gz")
 
+    def test_umlauts_in_either_form_of_unicode(self, tmp_path):
+        """macOS writes an umlaut as two letters; Linux keeps what it is given."""
+        image, label = (unicodedata.normalize(form, "Schädel_1.nii.gz") for form in ("NFC", "NFD"))
+        touch(tmp_path, f"imagesTr/{image}", f"labelsTr/{label}")
+        (case,) = layouts.training_cases(tmp_path)
+        assert case == {"image": f"{tmp_path}/imagesTr/{image}", "label": f"{tmp_path}/labelsTr/{label}"}
+        listing(tmp_path, training=[{"image": f"imagesTr/{label}", "label": f"labelsTr/{image}"}])
+        assert layouts.training_cases(tmp_path) == [case]
+
+    def test_a_listing_that_begins_with_a_byte_order_mark(self, tmp_path):
+        root = decathlon(tmp_path)
+        listed = layouts.training_cases(root)
+        (root / "dataset.json").write_text((root / "dataset.json").read_text(), encoding="utf-8-sig")
+        assert layouts.training_cases(root) == listed
+
+    def test_names_of_images_and_labels_may_differ(self, tmp_path):
+        """As long as they are not the same ones in another order."""
+        touch(tmp_path, "imagesTr/img1.nii.gz", "imagesTr/img2.nii.gz", "labelsTr/lab1.nii.gz", "labelsTr/lab2.nii.gz")
+        entries = [{"image": f"imagesTr/img{n}.nii.gz", "label": f"labelsTr/lab{3 - n}.nii.gz"} for n in (1, 2)]
+        assert len(layouts.training_cases(listing(tmp_path, training=entries))) == 2
+
     def test_hippocampus(self, shared_data):
         cases = layouts.training_cases(shared_data / "hippocampus")
         assert len(cases) == 200
@@ -104,6 +126,31 @@ class TestTrainingCases:
 
 
 class TestTrainingCasesRefused:
+    @pytest.mark.parametrize("image", ["{}.nii.gz", "{}_0000.nii.gz"])
+    def test_labels_of_other_cases(self, tmp_path, image):
+        """On one grid nothing else tells them apart."""
+        names = ["a_0001", "a_0002", "a_0003"]
+        for name in names:
+            touch(tmp_path, f"imagesTr/{image.format(name)}", f"labelsTr/{name}.nii.gz")
+        entries = [
+            {"image": f"imagesTr/{image.format(name)}", "label": f"labelsTr/{other}.nii.gz"}
+            for name, other in zip(names, [*names[1:], names[0]], strict=True)
+        ]
+        text = message(layouts.training_cases, listing(tmp_path, training=entries))
+        assert "is listed with the label of a_0002 (3 such entries); correct them" in text
+
+    def test_a_file_in_two_cases(self, tmp_path):
+        root = decathlon(tmp_path)
+        a, b = ({kind: f"{kind}sTr/{name}.nii.gz" for kind in ("image", "label")} for name in "ab")
+        for entries, shared in (
+            ([a, {**b, "image": a["image"]}], "imagesTr/a.nii.gz"),
+            ([a, {"image": b["image"], "label": a["label"]}], "labelsTr/a.nii.gz"),
+            ([a, {**b, "label": b["image"]}], "imagesTr/b.nii.gz"),
+            ([a, b, a], "imagesTr/a.nii.gz"),
+        ):
+            text = message(layouts.training_cases, listing(root, training=entries))
+            assert f"{root}/{shared} is listed 2 times; give every case its own image and label" in text
+
     def test_missing_folder(self, tmp_path):
         text = message(layouts.training_cases, tmp_path / "nowhere")
         assert f"{tmp_path}/nowhere does not exist; pass" in text
@@ -317,3 +364,12 @@ def test_case_name():
     assert layouts.case_name({"image": ["/x/a_0000.nii.gz", "/x/a_0001.nii.gz"]}) == "a"
     assert layouts.case_name({"image": "/x/a.b.nii"}) == "a.b"
     assert layouts.case_name({"image": "/x/a_0000.nii.gz"}) == "a_0000"
+
+
+def test_files_that_look_like_scans_but_are_not_read_are_named(tmp_path, caplog):
+    """Analyze and FreeSurfer files, and the segmentations that 3D Slicer saves next to a scan."""
+    touch(tmp_path, "a.nii.gz", "b.hdr", "b.img", "c.mgz", "a.seg.nrrd", "notes.txt")
+    with caplog.at_level(logging.WARNING):
+        assert layouts.test_images(tmp_path) == [{"image": f"{tmp_path}/a.nii.gz"}]
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith(f"4 files, such as {tmp_path}/a.seg.nrrd, are not labelled: no format that is read")

@@ -207,7 +207,7 @@ def test_truncated_file(tmp_path, case, kept):
     whole = (tmp_path / "i" / "a.nii.gz").read_bytes()
     size = int(kept * len(whole)) if kept == 0.5 else kept
     (tmp_path / "i" / "a.nii.gz").write_bytes(whole[:size])
-    assert problem(case).startswith(f"{case['image']}: cannot be read ")
+    assert problem(case).startswith(f"{case['image']}: cannot be read (")
     assert problem(case).endswith("; copy or export it again")
 
 
@@ -223,7 +223,7 @@ def test_damaged_bytes_are_found_by_the_check_sum(tmp_path, case):
 @pytest.mark.parametrize("name", ["x.nii", "x.nii.gz"])
 def test_files_that_are_no_nifti(tmp_path, case, content, name):
     (tmp_path / name).write_bytes(content)
-    assert problem({**case, "image": str(tmp_path / name)}).startswith(f"{tmp_path / name}: cannot be read ")
+    assert problem({**case, "image": str(tmp_path / name)}).startswith(f"{tmp_path / name}: cannot be read (")
 
 
 def test_truncated_without_gzip(tmp_path, case):

@@ -47,3 +47,12 @@ def test_two_writers_at_once_do_not_meet(tmp_path):
         other.write_text("other")
     assert (tmp_path / "a").read_text() == "one"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("name", ["n" * 248 + ".nii.gz", "肝" * 82 + ".nii.gz", os.fsdecode(b"\xe9.nii.gz")])
+def test_every_name_that_the_disk_takes(tmp_path, name):
+    """The temporary name is no longer than the file's own may be, and keeps its ending."""
+    with replacing(tmp_path / name) as temporary:
+        temporary.write_text("whole")
+        assert temporary.name.endswith(".nii.gz")
+    assert [file.name for file in tmp_path.iterdir()] == [name]

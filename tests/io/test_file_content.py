@@ -35,15 +35,15 @@ def test_sound_files_pass(tmp_path, contents):
 @pytest.mark.parametrize(
     ("content", "ending", "words"),
     [
-        (".nii", ".nii.gz", "cannot be read as gzip data, for it holds NIfTI; rename it to end in .nii"),
-        (".nii.gz", ".nii", "cannot be read as NIfTI, for it holds gzip data; rename it to end in .nii.gz, or dec"),
-        (".nrrd", ".mha", "cannot be read as MetaImage, for it holds NRRD; rename it to end in .nrrd"),
-        (".mha", ".nrrd", "cannot be read as NRRD, for it holds MetaImage; rename it to end in .mha"),
-        (".dcm", ".nii", "cannot be read as NIfTI, for it holds DICOM; give it the ending .dcm, or none"),
-        (b"", ".nii.gz", "cannot be read as gzip data, for it holds nothing; copy or export it again"),
-        (b"version https://git-lfs.github.com/spec/v1\noid", ".nii.gz", "as gzip data, for it holds a pointer of Git LFS; fetch"),
-        (b"<!DOCTYPE html><html>404</html>", ".nii.gz", "as gzip data, for it holds a web page; copy or export"),
-        (b"PK\x03\x04abc", ".nrrd", "cannot be read as NRRD, for it holds a zip archive; unpack it"),
+        (".nii", ".nii.gz", "cannot be read (it holds NIfTI, not gzip data); rename it to end in .nii"),
+        (".nii.gz", ".nii", "cannot be read (it holds gzip data, not NIfTI); rename it to end in .nii.gz, or dec"),
+        (".nrrd", ".mha", "cannot be read (it holds NRRD, not MetaImage); rename it to end in .nrrd"),
+        (".mha", ".nrrd", "cannot be read (it holds MetaImage, not NRRD); rename it to end in .mha"),
+        (".dcm", ".nii", "cannot be read (it holds DICOM, not NIfTI); give it the ending .dcm, or none"),
+        (b"", ".nii.gz", "cannot be read (it holds nothing, not gzip data); copy or export it again"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", ".nii.gz", "(it holds a pointer of Git LFS, not gzip data); fetch"),
+        (b"<!DOCTYPE html><html>404</html>", ".nii.gz", "(it holds a web page, not gzip data); copy or export"),
+        (b"PK\x03\x04abc", ".nrrd", "cannot be read (it holds a zip archive, not NRRD); unpack it"),
     ],
 )
 def test_another_content(tmp_path, contents, content, ending, words):
