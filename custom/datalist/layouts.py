@@ -122,7 +122,19 @@ def _existing(dataset_dir: str | Path) -> Path:
     path = _resolved(dataset_dir)
     if not path.exists():
         raise InputError(f"{path} does not exist; pass the data's folder as dataset_dir")
+    if path.is_dir():
+        _entries(path)
     return path
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What a folder holds, sorted."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise InputError(
+            f"{folder} cannot be listed ({error.strerror}); correct its permissions, or pass another folder"
+        ) from error
 
 
 def _single_scan(file: Path) -> str:
@@ -282,13 +294,13 @@ def _readable_name(file: Path) -> Path:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith(".") and not path.is_dir())
+    return [path for path in _entries(folder) if not path.name.startswith(".") and not path.is_dir()]
 
 
 def _refuse_empty(folder: Path, endings: tuple[str, ...]) -> NoReturn:
     """Refuse a folder without scans, with what lies there instead."""
     files = _files(folder)
-    folders = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    folders = [path.name for path in _entries(folder) if path.is_dir() and not path.name.startswith(".")]
     hint = "it is empty: put the scans into it or pass another folder"
     if folders:
         hint = f"pass one of its {len(folders)} sub-folders, such as {folders[0]}, or put the scans directly into it"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import filecmp
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -91,7 +91,7 @@ def series_below(root: Path) -> list[Series]:
     Raises:
         InputError: there is DICOM, but SimpleITK is missing, or no series is whole.
     """
-    shown = with_progress(list(folders_below(root)), "looking for DICOM", "folder", delay=2, leave=False)
+    shown = with_progress(list(folders_below(root, _warn_of_unlisted)), "looking for DICOM", "folder", delay=2, leave=False)
     found = [series for folder in shown for series in series_in(folder)]
     parted = _parted(found)
     if parted and all(series.uid in parted for series in found):
@@ -101,14 +101,21 @@ def series_below(root: Path) -> list[Series]:
     return [series for series in found if series.uid not in parted]
 
 
-def folders_below(root: Path) -> Iterator[Path]:
-    """A folder and all its sub-folders that are not hidden, sorted; each once, as links may lead in a circle."""
+def folders_below(root: Path, on_error: Callable[[OSError], None] | None = None) -> Iterator[Path]:
+    """A folder and all its sub-folders that are not hidden, sorted; each once, as links may lead in a circle.
+
+    `on_error` is called for each that cannot be listed.
+    """
     known: set[Path] = set()
-    for folder, names, _ in os.walk(root, followlinks=True):
+    for folder, names, _ in os.walk(root, onerror=on_error, followlinks=True):
         known.add(Path(folder).resolve())
         visible = sorted(name for name in names if not name.startswith("."))
         names[:] = [name for name in visible if Path(folder, name).resolve() not in known]
         yield Path(folder)
+
+
+def _warn_of_unlisted(error: OSError) -> None:
+    logger.warning("left out: %s: cannot be listed (%s); correct its permissions", error.filename, error.strerror)
 
 
 def series_in(folder: str | Path) -> tuple[Series, ...]:
@@ -159,7 +166,10 @@ def read_series(scan: str | Path) -> tuple[np.ndarray, np.ndarray]:
     voxels = np.empty((len(slices), rows, columns), np.float32)
     for plane, piece in zip(voxels, slices, strict=True):
         refuse_misread_pixels(piece.file, rows * columns * piece.bits // 8)
-        image = read_with(sitk, piece.file, outputPixelType=sitk.sitkFloat32)
+        try:
+            image = read_with(sitk, piece.file, outputPixelType=sitk.sitkFloat32)
+        except OSError as error:
+            raise OSError(f"{piece.file}: {error}") from error
         plane[:] = sitk.GetArrayFromImage(image).reshape(rows, columns)
     return voxels.T, stack_affine(slices)
 

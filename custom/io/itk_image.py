@@ -19,7 +19,7 @@ from .itk_header import ItkHeader
 from .needed_package import needed_package
 
 IMAGE_IO = {".mha": "MetaImageIO", ".mhd": "MetaImageIO", ".nrrd": "NrrdImageIO", ".nhdr": "NrrdImageIO"}
-NO_REASON = "Reason: Resource temporarily unavailable"  # of MetaImage files that are no MetaImage
+NO_REASON = re.compile(r"Reason: (Success|Resource temporarily unavailable)")  # of damaged MetaImage files
 RENAME = "rename the file or the folder, for example with convmv"
 
 
@@ -89,5 +89,5 @@ def read_with(sitk: Any, file: str, **options: Any) -> Any:
         return sitk.ReadImage(file, **options)
     except RuntimeError as error:
         reason = re.sub(r"\(0x[0-9a-f]+\)", "", str(error).split("ERROR:")[-1])  # without an object's address
-        reason = reason.split("[nrrd]")[-1].replace(NO_REASON, "")  # NRRD's chain of calls ends in the reason
+        reason = NO_REASON.sub("", reason.split("[nrrd]")[-1])  # NRRD's chain of calls ends in the reason
         raise OSError(" ".join(reason.split())) from error

@@ -47,6 +47,8 @@ def read_volume(file: str) -> Volume:
         volume = _read_nifti(path) if is_nifti(path) else Volume(file, *read_scan(file)[::-1], 1.0, 0.0)
     except InputError:
         raise
+    except PermissionError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror}); correct its permissions") from error
     except Exception as error:  # a damaged header or stream fails in nibabel, zlib, struct or numpy alike
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(f"{file}: cannot be read ({reason}); copy or export it again") from error

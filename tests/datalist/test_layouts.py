@@ -126,6 +126,15 @@ class TestTrainingCases:
 
 
 class TestTrainingCasesRefused:
+    def test_folders_without_permission(self, tmp_path, as_nobody):
+        root = decathlon(tmp_path / "set")
+        (root / "dataset.json").unlink()
+        (root / "imagesTr").chmod(0)
+        with as_nobody(root):
+            text = message(layouts.training_cases, root)
+            assert text.startswith(f"{root}/imagesTr cannot be listed (Permission denied); correct its permissions")
+            assert f"{root}/imagesTr cannot be listed" in message(layouts.test_images, root / "imagesTr")
+
     @pytest.mark.parametrize("image", ["{}.nii.gz", "{}_0000.nii.gz"])
     def test_labels_of_other_cases(self, tmp_path, image):
         """On one grid nothing else tells them apart."""

@@ -169,11 +169,20 @@ class TestFinding:
         for name in ("a0.dcm", "b0.dcm"):
             assert "cannot be read and may be a slice of" in refusal(tmp_path / name)
 
-    @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="a file that root may not read")
-    def test_a_slice_without_permission(self, tmp_path):
+    def test_a_slice_without_permission(self, tmp_path, as_nobody):
         files = write_series(tmp_path, voxels(), AFFINE, names="IM{}")
         files[0].chmod(0)
-        assert f"{files[0]}: cannot be read and may be a slice of" in refusal(tmp_path)
+        with as_nobody(tmp_path):
+            assert f"{files[0]}: cannot be read and may be a slice of" in refusal(tmp_path)
+
+    def test_a_folder_without_permission(self, tmp_path, caplog, as_nobody):
+        for name in ("a", "b"):
+            write_series(tmp_path / name, voxels(), AFFINE)
+        (tmp_path / "a").chmod(0)
+        with as_nobody(tmp_path), caplog.at_level(logging.WARNING):
+            assert [one.scan for one in series_below(tmp_path)] == [str(tmp_path / "b")]
+        (line,) = [r.getMessage() for r in caplog.records]
+        assert line == f"left out: {tmp_path}/a: cannot be listed (Permission denied); correct its permissions"
 
     def test_a_series_in_parts_is_left_out(self, tmp_path, caplog):
         """Some exports begin a new folder after so many files."""
@@ -356,3 +365,4 @@ class TestRefused:
         with pytest.raises(OSError) as error:
             read_series(tmp_path)
         assert "\n" not in str(error.value)
+        assert str(error.value).startswith(f"{files[0]}: ")

@@ -58,3 +58,11 @@ def test_big_endian_second_version_and_64_bits(tmp_path):
     volume = read_volume(str(tmp_path / "a.nii.gz"))
     assert np.array_equal(volume.voxels, VOXELS)
     assert np.array_equal(volume.affine, AFFINE)
+
+
+def test_a_file_without_permission(tmp_path, as_nobody):
+    file = tmp_path / "a.nii"
+    nib.save(nib.Nifti1Image(VOXELS, AFFINE), file)
+    file.chmod(0)
+    with as_nobody(tmp_path), pytest.raises(InputError, match=r"a.nii: cannot be read \(Permission denied\); correct its"):
+        read_volume(str(file))
