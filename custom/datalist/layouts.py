@@ -260,8 +260,7 @@ def _sorted_by_name(root: Path, cases: list[dict[str, Any]]) -> list[dict[str, A
 
 def _refuse_shared_files(root: Path, cases: list[dict[str, Any]]) -> None:
     """Refuse a file that is part of two cases, or image and label at once: folds would share what they must not."""
-    uses = Counter(str(file) for case in cases for file in {*image_files(case), case["label"]})
-    uses.update(case["label"] for case in cases if case["label"] in image_files(case))
+    uses = Counter(file for case in cases for file in [*image_files(case), str(case["label"])])
     shared = next((file for file, number in uses.items() if number > 1), None)
     if shared:
         raise InputError(f"{root}: {shared} is listed {uses[shared]} times; give every case its own image and label")
