@@ -183,8 +183,8 @@ def _refuse_mixed_up(listing: Path, cases: list[dict[str, Any]]) -> None:
         wrong = [(name, label) for name, label in zip(names, labels, strict=True) if name != label]
         if wrong and sorted(names) == sorted(labels):
             raise InputError(
-                f"{listing}: image {wrong[0][0]} is listed with the label of {wrong[0][1]} ({len(wrong)} such entries); "
-                "correct them"
+                f"{listing}: image {wrong[0][0]} is listed with the label of {wrong[0][1]} "
+                f"({len(wrong)} such entries); correct them"
             )
 
 

@@ -16,10 +16,10 @@ LONGEST_END = 100  # bytes of a name that its temporary one keeps: a file name h
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary path in the folder of `path` (same end of the name); it becomes `path` when the block ends without error.
+    """A temporary path in the folder of `path`; it becomes `path` when the block ends without error.
 
-    Folders are made as needed. Who may read the file is as the system's umask says for any new file: label maps are
-    patients' data. On an error the temporary file is removed and `path` is as it was.
+    The name ends in the same way. Folders are made as needed. Who may read the file is as the system's umask says for
+    any new file: label maps are patients' data. On an error the temporary file is removed and `path` is as it was.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)

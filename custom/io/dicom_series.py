@@ -33,6 +33,8 @@ VOLUMES = tuple(f"1.2.840.10008.5.1.4.1.1.{kind}" for kind in ("2", "4", "128"))
 NO_SCANS = ("SEG", "RTDOSE", "RTIMAGE")  # modalities
 SERIES_UID, SERIES_NUMBER, SERIES_DESCRIPTION, MODALITY = "0020|000e", "0020|0011", "0008|103e", "0008|0060"
 IMAGE_TYPE, GREY_VALUES = "0008|0008", "0028|0004"
+EXPORT_GREY = "(MONOCHROME1); export the series as MONOCHROME2"
+EXPORT_STRAIGHT = "that are not at right angles; export the series again"
 RIGHT_ANGLE = 0.01  # by which the products of the direction cosines may differ from 1 and 0
 SAME_DIRECTION = 1e-3  # by which the direction cosines of a series' slices may differ
 EVEN = 0.25  # share of the distance of two slices by which one may lie off its place: rounding reaches 0.16, a gap 0.5
@@ -91,7 +93,8 @@ def series_below(root: Path) -> list[Series]:
     Raises:
         InputError: there is DICOM, but SimpleITK is missing, or no series is whole.
     """
-    shown = with_progress(list(folders_below(root, _warn_of_unlisted)), "looking for DICOM", "folder", delay=2, leave=False)
+    folders = list(folders_below(root, _warn_of_unlisted))
+    shown = with_progress(folders, "looking for DICOM", "folder", delay=2, leave=False)
     found = [series for folder in shown for series in series_in(folder)]
     parted = _parted(found)
     if parted and all(series.uid in parted for series in found):
@@ -345,21 +348,18 @@ def _slice(file: Path, header: Header) -> Slice:
 
 def _problem(header: Header) -> str:
     """Why a file cannot be a slice of a volume, and what to do."""
-    frames, orientation = int(header.get("0028|0008") or 1), _numbers(header.get("0020|0037"), 6)
-    if frames > 1:
-        return f"holds {frames} frames in one file; convert the series to NIfTI"
-    if "MOSAIC" in header.get(IMAGE_TYPE, ""):
-        return "is a mosaic of slices; convert the series to NIfTI"
-    if int(header.get("0028|0002") or 1) > 1:
-        return "is in colour; pass a series of grey slices"
-    if header.get(GREY_VALUES, "") == "MONOCHROME1":
-        return "stores grey values of which the lowest is white (MONOCHROME1); export the series as MONOCHROME2"
-    if orientation is None or not (_numbers(header.get("0028|0030"), 2) and _numbers(header.get("0020|0032"), 3)):
-        return "does not say where it lies in the patient; pass a series of CT or MR"
-    axes = np.reshape(orientation, (2, 3))
-    if not np.allclose(axes @ axes.T, np.eye(2), atol=RIGHT_ANGLE):
-        return "has rows and columns that are not at right angles; export the series again"
-    return ""
+    frames, image_type = int(header.get("0028|0008") or 1), header.get(IMAGE_TYPE, "")
+    places = [_numbers(header.get(tag), count) for tag, count in (("0028|0030", 2), ("0020|0032", 3), ("0020|0037", 6))]
+    axes = np.reshape(places[-1] or (1, 0, 0, 0, 1, 0), (2, 3))
+    problems = (
+        (frames > 1, f"holds {frames} frames in one file; convert the series to NIfTI"),
+        ("MOSAIC" in image_type, "is a mosaic of slices; convert the series to NIfTI"),
+        (int(header.get("0028|0002") or 1) > 1, "is in colour; pass a series of grey slices"),
+        (header.get(GREY_VALUES) == "MONOCHROME1", f"stores grey values of which the lowest is white {EXPORT_GREY}"),
+        (None in places, "does not say where it lies in the patient; pass a series of CT or MR"),
+        (not np.allclose(axes @ axes.T, np.eye(2), atol=RIGHT_ANGLE), f"has rows and columns {EXPORT_STRAIGHT}"),
+    )
+    return next((text for holds, text in problems if holds), "")
 
 
 def _numbers(text: str | None, count: int) -> tuple[float, ...] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -79,16 +80,30 @@ class ItkHeader:
             voxels: as ITK read them, in the order of the file.
 
         Raises:
-            InputError: compressed voxels are damaged, or their length is not stated; a list of files lacks its last line break.
+            InputError: compressed voxels are damaged, or their length is not stated; a list of files is incomplete.
         """
         if not self.is_meta_image:
             return
-        if self.data_file == LIST and not self.ends_in_a_line:  # ITK leaves out the last slice
-            raise InputError(f"{self.file}: the last line of its list of files lacks a line break; add it")
-        if self._flag("compresseddata") and self.data_file != LIST:
+        if self._is_list:
+            self._refuse_short_list()
+        elif self._flag("compresseddata"):
             stored = voxels.byteswap() if self._flag("binarydatabyteordermsb") else voxels
-            if self._checksum() != zlib.crc32(np.ascontiguousarray(stored)):
+            if self._checksum() != zlib.crc32(np.ascontiguousarray(stored).data):
                 raise InputError(f"{self.file}: its compressed voxels are damaged, or CompressedDataSize is; {EXPORT}")
+
+    @property
+    def _is_list(self) -> bool:
+        return self.data_file.split()[:1] == [LIST]
+
+    def _refuse_short_list(self) -> None:
+        """Refuse a list without its last line break, or with too few files: ITK leaves slices at 0."""
+        if not self.ends_in_a_line:
+            raise InputError(f"{self.file}: the last line of its list of files lacks a line break; add it")
+        sizes = [int(size) for size in self.fields.get("dimsize", "").split()]
+        _, _, axes = self.data_file.partition(" ")  # of one file
+        needed = math.prod(sizes[int(axes.strip(" Dd")) if axes.strip(" Dd").isdecimal() else -1 :])
+        if len(self._data_files()) < needed:
+            raise InputError(f"{self.file}: lists {len(self._data_files())} files of {needed}; add the others")
 
     def _flag(self, key: str) -> bool:
         return self.fields.get(key, "").lower() in ("true", "1", "t")
@@ -96,7 +111,7 @@ class ItkHeader:
     def _data_files(self) -> list[str]:
         """The files of voxels, by their names; none of a pattern."""
         name = self.data_file
-        if name.split()[:1] == [LIST]:
+        if self._is_list:
             return [line for line in self.below if line]
         return [name] if name and "%" not in name else []
 

@@ -41,7 +41,7 @@ def test_sound_files_pass(tmp_path, contents):
         (".mha", ".nrrd", "cannot be read (it holds MetaImage, not NRRD); rename it to end in .mha"),
         (".dcm", ".nii", "cannot be read (it holds DICOM, not NIfTI); give it the ending .dcm, or none"),
         (b"", ".nii.gz", "cannot be read (it holds nothing, not gzip data); copy or export it again"),
-        (b"version https://git-lfs.github.com/spec/v1\noid", ".nii.gz", "(it holds a pointer of Git LFS, not gzip data); fetch"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", ".nii.gz", "holds a pointer of Git LFS, not gzip data); "),
         (b"<!DOCTYPE html><html>404</html>", ".nii.gz", "(it holds a web page, not gzip data); copy or export"),
         (b"PK\x03\x04abc", ".nrrd", "cannot be read (it holds a zip archive, not NRRD); unpack it"),
     ],
