@@ -42,8 +42,7 @@ class ItkHeader:
         with self.file.open("rb") as stream:
             text = stream.read(LONGEST_HEADER)
         self.fields, self.length = _fields(text, "=" if self.is_meta_image else ":", self.is_meta_image)
-        self.below = [line.decode("utf-8", "replace").strip() for line in text[self.length :].splitlines()]
-        self.ends_in_a_line = text.endswith(b"\n")
+        self.below = text[self.length :]  # a list of files, or voxels
 
     @property
     def data_file(self) -> str:
@@ -97,7 +96,7 @@ class ItkHeader:
 
     def _refuse_short_list(self) -> None:
         """Refuse a list without its last line break, or with too few files: ITK leaves slices at 0."""
-        if not self.ends_in_a_line:
+        if not self.below.endswith(b"\n"):
             raise InputError(f"{self.file}: the last line of its list of files lacks a line break; add it")
         sizes = [int(size) for size in self.fields.get("dimsize", "").split()]
         _, _, axes = self.data_file.partition(" ")  # of one file
@@ -112,7 +111,7 @@ class ItkHeader:
         """The files of voxels, by their names; none of a pattern."""
         name = self.data_file
         if self._is_list:
-            return [line for line in self.below if line]
+            return [line.strip() for line in self.below.decode("utf-8", "replace").splitlines() if line.strip()]
         return [name] if name and "%" not in name else []
 
     def _checksum(self) -> int:
