@@ -99,7 +99,7 @@ def series_below(root: Path) -> list[Series]:
     parted = _parted(found)
     if parted and all(series.uid in parted for series in found):
         raise InputError(next(iter(parted.values())))
-    for line in parted.values():
+    for line in dict.fromkeys(parted.values()):
         logger.warning("left out: %s", line)
     return [series for series in found if series.uid not in parted]
 
@@ -257,26 +257,44 @@ def _stack_of(members: Sequence[tuple[Path, Header]], folder: Path) -> tuple[Sli
 
 
 def _parted(found: Sequence[Series]) -> dict[str, str]:
-    """Series of which each folder holds a part: UID -> a line; of others in several folders a line is logged.
+    """Series of which each folder, or each series, holds a part of one even stack: UID -> a line.
 
-    Together the parts make one even stack. Time points, copies and stacks of several directions do not: these are
-    scans of their own.
+    Of others in several folders a line is logged: time points, copies and stacks of several directions are scans of
+    their own.
     """
     lines = {}
     by_uid: dict[str, list[Series]] = {}
+    single: dict[Path, list[Series]] = {}
     for series in found:
         by_uid.setdefault(series.uid, []).append(series)
+        if len(series.slices) == 1:
+            single.setdefault(series.folder, []).append(series)
+    for folder, parts in single.items():
+        if len(parts) > 2 and _are_one_stack(parts):
+            line = (
+                f"{folder}: its {len(parts)} slices name {len(parts)} series, though they make one stack; "
+                "give all of them one SeriesInstanceUID"
+            )
+            lines |= {part.uid: line for part in parts}
     for uid, parts in by_uid.items():
         if len(parts) == 1:
             continue
         one, other = parts[:2]
-        try:
-            sorted_slices(replace(one, slices=tuple(piece for part in parts for piece in part.slices), damaged=()))
-        except InputError:
+        if _are_one_stack(parts):
+            lines[uid] = (
+                f"{one}: its series goes on in {other.folder}; put the slices of all {len(parts)} folders into one"
+            )
+        else:
             logger.warning("%s and %s are of one DICOM series: each is labelled by itself", one, other)
-            continue
-        lines[uid] = f"{one}: its series goes on in {other.folder}; put the slices of all {len(parts)} folders into one"
     return lines
+
+
+def _are_one_stack(parts: Sequence[Series]) -> bool:
+    try:
+        sorted_slices(replace(parts[0], slices=tuple(piece for part in parts for piece in part.slices), damaged=()))
+    except InputError:
+        return False
+    return True
 
 
 def _damaged_of(files: Sequence[Path], uids: Sequence[str]) -> dict[str, list[str]]:

@@ -198,6 +198,17 @@ class TestFinding:
             assert [one.scan for one in series_below(tmp_path)] == [str(tmp_path / "b")]
         assert [r.getMessage() for r in caplog.records] == [f"left out: {line}"]
 
+    def test_slices_that_name_a_series_each_are_one_line(self, tmp_path):
+        """As some programs leave them that take names out of DICOM files."""
+        for file in write_series(tmp_path, voxels(), AFFINE):
+            slice_ = pydicom.dcmread(file)
+            slice_.SeriesInstanceUID = generate_uid()
+            slice_.save_as(file)
+        with pytest.raises(InputError) as error:
+            series_below(tmp_path)
+        about = f"{tmp_path}: its 7 slices name 7 series, though they make one stack"
+        assert str(error.value) == f"{about}; give all of them one SeriesInstanceUID"
+
     def test_time_points_in_folders_are_scans(self, tmp_path, caplog):
         uid = generate_uid()
         for name in ("early", "late"):
