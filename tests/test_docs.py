@@ -1,4 +1,4 @@
-"""The pages in docs: every message they explain stands in the code, every report they name has an address and an outcome."""
+"""The pages in docs: every message they explain stands in the code, every report has an address and an outcome."""
 
 import ast
 import re

@@ -293,7 +293,9 @@ def _readable_name(file: Path) -> Path:
 
 
 def _files(folder: Path) -> list[Path]:
-    return [path for path in _entries(folder) if not path.name.startswith(".") and not path.is_dir()]
+    """Files that are not hidden, and links that lead nowhere; no pipes, which would be waited for without end."""
+    visible = (path for path in _entries(folder) if not path.name.startswith("."))
+    return [path for path in visible if path.is_file() or not path.exists()]
 
 
 def _refuse_empty(folder: Path, endings: tuple[str, ...]) -> NoReturn:

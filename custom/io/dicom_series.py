@@ -262,7 +262,7 @@ def _parted(found: Sequence[Series]) -> dict[str, str]:
     Of others in several folders a line is logged: time points, copies and stacks of several directions are scans of
     their own.
     """
-    lines = {}
+    lines: dict[str, str] = {}
     by_uid: dict[str, list[Series]] = {}
     single: dict[Path, list[Series]] = {}
     for series in found:

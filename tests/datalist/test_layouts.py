@@ -1,5 +1,6 @@
 import json
 import logging
+import os
 import sys
 import unicodedata
 
@@ -382,3 +383,12 @@ def test_files_that_look_like_scans_but_are_not_read_are_named(tmp_path, caplog)
         assert layouts.test_images(tmp_path) == [{"image": f"{tmp_path}/a.nii.gz"}]
     (line,) = [record.getMessage() for record in caplog.records]
     assert line.startswith(f"4 files, such as {tmp_path}/a.seg.nrrd, are not labelled: no format that is read")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes")
+def test_pipes_are_passed_over_and_links_that_lead_nowhere_are_not(tmp_path):
+    touch(tmp_path, "a.nii.gz")
+    os.mkfifo(tmp_path / "b.nii.gz")
+    (tmp_path / "c.nii.gz").symlink_to("nowhere")
+    (tmp_path / "d.nii.gz").symlink_to("d.nii.gz")
+    assert [case["image"] for case in layouts.test_images(tmp_path)] == [f"{tmp_path}/{n}.nii.gz" for n in "acd"]

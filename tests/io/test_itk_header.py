@@ -84,9 +84,7 @@ class TestCompressedMetaImage:
     def test_truncated_or_damaged(self, tmp_path):
         data = zlib.compress(RAW)
         for spoilt in (data[:-20], data[:40] + bytes([data[40] ^ 1]) + data[41:]):
-            file = write_meta_image(
-                tmp_path / "a.mha", spoilt, CompressedData="True", CompressedDataSize=len(spoilt)
-            )
+            file = write_meta_image(tmp_path / "a.mha", spoilt, CompressedData="True", CompressedDataSize=len(spoilt))
             assert refusal(file).startswith("its compressed voxels are damaged")
 
     def test_in_another_file(self, tmp_path):
