@@ -3,5 +3,6 @@
 from .chain import Chain
 from .config_run import config_runs
 from .pipeline import PseudoLabelPipeline
+from .study import Study
 
-__all__ = ["Chain", "PseudoLabelPipeline", "config_runs"]
+__all__ = ["Chain", "PseudoLabelPipeline", "Study", "config_runs"]
