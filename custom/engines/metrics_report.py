@@ -54,8 +54,7 @@ class MetricsReport:
         data_name: what is evaluated, for the header of the table.
         convention: convention of the HD95 metric, for the header.
         baselines_file: JSON of the mean Dice of other predictors, `{"name": {"class": dice}}`; used where it exists.
-        metrics: names in `engine.state.metric_details`; a mapping gives each its column. The columns "dice", "nsd" and
-            "hd95_mm" have titles and decimals of their own.
+        metrics: names in `engine.state.metric_details`; "dice", "nsd" and "hd95_mm" have their own titles and decimals.
         groups: name to names of classes whose joint mean is a row of its own, see `reports.metric_table.summary`.
         notes: further lines of the header, such as `custom.metrics.flare_rules(...)`.
         metric_titles: column to its printed title, such as {"dice": "DSC"}.
@@ -69,7 +68,7 @@ class MetricsReport:
         data_name: str = "",
         convention: str = "pooled",
         baselines_file: str | None = None,
-        metrics: Sequence[str] | Mapping[str, str] = ("dice", "hd95_mm"),
+        metrics: Sequence[str] = ("dice", "hd95_mm"),
         groups: Mapping[str, Sequence[str]] | None = None,
         notes: Sequence[str] = (),
         metric_titles: Mapping[str, str] | None = None,
@@ -82,7 +81,7 @@ class MetricsReport:
         self.data_name = data_name
         self.convention = convention
         self.baselines_file = baselines_file
-        self.columns = dict(metrics) if isinstance(metrics, Mapping) else {name: name for name in metrics}
+        self.metrics = list(metrics)
         self.groups = {name: list(members) for name, members in (groups or {}).items()}
         self._joint = [*joint_rows(self.class_names, self.groups), MEAN_OF_CLASSES]
         self.notes = list(notes)
@@ -101,7 +100,7 @@ class MetricsReport:
         self._files, self._voxels = [], []
 
     def _collect(self, engine: Engine) -> None:
-        for item, output in zip(_items(engine.state.batch), _items(engine.state.output), strict=True):
+        for item, output in zip(decollated(engine.state.batch), decollated(engine.state.output), strict=True):
             self._files.append(case_file(item) or f"process{rank()}_case{len(self._files)}")
             maps = [convert_to_tensor(output[key], track_meta=False) for key in (CommonKeys.LABEL, CommonKeys.PRED)]
             check_class_ids("MetricsReport", maps[1][None], maps[0][None])
@@ -119,7 +118,7 @@ class MetricsReport:
         if len(once) < len(files):
             what = "%d of %d evaluated cases are repeats, left out of the report"
             logger.warning(what, len(files) - len(once), len(files))
-        details = {column: self._details(engine, name, len(files))[once] for name, column in self.columns.items()}
+        details = {name: self._details(engine, name, len(files))[once] for name in self.metrics}
         truth, predicted = voxels[once, 0], voxels[once, 1]
         rows = summary(self.class_names, details, missing=(truth > 0) & (predicted == 0), groups=self.groups)
         columns = {**details, "truth_voxels": truth, "predicted_voxels": predicted}
@@ -150,7 +149,7 @@ class MetricsReport:
     ) -> None:
         cases = len(case_rows) // len(self.class_names)
         notes = list(self.notes)
-        has_hd95 = HD95 in self.columns.values()
+        has_hd95 = HD95 in self.metrics
         if has_hd95:
             lacks = f"{MISSING_MM:g} mm where the prediction lacks the class"
             notes.append(f"HD95: {CONVENTIONS[self.convention]}; {lacks}")
@@ -205,11 +204,11 @@ def unique_case_names(files: Sequence[str]) -> list[str]:
     return list(files)
 
 
-def _items(collection: Any) -> list[Mapping[str, Any]]:
-    """The decollated dictionaries of a batch."""
-    if isinstance(collection, list):
-        return collection
-    raise InputError("MetricsReport: the evaluator gives whole batches; set its decollate=True")
+def decollated(batch: Any) -> list[Mapping[str, Any]]:
+    """The cases of an evaluator's batch or output."""
+    if isinstance(batch, list):
+        return batch
+    raise InputError("the evaluator gives whole batches, not cases; set its decollate=True")
 
 
 def case_file(item: Mapping[str, Any]) -> str | None:

@@ -166,9 +166,9 @@ def mean_over_processes(sums: Mapping[str, torch.Tensor], iterations: int) -> di
     """Means of what was added up in the same number of iterations of each process; reads the device once."""
     if not sums:
         return {}
-    means = torch.stack(list(sums.values())) / iterations
+    means: Any = torch.stack(list(sums.values())) / iterations
     if together():
-        means = idist.all_reduce(means) / world_size()  # type: ignore[operator]
+        means = idist.all_reduce(means) / world_size()
     return dict(zip(sums, means.tolist(), strict=True))
 
 

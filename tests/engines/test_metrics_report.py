@@ -173,19 +173,6 @@ def test_second_run_reports_its_own_cases_only(tmp_path):
     assert {row["case"] for row in read_csv(tmp_path / "metrics_per_case.csv")} == {"d"}
 
 
-def test_metrics_of_other_names_get_their_column_by_a_mapping(tmp_path):
-    report = MetricsReport(str(tmp_path), CLASSES, metrics={"val_mean_dice": "dice"})
-    evaluator(report, metric_name="val_mean_dice").run()
-    assert list(read_csv(tmp_path / "metrics_summary.csv")[0]) == [
-        "class",
-        "cases",
-        "dice_mean",
-        "dice_sd",
-        "dice_median",
-        "missing",
-    ]
-
-
 def test_repeated_cases_are_reported_once(tmp_path, caplog):
     evaluator(MetricsReport(str(tmp_path), CLASSES), names=["a", "b", "c", "d", "a", "c"]).run()
     check_case_files(tmp_path)
