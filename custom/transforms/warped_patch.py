@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.spatial.transform import Rotation
 
 
 def warped_patch(
@@ -106,9 +107,9 @@ def rotation_and_scale(angles: Sequence[float], scale: float) -> np.ndarray:
     A scale above 1 shows more of the volume: objects become smaller.
     """
     if len(angles) == 1:
-        return plane_rotation(2, 0, 1, angles[0]) * scale
-    turns = [plane_rotation(3, *plane, angle) for plane, angle in zip(((1, 2), (0, 2), (0, 1)), angles, strict=True)]
-    return turns[0] @ turns[1] @ turns[2] * scale
+        cos, sin = np.cos(angles[0]), np.sin(angles[0])
+        return np.array([[cos, -sin], [sin, cos]]) * scale
+    return Rotation.from_euler("XYZ", angles).as_matrix() * scale
 
 
 def in_plane(matrix: np.ndarray, axis: int) -> np.ndarray:
@@ -117,11 +118,3 @@ def in_plane(matrix: np.ndarray, axis: int) -> np.ndarray:
     plane = [index for index in range(3) if index != axis]
     whole[np.ix_(plane, plane)] = matrix
     return whole
-
-
-def plane_rotation(dims: int, first: int, second: int, angle: float) -> np.ndarray:
-    """Rotation by `angle` radians in the plane of two axes, (dims, dims)."""
-    turn = np.eye(dims)
-    turn[first, first] = turn[second, second] = np.cos(angle)
-    turn[first, second], turn[second, first] = -np.sin(angle), np.sin(angle)
-    return turn
