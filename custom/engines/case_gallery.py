@@ -15,7 +15,6 @@ from ignite.engine import Engine, Events
 from monai.data import MetaTensor
 from monai.utils import CommonKeys, convert_to_numpy, convert_to_tensor
 
-from ..errors import InputError
 from ..geometry.canonical_axes import to_ras
 from ..metrics.class_maps import check_class_ids
 from ..processes import is_first, rank, together
@@ -89,9 +88,6 @@ class CaseGallery:
         name = case_file(output) or f"process {rank()}, case {len(self.scores) + self.unranked + 1}"
         truth, prediction = (output[key].round().to(torch.int16) for key in (CommonKeys.LABEL, CommonKeys.PRED))
         check_class_ids(f"CaseGallery, {name}", prediction[None], truth[None])
-        if truth.shape != prediction.shape:
-            shapes = f"label {tuple(truth.shape)} and pred {tuple(prediction.shape)}"
-            raise InputError(f"{name}: {shapes} differ in shape; bring both to the same grid")
         score = mean_dice(truth, prediction, len(self.class_names))
         if np.isnan(score):
             self.unranked += 1

@@ -207,7 +207,9 @@ def test_grids_that_differ_are_named(tmp_path):
     gallery = CaseGallery(tmp_path / "x.png", ["tumour"])
     case = make_case("odd", 3)
     case["label"] = case["label"][..., :-1]
-    with pytest.raises(InputError, match=r"odd.nii.gz: label \(1, 4, 12, 9\) and pred \(1, 4, 12, 10\)"):
+    with pytest.raises(
+        InputError, match=r"odd.nii.gz: prediction of shape \(1, 4, 12, 10\) and truth of shape \(1, 4, 12, 9\)"
+    ):
         run(gallery, [case])
     output = {"image": torch.zeros(1, 5, 5, 5), "label": torch.ones(1, 4, 4, 4), "pred": torch.ones(1, 4, 4, 4)}
     with pytest.raises(
