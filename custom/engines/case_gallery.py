@@ -16,7 +16,6 @@ from monai.data import MetaTensor
 from monai.utils import CommonKeys, convert_to_numpy, convert_to_tensor
 
 from ..geometry.canonical_axes import to_ras
-from ..metrics.class_maps import check_class_ids
 from ..processes import is_first, rank, together
 from ..reports.case_picture import CasePicture, draw_cases, slice_case
 from .metrics_report import case_file, decollated, unique_case_names
@@ -87,7 +86,6 @@ class CaseGallery:
     def _take(self, output: Mapping[str, Any]) -> None:
         name = case_file(output) or f"process {rank()}, case {len(self.scores) + self.unranked + 1}"
         truth, prediction = (output[key].round().to(torch.int16) for key in (CommonKeys.LABEL, CommonKeys.PRED))
-        check_class_ids(f"CaseGallery, {name}", prediction[None], truth[None])
         score = mean_dice(truth, prediction, len(self.class_names))
         if np.isnan(score):
             self.unranked += 1

@@ -22,8 +22,6 @@ from monai.utils import (
 
 from ..errors import InputError
 from ..io.atomic_write import write_json
-from ..metrics.class_maps import check_class_ids
-from ..metrics.hausdorff_distance import CONVENTIONS, MISSING_MM
 from ..processes import is_first, rank
 from ..reports.metric_table import (
     MEAN_OF_CLASSES,
@@ -38,7 +36,6 @@ from ..reports.text_table import Row, write_csv
 logger = logging.getLogger(__name__)
 
 MAJORITY = "majority class on the true mask"
-HD95 = "hd95_mm"
 
 
 class MetricsReport:
@@ -52,11 +49,10 @@ class MetricsReport:
         output_dir: folder of the files.
         class_names: the foreground classes, in the order of their ids.
         data_name: what is evaluated, for the header of the table.
-        convention: convention of the HD95 metric, for the header.
         baselines_file: JSON of the mean Dice of other predictors, `{"name": {"class": dice}}`; used where it exists.
         metrics: names in `engine.state.metric_details`; "dice", "nsd" and "hd95_mm" have their own titles and decimals.
         groups: name to names of classes whose joint mean is a row of its own, see `reports.metric_table.summary`.
-        notes: further lines of the header, such as `custom.metrics.flare_rules(...)`.
+        notes: further lines of the header, such as `custom.metrics.flare_rules(...)` or `hd95_rules(...)`.
         metric_titles: column to its printed title, such as {"dice": "DSC"}.
         majority: whether to show the predictor of the majority class below the scores.
     """
@@ -66,7 +62,6 @@ class MetricsReport:
         output_dir: str,
         class_names: Sequence[str],
         data_name: str = "",
-        convention: str = "pooled",
         baselines_file: str | None = None,
         metrics: Sequence[str] = ("dice", "hd95_mm"),
         groups: Mapping[str, Sequence[str]] | None = None,
@@ -74,12 +69,9 @@ class MetricsReport:
         metric_titles: Mapping[str, str] | None = None,
         majority: bool = True,
     ) -> None:
-        if convention not in CONVENTIONS:
-            raise InputError(f"MetricsReport: convention {convention!r}; choose one of {', '.join(CONVENTIONS)}")
         self.output_dir = Path(output_dir)
         self.class_names = list(class_names)
         self.data_name = data_name
-        self.convention = convention
         self.baselines_file = baselines_file
         self.metrics = list(metrics)
         self.groups = {name: list(members) for name, members in (groups or {}).items()}
@@ -103,7 +95,6 @@ class MetricsReport:
         for item, output in zip(decollated(engine.state.batch), decollated(engine.state.output), strict=True):
             self._files.append(case_file(item) or f"process{rank()}_case{len(self._files)}")
             maps = [convert_to_tensor(output[key], track_meta=False) for key in (CommonKeys.LABEL, CommonKeys.PRED)]
-            check_class_ids("MetricsReport", maps[1][None], maps[0][None])
             ends = len(self.class_names) + 1
             counts = [torch.bincount(ids.flatten().cpu().to(torch.uint8), minlength=ends)[1:ends] for ids in maps]
             self._voxels.append(torch.stack(counts))
@@ -149,10 +140,6 @@ class MetricsReport:
     ) -> None:
         cases = len(case_rows) // len(self.class_names)
         notes = list(self.notes)
-        has_hd95 = HD95 in self.metrics
-        if has_hd95:
-            lacks = f"{MISSING_MM:g} mm where the prediction lacks the class"
-            notes.append(f"HD95: {CONVENTIONS[self.convention]}; {lacks}")
         if len(self.class_names) > 1:
             joint = ", ".join(self._joint)
             notes.append(f"{joint}: the mean of their means; its sd and median over the cases' own means")
@@ -161,7 +148,6 @@ class MetricsReport:
         content = {
             "data": self.data_name,
             "cases": cases,
-            **({"hd95_convention": self.convention} if has_hd95 else {}),
             "notes": notes,
             **({"groups": self.groups} if self.groups else {}),
             "summary": {row["class"]: {key: row[key] for key in row if key != "class"} for row in summary_rows},

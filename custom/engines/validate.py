@@ -18,8 +18,6 @@ class ValidateAtInterval(ValidationHandler):
 
     def attach(self, engine: Any) -> None:
         """Validate when epochs of `engine` end."""
-        if self.validator is None:
-            raise ValueError("ValidateAtInterval: validator is None; pass a MONAI evaluator")
 
         def due(trainer: Any, epoch: int) -> bool:
             return epoch % self.interval == 0 or epoch == trainer.state.max_epochs

@@ -2,7 +2,7 @@
 
 from .dice import ClassMeanDice
 from .flare_score import FlareDice, FlareSurfaceDice, axial_axis_of, flare_dice, flare_rules, flare_scores
-from .hausdorff_distance import HausdorffDistance95, hausdorff_distance_95
+from .hausdorff_distance import HausdorffDistance95, hausdorff_distance_95, hd95_rules
 from .reduction import mean_over_classes
 from .surface_dice import normalised_surface_dice
 
@@ -16,6 +16,7 @@ __all__ = [
     "flare_rules",
     "flare_scores",
     "hausdorff_distance_95",
+    "hd95_rules",
     "mean_over_classes",
     "normalised_surface_dice",
 ]

@@ -24,6 +24,13 @@ CONVENTIONS = {
 MISSING_MM = 450.0
 
 
+def hd95_rules(convention: str) -> list[str]:
+    """The convention in words, for the header of a table. Raises InputError: there is none of that name."""
+    if convention not in CONVENTIONS:
+        raise InputError(f"HD95: unknown convention {convention!r}; choose one of {', '.join(CONVENTIONS)}")
+    return [f"HD95: {CONVENTIONS[convention]}; {MISSING_MM:g} mm where the prediction lacks the class"]
+
+
 def hausdorff_distance_95(
     pred: NdarrayOrTensor, truth: NdarrayOrTensor, spacing: Sequence[float], convention: str = "pooled"
 ) -> float:
@@ -59,8 +66,7 @@ class HausdorffDistance95(ClassMetric):
 
     def __init__(self, num_classes: int, convention: str = "pooled") -> None:
         super().__init__()
-        if convention not in CONVENTIONS:
-            raise InputError(f"HD95: unknown convention {convention!r}; choose one of {', '.join(CONVENTIONS)}")
+        self.rules = hd95_rules(convention)
         self.num_classes = num_classes
         self.convention = convention
 

@@ -192,30 +192,13 @@ def test_ids_that_are_no_class_do_not_count():
     assert mean_dice(truth, prediction, classes=2) == 1
 
 
-def engine_that_gives(output):
-    return SimpleNamespace(state=SimpleNamespace(output=[output]))
-
-
-@pytest.mark.parametrize("key", ["pred", "label"])
-def test_one_channel_per_class_is_refused(tmp_path, key):
-    output = {**dict.fromkeys(("image", "label", "pred"), torch.ones(1, *SHAPE)), key: torch.ones(3, *SHAPE)}
-    with pytest.raises(InputError, match=r"case 1: .* of shape \(3, 4, 12, 10\) is not a map of class ids"):
-        CaseGallery(tmp_path / "x.png", ["tumour"]).collect(engine_that_gives(output))
-
-
 def test_grids_that_differ_are_named(tmp_path):
-    gallery = CaseGallery(tmp_path / "x.png", ["tumour"])
-    case = make_case("odd", 3)
-    case["label"] = case["label"][..., :-1]
-    with pytest.raises(
-        InputError, match=r"odd.nii.gz: prediction of shape \(1, 4, 12, 10\) and truth of shape \(1, 4, 12, 9\)"
-    ):
-        run(gallery, [case])
     output = {"image": torch.zeros(1, 5, 5, 5), "label": torch.ones(1, 4, 4, 4), "pred": torch.ones(1, 4, 4, 4)}
+    gallery = CaseGallery(tmp_path / "x.png", ["tumour"])
     with pytest.raises(
         InputError, match=r"case 1: .* image \(5, 5, 5\), truth \(4, 4, 4\).*bring all to the same grid"
     ):
-        gallery.collect(engine_that_gives(output))
+        gallery.collect(SimpleNamespace(state=SimpleNamespace(output=[output])))
 
 
 def test_a_picture_is_written(tmp_path):
