@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +34,6 @@ def check_counts(num_cases: int, **others: int) -> None:
     if num_cases < 1 or min(others.values()) < 0:
         given = ", ".join(f"{name}={number}" for name, number in {"num_cases": num_cases, **others}.items())
         raise InputError(f"{given}: give at least one case and no negative number")
-
-
-def shares(count: int, weights: Mapping[str, int]) -> dict[str, int]:
-    """`count` cases in the proportions of `weights`, by largest remainder."""
-    exact = {name: count * weight / sum(weights.values()) for name, weight in weights.items()}
-    sizes = {name: int(share) for name, share in exact.items()}
-    by_remainder = sorted(exact, key=lambda name: sizes[name] - exact[name])
-    for name in by_remainder[: count - sum(sizes.values())]:
-        sizes[name] += 1
-    return sizes
 
 
 def write_folder(

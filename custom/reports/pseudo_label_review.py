@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..fingerprint.label_statistics import LabelFacts
+from ..fingerprint.label_statistics import LabelStatistics
 from .drawing import class_name
 from .text_table import write_csv
 
@@ -88,7 +88,7 @@ class Suspicion:
         return f"{self.class_name}: {text[self.reason]}"
 
 
-def annotated_distribution(cases: Iterable[tuple[LabelFacts, Collection[int]]]) -> dict[int, ClassDistribution]:
+def annotated_distribution(cases: Iterable[tuple[LabelStatistics, Collection[int]]]) -> dict[int, ClassDistribution]:
     """Class id -> its volumes and components in the annotated cases.
 
     Args:
@@ -121,7 +121,7 @@ def _distribution(volumes_ml: np.ndarray, components: np.ndarray) -> ClassDistri
 
 
 def suspicions(
-    facts: LabelFacts,
+    facts: LabelStatistics,
     confidence: Mapping[int, float],
     distribution: Mapping[int, ClassDistribution],
     class_names: Sequence[str],

@@ -8,10 +8,9 @@ import time
 import nibabel as nib
 import numpy as np
 import pytest
-import torch
 
 from custom.cohort.manifest import Cohort, CohortCase
-from custom.cohort.merged_label import merge_case, read_labels
+from custom.cohort.merged_label import merge_case
 
 OBLIQUE = np.array([[-0.7, 0.1, 0.3, 12.5], [0.05, 0.8, -0.4, -30.25], [0.02, 0.2, 2.4, 7.0], [0, 0, 0, 1]])
 SHAPE = (2, 3, 4)
@@ -110,16 +109,6 @@ def test_an_unlabelled_case_takes_what_the_model_knows(merge):
     label, record, _ = merge(label=None, classes=(1, 2), pseudo=[1, 2, 0, 2])
     np.testing.assert_array_equal(label, volume([1, 2, 0, 2]))
     assert (record["label"], record["annotated"], record["filled"]) == (None, [], ["liver", "spleen"])
-
-
-def test_a_label_saved_as_scaled_numbers_is_the_same_label(tmp_path):
-    """Stored 3, 3, ... times 0.333: read as 0.999."""
-    image = nib.Nifti1Image(volume(LABEL).astype(np.int16) * 3, OBLIQUE)
-    image.header.set_slope_inter(0.333, 0)
-    nib.save(image, tmp_path / "scaled.nii.gz")
-    labels, _ = read_labels(tmp_path / "scaled.nii.gz")
-    assert labels.dtype == torch.uint8
-    np.testing.assert_array_equal(labels, volume(LABEL))
 
 
 def test_merged_twice_is_equal_to_the_byte(merge, tmp_path):
