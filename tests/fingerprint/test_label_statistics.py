@@ -65,15 +65,15 @@ def test_many_keep_the_order_and_name_what_is_unreadable(tmp_path):
     files = [save(tmp_path / f"case_{i}.nii.gz", np.full((2, 2, 2 + i), 1)) for i in range(5)]
     files[2].write_bytes(files[2].read_bytes()[:40])
     found = list(many(files, (1,), num_workers=3))
-    assert [found.name for found in found] == [f"case_{i}" for i in range(5)]
+    assert [one.name for one in found] == [f"case_{i}" for i in range(5)]
     assert "case_2.nii.gz" in found[2].problem
     assert found[2] == LabelStatistics("case_2", problem=found[2].problem)
-    assert [found.volumes_ml[1] for found in found if not found.problem] == pytest.approx([0.16, 0.24, 0.4, 0.48])
+    assert [one.volumes_ml[1] for one in found if not one.problem] == pytest.approx([0.16, 0.24, 0.4, 0.48])
 
 
 def test_given_names_are_used(tmp_path):
     files = [save(tmp_path / f"{i}.nii", np.ones((2, 2, 2))) for i in range(2)]
-    assert [found.name for found in many(files, (1,), names=["x", "y"])] == ["x", "y"]
+    assert [one.name for one in many(files, (1,), names=["x", "y"])] == ["x", "y"]
 
 
 def test_many_of_nothing_is_nothing():
