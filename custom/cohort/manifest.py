@@ -177,11 +177,9 @@ def group_cases(
     """Group name -> its cases, by the classes annotated in them alone; each case goes to the first rule that holds.
 
     Args:
-        cases: usually the training cases of `cohort`.
         rules: group name -> ``{"annotated": [names of classes that must all be annotated], "not_annotated": [names of
             classes that must not be], "any_annotated": true (at least one class is) or false (none is)}``, tried in
             this order; every key may be left out.
-        cohort: which gives the names their ids.
 
     Raises:
         InputError: a rule has another key, value or an unknown class; a case is taken by no rule.
@@ -215,6 +213,11 @@ def repeated_cases(cases: Sequence[tuple[str, str]]) -> list[str]:
         if other != name:
             faults.append(f"case {name}: its image {image} is that of case {other} too; remove one of them")
     return faults
+
+
+def listed(values: Sequence[Any]) -> str:
+    """The first ten, with a comma between."""
+    return ", ".join(map(str, values[:LISTED_FAULTS])) + (", ..." if len(values) > LISTED_FAULTS else "")
 
 
 def raise_faults(path: Path, faults: Sequence[str]) -> None:

@@ -30,13 +30,7 @@ def merge_case(
     """Write the merged label, on the grid of the pseudo-label; last, its record in JSON next to it.
 
     Args:
-        case: gives the annotator's label, if there is one.
-        cohort: gives the names of the classes, and which are lesions.
         pseudo_file: NAME.nii.gz; where `confidence` is not 0, NAME_confidence.nii.gz lies next to it.
-        target: the merged label, .nii.gz.
-        fill: ids of the classes that the network knows.
-        lesions_overwrite: see `merge_pseudo_label`.
-        confidence: its threshold.
         facts: further entries of the record, e.g. the model.
 
     Raises:

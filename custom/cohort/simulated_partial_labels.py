@@ -73,9 +73,7 @@ def draw_held_out(names: Sequence[str], amount: float | str, seed: int) -> list[
     """`amount` of the cases, sorted, drawn by `seed` alone: what becomes of the others has no influence.
 
     Args:
-        names: of the cases to draw from, in any order.
         amount: a number of cases (40), or a share of them below 1 (0.1 or "1/5"), rounded, at least one.
-        seed: of the draw.
 
     Raises:
         InputError: `amount` is neither, or leaves no case.

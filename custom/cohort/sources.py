@@ -22,7 +22,7 @@ from ..datalist.folder_layouts import (
 )
 from ..errors import InputError
 from ..io.image_formats import is_itk
-from .manifest import LISTED_FAULTS, TRAINING, VALIDATION, is_case_name, raise_faults, repeated_cases
+from .manifest import TRAINING, VALIDATION, is_case_name, listed, raise_faults, repeated_cases
 
 logger = logging.getLogger(__name__)
 
@@ -177,8 +177,7 @@ def _require_one_channel(name: str, files: Sequence[Any]) -> None:
 
 def _warn_of(text: str, folder: Path, names: Sequence[str]) -> None:
     if names:
-        shown = ", ".join(names[:LISTED_FAULTS]) + (", ..." if len(names) > LISTED_FAULTS else "")
-        logger.warning(text, folder, len(names), shown)
+        logger.warning(text, folder, len(names), listed(names))
 
 
 def _prefix(name: str) -> str:

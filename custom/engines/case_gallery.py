@@ -47,11 +47,9 @@ class CaseGallery:
     the same grid, class ids (1, X, Y, Z). Grids with an affine are turned to RAS for the picture.
 
     Args:
-        picture_file: the PNG.
         class_names: the foreground classes, ids 1, 2, ...
         distance_field: from the true class ids (1, X, Y, Z) to the field (K, X, Y, Z) in 0..1 to show, for instance
             `custom.transforms.SurfaceDistanceField`.
-        title: title of the picture.
     """
 
     def __init__(

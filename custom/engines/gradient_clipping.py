@@ -11,8 +11,7 @@ from monai.engines.utils import IterationEvents
 class GradientClipping:
     """Clip the norm of all gradients of a MONAI trainer's network; MONAI's and ignite's handlers have none.
 
-    Args:
-        max_norm: largest L2 norm of all gradients together, 12 in nnU-Net.
+    `max_norm` is the largest L2 norm of all gradients together.
     """
 
     def __init__(self, max_norm: float = 12.0) -> None:

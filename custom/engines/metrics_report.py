@@ -46,9 +46,7 @@ class MetricsReport:
     class. With several processes the cases of all of them are in the report, each once, which the first process writes.
 
     Args:
-        output_dir: folder of the files.
         class_names: the foreground classes, in the order of their ids.
-        data_name: what is evaluated, for the header of the table.
         baselines_file: JSON of the mean Dice of other predictors, `{"name": {"class": dice}}`; used where it exists.
         metrics: names in `engine.state.metric_details`; "dice", "nsd" and "hd95_mm" have their own titles and decimals.
         groups: name to names of classes whose joint mean is a row of its own, see `reports.metric_table.summary`.

@@ -30,7 +30,6 @@ class TensorBoardLog:
     shows nothing of an earlier session from that epoch on.
 
     Args:
-        log_dir: folder of the events.
         pictures: name to the picture file that a validation draws, such as the case gallery.
     """
 

@@ -52,12 +52,9 @@ class TrainingLog:
     in the old log without its later rows. A disk that fills up during the run costs a warning, not the run.
 
     Args:
-        log_file: the CSV.
         curves_file: PNG of the curves; None draws none.
         loss: the loss function, whose mapping `terms`, if it has one, holds the named terms of the last iteration.
         evaluator: the engine that validates, from a handler that is attached earlier.
-        class_names: the foreground classes, in the order of the metrics' channels.
-        title: title of the picture.
     """
 
     def __init__(

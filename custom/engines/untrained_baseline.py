@@ -20,7 +20,6 @@ class UntrainedBaseline:
     Args:
         evaluator: a MONAI evaluator with details (cases, classes) of its metric "dice", nan where a class is absent.
         file: where the scores go: {"untrained network": {class: Dice}}.
-        class_names: names of the foreground classes.
     """
 
     def __init__(self, evaluator: Any, file: str, class_names: Sequence[str]) -> None:

@@ -77,10 +77,7 @@ def intensity_statistics(cases: Sequence[CaseIntensity | None]) -> dict[str, flo
 
     nnU-Net draws the same number of voxels of every case, with replacement (10^8 in all), so that each case weighs the
     same whatever its foreground's size. Here each case's voxels are all used, with that weight: the value its sample
-    tends to, without its chance.
-
-    Args:
-        cases: of one channel; those without foreground (None) are passed over.
+    tends to, without its chance. The cases are of one channel; those without foreground (None) are passed over.
 
     Returns:
         With the names of nnU-Net's `foreground_intensity_properties_per_channel`; empty where no case has foreground.
@@ -104,10 +101,6 @@ def intensity_statistics(cases: Sequence[CaseIntensity | None]) -> dict[str, flo
 
 def ct_intensity(statistics: Mapping[str, float], cases: int) -> dict[str, float]:
     """Clip limits, mean and standard deviation of the foreground of CT.
-
-    Args:
-        statistics: from `intensity_statistics`.
-        cases: how many were read, for the message.
 
     Raises:
         InputError: no foreground, or all of it of one intensity.

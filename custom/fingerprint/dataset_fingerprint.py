@@ -75,9 +75,6 @@ def read_records(
     Args:
         cases: ``{"image": file or channel files, "label": file, "annotated": class ids}``, the last two if there.
         num_classes: labels must be whole numbers from 0 to `num_classes` - 1; None accepts any whole number.
-        cache_file: see above.
-        num_workers: threads.
-        description: in front of the progress bar.
 
     Raises:
         InputError: `cache_file` cannot be written.

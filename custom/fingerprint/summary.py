@@ -55,9 +55,7 @@ class Fingerprint:
 def summarise(records: Sequence[CaseRecord], num_foreground: int) -> Fingerprint:
     """Pure arithmetic on records without problems.
 
-    Args:
-        records: of at least one case.
-        num_foreground: number of classes without the background.
+    `num_foreground` is the number of classes without the background.
 
     Raises:
         InputError: no cases, or cases with different numbers of channels.

@@ -132,11 +132,7 @@ class NativeGrid:
 def native_grid(affine: Any, size: Sequence[int], native_affine: Any, native_size: Sequence[int]) -> NativeGrid:
     """The native grid seen from a network's grid.
 
-    Args:
-        affine: from voxels of the network's grid to millimetres, 4 x 4.
-        size: voxels of the network's grid.
-        native_affine: from voxels of the scan as it was stored to millimetres.
-        native_size: voxels of the scan as it was stored.
+    Affines (4 x 4) lead from voxels to millimetres; `native` is the scan as it was stored.
     """
     mapping = np.linalg.solve(np.asarray(affine, dtype=float), np.asarray(native_affine, dtype=float))
     order = np.argsort(nib.orientations.io_orientation(mapping)[:, 0])  # of the native axes, as the network's

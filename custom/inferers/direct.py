@@ -13,8 +13,7 @@ from monai.inferers import SimpleInferer
 class DirectInferer(SimpleInferer):
     """`monai.inferers.SimpleInferer` under autocast; MONAI's engines know mixed precision on CUDA only.
 
-    Args:
-        autocast: precision of the network's convolutions, e.g. `torch.bfloat16`; None: as the engine computes.
+    With `autocast` None it computes as the engine does.
     """
 
     def __init__(self, autocast: torch.dtype | None = None) -> None:

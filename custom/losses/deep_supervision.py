@@ -8,9 +8,6 @@ def supervision_weights(scales: int) -> list[float]:
 
     MONAI's own "exp" weights are not normalised and keep the coarsest scale. A single scale has weight 1.
 
-    Args:
-        scales: number of logits that the network answers with in training (`networks.supervision_scales`).
-
     >>> [round(weight, 3) for weight in supervision_weights(5)]
     [0.533, 0.267, 0.133, 0.067, 0.0]
     """

@@ -17,10 +17,8 @@ class ClassMeanDice(DiceMetric):
 
     Predictions and truths are class ids: lists of (1, *spatial) or batches (B, 1, *spatial).
 
-    In an evaluator: `monai.handlers.IgniteMetricHandler(metric_fn=ClassMeanDice(num_classes=5), ...)`.
-
-    Args:
-        num_classes: classes with the background, which is not scored.
+    The background is one of `num_classes` but not scored. In an evaluator:
+    `monai.handlers.IgniteMetricHandler(metric_fn=ClassMeanDice(num_classes=5), ...)`.
     """
 
     def __init__(self, num_classes: int) -> None:

@@ -52,9 +52,7 @@ def build_network(
     Args:
         architecture: `name`, one of `OWN_NETWORKS` and `MONAI_NETWORKS`, and options of its class, which are numbers,
             words and lists, e.g. `{"name": "SwinUNETR", "feature_size": 24}`.
-        in_channels: channels of the image.
         out_channels: number of classes, background included.
-        patch_size: voxels of a patch.
         distance_channels: channels of the distance field, see `DistanceHead`; 0 for no such head.
         distance_activation: likewise.
         dropout: dropout, under the class's own name for it; MONAI Label's epistemic scoring passes it.

@@ -27,11 +27,6 @@ def dry_run(network: nn.Module, sizes: Sequence[int], training: bool = False) ->
 
     A copy without values runs on PyTorch's meta device; the network is left as it is.
 
-    Args:
-        network: any module of one image.
-        sizes: voxels of the image.
-        training: whether to run in training mode.
-
     Raises:
         Exception: whatever the network raises for an image of these sizes.
     """

@@ -28,9 +28,6 @@ class NativeScaleDynUNet(DynUNet):
     level i at the resolution of encoder level i - what `monai.losses.DeepSupervisionLoss` takes.
 
     Args:
-        spatial_dims: 2 or 3.
-        in_channels: channels of the image.
-        out_channels: number of classes, background included.
         kernel_size: convolution kernel of each level, finest first.
         strides: stride of each level's first convolution; the first one is 1.
         filters: features of each level.

@@ -16,14 +16,9 @@ class StackedConvolutions(nn.Module):
     MONAI's U-Net blocks have two such units and no option for more.
 
     Args:
-        block: what comes first; its output has `channels` features.
         extra: number of units added.
-        spatial_dims: 2 or 3.
         channels: features in and out of each unit.
         kernel_size: convolution kernel, odd on every axis.
-        norm_name: normalisation, as in `monai.networks.nets.DynUNet`.
-        act_name: activation, likewise.
-        dropout: dropout, likewise.
     """
 
     def __init__(

@@ -52,11 +52,7 @@ class Canvas:
     def paint(self, shape: Shape, signal: float, label: int | None = None, grow_mm: float = 0.0) -> None:
         """Paint a shape over everything; its voxels get `label` (None: keep theirs).
 
-        Args:
-            shape: what to paint.
-            signal: of the shape.
-            label: of the shape.
-            grow_mm: how far from the shape's surface, outwards, the paint ends.
+        The paint ends `grow_mm` outside the shape's surface.
         """
         box = self.box(shape, grow_mm + float(self.soft_mm) + 4)
         distance = self.distance(shape, box) - np.float32(grow_mm)

@@ -61,9 +61,7 @@ def folder_tag(plan: str, default: str) -> str:
 def used_plan(plan: Mapping[str, Any], **used: Any) -> Plan:
     """The plan with the values that a run really uses, which the command line or overlays may have changed.
 
-    Args:
-        plan: what was planned.
-        used: entries to replace; of `scoring` and `training` those given.
+    Of `scoring` and `training` the entries given are replaced.
 
     Raises:
         InputError: an entry has an impossible value.
@@ -78,7 +76,6 @@ def refuse_contradiction(plan: Mapping[str, Any], source: str | Path, **asked: A
     """Refuse values that contradict what the weights were trained for.
 
     Args:
-        plan: the one of the weights.
         source: names the weights in the message.
         asked: entries of a plan, or of its `training`, as this run would use them.
 
@@ -93,11 +90,6 @@ def refuse_contradiction(plan: Mapping[str, Any], source: str | Path, **asked: A
 
 def refuse_other_training(file: str | Path, earlier: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Refuse to resume a training with other values than it began with.
-
-    Args:
-        file: the checkpoint, for the message.
-        earlier: the plan in it.
-        now: what this run uses.
 
     Raises:
         InputError: names the first difference and the option that undoes it.

@@ -36,11 +36,8 @@ def make_plan_of(
     """A plan as plain data, and the figures behind it, from which `reasons` tells why.
 
     Args:
-        fingerprint: of the training cases.
         classes: names of the foreground classes; ids are their positions, from 1.
         channels: a name for each channel of a scan.
-        memory_gb: of the graphics card.
-        name: of the plan.
 
     Raises:
         InputError: a name twice, another number of channels than the scans have, two-dimensional scans, too little

@@ -12,10 +12,6 @@ LICENCES = {"Apache License": "apache-2.0", "MIT License": "mit"}
 def model_card(page: str, licence: str) -> str:
     """The bundle's docs/README.md under the front matter that MONAI's hub pages have.
 
-    Args:
-        page: content of docs/README.md.
-        licence: content of LICENSE.
-
     Raises:
         InputError: the licence is none that the hub has a short name for here.
     """

@@ -23,9 +23,6 @@ def trained_pages(files: Mapping[str, bytes], plan: Mapping[str, Any], source: s
 
     Args:
         files: path in the bundle -> content of everything else.
-        plan: what the network is for.
-        source: name of the bundle that was trained.
-        package: name of the code that the bundle carries.
     """
     metadata = json.loads(files[METADATA])
     page = Template(TEXT.read_text(encoding="utf-8")).substitute(

@@ -44,7 +44,6 @@ def weights_contents(
     """Path in the bundle -> content of the weights and of their plan; nothing for None.
 
     Args:
-        file: the weights.
         root, metadata: the bundle's folder, whose code must be importable, and what it states.
         inference: parser of its inference.yaml, with these weights as `checkpoint`.
 

@@ -56,9 +56,7 @@ def draw_contact_sheet(
 
     Args:
         cases: the most important first.
-        file: the PNG.
         class_names: of ids 1, 2, ...
-        most: cases shown.
         window: intensities shown black and white, by default for soft tissue in Hounsfield units; None takes the
             1st and 99.5th percentile of each slice, as for MRI.
     """

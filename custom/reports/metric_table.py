@@ -80,11 +80,9 @@ def joint_rows(class_names: Sequence[str], groups: Mapping[str, Sequence[str]] |
 def majority_class_dice(truth_voxels: np.ndarray) -> np.ndarray:
     """Mean Dice per class of a predictor that outlines all foreground perfectly and always names one class.
 
-    That class is the one most cases have (then the one with most voxels, then the first), counted on these very
-    cases, which flatters the predictor. In a case with other classes too, its Dice is 2 |M| / (|M| + |all|).
-
-    Args:
-        truth_voxels: (cases, classes) voxel counts of the true foreground classes.
+    That class is the one most cases have (then the one with most voxels, then the first), counted on these very cases,
+    which flatters the predictor. In a case with other classes too, its Dice is 2 |M| / (|M| + |all|). `truth_voxels`
+    counts the true voxels (cases, classes).
 
     Returns:
         (classes,) means over the cases that have the class; nan where none has it.

@@ -26,12 +26,9 @@ def write_pipeline_report(
     """Write the Markdown report and its picture, each atomically.
 
     Args:
-        report_file: Markdown file.
         picture_file: PNG, in the same folder.
         records: of the stages in the order they run (`record.json`); keys may be absent. Those whose "control" is true
             are trainings to compare with.
-        excluded: case name -> why it was left out.
-        title: heading of the report and the picture.
         data: what the cohort is, in a line or some.
     """
     draw_pipeline(picture_file, records, title)

@@ -91,8 +91,7 @@ class Suspicion:
 def annotated_distribution(cases: Iterable[tuple[LabelStatistics, Collection[int]]]) -> dict[int, ClassDistribution]:
     """Class id -> its volumes and components in the annotated cases.
 
-    Args:
-        cases: facts of each case with the ids annotated in it; cases with a problem are left out.
+    Each case has its label's statistics and the ids annotated in it; one with a problem is left out.
     """
     volumes: dict[int, list[float]] = {}
     components: dict[int, list[int]] = {}
@@ -134,10 +133,8 @@ def suspicions(
     a missing liver comes before a missing adrenal gland and before a liver of half its size.
 
     Args:
-        facts: of the pseudo-label.
         confidence: class id -> mean largest probability over the voxels given that class, where known.
         distribution: of the annotated cases, from `annotated_distribution`.
-        class_names: of ids 1, 2, ...
         lesions: ids of classes of which only a low confidence and an implausibly large volume are suspicious.
         classes: the ids to examine; by default all of `facts`.
     """

@@ -10,12 +10,7 @@ from monai.transforms import MapTransform
 
 
 class CopyToMetad(MapTransform):
-    """Copy an entry of the case, where it has one, into the metadata of its images.
-
-    Args:
-        keys: images, each a `MetaTensor`.
-        entry: key of the entry, in the metadata too.
-    """
+    """Copy an entry of the case, where it has one, into the metadata of its images."""
 
     def __init__(self, keys: KeysCollection, entry: str) -> None:
         super().__init__(keys)

@@ -31,13 +31,7 @@ def normalising(name: str, intensity: Mapping[str, float] | None = None) -> Tran
 
 
 class NormaliseIntensityd(MapTransform):
-    """Normalise images as their plan says, see `normalising`.
-
-    Args:
-        keys: the images.
-        normalisation: of the plan.
-        intensity: of the plan.
-    """
+    """Normalise images as their plan says, see `normalising`."""
 
     def __init__(self, keys: KeysCollection, normalisation: str, intensity: Mapping[str, float] | None = None) -> None:
         super().__init__(keys)

@@ -18,8 +18,6 @@ def forced_centre(
     Args:
         indices: per class, background first, flat indices into the volume of voxels of that class (possibly none), as
             `monai.transforms.ClassesToIndices` gives them.
-        shape: spatial shape of the volume.
-        random: source of the two draws.
 
     Returns:
         voxel coordinates (spatial_dims,), or None when no foreground class is present.

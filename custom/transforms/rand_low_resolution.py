@@ -22,8 +22,6 @@ class RandLowResolutiond(RandomizableTransform, MapTransform):
     shifts the image against its label by up to half a voxel.
 
     Args:
-        keys: images (channels, *spatial).
-        prob: probability.
         zoom_range: least and greatest share of the voxels kept along each axis. The thin axis of a patch that is more
             than three times longer than thick keeps all.
     """

@@ -38,8 +38,6 @@ class RandWarpedPatchd(Randomizable, MapTransform):
         keys: volumes (channels, *spatial) of one grid; the indices count in the last one, the label.
         patch_size: voxels of the patch; it may be larger than the volume, outside of which lies 0.
         modes: interpolation per key, "bilinear" or "nearest".
-        rotate_prob: probability of a rotation.
-        scale_prob: probability of a scaling.
         elastic_prob: probability of an elastic deformation; 0 draws no random number for it.
         elastic_magnitude: greatest displacement of a control point along each axis, in voxels of the patch, at most 0.4
             of their distance; the typical displacement of a voxel is a fifth of it. An anisotropic patch is deformed in

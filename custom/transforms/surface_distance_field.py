@@ -104,13 +104,8 @@ class SurfaceDistanceField(Transform):
 class SurfaceDistanceFieldd(MapTransform):
     """Dictionary form of `SurfaceDistanceField`: the field of the label under `keys` is written to `output_key`.
 
-    Apply it after every spatial transform: a distance field does not survive interpolation.
-
-    Args:
-        keys: key of the label.
-        num_classes: number of classes, background included.
-        output_key: key of the field.
-        **options: of `SurfaceDistanceField`.
+    Apply it after every spatial transform: a distance field does not survive interpolation. The options are those of
+    `SurfaceDistanceField`.
     """
 
     backend = SurfaceDistanceField.backend

@@ -82,7 +82,6 @@ def sampling_grid(
 
     Args:
         centre: patch centre in voxels of the box.
-        size: voxels of the patch.
         matrix: linear map from the patch to the box, in voxels.
         box: voxels of the box.
         displacement: (*size, spatial_dims) in voxels of the patch, or None.

@@ -85,7 +85,7 @@ def test_data_of_another_origin_are_refused(tmp_path):
 
 def test_an_unwritable_folder_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"below: phantoms cannot be written .*; choose a writable folder"):
+    with pytest.raises(InputError, match=r"below cannot be written .*: choose a writable folder"):
         generate(tmp_path / "file" / "below")
 
 

@@ -27,8 +27,6 @@ def draw_organs(rng: np.random.Generator, patient: Patient, room: Shape, sink: f
     """The organs, and the portal vein, in the order in which they are painted; each varies by itself.
 
     Args:
-        rng: decides how.
-        patient: whose organs they are.
         room: the cavity below the diaphragm.
         sink: how far (mm) breath has moved the upper organs upwards.
     """

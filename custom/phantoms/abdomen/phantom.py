@@ -62,9 +62,7 @@ def make_abdomen_phantom(
     """A phantom of a contrast-enhanced abdominal CT; the same arguments give the same arrays.
 
     Args:
-        seed: decides everything that is drawn.
         spacing_mm: ranges of the slice distance and of the pixel size.
-        choice: which tumours patients have; None: the usual.
 
     Raises:
         InputError: ranges that no CT has.

@@ -74,7 +74,6 @@ def make_spine_phantom(
     """A phantom of a sagittal scan with one tumour; the same arguments give the same arrays.
 
     Args:
-        seed: decides everything that is drawn.
         tumour: one of `TUMOURS`.
         extent_mm: field of view, anterior-posterior and superior-inferior.
         in_plane_mm: range of the pixel size, instead of the paper's; larger pixels make quick demonstrations.

@@ -101,12 +101,7 @@ def draw_tumour(
 ) -> Tumour:
     """A tumour of the given type in a canal.
 
-    Args:
-        rng: decides its size, place and form.
-        name: of its type.
-        cord_mm: radii of the cord along x and y.
-        sac_mm: radii of the dural sac.
-        length_mm: of the canal in the field of view, around position 0.
+    Cord and dural sac are given by their radii along x and y; `length_mm` of the canal are in view, around position 0.
     """
     kind = TUMOURS[name]
     volume = 1000 * draw_volume_cm3(rng, name)
