@@ -5,18 +5,3 @@ from .flare_score import FlareDice, FlareSurfaceDice, axial_axis_of, flare_dice,
 from .hausdorff_distance import HausdorffDistance95, hausdorff_distance_95, hd95_rules
 from .reduction import mean_over_classes
 from .surface_dice import normalised_surface_dice
-
-__all__ = [
-    "ClassMeanDice",
-    "FlareDice",
-    "FlareSurfaceDice",
-    "HausdorffDistance95",
-    "axial_axis_of",
-    "flare_dice",
-    "flare_rules",
-    "flare_scores",
-    "hausdorff_distance_95",
-    "hd95_rules",
-    "mean_over_classes",
-    "normalised_surface_dice",
-]

@@ -3,5 +3,3 @@
 from .chain import Chain
 from .config_run import config_runs
 from .pipeline import PseudoLabelPipeline
-
-__all__ = ["Chain", "PseudoLabelPipeline", "config_runs"]
