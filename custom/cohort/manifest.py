@@ -149,26 +149,17 @@ def write_cohort(file: str | Path, cohort: Cohort, description: str = "") -> Non
 def default_group_rules(cohort: Cohort) -> dict[str, dict[str, Any]]:
     """The paper's dataset1 to dataset4 as rules for `group_cases`, ordered.
 
-    dataset1 has every class that is no lesion annotated, dataset2 lesions and some others, dataset3 anything else,
-    dataset4 nothing. For classes with FLARE's names dataset2 is the paper's: liver, kidneys, spleen, pancreas and
-    tumour. For others it is the most frequent set of annotated training cases with a lesion and another class; a
-    dataset1 or dataset2 without any case is left out.
+    dataset1 has every class that is no lesion annotated and is left out without any case, dataset2, for FLARE's classes
+    only, liver, kidneys, spleen, pancreas and tumour, dataset3 anything else, dataset4 nothing.
     """
     organs = set(cohort.organs)
     rules: dict[str, dict[str, Any]] = {}
     is_flare = set(FLARE_DATASET2) <= set(cohort.classes)
-    sets = Counter(case.annotated for case in cohort.training)
-    if is_flare or (organs and any(organs <= set(annotated) for annotated in sets)):
+    if is_flare or (organs and any(organs <= set(case.annotated) for case in cohort.training)):
         rules["dataset1"] = {"annotated": list(cohort.class_names(cohort.organs))}
-    mixed = [one for one in sets if organs & set(one) and not organs <= set(one) and set(cohort.lesions) & set(one)]
     if is_flare:
         rules["dataset2"] = {"annotated": list(FLARE_DATASET2)}
-    elif mixed:
-        chosen = min(mixed, key=lambda one: (-sets[one], -len(one), one))
-        rules["dataset2"] = {"annotated": list(cohort.class_names(chosen))}
-    rules["dataset3"] = {"any_annotated": True}
-    rules["dataset4"] = {"any_annotated": False}
-    return rules
+    return rules | {"dataset3": {"any_annotated": True}, "dataset4": {"any_annotated": False}}
 
 
 def group_cases(

@@ -153,7 +153,7 @@ class MetricsReport:
         }
         write_json(self.output_dir / "metrics.json", content)
         data = self.data_name or "evaluation"
-        table = format_table(summary_rows, data, cases, notes, baselines, self.groups, self.metric_titles)
+        table = format_table(summary_rows, data, cases, notes, baselines, self.metric_titles)
         logger.info("\n%s", table)
 
 
