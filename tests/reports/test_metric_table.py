@@ -157,7 +157,8 @@ def test_majority_predictor_without_any_foreground():
 
 
 def test_table_shows_every_number_under_its_title(rows):
-    baselines = {"untrained network": {"meningioma": 0.01, "ependymoma": 0.03}, "one class": {"meningioma": 0.25}}
+    untrained = {"meningioma": 0.01, "ependymoma": 0.03, "astrocytoma": None}
+    baselines = {"untrained network": untrained, "one class": {"meningioma": 0.25}}
     text = format_table(rows, "phantoms, fold 0", 4, ["HD95: a note"], baselines)
     assert text.splitlines() == [
         "phantoms, fold 0: 4 cases, mean +- sd over cases",
