@@ -1,7 +1,5 @@
 """Which classes are annotated in each case: those in its label, those of its source group, or as given."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A cohort: cases of which each is annotated for some of the classes, listed in one JSON manifest."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections import Counter

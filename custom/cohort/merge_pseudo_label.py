@@ -1,7 +1,5 @@
 """Pseudo-labels into the gaps of a partial label: annotated classes are the annotator's, the others the network's."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

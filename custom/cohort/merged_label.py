@@ -1,7 +1,5 @@
 """A case's pseudo-label merged into its own label, as files: a label map and a record of which voxel came from whom."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

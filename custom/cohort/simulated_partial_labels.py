@@ -1,7 +1,5 @@
 """A partial-label cohort out of fully annotated cases: a seeded draw of who keeps which classes, and their labels."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from fractions import Fraction

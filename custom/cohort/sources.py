@@ -1,7 +1,5 @@
 """Which cases a FLARE, nnU-Net or Decathlon folder, or a CSV, holds; no scan and no label is opened."""
 
-from __future__ import annotations
-
 import csv
 import logging
 import re

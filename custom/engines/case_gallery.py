@@ -1,7 +1,5 @@
 """The best, the median and the worst case of an evaluation as one picture."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace

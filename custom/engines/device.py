@@ -1,7 +1,5 @@
 """Where a run computes, and in which precision."""
 
-from __future__ import annotations
-
 import gc
 import os
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Gradient-norm clipping between the backward pass and the optimizer's step."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

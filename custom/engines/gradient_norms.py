@@ -1,7 +1,5 @@
 """How strongly each term of the loss pulls at the shared features."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What an inference knows of each case besides its label map."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path

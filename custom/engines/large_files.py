@@ -1,7 +1,5 @@
 """Files above 25 MB, which a release lists instead of carrying them; MONAI downloads them into the bundle's folder."""
 
-from __future__ import annotations
-
 import shlex
 from pathlib import Path
 

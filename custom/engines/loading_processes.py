@@ -1,7 +1,5 @@
 """How the processes that load scans start."""
 
-from __future__ import annotations
-
 import multiprocessing
 
 FORK, FORK_SERVER = "fork", "forkserver"

@@ -1,7 +1,5 @@
 """The metrics of an evaluation as files and as a printed table, with the scores of simpler predictors."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Mapping, Sequence

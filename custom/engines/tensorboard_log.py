@@ -1,7 +1,5 @@
 """The curves of a training and its pictures as TensorBoard events."""
 
-from __future__ import annotations
-
 import logging
 import math
 import shutil

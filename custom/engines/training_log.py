@@ -1,7 +1,5 @@
 """A training run as a CSV of one row per epoch, and as a picture of its curves."""
 
-from __future__ import annotations
-
 import csv
 import logging
 import time

@@ -1,7 +1,5 @@
 """The score of the network before its first step, to be shown with the trained one."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """When a training is validated."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ignite.engine import Events

@@ -1,7 +1,5 @@
 """An exported network in place of the one a config builds."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The formats networks are exported to, by name and by ending."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

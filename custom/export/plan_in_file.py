@@ -1,7 +1,5 @@
 """The plan that an exported file carries: what its network is for."""
 
-from __future__ import annotations
-
 import json
 import zipfile
 from pathlib import Path

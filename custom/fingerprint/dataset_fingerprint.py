@@ -1,7 +1,5 @@
 """One pass over all files of a data set: a record of each case, from which everything else is computed."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a label map holds: volume and connected components of each class, one map in memory at a time."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

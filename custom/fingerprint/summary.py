@@ -1,7 +1,5 @@
 """What a data set is like, summed up from its cases' records: the fingerprint that a plan is made of."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

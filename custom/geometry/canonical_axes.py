@@ -1,7 +1,5 @@
 """Volumes turned to the patient's axes."""
 
-from __future__ import annotations
-
 import nibabel as nib
 import numpy as np
 

@@ -1,7 +1,5 @@
 """The affine as a file states it, kept with the one that its scan is resampled by."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Where the voxels of a scan's own grid lie on the network's grid, and label maps brought back to it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,7 +1,5 @@
 """The network on the whole batch, in mixed precision also on CPUs that compute in it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any

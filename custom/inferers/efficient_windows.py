@@ -1,7 +1,5 @@
 """Which windows of an image a sliding-window prediction runs, and in which order."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection, Sequence
 from itertools import product

@@ -1,7 +1,5 @@
 """Class scores of overlapping windows, added up in a slab that moves along an image."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """Weights of deep supervision."""
 
-from __future__ import annotations
-
 
 def supervision_weights(scales: int) -> list[float]:
     """nnU-Net's weights of the scales of logits, finest first: 1/2^i, the coarsest 0, their sum 1.

@@ -1,7 +1,5 @@
 """Dice + cross-entropy on the voxels whose class is certain."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """Learning from labels in which some classes are not annotated."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 

@@ -1,7 +1,5 @@
 """BATseg's joint loss: segmentation at every scale and the distance field at the finest."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What the metrics take: maps of class ids."""
 
-from __future__ import annotations
-
 import torch
 
 from ..errors import InputError

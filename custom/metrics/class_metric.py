@@ -1,7 +1,5 @@
 """A score of every case and class, averaged as papers do."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Dice averaged as the paper does: over the patients that have a class, then over the classes."""
 
-from __future__ import annotations
-
 import torch
 from monai.metrics import DiceMetric
 from monai.utils import MetricReduction

@@ -1,7 +1,5 @@
 """FLARE's scores: Dice and surface Dice of every class under the rules of the challenge."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import nibabel as nib

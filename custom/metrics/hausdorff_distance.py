@@ -1,7 +1,5 @@
 """The 95th-percentile Hausdorff distance in both conventions, with a fixed distance for missed structures."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """From per-case, per-class values to the one number papers print."""
 
-from __future__ import annotations
-
 import torch
 from monai.metrics.utils import do_metric_reduction
 from monai.utils import MetricReduction

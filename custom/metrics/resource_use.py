@@ -1,7 +1,5 @@
 """FLARE's measures of efficiency: time, maximum and area of GPU memory, area of CPU utilisation."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

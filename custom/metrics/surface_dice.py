@@ -1,7 +1,5 @@
 """The normalised surface Dice of two masks by the areas of their surfaces, exact at the tolerance."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

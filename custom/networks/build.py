@@ -1,7 +1,5 @@
 """A network from its description in a plan."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches

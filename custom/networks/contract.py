@@ -5,8 +5,6 @@ A network answers for itself with methods called as functions here (`size_multip
 attribute `single_size`, true. Of any other, MONAI's included, the answer is in a table or found by a dry run.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from inspect import ismethod

@@ -1,7 +1,5 @@
 """A network run on tensors that have shapes and no values: what its layers make of an image, without memory or time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """nnU-Net's plain U-Net with deep supervision at the native scale of every decoder level."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any

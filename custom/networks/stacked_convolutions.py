@@ -1,7 +1,5 @@
 """More than two convolutions per level of a U-Net."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A canvas: signal and labels of a scan's grid, onto which shapes are painted one over the other."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from .shapes import Points, Shape

@@ -1,7 +1,5 @@
 """A folder of generated phantoms: seeds and shares of its cases, and their files, written once and resumed."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -3,8 +3,6 @@
 Points are three broadcastable arrays: x right, y anterior, z superior.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise

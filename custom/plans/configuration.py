@@ -4,8 +4,6 @@ Pure arithmetic on spacings and shapes: no files, no orientations. Axes are in a
 coarsest first, then the others as they come.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Which plan a run uses: one that the user names, or the one beside the weights."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

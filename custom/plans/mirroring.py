@@ -1,7 +1,5 @@
 """Whether a scan may be mirrored left to right: not where classes are told apart by their side alone."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

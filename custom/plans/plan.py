@@ -1,7 +1,5 @@
 """The plan: what a network is for, in one small YAML file beside its weights."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """The command that looks at a data set and writes the plan of a network for it."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 from pathlib import Path

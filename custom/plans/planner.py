@@ -5,8 +5,6 @@ orientations are planned, trained and labelled alike. Where all files share one 
 by axis.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

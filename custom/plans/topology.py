@@ -1,7 +1,5 @@
 """Levels of a U-Net for a patch and a spacing, and how large its feature maps are: nnU-Net v2.8.1's rules."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """The code a bundle runs: this project's, or a package beside its configs, as a release carries it."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Iterator

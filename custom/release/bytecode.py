@@ -1,7 +1,5 @@
 """Code imported from a bundle leaves no trace in it."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Iterator

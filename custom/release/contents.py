@@ -1,7 +1,5 @@
 """The files of a release: what belongs to the bundle, and the code it runs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from ..bundle_configs import metadata_file

@@ -3,8 +3,6 @@
 `python -m monai.bundle download_large_files --bundle_path NAME` gets them; the model zoo's checks do, too.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path

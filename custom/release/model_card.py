@@ -1,7 +1,5 @@
 """The page of a bundle on the Hugging Face hub."""
 
-from __future__ import annotations
-
 import yaml
 
 from ..errors import InputError

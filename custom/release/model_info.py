@@ -1,7 +1,5 @@
 """model_info.json, which lists releases: NAME_vVERSION -> check sum and address of its archive."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

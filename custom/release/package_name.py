@@ -4,8 +4,6 @@ Python, and MONAI Label with it, keeps the first imported package of a name: of 
 of two versions of one bundle, the second would run the code of the first. So each release has a name of its own.
 """
 
-from __future__ import annotations
-
 import re
 from hashlib import sha256
 

@@ -1,7 +1,5 @@
 """Paths of somebody's own machine, which no file that others get may hold."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from pathlib import Path

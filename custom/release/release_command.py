@@ -1,7 +1,5 @@
 """The command that writes releases: archives, their check sums, folders for the Hugging Face hub."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence

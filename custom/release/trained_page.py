@@ -3,8 +3,6 @@
 Its source's pages tell of overlays, stages and missing weights, none of which is true of it.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Which trained weights a release carries, and that they say where they come from."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """A picture of cases: scan, truth, prediction and distance field, one row a case."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How many cases are annotated for each class of a cohort, as a table and as a bar chart (Figure 1 of the paper)."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A contact sheet: one slice of each of many cases with the outlines of its label and a caption."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Metrics of an evaluation as rows, as a summary over cases and as a table for the terminal."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence, Set
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A picture of a chain of training stages: the cases of each, and the scores."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from pathlib import Path

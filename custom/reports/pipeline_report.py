@@ -1,7 +1,5 @@
 """What a chain of training stages did: a report in Markdown with a picture of stages and scores."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Which pseudo-labels to look at first: cases that are unlike the annotated ones or of which the model was unsure."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """A picture of a training run: losses, validation metrics, learning rate and gradient norms over the epochs."""
 
-from __future__ import annotations
-
 import csv
 import math
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Which classes of a case are annotated, as the partial-label loss takes it."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping
 from typing import Any
 

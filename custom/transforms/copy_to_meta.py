@@ -1,7 +1,5 @@
 """What a case says of its scan, kept with the image: MONAI's engines pass on images alone."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The normalisation that a plan names: CT by its cohort's foreground, anything else by each volume's own values."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping
 from typing import Any
 

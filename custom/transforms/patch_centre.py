@@ -1,7 +1,5 @@
 """Where a training patch is taken: nnU-Net's class-uniform forced foreground."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """nnU-Net's simulation of low resolution."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """nnU-Net's training patch: forced foreground; rotation, scale and elastic deformation in one interpolation."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 

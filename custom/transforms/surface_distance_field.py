@@ -5,8 +5,6 @@ bounding box, outside on that box grown by this reach. The result equals the who
 the nearest voxel of every distance that counts lies in these boxes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Literal
 

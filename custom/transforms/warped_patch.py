@@ -1,7 +1,5 @@
 """Rotation, scale, elastic deformation and crop in one interpolation."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

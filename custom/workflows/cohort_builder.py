@@ -1,7 +1,5 @@
 """The command that makes a cohort manifest of a FLARE, nnU-Net or Decathlon folder, or of a CSV."""
 
-from __future__ import annotations
-
 import dataclasses
 import logging
 import re

@@ -1,7 +1,5 @@
 """Run a command and measure its efficiency as FLARE does: time, GPU memory and CPU sampled every 0.1 s."""
 
-from __future__ import annotations
-
 import logging
 import os
 import shlex

@@ -1,7 +1,5 @@
 """Look over a stage's pseudo-labels: which cases are unlike the annotated ones."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator, Sequence
 from typing import Any

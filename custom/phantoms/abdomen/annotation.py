@@ -1,7 +1,5 @@
 """Who annotated what: the paper's four groups, and the kinds of study that make up its third."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

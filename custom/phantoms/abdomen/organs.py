@@ -1,7 +1,5 @@
 """The organs of one patient. Places are textbook ones in mm (x right, y anterior, z superior of L1), varied."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ...cohort.manifest import FLARE_CLASSES

@@ -1,7 +1,5 @@
 """How a patient differs from the textbook and lies in the scanner: every shape is moved, scaled, bent and turned."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

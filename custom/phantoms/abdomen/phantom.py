@@ -1,7 +1,5 @@
 """One phantom: patient, scan and tumours put together."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The spinal canal: a curved axis, the dural sac around it and the cord inside, both remodelled by a tumour."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

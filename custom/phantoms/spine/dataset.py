@@ -1,7 +1,5 @@
 """A data set of spine phantoms on disk, in the layout of the Medical Segmentation Decathlon."""
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple

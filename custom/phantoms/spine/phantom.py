@@ -1,7 +1,5 @@
 """One phantom: a gadolinium-enhanced T1 scan of a spine with one tumour. Signals are relative to fat's."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

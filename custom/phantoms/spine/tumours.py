@@ -4,8 +4,6 @@ Frequencies, volumes and grids of the scans are those of Table 1 of the BATseg p
 descriptions. Coordinates are those of the straightened canal in mm: x right, y ahead of its axis, z along it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
