@@ -1,12 +1,11 @@
 """The best, the median and the worst case of an evaluation as one picture."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import ignite.distributed as idist
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
@@ -14,7 +13,7 @@ from monai.data import MetaTensor
 from monai.utils import CommonKeys, convert_to_numpy, convert_to_tensor
 
 from ..geometry.canonical_axes import to_ras
-from ..processes import is_first, rank, together
+from ..processes import gathered, is_first, rank
 from ..reports.case_picture import CasePicture, draw_cases, slice_case
 from .metrics_report import case_file, decollated, unique_case_names
 
@@ -106,9 +105,9 @@ class CaseGallery:
         return slice_case(name, scan, true, predicted, spacing, field[0][0] if field else None)
 
     def _draw(self, _: Engine) -> None:
-        scores = [score for part in _gather(self.scores) for score in part]
+        scores = [score for part in _of_all(self.scores) for score in part]
         own = [self.kept[i] for i in choose([case.score for case in self.kept], scores).values()]
-        every = {(case.picture.name, case.score): case for part in _gather(own) for case in part}
+        every = {(case.picture.name, case.score): case for part in _of_all(own) for case in part}
         if not is_first():
             return
         if not every:
@@ -175,6 +174,6 @@ def choose(kept: Sequence[float], scores: Sequence[float]) -> dict[str, int]:
     return chosen
 
 
-def _gather(own: list[Any]) -> list[list[Any]]:
+def _of_all(own: list[Any]) -> Iterable[list[Any]]:
     """The lists of all processes."""
-    return cast(list[list[Any]], idist.all_gather(own)) if together() else [own]
+    return gathered({str(rank()): own}).values()

@@ -4,7 +4,7 @@ import torch
 from monai.metrics import DiceMetric
 from monai.utils import MetricReduction
 
-from .reduction import mean_over_classes
+from .class_metric import mean_over_classes
 
 
 class ClassMeanDice(DiceMetric):

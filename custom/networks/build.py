@@ -143,10 +143,6 @@ def made_network(kind: type[nn.Module], options: Mapping[str, Any]) -> nn.Module
     Raises:
         InputError: it does not take them, or a package is missing.
     """
-    missing = [name for name, one in inspect.signature(kind).parameters.items() if one.default is one.empty]
-    missing = [name for name in missing if name not in options]
-    if missing:
-        raise InputError(f"architecture: {kind.__name__} needs {' and '.join(missing)}")
     try:
         return kind(**options)
     except InputError:

@@ -1,13 +1,13 @@
 """The code a bundle runs: this project's, or a package beside its configs, as a release carries it."""
 
+import os
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .bytecode import without_bytecode
-
+VARIABLE = "PYTHONDONTWRITEBYTECODE"
 CODE = Path(__file__).resolve().parents[1]
 
 
@@ -43,3 +43,17 @@ def forget_code(package: str) -> None:
     """Import the package anew next time: another bundle, or another version of this one, may carry one of its name."""
     for name in [name for name in sys.modules if name.partition(".")[0] == package]:
         del sys.modules[name]
+
+
+@contextmanager
+def without_bytecode() -> Iterator[None]:
+    """Python, and programs that it starts, write no `__pycache__` beside the code they import."""
+    kept, before = sys.dont_write_bytecode, os.environ.get(VARIABLE)
+    sys.dont_write_bytecode = True
+    os.environ[VARIABLE] = "1"
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = kept
+        os.environ.pop(VARIABLE)
+        os.environ |= {} if before is None else {VARIABLE: before}
