@@ -23,13 +23,13 @@ def merge_case(
     fill: Sequence[int],
     lesions_overwrite: bool = True,
     confidence: float = 0.0,
-    facts: Mapping[str, Any] | None = None,
+    entries: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the merged label, on the grid of the pseudo-label; last, its record in JSON next to it.
 
     Args:
         pseudo_file: NAME.nii.gz; where `confidence` is not 0, NAME_confidence.nii.gz lies next to it.
-        facts: further entries of the record, e.g. the model.
+        entries: further entries of the record, e.g. the model.
 
     Raises:
         InputError: the labels do not fit together; the case is named.
@@ -50,7 +50,7 @@ def merge_case(
     voxel_ml = abs(float(np.linalg.det(pseudo.affine[:3, :3]))) / 1000
     record = {
         "case": case.name,
-        **(facts or {}),
+        **(entries or {}),
         "image": case.image,
         "label": case.label,
         "annotated": list(cohort.class_names(case.annotated)),

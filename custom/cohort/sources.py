@@ -62,7 +62,7 @@ def find_cases(source: str | Path) -> CohortSource:
     A folder holds imagesX and labelsX with equal X (FLARE: imagesTr2200, labelsTr2200; nnU-Net and Decathlon:
     imagesTr, labelsTr), CASE_0000.nii.gz or CASE.nii.gz with CASE.nii.gz. Images without a label, there or in
     folders whose names begin with "unlabel", are unlabelled cases. X beginning with "Val" is validation, with "Ts" not
-    used. Where dataset.json lists training cases, these stand for imagesTr.
+    used. Where dataset.json lists training cases, these replace imagesTr.
 
     A CSV has the columns image, label, annotated (class names or ids with ";" between), source, use ("training",
     "validation") and name, of which only image is needed; paths are relative to the CSV's folder.

@@ -78,7 +78,7 @@ def name_and_options(architecture: Mapping[str, Any]) -> tuple[str, dict[str, An
     """The name of a network and its options, all plain values.
 
     Raises:
-        InputError: there is no name, or a value could stand for code.
+        InputError: there is no name, or a value could be code.
     """
     if not isinstance(architecture, Mapping) or not isinstance(architecture.get(NAME), str):
         raise InputError(f"architecture is {architecture!r}: give a network's {NAME} and its options, as key: value")

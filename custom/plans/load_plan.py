@@ -1,4 +1,4 @@
-"""Which plan a run uses: one that the user names, or the one beside the weights."""
+"""Which plan a run uses: one that the user names, or the one next to the weights."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,7 +31,7 @@ def load_plan(plan: str | Path, bundle_root: str | Path) -> Plan:
 
 
 def plan_of_weights(checkpoint: str | Path, bundle_root: str | Path, default: str) -> Plan:
-    """The plan beside trained weights. Where neither weights nor plan are there, the bundle's default plan.
+    """The plan next to trained weights. Where neither weights nor plan are there, the bundle's default plan.
 
     Raises:
         InputError: weights lie there without their plan, or the plan cannot be used.

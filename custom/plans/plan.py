@@ -1,4 +1,4 @@
-"""The plan: what a network is for, in one small YAML file beside its weights."""
+"""The plan: what a network is for, in one small YAML file next to its weights."""
 
 import json
 import math

@@ -34,7 +34,7 @@ def make_plan(
 ) -> None:
     """Read every scan of a data set once, plan a network for it by nnU-Net's rules, and say why it is so.
 
-    Spacings, sizes and intensities of each scan are kept in fingerprint.json beside the plan: the next run reads new
+    Spacings, sizes and intensities of each scan are kept in fingerprint.json next to the plan: the next run reads new
     and changed files only.
 
     Args:

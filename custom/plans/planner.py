@@ -31,7 +31,7 @@ def make_plan_of(
     memory_gb: float = REFERENCE_MEMORY_GB,
     name: str = "",
 ) -> tuple[dict[str, Any], FullResolution]:
-    """A plan as plain data, and the figures behind it, from which `reasons` tells why.
+    """A plan as plain data, and the figures behind it, which `decisions` explains.
 
     Args:
         classes: names of the foreground classes; ids are their positions, from 1.

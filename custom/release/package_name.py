@@ -14,7 +14,7 @@ IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 def package_name(bundle: str, version: str) -> str:
     """The package's name in a release, unique to bundle and version, and one that Python can import.
 
-    A bundle called otherwise than a Python package can be gets a few digits that tell it from its namesakes.
+    A bundle called otherwise than a Python package can be gets a few digits that distinguish it from others.
 
     >>> package_name("batseg_spine", "0.2.0")
     'batseg_spine_0_2_0'

@@ -1,4 +1,4 @@
-"""Paths of somebody's own machine, which no file that others get may hold."""
+"""Paths of somebody's own computer, which no file that others get may hold."""
 
 import re
 from collections.abc import Mapping

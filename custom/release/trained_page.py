@@ -1,6 +1,6 @@
 """The pages of a trained bundle.
 
-Its source's pages tell of overlays, stages and missing weights, none of which is true of it.
+Its source's pages describe overlays, stages and missing weights, none of which is true of it.
 """
 
 import json
@@ -71,7 +71,7 @@ def data_license(source: str) -> str:
 
 
 def models_page(files: Mapping[str, bytes]) -> str:
-    """What lies beside the weights."""
+    """What lies next to the weights."""
     with_them = " `plan.yaml` belongs to them." if PLAN in files else ""
     return (
         "`model.pt`: the trained weights, which a training in this folder replaces; `model_start.pt`: the same, which\n"

@@ -269,7 +269,7 @@ def _hold_out(cohort: Cohort, amount: float | str, seed: int) -> Cohort:
 def _reduce(cohort: Cohort, drawn: Mapping[str, Ids], manifest: Path, num_workers: int | None) -> Cohort:
     """The cohort with the labels of the drawn cases reduced to their classes, written next to the manifest.
 
-    An earlier manifest goes first, since its labels are replaced: a manifest stands for complete labels.
+    An earlier manifest goes first, since its labels are replaced: a manifest means that its labels are complete.
     """
     folder, mark = manifest.absolute().parent / REDUCED_LABELS, f"reduced for {manifest.name}"
     cases: list[CohortCase] = []

@@ -178,7 +178,7 @@ def _gpu_memory(interval: float, gpus: str | None = None) -> Iterator[dict[int, 
             logger.warning("%s gives no readings: GPU memory is not measured", program)
         yield latest
         if latest and process.poll() is not None:
-            logger.warning("nvidia-smi ended before the command: its last readings stand for the rest of the time")
+            logger.warning("nvidia-smi ended before the command: its last readings are used for the rest of the time")
     finally:
         process.terminate()
         process.wait()

@@ -40,7 +40,7 @@ def save(file, values, affine=OBLIQUE):
 def merge(tmp_path):
     """Merges a case by hand-written files; gives label, record and file."""
     target, pseudo_file = tmp_path / "merged" / "x.nii.gz", tmp_path / "pseudo" / "x.nii.gz"
-    facts = {"stage": "2_both", "model": {"stage": "1_organs", "sha256": "c0ffee"}}
+    entries = {"stage": "2_both", "model": {"stage": "1_organs", "sha256": "c0ffee"}}
 
     def merged(label=LABEL, annotated=(1,), pseudo=PSEUDO, classes=(1, 2, 3), sure=None, **options):
         file = None if label is None else save(tmp_path / "labels" / "x.nii.gz", label)
@@ -48,7 +48,7 @@ def merge(tmp_path):
         save(pseudo_file, pseudo)
         if sure is not None:
             save(pseudo_file.with_name("x_confidence.nii.gz"), sure)
-        merge_case(one, COHORT, pseudo_file, target, classes, facts=facts, **options)
+        merge_case(one, COHORT, pseudo_file, target, classes, entries=entries, **options)
         image = nib.load(target)
         return np.asarray(image.dataobj), json.loads(target.with_name("x.json").read_text()), image
 

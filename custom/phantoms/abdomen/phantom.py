@@ -37,7 +37,7 @@ HU = {  # mean and deviation between patients, in the late arterial and in the p
 }
 ORGANS_FROM_MM, ORGANS_TO_MM = -84.0, 116.0  # of the textbook's z
 WALL_MM = 4.0  # of stomach and duodenum
-RIM_MM = 1.0  # of fat around organs, so that neighbours can be told apart
+RIM_MM = 1.0  # of fat around organs, so that neighbours can be distinguished
 NO_RIM = ("liver", "portal_vein", "gallbladder")
 
 

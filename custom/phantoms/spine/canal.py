@@ -81,12 +81,12 @@ def remodel(spine: Spine, tumour: Tumour) -> Canal:
     )
 
 
-def bulging(resting: Sequence[float], beside: Sequence[float], tumour: Tumour) -> Column:
-    """A column whose section (x, y, radii) passes from `resting` to `beside` where the tumour is."""
+def bulging(resting: Sequence[float], pushed: Sequence[float], tumour: Tumour) -> Column:
+    """A column whose section (x, y, radii) passes from `resting` to `pushed` where the tumour is."""
 
     def section(along: np.ndarray) -> Section:
         near = tumour.near(along)
-        x, y, radius_x, radius_y = (start + (end - start) * near for start, end in zip(resting, beside, strict=True))
+        x, y, radius_x, radius_y = (start + (end - start) * near for start, end in zip(resting, pushed, strict=True))
         return x, y, radius_x, radius_y
 
     return Column(section)

@@ -146,7 +146,7 @@ def paint_bone(canvas: Canvas, shape: Shape, signals: dict[str, float]) -> None:
 
 
 def paint_canal(rng: np.random.Generator, canvas: Canvas, scene: Scene, signals: dict[str, float]) -> None:
-    """Dura, fluid, cord, and cysts in the cord beside the tumour's poles, which are not labelled."""
+    """Dura, fluid, cord, and cysts in the cord at the tumour's poles, which are not labelled."""
     canvas.paint(scene.canal.sac, DARK, grow_mm=0.7)
     canvas.paint(scene.canal.sac, signals["fluid"])
     canvas.paint(scene.canal.cord, signals["cord"])

@@ -29,7 +29,7 @@ class TumourType:
     unevenness: float  # of the surface, in parts of the radius
     enhancement: tuple[float, float]  # signal in parts of fat's
     ring_chance: float  # of a core that does not enhance
-    cyst_chance: float  # of fluid in the cord beside a pole
+    cyst_chance: float  # of fluid in the cord at a pole
 
 
 TUMOURS = {
