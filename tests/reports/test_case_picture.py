@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import matplotlib.colors
 import matplotlib.image
 import numpy as np
 import pytest
@@ -19,16 +18,13 @@ from custom.reports.case_picture import (
 )
 from custom.reports.drawing import class_colour
 
+from .pictures import has_colour
+
 
 def read_picture(path):
     picture = matplotlib.image.imread(path)
     assert picture.ndim == 3
     return picture
-
-
-def has_colour(picture, colour):
-    wanted = np.array(matplotlib.colors.to_rgb(colour))
-    return bool((np.abs(picture[..., :3] - wanted).max(axis=-1) < 0.02).any())
 
 
 def case(shape=(6, 20, 24), spacing=(3.0, 1.0, 1.0), with_field=True, **kwargs):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import matplotlib.colors
 import matplotlib.image
 import nibabel as nib
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from custom.reports.contact_sheet import SheetCase, draw_contact_sheet, load_slice, middle_slice
 from custom.reports.drawing import class_colour
+
+from .pictures import count_colour, has_colour
 
 NAMES = ("liver", "spleen")
 SHAPE = (24, 20, 9)
@@ -38,30 +37,11 @@ def sheet_case(folder, name="case_a", caption=(), focus="", image=None, label=No
     return SheetCase(name, image_file, label_file, caption, focus)
 
 
-def has_colour(picture, colour):
-    wanted = np.array(matplotlib.colors.to_rgb(colour))
-    return bool((np.abs(picture[..., :3] - wanted).max(axis=-1) < 0.02).any())
-
-
 @pytest.fixture
 def data(tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
     return folder
-
-
-@pytest.fixture
-def texts(monkeypatch):
-    """Every line that is written into the picture, when it is saved."""
-    written: list[str] = []
-    original = Figure.savefig
-
-    def savefig(self, *args, **kwargs):
-        written.extend(line for text in self.findobj(Text) for line in text.get_text().splitlines())
-        return original(self, *args, **kwargs)
-
-    monkeypatch.setattr(Figure, "savefig", savefig)
-    return written
 
 
 def test_the_slice_is_the_middle_one_of_what_is_looked_for():
@@ -103,7 +83,7 @@ def test_ignored_voxels_are_grey(data, tmp_path):
     draw_contact_sheet([sheet_case(data, label=label)], tmp_path / "ignored.png", NAMES)
     plain, ignored = (matplotlib.image.imread(tmp_path / f"{name}.png") for name in ("plain", "ignored"))
     assert has_colour(plain, class_colour(1)) and not has_colour(ignored, class_colour(1))
-    grey = [(np.abs(picture[..., :3] - 0.72).max(axis=-1) < 0.01).sum() for picture in (plain, ignored)]
+    grey = [count_colour(picture, "0.72", 0.01) for picture in (plain, ignored)]
     assert grey[1] > grey[0] + 100, "at least in the legend"
 
 
