@@ -15,7 +15,7 @@ from monai.utils import CommonKeys, convert_to_numpy, convert_to_tensor
 from ..geometry.canonical_axes import to_ras
 from ..processes import gathered, is_first, rank
 from ..reports.case_picture import CasePicture, draw_cases, slice_case
-from .metrics_report import case_file, decollated, unique_case_names
+from .metrics_report import case_file, unique_case_names
 
 logger = logging.getLogger(__name__)
 
@@ -73,9 +73,9 @@ class CaseGallery:
     def _start(self, _: Engine) -> None:
         self.scores, self.kept, self.unranked = [], [], 0
 
-    def collect(self, engine: Engine) -> None:
+    def collect(self, engine: Any) -> None:
         """Score the cases of an iteration, and keep their slices where they may be shown."""
-        for output in decollated(engine.state.output):
+        for output in engine.state.output:
             self._take(output)
 
     def _take(self, output: Mapping[str, Any]) -> None:

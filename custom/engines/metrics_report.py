@@ -18,7 +18,6 @@ from monai.utils import (
     string_list_all_gather,
 )
 
-from ..errors import InputError
 from ..io.atomic_write import write_json
 from ..processes import is_first, rank
 from ..reports.metric_table import (
@@ -87,15 +86,15 @@ class MetricsReport:
     def _start(self, _: Engine) -> None:
         self._files, self._voxels = [], []
 
-    def _collect(self, engine: Engine) -> None:
-        for item, output in zip(decollated(engine.state.batch), decollated(engine.state.output), strict=True):
+    def _collect(self, engine: Any) -> None:
+        for item, output in zip(engine.state.batch, engine.state.output, strict=True):
             self._files.append(case_file(item) or f"process{rank()}_case{len(self._files)}")
             maps = [convert_to_tensor(output[key], track_meta=False) for key in (CommonKeys.LABEL, CommonKeys.PRED)]
             ends = len(self.class_names) + 1
             counts = [torch.bincount(ids.flatten().cpu().to(torch.uint8), minlength=ends)[1:ends] for ids in maps]
             self._voxels.append(torch.stack(counts))
 
-    def _report(self, engine: Engine) -> None:
+    def _report(self, engine: Any) -> None:
         files = string_list_all_gather(self._files)
         voxels = evenly_divisible_all_gather(torch.stack(self._voxels), concat=True).numpy()
         if not is_first():
@@ -105,29 +104,17 @@ class MetricsReport:
         if len(once) < len(files):
             what = "%d of %d evaluated cases are repeats, left out of the report"
             logger.warning(what, len(files) - len(once), len(files))
-        details = {name: self._details(engine, name, len(files))[once] for name in self.metrics}
+        details = {name: convert_to_numpy(engine.state.metric_details[name])[once] for name in self.metrics}
         truth, predicted = voxels[once, 0], voxels[once, 1]
         rows = summary(self.class_names, details, missing=(truth > 0) & (predicted == 0), groups=self.groups)
         columns = {**details, "truth_voxels": truth, "predicted_voxels": predicted}
         names = unique_case_names([files[i] for i in once])
         self._write(per_case_rows(names, self.class_names, columns), rows, self._baselines(truth))
 
-    def _details(self, engine: Engine, name: str, cases: int) -> np.ndarray:
-        """(cases, classes) values of one metric."""
-        kept = getattr(engine.state, "metric_details", {})
-        if name not in kept:
-            known = f"{', '.join(kept) or 'none'}; name one of those in `metrics`"
-            raise InputError(f"MetricsReport: the evaluator keeps no details of a metric {name!r}; it has: {known}")
-        values = convert_to_numpy(kept[name])
-        if values.shape != (cases, len(self.class_names)):
-            wanted = f"{cases} cases and {len(self.class_names)} classes; leave the background out of the metric"
-            raise InputError(f"MetricsReport: details of {name!r} of shape {values.shape} for {wanted}")
-        return values
-
     def _baselines(self, truth_voxels: np.ndarray) -> dict[str, dict[str, float | None]]:
         baselines = read_baselines(self.baselines_file) if self.baselines_file else {}
         if self.majority and len(self.class_names) > 1:
-            dice = [_number_or_none(value) for value in majority_class_dice(truth_voxels)]
+            dice = [None if np.isnan(value) else float(value) for value in majority_class_dice(truth_voxels)]
             baselines[MAJORITY] = dict(zip(self.class_names, dice, strict=True))
         return baselines
 
@@ -156,24 +143,8 @@ class MetricsReport:
 
 
 def read_baselines(path: str | Path) -> dict[str, dict[str, float | None]]:
-    """The predictors of a baselines file; none where there is no such file.
-
-    A file of another form is reported and left out: it must not cost an evaluation of hours.
-    """
-    if not Path(path).is_file():
-        return {}
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        known = {str(name): classes.items() for name, classes in content.items()}
-        return {name: {str(one): _number_or_none(dice) for one, dice in items} for name, items in known.items()}
-    except (ValueError, TypeError, AttributeError) as error:
-        logger.warning('%s: not JSON of the form {"name": {"class": dice}} (%s); no baselines shown', path, error)
-        return {}
-
-
-def _number_or_none(value: float | None) -> float | None:
-    """JSON knows no nan: a class without cases has None."""
-    return None if value is None or np.isnan(float(value)) else float(value)
+    """The predictors of a baselines file, as `UntrainedBaseline` writes it; none where there is no such file."""
+    return json.loads(Path(path).read_text(encoding="utf-8")) if Path(path).is_file() else {}
 
 
 def unique_case_names(files: Sequence[str]) -> list[str]:
@@ -184,13 +155,6 @@ def unique_case_names(files: Sequence[str]) -> list[str]:
         if len(set(names)) == len(set(files)):
             return names
     return list(files)
-
-
-def decollated(batch: Any) -> list[Mapping[str, Any]]:
-    """The cases of an evaluator's batch or output."""
-    if isinstance(batch, list):
-        return batch
-    raise InputError("the evaluator gives whole batches, not cases; set its decollate=True")
 
 
 def case_file(item: Mapping[str, Any]) -> str | None:

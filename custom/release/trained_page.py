@@ -10,9 +10,13 @@ from string import Template
 from typing import Any
 
 PAGE, DATA_LICENSE, MODELS = "docs/README.md", "docs/data_license.txt", "models/README.md"
-METADATA, PLAN = "configs/metadata.json", "models/plan.yaml"
+METADATA = "configs/metadata.json"
 DATA_SETS = "Data sets"  # how the licences of data sets begin in a source's data_license.txt
 
+MODELS_PAGE = """\
+`model.pt`: the trained weights, which a training in this folder replaces; `model_start.pt`: the same, which
+stay. `plan.yaml` belongs to them.
+"""
 TEXT = Path(__file__).with_suffix(".md")
 
 
@@ -32,7 +36,7 @@ def trained_pages(files: Mapping[str, bytes], plan: Mapping[str, Any], source: s
         package=package,
         trained=training_of(plan["training"]),
     )
-    texts = {PAGE: page, DATA_LICENSE: data_license(files[DATA_LICENSE].decode("utf-8")), MODELS: models_page(files)}
+    texts = {PAGE: page, DATA_LICENSE: data_license(files[DATA_LICENSE].decode("utf-8")), MODELS: MODELS_PAGE}
     return {path: text.encode("utf-8") for path, text in texts.items()}
 
 
@@ -68,12 +72,3 @@ def data_license(source: str) -> str:
     )
     lists = [part.strip() for part in source.split("\n\n") if part.startswith(DATA_SETS)]
     return "\n\n".join([head, *lists]) + "\n"
-
-
-def models_page(files: Mapping[str, bytes]) -> str:
-    """What lies next to the weights."""
-    with_them = " `plan.yaml` belongs to them." if PLAN in files else ""
-    return (
-        "`model.pt`: the trained weights, which a training in this folder replaces; `model_start.pt`: the same, which\n"
-        f"stay.{with_them}\n"
-    )

@@ -190,37 +190,8 @@ def test_images_without_a_file_are_numbered(tmp_path):
     assert cases == ["process0_case0"] * 2 + ["process0_case1"] * 2
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"metric_name": "val_dice"}, "no details of a metric 'dice'; it has: val_dice, hd95_mm"),
-        (
-            {"decollate": False, "postprocessing": lambda data: {**data, "pred": data["image"]}},
-            "set its decollate=True",
-        ),
-    ],
-)
-def test_evaluators_that_do_not_fit_are_named(tmp_path, options, message):
-    with pytest.raises(InputError, match=message):
-        evaluator(MetricsReport(str(tmp_path), CLASSES), **options).run()
-    assert not list(tmp_path.iterdir())
-
-
-def test_classes_a_baseline_has_no_score_for_are_none(tmp_path):
-    file = tmp_path / "baselines.json"
-    file.write_text('{"untrained network": {"left": 0.5, "right": NaN, "middle": null}}', encoding="utf-8")
-    assert read_baselines(file) == {"untrained network": {"left": 0.5, "right": None, "middle": None}}
-
-
-def test_absent_baselines_are_none_and_broken_ones_are_reported(tmp_path, caplog):
+def test_absent_baselines_are_none(tmp_path):
     assert read_baselines(tmp_path / "absent.json") == {}
-    assert not caplog.records
-    for content in ("[1, 2]", '{"a": 3}', '{"a": {"left": "high"}}', '{"a": '):
-        caplog.clear()
-        broken = tmp_path / "broken.json"
-        broken.write_text(content, encoding="utf-8")
-        assert read_baselines(broken) == {}
-        assert f"{broken}: not JSON of the form" in caplog.text
 
 
 @pytest.mark.parametrize(
