@@ -58,11 +58,9 @@ class Canvas:
         if label is not None:
             self.label[box][np.broadcast_to(distance < 0, self.label[box].shape)] = label
 
-    def blend(
-        self, box: Box, distance: np.ndarray, signal: np.ndarray | float, within: np.ndarray | float = 1.0
-    ) -> None:
-        """Cover what lies inside a surface, at a signed distance, with `signal`; `within` (0 to 1) is its opacity."""
-        part = np.clip(np.float32(0.5) - distance / self.soft_mm, 0, 1) * within
+    def blend(self, box: Box, distance: np.ndarray, signal: np.ndarray | float) -> None:
+        """Cover what lies inside a surface, at a signed distance, with `signal`."""
+        part = np.clip(np.float32(0.5) - distance / self.soft_mm, 0, 1)
         view = self.signal[box]
         view += part * (np.asarray(signal, np.float32) - view)
 
