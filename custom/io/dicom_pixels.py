@@ -1,7 +1,5 @@
 """Slices whose voxels ITK reads without a word, though they are not what the file means: refused by their bytes."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

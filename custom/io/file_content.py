@@ -1,7 +1,5 @@
 """What a file really is, by its first bytes: half of all unreadable scans are something else under a scan's name."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The text headers of MetaImage and NRRD: what ITK passes over in them without a word is refused."""
 
-from __future__ import annotations
-
 import logging
 import math
 import zlib

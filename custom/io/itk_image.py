@@ -16,7 +16,7 @@ from monai.data.utils import orientation_ras_lps
 from ..errors import InputError
 from .image_formats import ending_of
 from .itk_header import ItkHeader
-from .needed_package import needed_package
+from .optional_package import needed_package
 
 IMAGE_IO = {".mha": "MetaImageIO", ".mhd": "MetaImageIO", ".nrrd": "NrrdImageIO", ".nhdr": "NrrdImageIO"}
 NO_REASON = re.compile(r"Reason: (Success|Resource temporarily unavailable)")  # of damaged MetaImage files
