@@ -65,6 +65,7 @@ class Series:
     """The files of one series in one folder, by name.
 
     `alone`: the folder holds no other series. `damaged`: files that cannot be read and may be slices of this one.
+    `notes`: what is left out of it, one line each. Damaged files of no known series are one without slices.
     """
 
     uid: str
@@ -74,6 +75,7 @@ class Series:
     alone: bool
     slices: tuple[Slice, ...]
     damaged: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def scan(self) -> str:
@@ -95,7 +97,10 @@ def series_below(root: Path) -> list[Series]:
     """
     folders = list(folders_below(root, _warn_of_unlisted))
     shown = with_progress(folders, "looking for DICOM", "folder", delay=2, leave=False)
-    found = [series for folder in shown for series in series_in(folder)]
+    known = [series for folder in shown for series in _read_folder(folder)]
+    found = [series for series in known if series.slices]
+    for line in (line for series in known for line in series.notes):
+        logger.warning("%s", line)
     parted = _parted(found)
     if parted and all(series.uid in parted for series in found):
         raise InputError(next(iter(parted.values())))
@@ -127,6 +132,10 @@ def series_in(folder: str | Path) -> tuple[Series, ...]:
     Raises:
         InputError: there is DICOM, but SimpleITK is missing.
     """
+    return tuple(series for series in _read_folder(folder) if series.slices)
+
+
+def _read_folder(folder: str | Path) -> tuple[Series, ...]:
     path = Path(folder).absolute()
     return _series_in(path, path.stat().st_mtime_ns)
 
@@ -225,23 +234,20 @@ def _series_in(folder: Path, _changed: int) -> tuple[Series, ...]:
     for file, header in headers.items():
         if header and header.get(SERIES_UID) and header.get(MODALITY) not in NO_SCANS:
             members.setdefault(header[SERIES_UID], []).append((file, header))
-    damaged = _damaged_of([file for file, header in headers.items() if header is None], list(members))
-    return tuple(
-        Series(
-            uid=uid,
-            folder=folder,
-            number=found[0][1].get(SERIES_NUMBER, ""),
-            description=_utf8(found[0][1].get(SERIES_DESCRIPTION, "")),
-            alone=len(members) == 1,
-            slices=_stack_of(found, folder),
-            damaged=tuple(damaged[uid]),
-        )
-        for uid, found in members.items()
-    )
+    damaged = [file for file, header in headers.items() if header is None]
+    by_uid = _damaged_of(damaged, list(members))
+    found = [_series(uid, folder, some, len(members) == 1, by_uid[uid]) for uid, some in members.items()]
+    lost = [] if members else [file for file in damaged if _storage_class(file) in VOLUMES]
+    if lost:
+        more = f" (as are {len(lost) - 1} others next to it)" if len(lost) > 1 else ""
+        note = f"left out: {lost[0]}: is a damaged DICOM file{more}; {_remedy(lost[0])}"
+        found.append(Series("", folder, "", "", alone=False, slices=(), notes=(note,)))
+    return tuple(found)
 
 
-def _stack_of(members: Sequence[tuple[Path, Header]], folder: Path) -> tuple[Slice, ...]:
-    """The slices of a series without localisers among them and without copies, of which a line is logged."""
+def _series(uid: str, folder: Path, members: Sequence[tuple[Path, Header]], alone: bool, damaged: list[str]) -> Series:
+    """A series without localisers among its slices and without copies of them."""
+    header = members[0][1]
     slices = [_slice(file, header) for file, header in members]
     stack = [piece for piece in slices if not piece.is_localiser] or slices
     kept: dict[tuple[float, ...] | None, list[Slice]] = {}
@@ -250,10 +256,17 @@ def _stack_of(members: Sequence[tuple[Path, Header]], folder: Path) -> tuple[Sli
         if not any(filecmp.cmp(piece.file, other.file, shallow=False) for other in there):
             there.append(piece)
     distinct = [piece for there in kept.values() for piece in there]
-    for without, what in ((len(slices) - len(stack), "localisers"), (len(stack) - len(distinct), "copies of others")):
-        if without:
-            logger.warning("%s: %d files of a series are left out: %s", folder, without, what)
-    return tuple(sorted(distinct, key=lambda piece: piece.file))
+    without = ((len(slices) - len(stack), "localisers"), (len(stack) - len(distinct), "copies of others"))
+    return Series(
+        uid=uid,
+        folder=folder,
+        number=header.get(SERIES_NUMBER, ""),
+        description=_utf8(header.get(SERIES_DESCRIPTION, "")),
+        alone=alone,
+        slices=tuple(sorted(distinct, key=lambda piece: piece.file)),
+        damaged=tuple(damaged),
+        notes=tuple(f"{folder}: {some} files of a series are left out: {what}" for some, what in without if some),
+    )
 
 
 def _parted(found: Sequence[Series]) -> dict[str, str]:
@@ -304,10 +317,6 @@ def _damaged_of(files: Sequence[Path], uids: Sequence[str]) -> dict[str, list[st
         begin = _begin(file, 1 << 16) or b""
         for uid in [uid for uid in uids if uid.encode() in begin] or uids:
             damaged[uid].append(str(file))
-    lost = [] if uids else [file for file in files if _storage_class(file) in VOLUMES]
-    if lost:
-        more = f" (as are {len(lost) - 1} others next to it)" if len(lost) > 1 else ""
-        logger.warning("left out: %s: is a damaged DICOM file%s; %s", lost[0], more, _remedy(lost[0]))
     return damaged
 
 

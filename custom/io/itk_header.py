@@ -137,7 +137,7 @@ def _fields(text: bytes, separator: str, is_meta_image: bool) -> tuple[Mapping[s
     for line in text.splitlines(keepends=True):
         length += len(line)
         key, found, value = line.decode("utf-8", "replace").strip().partition(separator)
-        if found:
+        if found and not value.startswith("="):  # "key:=value" is free text in NRRD
             fields[key.strip().lower()] = value.strip()
         if _is_last(key.strip().lower(), value.strip(), is_meta_image):
             break
