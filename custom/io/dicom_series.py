@@ -32,7 +32,7 @@ CLASS_TAG = b"\x02\x00\x02\x00UI"  # of what kind a file is, near its begin
 VOLUMES = tuple(f"1.2.840.10008.5.1.4.1.1.{kind}" for kind in ("2", "4", "128"))  # slices of CT, MR and PET
 NO_SCANS = ("SEG", "RTDOSE", "RTIMAGE")  # modalities
 SERIES_UID, SERIES_NUMBER, SERIES_DESCRIPTION, MODALITY = "0020|000e", "0020|0011", "0008|103e", "0008|0060"
-IMAGE_TYPE, GREY_VALUES = "0008|0008", "0028|0004"
+IMAGE_TYPE, INSTANCE_UID, GREY_VALUES = "0008|0008", "0008|0018", "0028|0004"
 EXPORT_GREY = "(MONOCHROME1); export the series as MONOCHROME2"
 EXPORT_STRAIGHT = "that are not at right angles; export the series again"
 RIGHT_ANGLE = 0.01  # by which the products of the direction cosines may differ from 1 and 0
@@ -56,6 +56,7 @@ class Slice:
     spacing: tuple[float, ...] | None  # between rows, between columns
     orientation: tuple[float, ...] | None  # along a row, along a column
     position: tuple[float, ...] | None
+    instance: str  # its identifier, which copies share
     is_localiser: bool
     problem: str
 
@@ -250,9 +251,9 @@ def _series(uid: str, folder: Path, members: Sequence[tuple[Path, Header]], alon
     header = members[0][1]
     slices = [_slice(file, header) for file, header in members]
     stack = [piece for piece in slices if not piece.is_localiser] or slices
-    kept: dict[tuple[float, ...] | None, list[Slice]] = {}
+    kept: dict[tuple[object, str], list[Slice]] = {}
     for piece in stack:
-        there = kept.setdefault(piece.position, [])
+        there = kept.setdefault((piece.position, piece.instance), [])
         if not any(filecmp.cmp(piece.file, other.file, shallow=False) for other in there):
             there.append(piece)
     distinct = [piece for there in kept.values() for piece in there]
@@ -368,6 +369,7 @@ def _slice(file: Path, header: Header) -> Slice:
         spacing=_numbers(header.get("0028|0030"), 2),
         orientation=_numbers(header.get("0020|0037"), 6),
         position=_numbers(header.get("0020|0032"), 3),
+        instance=header.get(INSTANCE_UID, ""),
         is_localiser="LOCALIZER" in header.get(IMAGE_TYPE, ""),
         problem=_problem(header),
     )
