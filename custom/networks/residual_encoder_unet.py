@@ -22,8 +22,8 @@ Size = Sequence[int] | int
 class ResidualEncoderUNet(nn.Module):
     """The network of nnU-Net's presets ResEnc-M, L and XL (Isensee et al., nnU-Net Revisited, MICCAI 2024).
 
-    Output in eval mode: logits (batch, out_channels, *spatial). In training mode: a list of logits, finest first, one for
-    every decoder level at its own resolution. The presets differ in the memory for patch and batch.
+    Output in eval mode: logits (batch, out_channels, *spatial). In training mode: a list of logits, finest first, one
+    for every decoder level at its own resolution. The presets differ in the memory for patch and batch.
 
     Args:
         kernel_size: convolution kernel of each level, finest first.
