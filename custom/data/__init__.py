@@ -4,12 +4,14 @@ from .inference_datalist import inference_datalist
 from .knight import prepare_knight
 from .labelled_datalist import labelled_datalist
 from .patch_dataset import EpochSampler, PatchDataset, ValidationSampler
+from .scan_dataset import ScanDataset
 from .training_intensity import FLARE22_INTENSITY, training_intensity
 
 __all__ = [
     "FLARE22_INTENSITY",
     "EpochSampler",
     "PatchDataset",
+    "ScanDataset",
     "ValidationSampler",
     "inference_datalist",
     "labelled_datalist",

@@ -9,17 +9,14 @@ from typing import Any
 
 from ..datalist.grid_conflict import has_another_grid
 from ..datalist.layouts import files_below, image_files, scan_folder, test_images
-from ..datalist.output_names import OUTPUT_NAME, label_names, renamed
+from ..datalist.left_out import LeftOut
+from ..datalist.output_names import BESIDE, DICOM_SEG, OUTPUT_NAME, label_names, renamed
 from ..errors import InputError
 from ..fingerprint.dataset_fingerprint import check_cases
 from ..fingerprint.integrity import only_usable
 from ..io.image_formats import ending_of
 
 logger = logging.getLogger(__name__)
-
-DICOM_SEG = "dicom_seg"
-# what inference writes next to a label map: suffix of its name and ending, "" for the label map's own
-BESIDE = {DICOM_SEG: ("", ".dcm"), "confidence": ("_confidence", ""), "case_record": ("", ".json")}
 
 
 def inference_datalist(
@@ -29,6 +26,7 @@ def inference_datalist(
     validate: bool = True,
     num_channels: int | None = None,
     beside: Mapping[str, bool] | None = None,
+    left_out: LeftOut | None = None,
 ) -> list[dict[str, Any]]:
     """The scans to predict as ``{"image", "output_name"}``, see `layouts.test_images`; none where all are labelled.
 
@@ -39,11 +37,13 @@ def inference_datalist(
         validate: read every scan first and leave out one that cannot be used, with one warning line.
         num_channels: channels of the network's image.
         beside: which of `BESIDE` are written as well.
+        left_out: takes note of what becomes of each scan.
 
     Raises:
         InputError: there are no scans, none can be used, a label map would replace a scan, another label map or that
             of another series, or `output_dir` holds scans: the next run would take label maps for scans.
     """
+    left_out = LeftOut() if left_out is None else left_out
     cases = test_images(dataset_dir)
     for case, name in zip(cases, label_names(cases, dataset_dir), strict=True):
         case[OUTPUT_NAME] = name
@@ -66,12 +66,17 @@ def inference_datalist(
             )
     if not overwrite:
         kinds = [kind for kind, wanted in (beside or {}).items() if wanted]
-        cases = [case for case in cases if not _is_finished(case, folder, kinds)]
-        logger.info("%d of %d scans are already labelled in %s", len(scans) - len(cases), len(scans), output_dir)
+        finished = [case for case in cases if _is_finished(case, folder, kinds)]
+        logger.info("%d of %d scans are already labelled in %s", len(finished), len(cases), output_dir)
+        cases = [case for case in cases if case not in finished]
+        for case in finished:
+            left_out.done(case)
+    for case in cases:
+        left_out.expect(case)
     check_channels(cases, num_channels)
-    if not validate or not cases:
+    if not validate:
         return cases
-    return only_usable(cases, check_cases(cases, description="checking scans"))
+    return only_usable(cases, check_cases(cases, description="checking scans"), left_out)
 
 
 def _is_finished(case: dict[str, Any], folder: Path, kinds: Sequence[str]) -> bool:

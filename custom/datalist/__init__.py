@@ -1,6 +1,7 @@
 """A data set's folder or manifest as a list of cases, its folds, and what is written for each case."""
 
 from .case_list import read_case_list
+from .left_out import LeftOut
 from .output_names import OUTPUT_NAME, output_name
 
-__all__ = ["OUTPUT_NAME", "output_name", "read_case_list"]
+__all__ = ["LeftOut", "OUTPUT_NAME", "output_name", "read_case_list"]

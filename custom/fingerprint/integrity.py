@@ -12,6 +12,7 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 
 from ..datalist.layouts import case_name, image_files
+from ..datalist.left_out import LeftOut
 from ..errors import InputError
 from ..io.volume import Volume, affine_text, read_volume, shape_text
 from ..progress import map_with_progress
@@ -80,22 +81,14 @@ def raise_on_problems(facts: Sequence[CaseFacts]) -> None:
     raise InputError("\n  ".join([heading, *rest]))
 
 
-def only_usable(cases: Sequence[dict[str, Any]], facts: Sequence[CaseFacts]) -> list[dict[str, Any]]:
-    """The cases without problems; each of the others is left out with one logged warning line.
-
-    Raises:
-        InputError: no case remains.
-    """
-    usable = []
+def only_usable(
+    cases: Sequence[dict[str, Any]], facts: Sequence[CaseFacts], left_out: LeftOut
+) -> list[dict[str, Any]]:
+    """The cases without problems; the others are left out."""
     for case, fact in zip(cases, facts, strict=True):
         if fact.problems:
-            logger.warning("left out: %s", "; also ".join(fact.problems))
-        else:
-            usable.append(case)
-    if not usable:
-        first = next((problem for fact in facts for problem in fact.problems), "the list of cases is empty")
-        raise InputError(f"none of {len(facts)} cases can be used, the first: {first}")
-    return usable
+            left_out.add(case, "; also ".join(fact.problems))
+    return [case for case, fact in zip(cases, facts, strict=True) if not fact.problems]
 
 
 def with_class_problem(facts: CaseFacts, num_classes: int | None) -> CaseFacts:
