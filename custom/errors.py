@@ -14,7 +14,7 @@ class InputError(ValueError):
     """
 
 
-class ScansLeftOut(InputError):
+class ScansLeftOutError(InputError):
     """A run has ended whose results lack some scans: "27 of 30 labelled, 3 left out: a, b, c"."""
 
 
@@ -35,7 +35,7 @@ def show_input_errors_in_one_line() -> None:
         cause = find_input_error(error)
         if cause is None:
             previous(kind, error, trace)
-        elif isinstance(cause, ScansLeftOut):
+        elif isinstance(cause, ScansLeftOutError):
             print(cause, file=sys.stderr)
             raise SystemExit(LEFT_OUT_STATUS)
         else:

@@ -14,6 +14,7 @@ from nibabel.spatialimages import SpatialImage
 from ..errors import InputError
 from ..ignore_index import IGNORE_INDEX
 from ..io.atomic_write import replacing, write_json
+from ..io.nifti_header import affine_in_mm
 from .manifest import Cohort, CohortCase
 from .merge_pseudo_label import merge_pseudo_label
 
@@ -54,9 +55,9 @@ def merge_case(
     except InputError as error:
         raise InputError(f"{case.image}: {error}") from error
     with replacing(target) as temporary:
-        nib.save(nib.Nifti1Image(merged, image.affine), temporary)
+        nib.save(nib.Nifti1Image(merged, image.affine, image.header), temporary)
     counts = np.bincount(merged.ravel(), minlength=256)
-    voxel_ml = abs(float(np.linalg.det(np.asarray(image.affine)[:3, :3]))) / 1000
+    voxel_ml = abs(float(np.linalg.det(affine_in_mm(image.affine, image.header)[:3, :3]))) / 1000
     record = {
         "case": case.name,
         **(facts or {}),

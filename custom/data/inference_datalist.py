@@ -27,6 +27,7 @@ def inference_datalist(
     num_channels: int | None = None,
     beside: Mapping[str, bool] | None = None,
     left_out: LeftOut | None = None,
+    normalisation: str = "zscore",
 ) -> list[dict[str, Any]]:
     """The scans to predict as ``{"image", "output_name"}``, see `layouts.test_images`; none where all are labelled.
 
@@ -38,6 +39,7 @@ def inference_datalist(
         num_channels: channels of the network's image.
         beside: which of `BESIDE` are written as well.
         left_out: takes note of what becomes of each scan.
+        normalisation: of the network's plan.
 
     Raises:
         InputError: there are no scans, none can be used, a label map would replace a scan, another label map or that
@@ -76,7 +78,7 @@ def inference_datalist(
     check_channels(cases, num_channels)
     if not validate:
         return cases
-    return only_usable(cases, check_cases(cases, description="checking scans"), left_out)
+    return only_usable(cases, check_cases(cases, description="checking scans", normalisation=normalisation), left_out)
 
 
 def _is_finished(case: dict[str, Any], folder: Path, kinds: Sequence[str]) -> bool:

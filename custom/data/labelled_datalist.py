@@ -32,6 +32,7 @@ def labelled_datalist(
     folds_file: str | Path | None = None,
     seed: int = 0,
     left_out: LeftOut | None = None,
+    normalisation: str = "zscore",
 ) -> list[dict[str, Any]]:
     """The labelled cases of one section as ``{"image", "label"}``, of a manifest with ``"annotated"`` (class ids) too.
 
@@ -50,6 +51,7 @@ def labelled_datalist(
         folds_file: JSON; read where it exists, else written. None makes the same folds each time.
         seed: of the folds, when they are made.
         left_out: takes the section's cases that cannot be used; without it any such case is refused.
+        normalisation: of the plan.
 
     Raises:
         InputError: the data, a file or an argument cannot be used.
@@ -60,7 +62,9 @@ def labelled_datalist(
     held_out = _fold_number(fold, num_folds) if is_folder else None
     cases = training_cases(dataset_dir) if is_folder else _cases_of_cohort(dataset_dir, section, class_names)
     check_channels(cases, num_channels)
-    facts = on_first(lambda: check_cases(cases, len(class_names) + 1, facts_file)) if validate else []
+    facts = []
+    if validate:
+        facts = on_first(lambda: check_cases(cases, len(class_names) + 1, facts_file, normalisation=normalisation))
     if left_out is None:
         raise_on_problems(facts)
     if held_out is not None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, ScansLeftOut, causes_of, find_input_error, input_error_message
+from ..errors import InputError, ScansLeftOutError, causes_of, find_input_error, input_error_message
 from ..io.atomic_write import write_json
 from ..io.write_errors import WriteProblem, write_problem
 from ..processes import gathered, is_first
@@ -92,10 +92,14 @@ class LeftOut:
         write_json(self.file, {**counts, "left_out": self.reasons})
 
     def close(self) -> None:
-        """End the run. Raises ScansLeftOut: some scans were left out."""
-        if self.reasons:
-            names = [self._names[image] for image in self.reasons]
-            raise ScansLeftOut(closing_line(len(self._outcomes), names, self.word, self.file))
+        """End the run. Raises ScansLeftOutError, on rank 0: some scans were left out."""
+        if self.reasons and is_first():
+            raise self.ending()
+
+    def ending(self) -> ScansLeftOutError:
+        """What ends a run that left out scans."""
+        names = [self._names[image] for image in self.reasons]
+        return ScansLeftOutError(closing_line(len(self._outcomes), names, self.word, self.file))
 
     def _note(self, case: Mapping[str, Any], reason: str) -> None:
         self._names[_image(case)] = scan_name(case.get(OUTPUT_NAME) or case_name(dict(case)))

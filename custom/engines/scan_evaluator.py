@@ -40,7 +40,7 @@ class ScanEvaluator(SupervisedEvaluator):
         self.completed = 0  # scans of this epoch and process
 
     def run(self, global_epoch: int = 1) -> None:
-        """Label or score all scans. Raises ScansLeftOut: none of several could be scored."""
+        """Label or score all scans. Raises ScansLeftOutError: none of several could be scored."""
         if self.state.epoch_length:
             super().run(global_epoch)
         self.left_out.write()
@@ -94,7 +94,7 @@ class ScanEvaluator(SupervisedEvaluator):
         counts = gathered({str(rank()): self.completed})
         self.left_out.gather()
         if not self.left_out.any_done:
-            self.left_out.close()
+            raise self.left_out.ending()
         lacking = [number for number, count in counts.items() if not count]
         if lacking:
             raise InputError(

@@ -14,6 +14,7 @@ from nibabel.affines import voxel_sizes
 from ..datalist.layouts import case_name, image_files
 from ..datalist.left_out import LeftOut
 from ..errors import InputError
+from ..intensity_range import LARGE, is_drowned
 from ..io.volume import Volume, affine_text, read_volume, shape_text
 from ..progress import map_with_progress
 
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 GRID_TOLERANCE_MM = 1e-2  # rounding of a header's quaternion moves a corner by less, a voxel of any scan is larger
 LISTED_PROBLEMS = 10
+CLIPPED = "ct"  # the normalisation that clips intensities
 CHUNK_VOXELS = 1 << 20
 
 
@@ -29,7 +31,8 @@ class CaseFacts:
     """One case as its files are; shape, spacing (mm) and affine are those of the first readable file.
 
     `label_voxels` counts the voxels of each label value, empty without a readable label; a case without foreground
-    is no problem. Each of `problems` is one line: file, what is wrong with it, remedy.
+    is no problem. Each of `problems` is one line: file, what is wrong with it, remedy. `overflows` are further ones
+    where intensities are normalised by their own mean and deviation, but not where they are clipped first.
     """
 
     name: str
@@ -40,6 +43,7 @@ class CaseFacts:
     affine: list[list[float]]
     label_voxels: dict[int, int]
     problems: list[str]
+    overflows: list[str] = dataclasses.field(default_factory=list)
 
     @property
     def foreground(self) -> tuple[int, ...]:
@@ -81,14 +85,19 @@ def raise_on_problems(facts: Sequence[CaseFacts]) -> None:
     raise InputError("\n  ".join([heading, *rest]))
 
 
-def only_usable(
-    cases: Sequence[dict[str, Any]], facts: Sequence[CaseFacts], left_out: LeftOut
-) -> list[dict[str, Any]]:
+def only_usable(cases: Sequence[dict[str, Any]], facts: Sequence[CaseFacts], left_out: LeftOut) -> list[dict[str, Any]]:
     """The cases without problems; the others are left out."""
     for case, fact in zip(cases, facts, strict=True):
         if fact.problems:
             left_out.add(case, "; also ".join(fact.problems))
     return [case for case, fact in zip(cases, facts, strict=True) if not fact.problems]
+
+
+def with_overflows(facts: CaseFacts, normalisation: str) -> CaseFacts:
+    """The same with the overflows among the problems, where intensities are not clipped."""
+    if normalisation == CLIPPED or not facts.overflows:
+        return facts
+    return dataclasses.replace(facts, problems=[*facts.problems, *facts.overflows])
 
 
 def with_class_problem(facts: CaseFacts, num_classes: int | None) -> CaseFacts:
@@ -134,12 +143,14 @@ def facts_of(case: dict[str, Any], volumes: Sequence[Volume | InputError]) -> Ca
     """What a case's files hold, from `read_volumes`; all but the comparison with a number of classes."""
     images, labels = image_files(case), label_files(case)
     problems: list[str] = []
+    overflows: list[str] = []
     label_voxels: dict[int, int] = {}
     for number, volume in enumerate(volumes):
         if isinstance(volume, InputError):
             problems.append(str(volume))
         elif number < len(images):
             problems += _intensity_problem(volume)
+            overflows += _overflow(volume)
         else:
             label_voxels, found = _inspect_label(volume)
             problems += found
@@ -154,6 +165,7 @@ def facts_of(case: dict[str, Any], volumes: Sequence[Volume | InputError]) -> Ca
         affine=sound[0].affine.tolist() if sound else [],
         label_voxels=label_voxels,
         problems=problems,
+        overflows=overflows,
     )
 
 
@@ -184,6 +196,16 @@ def _intensity_problem(volume: Volume) -> list[str]:
         value = float(low) * volume.slope + volume.intercept
         return [f"{volume.file}: every voxel has the same intensity {value:g}; export the scan again or leave it out"]
     return []
+
+
+def _overflow(volume: Volume) -> list[str]:
+    ends = np.array([volume.voxels.min(), volume.voxels.max()], dtype=float) * volume.slope + volume.intercept
+    if np.abs(ends).max() <= LARGE or not is_drowned(volume.voxels * volume.slope + volume.intercept):
+        return []
+    return [
+        f"{volume.file}: intensities of {ends[np.abs(ends).argmax()]:.6g} leave nothing of all others when they are "
+        "normalised; replace them by real ones, such as padding by the value of air"
+    ]
 
 
 def _inspect_label(volume: Volume) -> tuple[dict[int, int], list[str]]:
