@@ -106,8 +106,9 @@ class LeftOut:
         self._outcomes[_image(case)] = reason
 
     def _results(self, case: Mapping[str, Any]) -> list[Path]:
-        has_results = self.output_dir is not None and OUTPUT_NAME in case
-        return [self.output_dir / name for name in result_files(case[OUTPUT_NAME])] if has_results else []
+        if self.output_dir is None or OUTPUT_NAME not in case:
+            return []
+        return [self.output_dir / name for name in result_files(case[OUTPUT_NAME])]
 
 
 def closing_line(total: int, names: Sequence[str], done: str, file: Path | None = None) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from ignite.engine import Events
 from monai.engines import SupervisedEvaluator
+from monai.metrics import Cumulative
 
 from ..data.scan_dataset import CASE_NUMBER, LEFT_OUT
 from ..datalist.left_out import LeftOut, reason_of
@@ -25,28 +26,28 @@ class ScanEvaluator(SupervisedEvaluator):
     Args:
         left_out: takes note of what becomes of each scan.
         arguments: those of `SupervisedEvaluator`; scans come one at a time from a `custom.data.ScanDataset`. Metrics
-            and handlers with a method `keep_first` forget through it what they took of a scan that fails later.
+            are MONAI's; handlers with a method `keep_first` forget by it what they took of a scan that fails later.
     """
 
     def __init__(self, *, left_out: LeftOut, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.left_out = left_out
+        self.cases = arguments["val_data_loader"].dataset.data
         scores = {**(arguments.get("key_val_metric") or {}), **(arguments.get("additional_metrics") or {})}
-        takers = [*(score.metric_fn for score in scores.values()), *(arguments.get("val_handlers") or [])]
-        self.takers = [taker for taker in takers if hasattr(taker, "keep_first")]
-        self.is_scoring = bool(scores)
+        self.metrics: list[Cumulative] = [score.metric_fn for score in scores.values()]
+        self.takers = [taker for taker in arguments.get("val_handlers") or [] if hasattr(taker, "keep_first")]
         self.case: Mapping[str, Any] = {}
         self.is_left_out = False
         self.completed = 0  # scans of this epoch and process
 
-    def run(self, global_epoch: int = 1) -> None:
+    def run(self, global_epoch: int = 1) -> None:  # type: ignore[override]
         """Label or score all scans. Raises ScansLeftOutError: none of several could be scored."""
         if self.state.epoch_length:
             super().run(global_epoch)
         self.left_out.write()
 
     def _iteration(self, engine: SupervisedEvaluator, batchdata: dict[str, Any]) -> dict[str, Any]:
-        self.case = self.data_loader.dataset.data[int(batchdata[CASE_NUMBER])]
+        self.case = self.cases[int(batchdata[CASE_NUMBER])]
         self.is_left_out = LEFT_OUT in batchdata
         if self.is_left_out:
             self.left_out.add(self.case, batchdata[LEFT_OUT][0])
@@ -61,7 +62,7 @@ class ScanEvaluator(SupervisedEvaluator):
         """As ignite does, which has no public way to leave out the handlers of one iteration."""
         if event_name == Events.EPOCH_STARTED:
             self.completed = 0
-        if event_name == Events.EPOCH_COMPLETED and self.is_scoring:
+        if event_name == Events.EPOCH_COMPLETED and self.metrics:
             self._gather()
         if event_name != Events.ITERATION_COMPLETED:
             super()._fire_event(event_name, *event_args, **event_kwargs)
@@ -84,6 +85,8 @@ class ScanEvaluator(SupervisedEvaluator):
         self.left_out.add(self.case, reason_of(error, self.case))
         self.is_left_out = True
         self.state.output = self.state.batch = None  # the memory is for the next
+        for metric in self.metrics:
+            keep_first(metric, self.completed)
         for taker in self.takers:
             taker.keep_first(self.completed)
         if torch.cuda.is_available():
@@ -101,3 +104,10 @@ class ScanEvaluator(SupervisedEvaluator):
                 f"all scans of process {lacking[0]} of {world_size()} were left out, the first: "
                 f"{next(iter(self.left_out.reasons.values()))}; start fewer processes"
             )
+
+
+def keep_first(metric: Cumulative, cases: int) -> None:
+    """Let a metric forget all cases but the first of this process; MONAI has no way to take one back."""
+    kept = [buffer[:cases] for buffer in metric._buffers or []]
+    metric.reset()
+    metric._buffers = kept if cases else None

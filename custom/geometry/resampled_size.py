@@ -43,13 +43,13 @@ def refuse_absurd_size(
         )
 
 
-def in_axis_order(size: Sequence[int], affine: np.ndarray, codes: str) -> tuple[np.ndarray, np.ndarray]:
+def in_axis_order(size: Sequence[int], affine: np.ndarray, codes: str) -> tuple[list[int], list[float]]:
     """Voxels and their size (mm) along the axes `codes`, such as RAS, of a volume of `size` with an affine (4 x 4)."""
     turned = nib.orientations.ornt_transform(
         nib.orientations.io_orientation(affine), nib.orientations.axcodes2ornt(tuple(codes))
     )
     order = np.argsort(turned[:, 0])
-    return np.asarray(size)[order], np.linalg.norm(affine[:3, :3], axis=0)[order]
+    return np.asarray(size)[order].tolist(), np.linalg.norm(affine[:3, :3], axis=0)[order].tolist()
 
 
 def _text(values: Sequence[float]) -> str:

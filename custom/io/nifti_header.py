@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import nibabel as nib
@@ -18,10 +18,10 @@ GEOMETRY = (
 )
 
 
-def affine_in_mm(affine: np.ndarray, header: Mapping[str, Any]) -> np.ndarray:
+def affine_in_mm(affine: Any, header: Any) -> np.ndarray:
     """The affine of a NIfTI image, whose header may be in metres or microns, in millimetres.
 
-    nibabel and MONAI leave the unit out of account, ITK does not.
+    nibabel and MONAI leave the unit out of account, ITK does not. `header` is nibabel's, or the same as a mapping.
     """
     scale = MILLIMETRES.get(int(header["xyzt_units"]) & 7, 1.0) if "xyzt_units" in header else 1.0
     return np.diag([scale, scale, scale, 1.0]) @ np.asarray(affine, dtype=float)
@@ -34,7 +34,7 @@ def label_header(scan: str, shape: Sequence[int]) -> nib.Nifti1Header | None:
     own will: only equal headers lie at one place for all of them.
     """
     try:
-        known = nib.load(scan).header if is_nifti(scan) else None
+        known: Any = nib.load(scan).header if is_nifti(scan) else None
     except (OSError, ImageFileError):
         known = None
     if known is None or tuple(known.get_data_shape()) != tuple(shape):

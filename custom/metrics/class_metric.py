@@ -30,12 +30,6 @@ class ClassMetric(CumulativeIterationMetric):
         rows = [self._scores(pred[0], truth[0]) for pred, truth in zip(y_pred, y, strict=True)]
         return torch.as_tensor(np.stack(rows), dtype=torch.float32, device=y_pred.device)
 
-    def keep_first(self, cases: int) -> None:
-        """Forget all cases but the first of this process."""
-        kept = [buffer[:cases] for buffer in self._buffers or []]
-        self.reset()
-        self._buffers = kept if cases else None
-
     def aggregate(self, reduction: MetricReduction | str | None = None) -> torch.Tensor:
         """The mean over classes of the class means so far, a scalar; or MONAI's reduction of that name.
 

@@ -46,8 +46,7 @@ def run_config(bundle_root: str | Path, names: Sequence[str], overrides: Mapping
         workflow.initialize()
         workflow.run()
         end_loading_processes(workflow.parser)
-        parser = workflow.parser
-        return dict(parser.get_parsed_content(LEFT_OUT).reasons) if LEFT_OUT in parser else {}
+        return left_out_of(workflow.parser)
     finally:
         del workflow
         gc.collect()
@@ -84,6 +83,11 @@ def refuse_unknown_settings(who: str, keys: Iterable[str], known: Collection[str
     for key in keys:
         if not is_known(key, known):
             raise InputError(f"{who}: no config has a setting {key!r}; correct its name")
+
+
+def left_out_of(parser: ConfigParser) -> dict[str, str]:
+    """Image -> reason of the scans that a run left out."""
+    return dict(parser.get_parsed_content(LEFT_OUT).reasons) if LEFT_OUT in parser else {}
 
 
 def end_loading_processes(parser: ConfigParser) -> None:

@@ -46,8 +46,8 @@ def absurd_sizes(fact: CaseFacts, plans: Sequence[Plan]) -> list[str]:
     """A problem where a scan's voxel sizes cannot be true for the spacing of a plan."""
     try:
         for plan in plans if not fact.problems else ():
-            shape, affine, spacing = fact.shape, np.array(fact.affine), plan["spacing"]
-            refuse_absurd_size(fact.images[0], *in_axis_order(shape, affine, plan["orientation"]), spacing)
+            size, spacing = in_axis_order(fact.shape, np.array(fact.affine), plan["orientation"])
+            refuse_absurd_size(fact.images[0], size, spacing, plan["spacing"])
     except InputError as error:
         return [str(error)]
     return []

@@ -13,6 +13,7 @@ from ..cohort.merge_case import merge_case
 from ..datalist.left_out import reason_of
 from ..errors import InputError
 from ..processes import gathered, is_first, on_first, own_share
+from .disk_trouble import REMEDY, disk_trouble
 from .recipe import Fill, PlannedStage
 from .work_folder import StageFolder, is_finished
 
@@ -41,7 +42,14 @@ def label_cases(cases: Sequence[CohortCase], label_of: Callable[[str], Path], la
     # rank 0 looks which are left: a rank that looks later finds fewer, and would take others than the rest expect
     left = on_first(lambda: {case.name for case in cases if not is_finished(label_of(case.name))})
     remaining = own_share([case for case in cases if case.name in left])
-    failed = gathered(label(remaining) if remaining else {})
+    try:
+        own = label(remaining) if remaining else {}
+    except Exception as error:
+        trouble = disk_trouble(error)  # of inference it names another remedy
+        if trouble is None:
+            raise
+        raise InputError(f"{trouble}: {REMEDY}") from error
+    failed = gathered(own)
     if len(failed) == len(cases) >= FAILURES:
         reason = next(iter(failed.values()))
         raise InputError(f"none of {len(cases)} cases could be labelled, the first: {reason}; {ELSEWHERE}")
