@@ -30,7 +30,10 @@ class PathSafeSpacingd(Spacingd):
             image = data[key]
             if isinstance(image, MetaTensor):
                 name = str(image.meta.get(ImageMetaKey.FILENAME_OR_OBJ, key))
-                target = self.spacing_transform.pixdim[: image.ndim - 1].tolist()
-                refuse_absurd_size(name, image.shape[1:], image.pixdim.tolist(), target, len(image))
+                own, wanted = image.pixdim.tolist(), self.spacing_transform.pixdim.tolist()
+                target = [*wanted, *own[len(wanted) :]][
+                    : len(own)
+                ]  # MONAI keeps the size along axes that are not named
+                refuse_absurd_size(name, image.shape[1:], own, target, len(image))
         seen = {key: value for key, value in data.items() if key in self.keys or isinstance(value, MutableMapping)}
         return {**data, **super().__call__(seen, lazy)}
