@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..datalist.layouts import (
+from ..datalist.dataset_json import LISTING, class_names, read_listing
+from ..datalist.folder_layouts import (
     NIFTI_ENDINGS,
     case_name,
     image_files,
@@ -19,7 +20,6 @@ from ..datalist.layouts import (
     scan_name,
     training_cases,
 )
-from ..datalist.listing import LISTING, class_names, read_listing
 from ..errors import InputError
 from ..io.image_formats import is_itk
 from .manifest import LISTED_FAULTS, TRAINING, VALIDATION, is_case_name, raise_faults, repeated_cases

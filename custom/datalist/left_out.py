@@ -12,7 +12,7 @@ from ..errors import InputError, ScansLeftOutError, causes_of, find_input_error,
 from ..io.atomic_write import write_json
 from ..io.write_errors import WriteProblem, write_problem
 from ..processes import gathered, is_first
-from .layouts import case_name, image_files
+from .folder_layouts import case_name, image_files
 from .output_names import OUTPUT_NAME, result_files, scan_name
 
 logger = logging.getLogger(__name__)

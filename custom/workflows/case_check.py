@@ -9,8 +9,8 @@ import numpy as np
 
 from ..cohort.manifest import Cohort, CohortCase, case_entry
 from ..errors import InputError
+from ..fingerprint.data_check import CLIPPED, CaseFacts
 from ..fingerprint.dataset_fingerprint import check_cases
-from ..fingerprint.integrity import CLIPPED, CaseFacts
 from ..geometry.resampled_size import in_axis_order, refuse_absurd_size
 from ..plans import Plan
 

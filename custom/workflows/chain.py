@@ -19,7 +19,7 @@ from ..reports.stage_records import DONE
 from ..reports.status_table import run_table
 from .bundle_run import LEFT_OUT
 from .changes import changes, digest, shortened
-from .disk_trouble import reporting_disk_trouble
+from .disk_errors import reporting_disk_trouble
 from .record import INTERRUPTED, NOT_BEGUN, RUNNING, now, read_json
 from .run import Run
 from .run_lock import is_in_use, run_lock

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from nibabel.affines import voxel_sizes
 
-from ..datalist.layouts import case_name, image_files
+from ..datalist.folder_layouts import case_name, image_files
 from ..datalist.left_out import LeftOut
 from ..errors import InputError
 from ..intensity_range import LARGE, is_drowned

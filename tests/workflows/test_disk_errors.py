@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from custom.errors import InputError
-from custom.workflows.disk_trouble import REMEDY, disk_trouble, reporting_disk_trouble
+from custom.workflows.disk_errors import REMEDY, disk_trouble, reporting_disk_trouble
 
 FULL = OSError(errno.ENOSPC, "No space left on device", "/work/stages/a/models/model.pt")
 

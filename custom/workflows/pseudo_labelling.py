@@ -9,11 +9,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..cohort.manifest import Cohort, CohortCase, case_entry
-from ..cohort.merge_case import merge_case
+from ..cohort.merged_label import merge_case
 from ..datalist.left_out import reason_of
 from ..errors import InputError
 from ..processes import gathered, is_first, on_first, own_share
-from .disk_trouble import REMEDY, disk_trouble
+from .disk_errors import REMEDY, disk_trouble
 from .recipe import Fill, PlannedStage
 from .work_folder import StageFolder, is_finished
 
