@@ -10,7 +10,7 @@ from typing import Any
 from ..datalist.folder_layouts import files_below, image_files, scan_folder, test_images
 from ..datalist.grid_conflict import has_another_grid
 from ..datalist.left_out import LeftOut
-from ..datalist.output_names import BESIDE, DICOM_SEG, OUTPUT_NAME, label_names, renamed
+from ..datalist.output_names import BESIDE, DICOM_SEG, OUTPUT_NAME, is_there, label_names, renamed
 from ..errors import InputError
 from ..fingerprint.data_check import only_usable
 from ..fingerprint.dataset_fingerprint import check_cases
@@ -46,7 +46,7 @@ def inference_datalist(
             of another series, or `output_dir` holds scans: the next run would take label maps for scans.
     """
     left_out = LeftOut() if left_out is None else left_out
-    cases = test_images(dataset_dir)
+    cases = test_images(dataset_dir, lambda scan, reason: left_out.add({"image": scan}, reason))
     for case, name in zip(cases, label_names(cases, dataset_dir), strict=True):
         case[OUTPUT_NAME] = name
     folder, scans, searched = Path(output_dir), [Path(image_files(case)[0]) for case in cases], scan_folder(dataset_dir)
@@ -84,7 +84,7 @@ def inference_datalist(
 def _is_finished(case: dict[str, Any], folder: Path, kinds: Sequence[str]) -> bool:
     """Whether a scan's label map and the files wanted next to it are there; only a DICOM series has a DICOM-SEG."""
     wanted = [BESIDE[kind] for kind in kinds if not (kind == DICOM_SEG and ending_of(image_files(case)[0]))]
-    return all((folder / renamed(case[OUTPUT_NAME], *how)).exists() for how in [("", ""), *wanted])
+    return all(is_there(folder / renamed(case[OUTPUT_NAME], *how)) for how in [("", ""), *wanted])
 
 
 def _warn_of_other_scans(folder: Path, output_dir: Path) -> None:

@@ -13,12 +13,12 @@ from ..io.atomic_write import write_json
 from ..io.write_errors import WriteProblem, write_problem
 from ..processes import gathered, is_first
 from .folder_layouts import case_name, image_files
-from .output_names import OUTPUT_NAME, result_files, scan_name
+from .output_names import OUTPUT_NAME, is_there, result_files, scan_name
 
 logger = logging.getLogger(__name__)
 
 NAMES_SHOWN = 10
-LONGEST_REASON = 300  # letters
+LONGEST_REASON = 1000  # letters
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "Unable to allocate")
 DEVICE_FAULTS = ("CUDA error", "CUDNN_STATUS", "cuDNN error", "NCCL error")  # after which a device computes no more
 NO_PERMISSION = (errno.EACCES, errno.EPERM)
@@ -60,7 +60,7 @@ class LeftOut:
 
     def expect(self, case: Mapping[str, Any]) -> None:
         """Note which results of a scan are there before it is worked on."""
-        self._kept[_image(case)] = {file for file in self._results(case) if file.exists()}
+        self._kept[_image(case)] = {file for file in self._results(case) if is_there(file)}
 
     def done(self, case: Mapping[str, Any]) -> None:
         """A scan is done."""
@@ -72,7 +72,7 @@ class LeftOut:
         self._note(case, reason)
         kept = set() if self.overwrite else self._kept.get(_image(case), set())
         for file in self._results(case):
-            if file not in kept and file.is_file():
+            if file not in kept and is_there(file):
                 file.unlink()
         self.write()
 

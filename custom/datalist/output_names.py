@@ -46,6 +46,14 @@ def result_files(label_map: str) -> list[str]:
     return [renamed(label_map, *how) for how in [("", ""), *BESIDE.values()]]
 
 
+def is_there(file: Path) -> bool:
+    """Whether there is a file; no error where its name is too long for one."""
+    try:
+        return file.is_file()
+    except OSError:
+        return False
+
+
 def label_names(cases: Sequence[dict[str, Any]], dataset_dir: str | Path) -> list[str]:
     """The file name of each case's label map, see `layouts.test_images`.
 

@@ -92,6 +92,6 @@ def shape_text(shape: Sequence[int]) -> str:
     return " x ".join(str(int(size)) for size in shape)
 
 
-def affine_text(affine: np.ndarray) -> str:
+def affine_text(affine: np.ndarray, digits: int = 6) -> str:
     """The three rows of an affine that matter, in one line."""
-    return "[" + "; ".join(" ".join(f"{value:.6g}" for value in row) for row in affine[:3]) + "]"
+    return "[" + "; ".join(" ".join(f"{value:.{digits}g}" for value in row) for row in affine[:3]) + "]"
