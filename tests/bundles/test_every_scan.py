@@ -116,3 +116,16 @@ def test_padding_that_drowns_a_scan_is_named_before_a_training(batseg, tiny_data
         assert f"{file}: intensities " in str(error)
         assert "leave nothing of" in str(error)
         assert not (batseg.models / "model.pt").exists()
+
+
+def test_a_name_too_long_for_its_confidence_map_is_left_out(trained_flare, tmp_path):
+    scans, output = tmp_path / "scans", tmp_path / "labels"
+    name = "x" * 247
+    for scan in ("a", name):
+        save(scans / f"{scan}.nii.gz")
+    options = {"dataset_dir": str(scans), "output_dir": str(output), "mirrored": "false"}
+    assert ending(trained_flare, "inference", **options, confidence="true").startswith("1 of 2 labelled, 1 left out: x")
+    (reason,) = json.loads((output / "left_out.json").read_text())["left_out"].values()
+    assert reason.endswith("cannot be written (File name too long): shorten the name of the scan or of the folder")
+    trained_flare.run("inference", **options)
+    assert files(output) == ["a.nii.gz", "a_confidence.nii.gz", f"{name}.nii.gz"]
