@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import InputError, ScansLeftOutError, causes_of, find_input_error, input_error_message
 from ..io.atomic_write import write_json
-from ..io.write_errors import WriteProblem, write_problem
+from ..io.write_errors import WriteProblem, reporting_unwritable, write_problem
 from ..processes import gathered, is_first
 from .folder_layouts import case_name, image_files
 from .output_names import OUTPUT_NAME, is_there, result_files, scan_name
@@ -89,7 +89,8 @@ class LeftOut:
             self.file.unlink(missing_ok=True)
             return
         counts = {self.word: len(self._outcomes) - len(self.reasons), "of": len(self._outcomes)}
-        write_json(self.file, {**counts, "left_out": self.reasons})
+        with reporting_unwritable(self.file):
+            write_json(self.file, {**counts, "left_out": self.reasons})
 
     def close(self) -> None:
         """End the run. Raises ScansLeftOutError, on rank 0: some scans were left out."""
