@@ -4,7 +4,7 @@ from .inference_datalist import inference_datalist
 from .knight import prepare_knight
 from .labelled_datalist import labelled_datalist
 from .patch_dataset import EpochSampler, PatchDataset, ValidationSampler
-from .scan_dataset import ScanDataset
+from .scan_dataset import ScanDataset, ScanLoader
 from .training_intensity import FLARE22_INTENSITY, training_intensity
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "EpochSampler",
     "PatchDataset",
     "ScanDataset",
+    "ScanLoader",
     "ValidationSampler",
     "inference_datalist",
     "labelled_datalist",

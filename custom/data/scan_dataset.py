@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from monai.data import Dataset
+import torch
+from monai.data import DataLoader, Dataset
+from torch.utils.data import Subset
 
+from ..datalist.folder_layouts import image_files
 from ..datalist.left_out import reason_of
 
 CASE_NUMBER, LEFT_OUT = "case_number", "left_out"  # keys of an item
+KILLED, SHARED_MEMORY = "DataLoader worker (pid", "shared memory"  # in PyTorch's messages
 
 
 class ScanDataset(Dataset):
@@ -26,3 +31,46 @@ class ScanDataset(Dataset):
             return {**super()._transform(index), CASE_NUMBER: number}
         except Exception as error:  # of a damaged file in nibabel, zlib, numpy or MONAI
             return {LEFT_OUT: reason_of(error, self.data[number]), CASE_NUMBER: number}
+
+
+class ScanLoader(DataLoader):
+    """MONAI's `DataLoader` of a `ScanDataset` that goes on where the system kills a loading process for its memory.
+
+    The scan that was to come next is tried again in a process of its own; where that is killed too, it is left out.
+
+    Args: those of `monai.data.DataLoader`; one scan to a batch.
+    """
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:  # type: ignore[override]
+        """The batches, in order."""
+        numbers = list(self.sampler)
+        source: Iterator[dict[str, Any]] = super().__iter__()
+        for place, number in enumerate(numbers):
+            try:
+                item = next(source)
+            except RuntimeError as error:
+                if not is_killed_loader(error):
+                    raise
+                item = self._alone(number)
+                source = iter(self._of(numbers[place + 1 :], self.num_workers))
+            yield item
+
+    def _alone(self, number: int) -> dict[str, Any]:
+        try:
+            return next(iter(self._of([number], 1)))
+        except RuntimeError as error:
+            if not is_killed_loader(error):
+                raise
+            file = image_files(self.dataset.data[number])[0]  # type: ignore[attr-defined]
+            reason = f"{file}: needs more memory than there is (the system killed the process that prepared it)"
+            return {LEFT_OUT: [reason], CASE_NUMBER: torch.tensor([number])}
+
+    def _of(self, numbers: Sequence[int], num_workers: int) -> DataLoader:
+        return DataLoader(
+            Subset(self.dataset, numbers), num_workers, multiprocessing_context=self.multiprocessing_context
+        )
+
+
+def is_killed_loader(error: Exception) -> bool:
+    """Whether PyTorch says that a loading process was killed, but not for shared memory, which fails every scan."""
+    return KILLED in str(error) and SHARED_MEMORY not in str(error)

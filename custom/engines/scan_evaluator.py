@@ -10,7 +10,7 @@ from ignite.engine import Events
 from monai.engines import SupervisedEvaluator
 from monai.metrics import Cumulative
 
-from ..data.scan_dataset import CASE_NUMBER, LEFT_OUT
+from ..data.scan_dataset import CASE_NUMBER, LEFT_OUT, is_killed_loader
 from ..datalist.left_out import LeftOut, reason_of
 from ..errors import InputError
 from ..processes import gathered, rank, world_size
@@ -55,6 +55,9 @@ class ScanEvaluator(SupervisedEvaluator):
         try:
             return super()._iteration(engine, batchdata)
         except Exception as error:
+            # PyTorch says so at any moment, of the process that loads a later scan
+            if is_killed_loader(error):
+                return self._iteration(engine, batchdata)
             self._leave_out(error)
             return {}
 
@@ -70,7 +73,11 @@ class ScanEvaluator(SupervisedEvaluator):
             try:
                 super()._fire_event(event_name, *event_args, **event_kwargs)
             except Exception as error:
-                self._leave_out(error)
+                if is_killed_loader(error):
+                    self._forget()
+                    self._fire_event(event_name, *event_args, **event_kwargs)
+                else:
+                    self._leave_out(error)
             else:
                 self.completed += 1
                 self.left_out.done(self.case)
@@ -85,12 +92,16 @@ class ScanEvaluator(SupervisedEvaluator):
         self.left_out.add(self.case, reason_of(error, self.case))
         self.is_left_out = True
         self.state.output = self.state.batch = None  # the memory is for the next
+        self._forget()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _forget(self) -> None:
+        """Take back what metrics and handlers took of the scan at hand."""
         for metric in self.metrics:
             keep_first(metric, self.completed)
         for taker in self.takers:
             taker.keep_first(self.completed)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
 
     def _gather(self) -> None:
         """Before scores are: they are of all processes, each of which must have some."""

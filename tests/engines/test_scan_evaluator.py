@@ -1,15 +1,16 @@
 """An evaluator of numbers: scans that fail in each of the places where one can."""
 
 import errno
+import os
+import signal
 
 import pytest
 import torch
 from ignite.engine import Events
-from monai.data import DataLoader
 from monai.handlers import IgniteMetricHandler, from_engine
 from monai.transforms import Compose, Lambdad
 
-from custom.data import ScanDataset
+from custom.data import ScanDataset, ScanLoader
 from custom.datalist.left_out import LeftOut
 from custom.engines import MetricsReport, ScanEvaluator
 from custom.errors import InputError, ScansLeftOutError
@@ -74,6 +75,8 @@ def evaluator(folder, names="abc", bad="b", fault="", num_workers=0, **options):
     """Of scans with an image of ones and a label of class 1; of the bad one image and label begin with other values."""
 
     def load(name):
+        if fault == "killed" and name in bad:
+            os.kill(os.getpid(), signal.SIGKILL)
         if fault == "reading" and name in bad:
             raise FAULTS["reading"]
         image = torch.ones(SHAPE)
@@ -93,7 +96,7 @@ def evaluator(folder, names="abc", bad="b", fault="", num_workers=0, **options):
     written: list = []
     cases = [{"image": name, "label": name} for name in names]
     transform = Compose([Lambdad("image", load), Lambdad("label", label)])
-    loader = DataLoader(ScanDataset(cases, transform), batch_size=1, num_workers=num_workers)
+    loader = ScanLoader(ScanDataset(cases, transform), batch_size=1, num_workers=num_workers)
     network, second, picture = Network(), Scores(num_classes=3), Picture()
     network.fault = second.fault = picture.fault = fault
     output = from_engine(["pred", "label"])
@@ -140,6 +143,16 @@ def test_a_scan_that_fails_in_a_loading_process(tmp_path, workers):
     engine.run()
     assert engine.left_out.reasons == {"b": "b: ValueError: torn"}
     assert engine.state.metrics["dice"] == 1.0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX kills so")
+@pytest.mark.parametrize("bad", ["a", "bd"])
+def test_a_loading_process_that_is_killed_for_its_memory(tmp_path, bad):
+    engine = evaluator(tmp_path, names="abcde", bad=bad, fault="killed", num_workers=2)
+    engine.run()
+    killed = "needs more memory than there is (the system killed the process that prepared it)"
+    assert engine.left_out.reasons == {name: f"{name}: {killed}" for name in bad}
+    assert engine.state.metric_details["dice"].shape == (5 - len(bad), 2)
 
 
 def test_several_in_a_row_do_not_keep_the_others_from_being_scored(tmp_path):
