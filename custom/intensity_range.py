@@ -1,7 +1,5 @@
 """Intensities so far beyond all others that the mean and deviation of a scan leave nothing of them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 LARGE = 1e9  # no scan has such intensities, but signs for "no value" are

@@ -1,7 +1,5 @@
 """Numbers in messages, with as many digits as tell them apart from others."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

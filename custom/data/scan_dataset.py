@@ -1,7 +1,5 @@
 """Scans of which one that cannot be prepared does not end a run."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

@@ -3,5 +3,3 @@
 from .case_list import read_case_list
 from .left_out import LeftOut
 from .output_names import OUTPUT_NAME, output_name
-
-__all__ = ["OUTPUT_NAME", "LeftOut", "output_name", "read_case_list"]

@@ -1,7 +1,5 @@
 """The scans that a run leaves out: why, what becomes of their results, and how the run ends."""
 
-from __future__ import annotations
-
 import errno
 import logging
 from collections.abc import Mapping, Sequence

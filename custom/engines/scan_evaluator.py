@@ -1,7 +1,5 @@
 """Inference and evaluation of every scan for itself."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

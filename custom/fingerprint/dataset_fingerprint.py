@@ -1,7 +1,5 @@
 """One pass over all files of a data set: a record of each case, from which everything else is computed."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -86,9 +84,6 @@ def read_records(
     Args:
         cases: ``{"image": file or channel files, "label": file, "annotated": class ids}``, the last two if there.
         num_classes: labels must be whole numbers from 0 to `num_classes` - 1; None accepts any whole number.
-        cache_file: see above.
-        num_workers: threads.
-        description: in front of the progress bar.
         normalisation: of the plan; one that clips knows no too large intensity.
 
     Raises:

@@ -1,7 +1,5 @@
 """How many voxels a scan has at another spacing, and whether that can be true."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import nibabel as nib

@@ -1,7 +1,5 @@
 """The geometry in a NIfTI header: its unit of length, and both forms with their codes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

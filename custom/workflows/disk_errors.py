@@ -1,7 +1,5 @@
 """A full or read-only disk is reported as a one-line `InputError`, not a traceback."""
 
-from __future__ import annotations
-
 import errno
 import re
 from collections.abc import Iterator
