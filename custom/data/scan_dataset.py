@@ -1,6 +1,7 @@
 """Scans of which one that cannot be prepared does not end a run."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -42,23 +43,28 @@ class ScanLoader(DataLoader):
     def __iter__(self) -> Iterator[dict[str, Any]]:  # type: ignore[override]
         """The batches, in order."""
         numbers = list(self.sampler)
-        source: Iterator[dict[str, Any]] = super().__iter__()
+        source: Any = super().__iter__()
         for place, number in enumerate(numbers):
             try:
                 item = next(source)
             except RuntimeError as error:
                 if not is_killed_loader(error):
                     raise
+                with suppress(RuntimeError):  # it says so once more of every process that it ends
+                    source._shutdown_workers()
                 item = self._alone(number)
                 source = iter(self._of(numbers[place + 1 :], self.num_workers))
             yield item
 
     def _alone(self, number: int) -> dict[str, Any]:
+        source: Any = iter(self._of([number], 1))
         try:
-            return next(iter(self._of([number], 1)))
+            return next(source)
         except RuntimeError as error:
             if not is_killed_loader(error):
                 raise
+            with suppress(RuntimeError):
+                source._shutdown_workers()
             file = image_files(self.dataset.data[number])[0]  # type: ignore[attr-defined]
             reason = f"{file}: needs more memory than there is (the system killed the process that prepared it)"
             return {LEFT_OUT: [reason], CASE_NUMBER: torch.tensor([number])}
