@@ -11,7 +11,7 @@ from ..io.atomic_write import write_json
 from ..io.write_errors import WriteProblem, reporting_unwritable, write_problem
 from ..processes import gathered, is_first
 from .folder_layouts import case_name, image_files
-from .output_names import OUTPUT_NAME, is_there, result_files, scan_name
+from .output_names import OUTPUT_NAME, is_there, map_files, scan_name
 
 logger = logging.getLogger(__name__)
 
@@ -30,21 +30,22 @@ class LeftOut:
 
     Args:
         file: JSON next to the results; "": none.
-        done: what happens to the others, in messages.
+        verb: what happens to the others, in messages.
         output_dir: where label maps are written; "": there are none.
         overwrite: whether this run replaces label maps; else those that were there before it are kept.
     """
 
     def __init__(
-        self, file: str | Path = "", done: str = "labelled", output_dir: str | Path = "", overwrite: bool = True
+        self, file: str | Path = "", verb: str = "labelled", output_dir: str | Path = "", overwrite: bool = True
     ) -> None:
         self.file = Path(file) if file else None
-        self.word = done
+        self.verb = verb
         self.output_dir = Path(output_dir) if output_dir else None
         self.overwrite = overwrite
         self._names: dict[str, str] = {}
         self._outcomes: dict[str, str] = {}  # image -> reason, "" of what is done
-        self._kept: dict[str, set[Path]] = {}  # image -> results from before this run
+        self._kept: dict[str, set[Path]] = {}  # image -> maps from before this run
+        self._label_maps: set[str] = set()
 
     @property
     def reasons(self) -> dict[str, str]:
@@ -57,8 +58,9 @@ class LeftOut:
         return not all(self._outcomes.values())
 
     def expect(self, case: Mapping[str, Any]) -> None:
-        """Note which results of a scan are there before it is worked on."""
-        self._kept[_image(case)] = {file for file in self._results(case) if is_there(file)}
+        """Note which maps of a scan are there before it is worked on."""
+        self._label_maps.add(case[OUTPUT_NAME])
+        self._kept[_image(case)] = {file for file in self._maps(case) if is_there(file)}
 
     def done(self, case: Mapping[str, Any]) -> None:
         """A scan is done."""
@@ -69,7 +71,7 @@ class LeftOut:
         logger.warning("left out: %s", reason)
         self._note(case, reason)
         kept = set() if self.overwrite else self._kept.get(_image(case), set())
-        for file in self._results(case):
+        for file in self._maps(case):
             if file not in kept and is_there(file):
                 file.unlink()
         self.write()
@@ -86,7 +88,7 @@ class LeftOut:
         if not self.reasons:
             self.file.unlink(missing_ok=True)
             return
-        counts = {self.word: len(self._outcomes) - len(self.reasons), "of": len(self._outcomes)}
+        counts = {self.verb: len(self._outcomes) - len(self.reasons), "of": len(self._outcomes)}
         with reporting_unwritable(self.file):
             write_json(self.file, {**counts, "left_out": self.reasons})
 
@@ -98,19 +100,21 @@ class LeftOut:
     def ending(self) -> ScansLeftOutError:
         """What ends a run that left out scans."""
         names = [self._names[image] for image in self.reasons]
-        return ScansLeftOutError(closing_line(len(self._outcomes), names, self.word, self.file))
+        return ScansLeftOutError(closing_line(len(self._outcomes), names, self.verb, self.file))
 
     def _note(self, case: Mapping[str, Any], reason: str) -> None:
         self._names[_image(case)] = scan_name(case.get(OUTPUT_NAME) or case_name(dict(case)))
         self._outcomes[_image(case)] = reason
 
-    def _results(self, case: Mapping[str, Any]) -> list[Path]:
+    def _maps(self, case: Mapping[str, Any]) -> list[Path]:
+        """What looks like a label map of a scan, but not another scan's: one may be called CASE_confidence."""
         if self.output_dir is None or OUTPUT_NAME not in case:
             return []
-        return [self.output_dir / name for name in result_files(case[OUTPUT_NAME])]
+        label_map, *others = map_files(_image(case), case[OUTPUT_NAME])
+        return [self.output_dir / name for name in (label_map, *others) if name not in self._label_maps - {label_map}]
 
 
-def closing_line(total: int, names: Sequence[str], done: str, file: Path | None = None) -> str:
+def closing_line(total: int, names: Sequence[str], verb: str, file: Path | None = None) -> str:
     """How a run ends that left scans out.
 
     >>> closing_line(30, ["a", "b", "c"], "labelled")
@@ -119,7 +123,7 @@ def closing_line(total: int, names: Sequence[str], done: str, file: Path | None 
     shown = ", ".join(names[:NAMES_SHOWN])
     more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
     where = f"; reasons in {file}" if file else ""
-    return f"{total - len(names)} of {total} {done}, {len(names)} left out: {shown}{more}{where}"
+    return f"{total - len(names)} of {total} {verb}, {len(names)} left out: {shown}{more}{where}"
 
 
 def reason_of(error: Exception, case: Mapping[str, Any]) -> str:

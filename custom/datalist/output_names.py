@@ -41,9 +41,10 @@ def renamed(file: str, suffix: str = "", ending: str = "") -> str:
     return scan_name(file) + suffix + (ending or ending_of(file))
 
 
-def result_files(label_map: str) -> list[str]:
-    """The names of all that inference may write for a scan, from that of its label map."""
-    return [renamed(label_map, *how) for how in [("", ""), *BESIDE.values()]]
+def map_files(scan: str, label_map: str) -> list[str]:
+    """The names of the maps that inference may write for a scan, from that of its label map, which is the first."""
+    kinds = ["confidence", *([] if ending_of(scan) else [DICOM_SEG])]
+    return [label_map, *(renamed(label_map, *BESIDE[kind]) for kind in kinds)]
 
 
 def is_there(file: Path) -> bool:

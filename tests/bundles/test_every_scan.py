@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from custom.errors import ScansLeftOutError, find_input_error
+from custom.errors import find_input_error
 
 from ..small_bundle import AFFINE, SHAPE
 
@@ -23,15 +23,6 @@ def save(file, voxels=None, scale=1.0, unit="mm"):
     image = nib.Nifti1Image(noise() if voxels is None else voxels, np.diag([scale, scale, scale, 1.0]) @ AFFINE)
     image.header.set_xyzt_units(unit)
     nib.save(image, file)
-
-
-def ending(bundle, *names, **options) -> str:
-    """How a run ends that leaves scans out."""
-    with pytest.raises(Exception) as caught:
-        bundle.run(*names, **options)
-    error = find_input_error(caught.value)
-    assert isinstance(error, ScansLeftOutError), caught.value
-    return str(error)
 
 
 def files(folder):
@@ -55,7 +46,7 @@ def test_odd_scans_are_left_out_by_name_and_the_others_labelled(trained_bundle, 
     for name in bad:
         (output / f"{name}.nii.gz").write_text("label map of an earlier run")
     options = {"dataset_dir": str(scans), "output_dir": str(output), "mirrored": "false", "validate_data": check}
-    line = ending(trained_bundle, "inference", **options)
+    line = trained_bundle.ending("inference", **options)
     assert line.startswith(f"{6 - len(bad)} of 6 labelled, {len(bad)} left out: ")
     record = json.loads((output / "left_out.json").read_text())
     assert sorted(record["left_out"]) == [str(scans / f"{name}.nii.gz") for name in bad]
@@ -92,7 +83,7 @@ def test_an_evaluation_scores_all_other_scans(trained, tiny_dataset, tmp_path):
     for check in ("true", "false"):
         output = tmp_path / check
         options = {"dataset_dir": str(data), "output_dir": str(output), "mirrored": "false", "validate_data": check}
-        line = ending(trained, "train", "evaluate", **options)
+        line = trained.ending("train", "evaluate", **options)
         record = output / "evaluation" / "left_out.json"
         assert line == f"1 of 2 scored, 1 left out: {bad}; reasons in {record}"
         metrics = json.loads((output / "evaluation" / "metrics.json").read_text())
@@ -124,7 +115,7 @@ def test_a_name_too_long_for_its_confidence_map_is_left_out(trained_flare, tmp_p
     for scan in ("a", name):
         save(scans / f"{scan}.nii.gz")
     options = {"dataset_dir": str(scans), "output_dir": str(output), "mirrored": "false"}
-    assert ending(trained_flare, "inference", **options, confidence="true").startswith("1 of 2 labelled, 1 left out: x")
+    assert trained_flare.ending("inference", **options, confidence="true").startswith("1 of 2 labelled, 1 left out: x")
     (reason,) = json.loads((output / "left_out.json").read_text())["left_out"].values()
     assert reason.endswith("cannot be written (File name too long): shorten the name of the scan or of the folder")
     trained_flare.run("inference", **options)

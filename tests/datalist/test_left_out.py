@@ -68,8 +68,8 @@ def test_what_fails_every_scan_ends_the_run(error, line):
 
 @pytest.fixture
 def labels(tmp_path):
-    """A folder with all that an earlier run wrote for the scans a and b."""
-    for name in ("a.nii.gz", "b.nii.gz", "b_confidence.nii.gz", "b.dcm", "b.json", "bb.nii.gz"):
+    """A folder with all that an earlier run wrote for the scans a, b and bb."""
+    for name in ("a.nii.gz", "b.nii.gz", "b_confidence.nii.gz", "b.json", "bb.nii.gz"):
         (tmp_path / name).write_text("earlier")
     return tmp_path
 
@@ -82,7 +82,22 @@ def test_nothing_of_a_scan_that_fails_remains(labels):
     left_out = LeftOut(labels / "left_out.json", output_dir=labels)
     left_out.expect(CASE)
     left_out.add(CASE, f"{SCAN}: torn")
-    assert names(labels) == ["a.nii.gz", "bb.nii.gz", "left_out.json"]
+    assert names(labels) == ["a.nii.gz", "b.json", "bb.nii.gz", "left_out.json"]
+
+
+def test_the_dicom_segmentation_of_a_series_goes_with_its_label_map(labels):
+    (labels / "b.dcm").write_text("earlier")
+    series = {"image": "/scans/b", "output_name": "b.nii.gz"}
+    LeftOut(output_dir=labels).add(series, "/scans/b: torn")
+    assert names(labels) == ["a.nii.gz", "b.json", "bb.nii.gz"]
+
+
+def test_a_scan_called_like_a_confidence_map_keeps_its_label_map(labels):
+    left_out = LeftOut(output_dir=labels)
+    for case in (CASE, {"image": "/scans/b_confidence.nii.gz", "output_name": "b_confidence.nii.gz"}):
+        left_out.expect(case)
+    left_out.add(CASE, f"{SCAN}: torn")
+    assert names(labels) == ["a.nii.gz", "b.json", "b_confidence.nii.gz", "bb.nii.gz"]
 
 
 def test_what_an_earlier_run_wrote_is_kept_where_it_is_not_to_be_replaced(labels):
@@ -91,7 +106,7 @@ def test_what_an_earlier_run_wrote_is_kept_where_it_is_not_to_be_replaced(labels
     left_out.expect(CASE)
     (labels / "b_confidence.nii.gz").write_text("of this run")
     left_out.add(CASE, f"{SCAN}: torn")
-    assert names(labels) == ["a.nii.gz", "b.dcm", "b.json", "b.nii.gz", "bb.nii.gz"]
+    assert names(labels) == ["a.nii.gz", "b.json", "b.nii.gz", "bb.nii.gz"]
 
 
 def test_the_record_is_there_as_long_as_the_last_run_left_scans_out(tmp_path):
@@ -111,7 +126,7 @@ def test_the_record_is_there_as_long_as_the_last_run_left_scans_out(tmp_path):
 
 
 def test_a_scan_that_succeeds_at_the_next_validation_is_no_longer_left_out():
-    left_out = LeftOut(done="scored")
+    left_out = LeftOut(verb="scored")
     left_out.add(CASE, f"{SCAN}: needs more memory than there is")
     left_out.done(CASE)
     assert left_out.reasons == {}
@@ -126,7 +141,7 @@ def test_many_names_are_shortened():
 
 def test_the_closing_line_counts_the_scans_of_all_processes(tmp_path):
     def work() -> str:
-        left_out = LeftOut(tmp_path / "left_out.json", done="scored")
+        left_out = LeftOut(tmp_path / "left_out.json", verb="scored")
         left_out.done({"image": f"good_{rank()}.nii.gz"})
         left_out.add({"image": f"bad_{rank()}.nii.gz"}, "torn")
         left_out.gather()

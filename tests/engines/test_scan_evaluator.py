@@ -102,7 +102,7 @@ def evaluator(folder, names="abc", bad="b", fault="", num_workers=0, **options):
     output = from_engine(["pred", "label"])
     report = MetricsReport(folder, ["one", "two"], metrics=["dice", "again"])
     return ScanEvaluator(
-        left_out=LeftOut(folder / "left_out.json", done="scored"),
+        left_out=LeftOut(folder / "left_out.json", verb="scored"),
         device="cpu",
         val_data_loader=loader,
         network=network,
