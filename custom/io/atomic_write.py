@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,20 +10,19 @@ from pathlib import Path
 from typing import Any
 
 TEMPORARY_PREFIX = ".tmp_"
-LONGEST_END = 100  # bytes of a name that its temporary one keeps: a file name has 255
+LONGEST_ENDING = 16  # letters of a name that a temporary file ends with: a name as long as may be leaves no more room
 
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary path in the folder of `path`; it becomes `path` when the block ends without error.
+    """A temporary path in the folder of `path` (same ending); it becomes `path` when the block ends without error.
 
-    The name ends in the same way. Folders are made as needed. Who may read the file is as the system's umask says for
-    any new file: label maps are patients' data. On an error the temporary file is removed and `path` is as it was.
+    Folders are made as needed. Who may read the file is as the system's umask says for any new file: label maps are
+    patients' data. On an error the temporary file is removed and `path` is as it was.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    end = os.fsencode(target.name)[-LONGEST_END:].decode("utf-8", "ignore")
-    temporary = target.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}_{end}")
+    temporary = target.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}_{target.name[-LONGEST_ENDING:]}")
     temporary.touch(exist_ok=False)
     try:
         yield temporary

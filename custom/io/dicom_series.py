@@ -88,10 +88,11 @@ class Series:
         return self.scan if self.alone else f"{self.scan} (series {about or self.uid})"
 
 
-def series_below(root: Path) -> list[Series]:
+def series_below(root: Path, leave_out: Callable[[str, str], None] | None = None) -> list[Series]:
     """Every series in a folder and in its sub-folders, sorted by path; what is hidden is left out.
 
-    A series of which each folder holds a part is left out with one warning line: no part is the scan.
+    A series of which each folder holds a part is left out: no part is the scan. `leave_out` is called with the path of
+    its first part and the reason, or with a folder of damaged files, by default with a warning line.
 
     Raises:
         InputError: there is DICOM, but SimpleITK is missing, or no series is whole.
@@ -100,13 +101,18 @@ def series_below(root: Path) -> list[Series]:
     shown = with_progress(folders, "looking for DICOM", "folder", delay=2, leave=False)
     known = [series for folder in shown for series in _read_folder(folder)]
     found = [series for series in known if series.slices]
-    for line in (line for series in known for line in series.notes):
-        logger.warning("%s", line)
+    leave_out = leave_out or (lambda _, reason: logger.warning("left out: %s", reason))
+    for series in known:
+        for note in series.notes:
+            if series.slices:
+                logger.warning("%s", note)
+            else:
+                leave_out(str(series.folder), note)
     parted = _parted(found)
     if parted and all(series.uid in parted for series in found):
         raise InputError(next(iter(parted.values())))
     for line in dict.fromkeys(parted.values()):
-        logger.warning("left out: %s", line)
+        leave_out(next(series.scan for series in found if parted.get(series.uid) == line), line)
     return [series for series in found if series.uid not in parted]
 
 
@@ -241,7 +247,7 @@ def _series_in(folder: Path, _changed: int) -> tuple[Series, ...]:
     lost = [] if members else [file for file in damaged if _storage_class(file) in VOLUMES]
     if lost:
         more = f" (as are {len(lost) - 1} others next to it)" if len(lost) > 1 else ""
-        note = f"left out: {lost[0]}: is a damaged DICOM file{more}; {_remedy(lost[0])}"
+        note = f"{lost[0]}: is a damaged DICOM file{more}; {_remedy(lost[0])}"
         found.append(Series("", folder, "", "", alone=False, slices=(), notes=(note,)))
     return tuple(found)
 

@@ -54,9 +54,10 @@ def write_itk_image(file: str | Path, voxels: np.ndarray, affine: np.ndarray) ->
     """Write voxels (x, y, z) with an affine (4 x 4, RAS, mm), compressed.
 
     Raises:
-        InputError: SimpleITK is missing.
+        InputError: SimpleITK is missing, or ITK cannot open a file of that name.
     """
     sitk = simple_itk(file)
+    _refuse_name(file)
     image = sitk.GetImageFromArray(np.ascontiguousarray(voxels.T))
     lps = orientation_ras_lps(np.asarray(affine, dtype=float))
     spacing = np.linalg.norm(lps[:3, :3], axis=0)
@@ -83,11 +84,15 @@ def read_with(sitk: Any, file: str, **options: Any) -> Any:
         InputError: ITK cannot open a file of that name.
         OSError: the file cannot be read.
     """
-    if not itk_can_open(file):
-        raise InputError(f"{file}: its path is not UTF-8, which ITK cannot open: {RENAME}")
+    _refuse_name(file)
     try:
         return sitk.ReadImage(file, **options)
     except RuntimeError as error:
         reason = re.sub(r"\(0x[0-9a-f]+\)", "", str(error).split("ERROR:")[-1])  # without an object's address
         reason = NO_REASON.sub("", reason.split("[nrrd]")[-1])  # NRRD's chain of calls ends in the reason
         raise OSError(" ".join(reason.split())) from error
+
+
+def _refuse_name(file: str | Path) -> None:
+    if not itk_can_open(file):
+        raise InputError(f"{file}: its path is not UTF-8, which ITK cannot open: {RENAME}")

@@ -9,7 +9,7 @@ import pytest
 
 from custom.errors import InputError
 from custom.io.itk_header import ItkHeader
-from custom.io.itk_image import read_itk_image
+from custom.io.itk_image import read_itk_image, write_itk_image
 
 VOXELS = np.random.default_rng(0).integers(-500, 500, (4, 3, 5)).astype("<i2")  # x, y, z
 RAW = VOXELS.tobytes(order="F")
@@ -178,7 +178,10 @@ class TestGeometry:
 def test_a_name_that_is_not_utf8(tmp_path):
     """ITK would end the process."""
     file = write_nrrd(tmp_path / os.fsdecode(b"\xe9.nrrd"))
-    assert "its path is not UTF-8, which ITK cannot open: rename the file or the folder" in refusal(file)
+    words = "its path is not UTF-8, which ITK cannot open: rename the file or the folder"
+    assert words in refusal(file)
+    with pytest.raises(InputError, match=words):
+        write_itk_image(file, VOXELS, np.eye(4))
 
 
 def test_the_reason_stands_without_the_chain_of_calls(tmp_path):
