@@ -1,7 +1,5 @@
 """The tables of a study: every method's scores in the papers' layout, and its difference from a reference method."""
 
-from __future__ import annotations
-
 import csv
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """A study: experiments x seeds x folds, each trained and scored on its held-out fold, and tables of all of them."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
