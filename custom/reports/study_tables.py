@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..io.atomic_write import replacing
+from ..io.atomic_write import write_text
 from ..metrics.paired_comparison import compare_paired, holm
 from .metric_table import MEAN_OF_CLASSES, PRINTED
-from .text_table import Row, write_csv
+from .text_table import Row, markdown_table, write_csv
 
 NOT_METRICS = ("case", "class", "truth_voxels", "predicted_voxels")
 DASH = "-"
@@ -136,19 +136,12 @@ def write_tables(folder: Path, title: str, scores: Sequence[Score], class_names:
         "over patients, each the mean of its classes: percentile bootstrap, Wilcoxon's signed-rank test, Holm's "
         "correction within a metric."
     )
-    text = "\n\n".join([f"# {title}", *map(markdown, tables), notes]) + "\n"
+    text = "\n\n".join([f"# {title}", *(markdown_table(table, numbers=True) for table in tables), notes]) + "\n"
     write_csv(folder / "scores.csv", rows)
     write_csv(folder / "comparisons.csv", compared, list(compared[0]) if compared else ["method"])
-    for name, content in {"study.md": text, "study.tex": "\n\n".join(map(latex, tables)) + "\n"}.items():
-        with replacing(folder / name) as temporary:
-            temporary.write_text(content, encoding="utf-8")
+    write_text(folder / "study.md", text)
+    write_text(folder / "study.tex", "\n\n".join(map(latex, tables)) + "\n")
     return text
-
-
-def markdown(lines: Sequence[Sequence[str]]) -> str:
-    """A table of Markdown."""
-    rule = ["---", *["---:"] * (len(lines[0]) - 1)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]])
 
 
 def latex(lines: Sequence[Sequence[str]]) -> str:
