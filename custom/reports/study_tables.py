@@ -10,7 +10,7 @@ import numpy as np
 
 from ..io.atomic_write import write_text
 from ..metrics.paired_comparison import compare_paired, holm
-from .metric_table import MEAN_OF_CLASSES, PRINTED
+from .metric_table import MEAN_OF_CLASSES, number_text, title_of
 from .text_table import Row, markdown_table, write_csv
 
 NOT_METRICS = ("case", "class", "truth_voxels", "predicted_voxels")
@@ -107,7 +107,7 @@ def method_cells(rows: Sequence[Row], class_names: Sequence[str]) -> list[list[s
     metrics = list(dict.fromkeys(row["metric"] for row in rows))
     known = {(row["method"], row["metric"], row["class"]): row for row in rows}
     columns = [*class_names, MEAN_OF_CLASSES]
-    lines = [["method", "patients", *(f"{name}: {' / '.join(map(_title, metrics))}" for name in columns)]]
+    lines = [["method", "patients", *(f"{name}: {' / '.join(map(title_of, metrics))}" for name in columns)]]
     for method in dict.fromkeys(row["method"] for row in rows):
         patients = max(known[method, metric, MEAN_OF_CLASSES]["patients"] for metric in metrics)
         cells = [" / ".join(_mean_text(known.get((method, m, name)), m) for m in metrics) for name in columns]
@@ -119,10 +119,10 @@ def comparison_cells(rows: Sequence[Row]) -> list[list[str]]:
     """Titles and a line for each comparison."""
     lines = [["method", "against", "metric", "patients", "difference", "95 % interval", "p", "p (Holm)"]]
     for row in rows:
-        low, high = (_number(row[key], row["metric"], "+") for key in ("low", "high"))
-        difference = _number(row["difference"], row["metric"], "+")
+        low, high = (number_text(row[key], row["metric"], "+") for key in ("low", "high"))
+        difference = number_text(row["difference"], row["metric"], "+")
         chances = [DASH if np.isnan(row[key]) else f"{row[key]:.2g}" for key in ("p_value", "p_holm")]
-        named = [row["method"], row["reference"], _title(row["metric"]), str(row["patients"])]
+        named = [row["method"], row["reference"], title_of(row["metric"]), str(row["patients"])]
         lines.append([*named, difference, f"{low} to {high}", *chances])
     return lines
 
@@ -161,13 +161,5 @@ def _spread(values: Sequence[float]) -> Row:
     }
 
 
-def _title(metric: str) -> str:
-    return PRINTED.get(metric, (metric, 3))[0]
-
-
-def _number(value: float | None, metric: str, sign: str = "") -> str:
-    return DASH if value is None or np.isnan(value) else f"{value:{sign}.{PRINTED.get(metric, (metric, 3))[1]}f}"
-
-
 def _mean_text(row: Row | None, metric: str) -> str:
-    return DASH if row is None else _number(row["mean"], metric)
+    return DASH if row is None else number_text(row["mean"], metric)
