@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..datalist.class_names import checked_class_names
 from ..errors import InputError
 from ..io.atomic_write import write_json
 from ..io.write_errors import reporting_unwritable
@@ -22,7 +23,6 @@ FLARE_CLASSES = (
 FLARE_DATASET2 = ("liver", "right_kidney", "spleen", "pancreas", "left_kidney", "tumour")
 
 TRAINING, VALIDATION = "training", "validation"
-LARGEST_CLASS = 254  # label maps are 8-bit and 255 is the value to ignore
 LISTED_FAULTS = 10
 
 _CASE_KEYS = ("name", "image", "label", "annotated", "use", "source")
@@ -277,7 +277,7 @@ def _parse(content: Any, path: Path) -> Cohort:
     try:
         fault = f"must hold an object with classes and cases, not a {type(content).__name__}"
         _require(isinstance(content, dict), fault)
-        classes = _parse_classes(content.get("classes"))
+        classes = tuple(checked_class_names(content.get("classes"), '"classes"'))
         lesions = _parse_names(content.get("lesions", []), classes, '"lesions"')
         name, source = (_text(content, key) for key in ("name", "annotation_source"))
         entries = content.get("cases")
@@ -303,18 +303,6 @@ def _text(content: Mapping[str, Any], key: str) -> str:
     text = content.get(key, "")
     _require(isinstance(text, str), f'"{key}" is {text!r}; write a text')
     return str(text)
-
-
-def _parse_classes(names: Any) -> tuple[str, ...]:
-    _require(
-        isinstance(names, list) and names and all(isinstance(name, str) and name.strip() for name in names),
-        '"classes" must be a list of at least one class name; the position of a name is its id, from 1',
-    )
-    repeated = ", ".join(sorted(name for name, count in Counter(names).items() if count > 1))
-    _require(not repeated, f'"classes" names {repeated} twice; give every class its own name')
-    _require(len(names) <= LARGEST_CLASS, f'"classes" has {len(names)} names; at most {LARGEST_CLASS} fit 8-bit labels')
-    _require("background" not in names, '"classes" names background, which is always 0; take it out')
-    return tuple(names)
 
 
 def _parse_names(names: Any, classes: tuple[str, ...], where: str) -> tuple[int, ...]:

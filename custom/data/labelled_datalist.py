@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..cohort.manifest import case_entry, read_cohort
+from ..datalist.class_names import checked_class_names, same_names
 from ..datalist.folds import load_folds, load_or_make_folds
 from ..datalist.layouts import case_name, training_cases
+from ..datalist.listing import LISTING, read_listing, refuse_other_names
 from ..errors import InputError
 from ..fingerprint.dataset_fingerprint import check_cases
-from ..fingerprint.integrity import foreground_classes, raise_on_problems
-from ..processes import on_first
+from ..fingerprint.integrity import absent_classes, foreground_classes, raise_on_problems
+from ..processes import is_first, on_first
 from .inference_datalist import check_channels
+
+logger = logging.getLogger(__name__)
 
 SECTIONS = ("training", "validation")
 
@@ -52,30 +57,57 @@ def labelled_datalist(
     """
     if section not in SECTIONS:
         raise InputError(f"section is {section!r}; it must be one of {', '.join(SECTIONS)}")
+    class_names = checked_class_names(class_names, "class_names")
     is_folder = Path(dataset_dir).suffix != ".json"
     held_out = _fold_number(fold, num_folds) if is_folder else None
-    cases = training_cases(dataset_dir) if is_folder else _cases_of_cohort(dataset_dir, section, class_names)
+    cases = (
+        _cases_of_folder(dataset_dir, class_names) if is_folder else _cases_of_cohort(dataset_dir, section, class_names)
+    )
     check_channels(cases, num_channels)
     facts = on_first(lambda: check_cases(cases, len(class_names) + 1, facts_file)) if validate else []
     raise_on_problems(facts)
+    known = {fact.name: fact.foreground for fact in facts}
     if held_out is not None:
         if not validate and folds_file is not None and Path(folds_file).exists():  # no label is read for their sake
             folds = load_folds(folds_file, [case_name(case) for case in cases], num_folds)
         else:
-            known = {fact.name: fact.foreground for fact in facts}
-            strata = known if validate else on_first(lambda: foreground_classes(cases))
-            folds = load_or_make_folds(folds_file, strata, num_folds, seed)
+            known = known if validate else on_first(lambda: foreground_classes(cases))
+            folds = load_or_make_folds(folds_file, known, num_folds, seed)
         in_fold = set(folds[held_out])
         cases = [case for case in cases if (case_name(case) in in_fold) == (section == "validation")]
+    if known:
+        _say_what_is_absent([known[case_name(case)] for case in cases], section, class_names, dataset_dir)
+    return cases
+
+
+def _say_what_is_absent(
+    present: Sequence[tuple[int, ...]], section: str, class_names: Sequence[str], dataset: str | Path
+) -> None:
+    """Warn of classes that no label has, and of no class at all where that is fine: a training may score nothing."""
+    if section == "training":
+        absent = absent_classes(present, class_names, f"{dataset}, {len(present)} training cases")
+        if absent and is_first():
+            what = "will not be learnt; check the labels, or plan without it"
+            logger.warning("%s: no training label holds %s, which %s", dataset, ", ".join(absent), what)
+    elif not any(present) and is_first():
+        logger.warning(
+            "%s: no label of the %d validation cases holds a class: nothing is scored", dataset, len(present)
+        )
+
+
+def _cases_of_folder(dataset_dir: str | Path, class_names: Sequence[str]) -> list[dict[str, Any]]:
+    root = Path(dataset_dir).expanduser().resolve()
+    cases = training_cases(root)
+    refuse_other_names(read_listing(root), root / LISTING, class_names)
     return cases
 
 
 def _cases_of_cohort(dataset: str | Path, section: str, class_names: Sequence[str]) -> list[dict[str, Any]]:
     cohort = read_cohort(dataset)
-    if list(cohort.classes) != list(class_names):
+    if not same_names(cohort.classes, class_names):
         raise InputError(
-            f"{dataset} has the classes {', '.join(cohort.classes)}, the config {', '.join(class_names)}: "
-            "pass the plan of this data set"
+            f"{dataset} has the classes {', '.join(cohort.classes)}, the plan {', '.join(class_names)}: "
+            "pass a plan, or weights, of this data set"
         )
     chosen = cohort.training if section == "training" else cohort.validation
     cases = [case_entry(case) for case in chosen if case.label is not None]

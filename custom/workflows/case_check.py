@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from ..cohort.manifest import Cohort, CohortCase, case_entry
 from ..fingerprint.dataset_fingerprint import check_cases
-from ..fingerprint.integrity import CaseFacts
+from ..fingerprint.integrity import CaseFacts, absent_classes
+
+logger = logging.getLogger(__name__)
 
 
 def unusable_cases(cohort: Cohort, facts_file: str | Path) -> dict[str, str]:
@@ -18,6 +21,11 @@ def unusable_cases(cohort: Cohort, facts_file: str | Path) -> dict[str, str]:
         problems = [*fact.problems, *unannotated_values(case, fact, cohort)]
         if problems:
             found[case.name] = "; also ".join(problems)
+    training = {case.name for case in cohort.training if case.label is not None and case.name not in found}
+    labelled = [fact.foreground for case, fact in zip(cohort.cases, facts, strict=True) if case.name in training]
+    absent = absent_classes(labelled, cohort.classes, cohort.name) if labelled else []
+    if absent:
+        logger.warning("%s: no training label holds %s, which will not be learnt", cohort.name, ", ".join(absent))
     return found
 
 

@@ -39,6 +39,7 @@ from ..cohort.manifest import (
 )
 from ..cohort.partial_labels import draw_held_out, draw_parts, is_reduced_label, parse_parts, write_reduced_label
 from ..cohort.sources import CohortSource, FoundCase, find_cases
+from ..datalist.class_names import checked_class_names
 from ..errors import InputError
 from ..fingerprint.integrity import inspect_case
 from ..progress import map_with_progress
@@ -109,8 +110,11 @@ def build_cohort(
             or a file cannot be written.
     """
     path, manifest = Path(source).expanduser(), _manifest_path(Path(output).expanduser())
-    found = find_cases(path)
-    class_names = _class_names(classes, found)
+    given = [] if classes is None else checked_class_names(_words(classes), "--classes")
+    found = find_cases(path, given)
+    class_names = found.classes or FLARE_CLASSES
+    origin = "as given" if given else "those of dataset.json" if found.classes else "FLARE's, as nothing names others"
+    logger.info("classes: %s: %s", origin, ", ".join(f"{id_} {one}" for id_, one in enumerate(class_names, start=1)))
     lesion_ids = _lesion_ids(lesions, class_names)
     parts = None if partial is None else parse_parts(partial, class_names)
     way = None if parts is not None else _way(annotated_by, annotated, found)
@@ -149,22 +153,6 @@ def _words(names: Names | int) -> list[str]:
     """Names from the command line, where a,b arrives as a tuple and 1 as a number."""
     parts = re.split("[;,]", names) if isinstance(names, str) else names if isinstance(names, Sequence) else [names]
     return [str(part).strip() for part in parts if str(part).strip()]
-
-
-def _class_names(classes: Names | None, found: CohortSource) -> tuple[str, ...]:
-    if classes is not None:
-        names, origin = tuple(_words(classes)), "as given"
-    elif found.classes:
-        names, origin = found.classes, "those of dataset.json"
-    else:
-        names, origin = FLARE_CLASSES, "FLARE's, as neither --classes nor a dataset.json names others"
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if not names:
-        raise InputError("classes is empty; name them in the order of the label values from 1, with a comma between")
-    if repeated:
-        raise InputError(f"classes names {', '.join(repeated)} twice; give every class its own name")
-    logger.info("classes: %s: %s", origin, ", ".join(f"{number} {one}" for number, one in enumerate(names, start=1)))
-    return names
 
 
 def _lesion_ids(lesions: Names | None, classes: Sequence[str]) -> Ids:

@@ -93,9 +93,9 @@ def test_files_below_the_linked_folder_of_a_manifest_are_relative_too(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"classes": []}, '"classes" must be a list of at least one class name'),
+        ({"classes": []}, '"classes" is []; it must be a list of class names'),
         ({"classes": ["liver", "liver"]}, '"classes" names liver twice; give every class its own name'),
-        ({"classes": ["background", "liver"]}, "names background, which is always 0; take it out"),
+        ({"classes": ["background", "liver"]}, "names background, which is always 0; leave it out"),
         ({"classes": [f"c{i}" for i in range(255)]}, "has 255 names; at most 254 fit 8-bit labels"),
         (
             {"lesions": ["tumor"]},
