@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,13 @@ from torch import nn
 
 from ..errors import InputError
 from ..io.atomic_write import replacing
+from ..io.torch_file import load_mapping
 from ..plans import PLAN_FILE, refuse_other_training, write_plan
 from ..processes import is_first
 
 logger = logging.getLogger(__name__)
+
+KEYS = ("network", "optimizer", "lr_scheduler", "scaler", "epoch", "best_metric", "best_metric_epoch", "plan")
 
 
 class TrainingCheckpoint:
@@ -83,10 +85,11 @@ class TrainingCheckpoint:
 
     def load(self, engine: Any) -> None:
         """Restore every state from the checkpoint."""
-        try:
-            state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise InputError(f"{self.checkpoint} cannot be read: remove it to start anew") from error
+        anew = "restore it, or remove it to begin again"
+        state = load_mapping(self.checkpoint, anew)
+        missing = [key for key in KEYS if key not in state]
+        if missing:
+            raise InputError(f"{self.checkpoint} is no checkpoint to resume from, without {missing[0]}: {anew}")
         refuse_other_training(self.checkpoint, state["plan"], self.plan)
         if state["epoch"] > engine.state.max_epochs:
             done = state["epoch"]
@@ -96,7 +99,7 @@ class TrainingCheckpoint:
             unwrapped(self.network).load_state_dict(state["network"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.lr_scheduler.load_state_dict(state["lr_scheduler"])
-        except (RuntimeError, ValueError) as error:
+        except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
             what = f"{self.checkpoint} is of another network or optimizer"
             raise InputError(f"{what}: pass the overlays it was trained with") from error
         self.set_learning_rate(base_rates)
