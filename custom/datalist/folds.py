@@ -79,12 +79,12 @@ def read_folds(path: str | Path) -> list[list[str]]:
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-        folds = [list(fold["classes_of_case"]) for fold in content["folds"]]
+        folds = [list(fold["classes_of_case"].keys()) for fold in content["folds"]]
         if content["version"] != FILE_VERSION:
             raise ValueError(content["version"])
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); pass another folds_file") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path} is no file of folds, version {FILE_VERSION}; delete it or pass another folds_file"
         ) from error

@@ -137,6 +137,8 @@ def _listed_cases(root: Path, entries: Any) -> list[dict[str, Any]]:
         if not label:
             raise InputError(f'{file}: image {image} of "training" has no label; add it or remove the entry')
         names = [image] if isinstance(image, str) else image
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in (*names, label)):
+            raise InputError(f'{file}: entry {number} of "training" must name files: {{"image", "label"}}; correct it')
         files = [found for name in names for found in _listed_image(root / name) or [root / name]]
         missing = next((path for path in (*files, root / label) if not path.is_file()), None)
         if missing:

@@ -17,11 +17,11 @@ from .large_files import bundle_that_lists, download_command
 def load_fitting_weights(file: Path, network: nn.Module, remedy: str) -> None:
     """Load a flat dictionary of tensors from `file`, e.g. `models/model.pt`, into a network, strictly.
 
-    MONAI's `CheckpointLoader` reports a wrong file as pages of layer names. An InputError that ends with `remedy` says
-    that the file is missing, unreadable or of another network.
+    MONAI's `CheckpointLoader` reports a wrong file as pages of layer names. An InputError says that the
+    file is unreadable, or, ending with `remedy`, missing or of another network.
     """
     refuse_missing_weights(file, remedy)
-    weights = load_tensors(file, remedy)
+    weights = load_tensors(file, "restore it, or pass other weights")
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
