@@ -15,11 +15,13 @@ from torch import nn
 from ..errors import InputError
 from ..io.atomic_write import replacing
 from ..io.torch_file import load_mapping
+from ..io.write_errors import reporting_unwritable
 from ..plans import PLAN_FILE, refuse_other_training, write_plan
 from ..processes import is_first
 
 logger = logging.getLogger(__name__)
 
+GOING_ON = "move its folder to another disk (--ckpt_dir), then go on with --resume true: the last checkpoint is whole"
 KEYS = ("network", "optimizer", "lr_scheduler", "scaler", "epoch", "best_metric", "best_metric_epoch", "plan")
 
 
@@ -188,6 +190,9 @@ def save(path: Path, content: dict[str, Any]) -> None:
     """`torch.save`, atomically.
 
     Through an open file, since the archive would hold a path's name: so equal weights have equal check sums.
+
+    Raises:
+        InputError: the disk is full or cannot be written; what was there stays.
     """
-    with replacing(path) as temporary, temporary.open("wb") as file:
+    with reporting_unwritable(path, GOING_ON), replacing(path) as temporary, temporary.open("wb") as file:
         torch.save(content, file)

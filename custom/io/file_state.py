@@ -40,8 +40,8 @@ def file_states(files: Sequence[str | Path]) -> tuple[FileState, ...] | None:
 class FileStateCache(Generic[Result]):
     """Results by the states of their files, in a JSON file; the latest state of a file replaces earlier ones.
 
-    A file of another version, a damaged one, or one changed by hand, is ignored and replaced. Processes that write the same
-    results at once write equal files.
+    A file of another version, a damaged one, or one changed by hand, is ignored and replaced. Processes that write the
+    same results at once write equal files.
 
     Args:
         file: the JSON file; None keeps the results in memory only.

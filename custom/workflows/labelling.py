@@ -12,7 +12,7 @@ from ..cohort.manifest import Cohort, CohortCase
 from ..cohort.merge_case import merge_case
 from ..errors import InputError, find_input_error, input_error_message
 from ..processes import gathered, is_first, on_first, own_share
-from .disk_trouble import REMEDY, disk_trouble
+from .disk_trouble import disk_trouble
 from .recipe import Fill, PlannedStage
 from .work_folder import StageFolder, is_finished
 
@@ -65,8 +65,8 @@ def label_cases(cases: Sequence[CohortCase], label_of: Callable[[str], Path], la
 def failure_of_case(error: Exception, case: CohortCase, in_a_row: int) -> str:
     """Why a case could not be labelled; raises where the case is not to blame."""
     trouble = disk_trouble(error)
-    if trouble is not None and not any(file in trouble for file in (case.image, case.label) if file):
-        raise InputError(f"{trouble}: {REMEDY}") from error
+    if trouble is not None and not any(file in str(trouble) for file in (case.image, case.label) if file):
+        raise trouble from error
     known = find_input_error(error)
     if known is not None and case.image not in str(known):
         raise InputError(input_error_message(known)) from error

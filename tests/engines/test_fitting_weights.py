@@ -44,7 +44,9 @@ def test_a_damaged_file_is_told_in_one_line_wherever_it_is_cut(tmp_path):
     parts = [content[: len(content) * number // 8] for number in range(8)] + [b"text", b"\x80\x02" * 20]
     for part in parts:
         file.write_bytes(part)
-        with pytest.raises(InputError, match=r"^[^\n]*model\.pt cannot be read \(it is .*\): restore it, or pass other"):
+        with pytest.raises(
+            InputError, match=r"^[^\n]*model\.pt cannot be read \(it is .*\): restore it, or pass other"
+        ):
             load_fitting_weights(file, torch.nn.Linear(2, 1), REMEDY)
 
 

@@ -13,7 +13,7 @@ import pytest
 from custom.cohort.manifest import CohortCase
 from custom.errors import InputError
 from custom.processes import is_first, rank
-from custom.workflows.disk_trouble import REMEDY, reporting_disk_trouble
+from custom.workflows.disk_trouble import ELSEWHERE, reporting_disk_trouble
 from custom.workflows.labelling import label_cases, merge_group
 from custom.workflows.recipe import Fill, PlannedStage, Stage
 from custom.workflows.work_folder import StageFolder, is_finished, record_of
@@ -128,7 +128,7 @@ def test_three_bad_cases_in_a_row_are_not_the_cases(tmp_path, position):
     ("error", "message"),
     [
         (OSError(errno.ENOSPC, "No space left on device", "/work/b.nii.gz"),
-         f"/work/b.nii.gz cannot be written (No space left on device): {REMEDY}"),
+         f"/work/b.nii.gz cannot be written (No space left on device): free space or {ELSEWHERE}"),
         (InputError("model.pt does not fit the network: pass the overlays it was trained with"),
          "model.pt does not fit the network: pass the overlays it was trained with"),
     ],
