@@ -6,6 +6,7 @@ import errno
 import os
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 REMEDIES = {
@@ -25,7 +26,9 @@ SHARED = "the shared memory"
 FULL_SHARED_MEMORY = "enlarge it (docker run --shm-size) or set num_workers to 0"
 ERROR_NUMBER = re.compile(r"\[Errno (?P<number>\d+)\] (?P<words>[^:\n]*)(: '(?P<file>[^'\n]*)')?")
 SHARED_MEMORY = re.compile(r"/dev/shm|shared memory|</torch_")  # as PyTorch's processes exchange tensors
-CUT_SHORT = re.compile(r"file write failed|requested and \d+ written")  # torch's and numpy's writers give no number
+CUT_SHORT = re.compile(
+    r"file write failed|unexpected pos \d+|requested and \d+ written"
+)  # torch's and numpy's writers give no number
 NO_HANDLE = re.compile(r"items of ancdata")  # what a process says that got no handle from another
 SAID = re.compile(r"(?P<file>.+) cannot be written \((?P<words>.+?)\)(?=[:;])")  # one of our own lines
 
@@ -60,7 +63,8 @@ def system_trouble(error: BaseException, elsewhere: str) -> SystemTrouble | None
     text = str(error)
     if number is None:
         number, file, words = _in_text(text)
-    if SHARED_MEMORY.search(f"{file} {text}") and (number == errno.ENOSPC or "Bus error" in text):
+    shared = SHARED_MEMORY.search(f"{file} {text}") or (file is None and _is_of_multiprocessing(error))
+    if shared and (number == errno.ENOSPC or "Bus error" in text):
         return SystemTrouble(errno.ENOSPC, "/dev/shm", f"{SHARED} is full", FULL_SHARED_MEMORY)
     if number not in REMEDIES:
         return None
@@ -74,6 +78,14 @@ def first_trouble(causes: Sequence[BaseException], elsewhere: str) -> SystemTrou
     numbered = [one for one in causes if isinstance(one, OSError) and one.errno is not None]
     found = (system_trouble(one, elsewhere) for one in [*numbered, *causes])
     return next((trouble for trouble in found if trouble is not None), None)
+
+
+def _is_of_multiprocessing(error: BaseException) -> bool:
+    """Whether Python's own exchange between processes failed, such as a semaphore, which lies in shared memory."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and "multiprocessing" in Path(trace.tb_frame.f_code.co_filename).parts
 
 
 def _in_text(text: str) -> tuple[int | None, str | None, str | None]:

@@ -28,6 +28,7 @@ def test_a_full_shared_memory_is_no_full_disk(text):
     ("error", "number"),
     [
         (RuntimeError("PytorchStreamWriter failed: file write failed"), errno.ENOSPC),
+        (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 38336 vs 38224"), errno.ENOSPC),
         (OSError("1320 requested and 100 written"), errno.ENOSPC),
         (
             RuntimeError("Caught OSError in DataLoader worker process 0.\nOSError: [Errno 28] No space left"),
@@ -71,6 +72,15 @@ def test_the_file_in_a_text_is_found():
 )  # fmt: skip
 def test_the_line(error, line):
     assert system_trouble(error, ELSEWHERE).line() == line
+
+
+@pytest.mark.parametrize(("folder", "file"), [("multiprocessing", "/dev/shm"), ("nibabel", "")])
+def test_a_semaphore_that_finds_no_shared_memory(folder, file):
+    """It has neither a file nor words about memory: the code that asked for it tells."""
+    code = compile(f"raise OSError({errno.ENOSPC}, 'No space left on device')", f"/python/{folder}/some.py", "exec")
+    with pytest.raises(OSError, match="No space left") as caught:
+        exec(code, {})
+    assert system_trouble(caught.value, ELSEWHERE).file == file
 
 
 def test_a_number_of_the_system_says_more_than_a_text():
