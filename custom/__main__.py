@@ -12,7 +12,7 @@ from .errors import show_input_errors_in_one_line
 from .export import export
 from .phantoms.abdomen import write_abdomen_phantoms
 from .phantoms.spine import write_spine_phantoms
-from .plans.command import make_plan
+from .plans.plan_command import make_plan
 from .workflows.cohort_builder import build_cohort
 from .workflows.measure import measure
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..datalist.class_names import swapped_name
-from ..datalist.layouts import (
+from ..datalist.dataset_json import LISTING, class_names, described_names, read_listing
+from ..datalist.folder_layouts import (
     NIFTI_ENDINGS,
     case_name,
     image_files,
@@ -20,7 +21,6 @@ from ..datalist.layouts import (
     scan_name,
     training_cases,
 )
-from ..datalist.listing import LISTING, class_names, described_names, read_listing
 from ..errors import InputError
 from ..io.image_formats import is_itk
 from .manifest import LISTED_FAULTS, TRAINING, VALIDATION, is_case_name, raise_faults, repeated_cases

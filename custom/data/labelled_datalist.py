@@ -9,12 +9,12 @@ from typing import Any
 
 from ..cohort.manifest import case_entry, read_cohort
 from ..datalist.class_names import checked_class_names, same_names
+from ..datalist.dataset_json import LISTING, read_listing, refuse_other_names
+from ..datalist.folder_layouts import case_name, training_cases
 from ..datalist.folds import load_folds, load_or_make_folds
-from ..datalist.layouts import case_name, training_cases
-from ..datalist.listing import LISTING, read_listing, refuse_other_names
 from ..errors import InputError
+from ..fingerprint.data_check import absent_classes, foreground_classes, raise_on_problems
 from ..fingerprint.dataset_fingerprint import check_cases
-from ..fingerprint.integrity import absent_classes, foreground_classes, raise_on_problems
 from ..processes import is_first, on_first
 from .inference_datalist import check_channels
 

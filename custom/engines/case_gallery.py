@@ -17,7 +17,7 @@ from monai.utils import CommonKeys, convert_to_numpy, convert_to_tensor
 
 from ..errors import InputError
 from ..geometry.canonical_axes import to_ras
-from ..metrics.class_ids import check_class_ids
+from ..metrics.class_maps import check_class_ids
 from ..processes import is_first, rank, together
 from ..reports.case_picture import CasePicture, draw_cases, slice_case
 from .metrics_report import case_file, unique_case_names

@@ -22,7 +22,7 @@ from monai.utils import (
 
 from ..errors import InputError
 from ..io.atomic_write import write_json
-from ..metrics.class_ids import check_class_ids
+from ..metrics.class_maps import check_class_ids
 from ..metrics.hausdorff_distance import CONVENTIONS, MISSING_MM
 from ..processes import is_first, rank
 from ..reports.metric_table import (

@@ -13,10 +13,10 @@ from torch import nn
 from torch.export.passes import move_to_device_pass
 
 from ..errors import InputError
-from .carried_plan import FACTS, MULTIPLES, carried_content
 from .formats import ONNX, TORCH_EXPORT, TORCHSCRIPT, readable_format
 from .onnx_session import CPU, onnx_session
-from .program_archive import refuse_pickled_objects
+from .plan_in_file import FACTS, MULTIPLES, carried_content
+from .torch_export_archive import refuse_pickled_objects
 
 Predictor = Callable[[torch.Tensor], torch.Tensor]
 

@@ -10,13 +10,13 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from ..datalist.layouts import image_files
+from ..datalist.folder_layouts import image_files
 from ..ignore_index import IGNORE_INDEX
 from ..io.file_state import FileStateCache, file_states
 from ..io.volume import Volume
 from ..progress import map_with_progress
 from .case_intensity import CaseIntensity, case_intensity
-from .integrity import CaseFacts, facts_from_json, facts_of, label_files, read_volumes, with_class_problem
+from .data_check import CaseFacts, facts_from_json, facts_of, label_files, read_volumes, with_class_problem
 
 CACHE_VERSION = 1
 

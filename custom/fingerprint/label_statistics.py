@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from ..datalist.layouts import scan_name
+from ..datalist.folder_layouts import scan_name
 from ..errors import InputError
 from ..ignore_index import IGNORE_INDEX
 from ..io.volume import read_volume
 from ..progress import map_with_progress
-from .integrity import count_values
+from .data_check import count_values
 
 
 @dataclass(frozen=True)

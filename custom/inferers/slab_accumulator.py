@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from ..errors import InputError
+from .efficient_windows import Window
 from .sliding_window import gaussian_weight
-from .window_plan import Window
 
 PLANES_AT_ONCE = 8
 CERTAIN_LOGIT = 30.0  # of background: its softmax among 255 classes is 1 in single precision

@@ -11,7 +11,7 @@ from monai.metrics import CumulativeIterationMetric
 from monai.metrics.utils import do_metric_reduction
 from monai.utils import MetricReduction
 
-from .class_ids import check_class_ids
+from .class_maps import check_class_ids
 from .reduction import mean_over_classes
 
 

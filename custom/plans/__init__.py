@@ -1,7 +1,7 @@
 """What a network is for: the plan, read wherever its weights are used."""
 
 from .class_ids import class_ids
-from .finding import (
+from .load_plan import (
     folder_tag,
     load_plan,
     plan_of_weights,

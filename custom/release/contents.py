@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..bundle_configs import metadata_file
 from .bundle_code import CODE, code_folder
-from .code_name import renamed
+from .package_name import renamed
 
 # what is not listed stays at home: data, output, weights of trainings, notes, editors' backups
 BUNDLE_FILES = (

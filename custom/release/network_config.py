@@ -14,7 +14,7 @@ from monai.bundle import ConfigParser
 
 from ..bundle_configs import NETWORK, made_entry
 from .bundle_code import code_folder
-from .code_name import renamed
+from .package_name import renamed
 
 PATH = "configs/infer.json"
 

@@ -9,7 +9,7 @@ from typing import Any
 from monai.bundle import ConfigParser
 
 from ..bundle_configs import NETWORK, made_entry, metadata_file
-from ..engines.fitting_weights import load_fitting_weights
+from ..engines.load_weights import load_fitting_weights
 from ..errors import InputError
 from ..options import option_list
 from ..plans import PLAN_FILE, read_plan

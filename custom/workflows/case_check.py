@@ -6,8 +6,8 @@ import logging
 from pathlib import Path
 
 from ..cohort.manifest import Cohort, CohortCase, case_entry
+from ..fingerprint.data_check import CaseFacts, absent_classes
 from ..fingerprint.dataset_fingerprint import check_cases
-from ..fingerprint.integrity import CaseFacts, absent_classes
 
 logger = logging.getLogger(__name__)
 

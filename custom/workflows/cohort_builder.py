@@ -37,11 +37,17 @@ from ..cohort.manifest import (
     raise_faults,
     write_cohort,
 )
-from ..cohort.partial_labels import draw_held_out, draw_parts, is_reduced_label, parse_parts, write_reduced_label
+from ..cohort.simulated_partial_labels import (
+    draw_held_out,
+    draw_parts,
+    is_reduced_label,
+    parse_parts,
+    write_reduced_label,
+)
 from ..cohort.sources import CohortSource, FoundCase, find_cases
 from ..datalist.class_names import checked_class_names
 from ..errors import InputError
-from ..fingerprint.integrity import inspect_case
+from ..fingerprint.data_check import inspect_case
 from ..progress import map_with_progress
 from ..reports.class_statistics import (
     class_statistics,

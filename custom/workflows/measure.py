@@ -18,7 +18,7 @@ import numpy as np
 import psutil
 from fire.decorators import SetParseFns
 
-from ..engines.writable import make_writable
+from ..engines.writable_folders import make_writable
 from ..errors import InputError
 from ..io.atomic_write import write_json
 from ..metrics.resource_use import FLARE_GPU_MB, flare_tolerances_kept, resource_use

@@ -13,7 +13,7 @@ from ..cohort.manifest import case_entry, default_group_rules, group_cases, read
 from ..data.training_intensity import measured_intensity
 from ..io.atomic_write import write_json
 from ..io.checksums import file_checksums
-from ..io.needed_package import needed_package
+from ..io.optional_package import needed_package
 from ..options import is_on
 from ..processes import is_first
 from ..reports.pipeline_report import write_pipeline_report

@@ -20,10 +20,10 @@ from ..io.checksums import sha256
 from ..plans import PLAN_FILE, Plan, load_plan, read_plan
 from ..processes import on_first, rank, together
 from .bundle_run import config_checksums, known_settings, refuse_unknown_settings, run_config
-from .labelling import label_cases, merge_group
+from .pseudo_labelling import label_cases, merge_group
 from .recipe import Fill, PlannedStage, Stage
 from .record import read_json, scores_of, training_seconds
-from .reviewing import annotated_classes, review_stage
+from .review_pseudo_labels import annotated_classes, review_stage
 from .run import Run
 from .work_folder import StageFolder, WorkFolder, is_finished, record_of
 

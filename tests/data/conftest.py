@@ -4,7 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from custom.fingerprint import integrity
+from custom.fingerprint import data_check
 
 
 def write(path, voxels):
@@ -27,11 +27,11 @@ def data(tmp_path):
 @pytest.fixture
 def reads(monkeypatch):
     files = []
-    original = integrity.read_volume
+    original = data_check.read_volume
 
     def counting(file):
         files.append(file)
         return original(file)
 
-    monkeypatch.setattr(integrity, "read_volume", counting)
+    monkeypatch.setattr(data_check, "read_volume", counting)
     return files

@@ -10,7 +10,7 @@ from typing import Any
 from ignite.engine import Engine, Events
 from monai.utils import CommonKeys
 
-from ..datalist.layouts import scan_name
+from ..datalist.folder_layouts import scan_name
 from ..datalist.output_names import output_name
 from ..io.atomic_write import write_json
 

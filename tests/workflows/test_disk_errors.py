@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from custom.errors import InputError
-from custom.workflows.disk_trouble import ELSEWHERE, disk_trouble, reporting_disk_trouble
+from custom.workflows.disk_errors import ELSEWHERE, disk_trouble, reporting_disk_trouble
 
 
 def said(error):

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from custom.datalist import layouts
+from custom.datalist import folder_layouts
 from custom.errors import InputError
 
 from ..io.scan_files import turned, write_series
@@ -41,52 +41,52 @@ def decathlon(root):
 class TestTrainingCases:
     def test_decathlon_listing_is_sorted_and_absolute(self, tmp_path):
         root = decathlon(tmp_path / "Task")
-        assert layouts.training_cases(root) == [
+        assert folder_layouts.training_cases(root) == [
             {"image": f"{root}/imagesTr/{n}.nii.gz", "label": f"{root}/labelsTr/{n}.nii.gz"} for n in "ab"
         ]
 
     def test_relative_dataset_dir(self, tmp_path, monkeypatch):
         decathlon(tmp_path / "Task")
         monkeypatch.chdir(tmp_path)
-        assert layouts.training_cases("Task") == layouts.training_cases(tmp_path / "Task")
+        assert folder_layouts.training_cases("Task") == folder_layouts.training_cases(tmp_path / "Task")
 
     def test_listing_decides_over_the_folders(self, tmp_path):
         root = touch(decathlon(tmp_path), "imagesTr/spare.nii.gz")
-        assert [layouts.case_name(case) for case in layouts.training_cases(root)] == ["a", "b"]
+        assert [folder_layouts.case_name(case) for case in folder_layouts.training_cases(root)] == ["a", "b"]
 
     def test_folders_without_a_listing(self, tmp_path):
         root = decathlon(tmp_path)
-        listed = layouts.training_cases(root)
+        listed = folder_layouts.training_cases(root)
         (root / "dataset.json").unlink()
         touch(root, "imagesTr/._a.nii.gz", "labelsTr/._a.nii.gz", "labelsTr/.DS_Store", "imagesTr/notes.txt")
-        assert layouts.training_cases(root) == listed
+        assert folder_layouts.training_cases(root) == listed
 
     def test_nnunet_with_one_channel(self, tmp_path):
         touch(tmp_path, "imagesTr/a_0000.nii.gz", "imagesTr/b_0000.nii.gz", "labelsTr/a.nii.gz", "labelsTr/b.nii.gz")
         expected = [
             {"image": f"{tmp_path}/imagesTr/{n}_0000.nii.gz", "label": f"{tmp_path}/labelsTr/{n}.nii.gz"} for n in "ab"
         ]
-        assert layouts.training_cases(tmp_path) == expected
+        assert folder_layouts.training_cases(tmp_path) == expected
         listing(tmp_path, channel_names={"0": "MRI"}, file_ending=".nii.gz", numTraining=2, labels={"background": 0})
-        assert layouts.training_cases(tmp_path) == expected
-        assert [layouts.case_name(case) for case in expected] == ["a", "b"]
+        assert folder_layouts.training_cases(tmp_path) == expected
+        assert [folder_layouts.case_name(case) for case in expected] == ["a", "b"]
 
     def test_nnunet_with_two_channels_in_order(self, tmp_path):
         touch(tmp_path, "imagesTr/a_0001.nii", "imagesTr/a_0000.nii", "labelsTr/a.nii")
-        (case,) = layouts.training_cases(tmp_path)
+        (case,) = folder_layouts.training_cases(tmp_path)
         assert case["image"] == [f"{tmp_path}/imagesTr/a_0000.nii", f"{tmp_path}/imagesTr/a_0001.nii"]
 
     def test_first_nnunet_lists_cases_without_channel_numbers(self, tmp_path):
         touch(tmp_path, "imagesTr/a_0000.nii.gz", "imagesTr/a_0001.nii.gz", "labelsTr/a.nii.gz")
         listing(tmp_path, training=[{"image": "./imagesTr/a.nii.gz", "label": "./labelsTr/a.nii.gz"}])
-        (case,) = layouts.training_cases(tmp_path)
+        (case,) = folder_layouts.training_cases(tmp_path)
         assert case["image"] == [f"{tmp_path}/imagesTr/a_{channel}.nii.gz" for channel in ("0000", "0001")]
 
     def test_decathlon_names_may_end_in_four_digits(self, tmp_path):
         touch(
             tmp_path, *(f"{kind}Tr/mr_{number}.nii.gz" for kind in ("images", "labels") for number in ("0000", "0001"))
         )
-        assert [case["image"] for case in layouts.training_cases(tmp_path)] == [
+        assert [case["image"] for case in folder_layouts.training_cases(tmp_path)] == [
             f"{tmp_path}/imagesTr/mr_0000.nii.gz",
             f"{tmp_path}/imagesTr/mr_0001.nii.gz",
         ]
@@ -95,104 +95,114 @@ class TestTrainingCases:
         touch(tmp_path, "elsewhere/imaging.nii.gz", "set/imagesTr/other.nii.gz", "set/labelsTr/a.nii.gz")
         (tmp_path / "set/imagesTr/other.nii.gz").unlink()
         (tmp_path / "set/imagesTr/a.nii.gz").symlink_to(tmp_path / "elsewhere/imaging.nii.gz")
-        assert layouts.training_cases(tmp_path / "set")[0]["image"].endswith("set/imagesTr/a.nii.gz")
+        assert folder_layouts.training_cases(tmp_path / "set")[0]["image"].endswith("set/imagesTr/a.nii.gz")
 
     def test_hippocampus(self, shared_data):
-        cases = layouts.training_cases(shared_data / "hippocampus")
+        cases = folder_layouts.training_cases(shared_data / "hippocampus")
         assert len(cases) == 200
-        assert layouts.case_name(cases[0]) == "hippocampus_001"
+        assert folder_layouts.case_name(cases[0]) == "hippocampus_001"
 
 
 class TestTrainingCasesRefused:
     def test_missing_folder(self, tmp_path):
-        text = message(layouts.training_cases, tmp_path / "nowhere")
+        text = message(folder_layouts.training_cases, tmp_path / "nowhere")
         assert f"{tmp_path}/nowhere does not exist; pass" in text
 
     def test_file_instead_of_folder(self, tmp_path):
-        assert "is a file; dataset_dir must be" in message(layouts.training_cases, touch(tmp_path, "a.nii") / "a.nii")
+        assert "is a file; dataset_dir must be" in message(
+            folder_layouts.training_cases, touch(tmp_path, "a.nii") / "a.nii"
+        )
 
     def test_empty_folder(self, tmp_path):
-        assert f"{tmp_path} has no folder imagesTr; pass the folder" in message(layouts.training_cases, tmp_path)
+        assert f"{tmp_path} has no folder imagesTr; pass the folder" in message(folder_layouts.training_cases, tmp_path)
 
     def test_parent_folder_names_the_data_set_inside(self, tmp_path):
         root = decathlon(tmp_path / "Task04")
-        assert f"pass a data set inside it, such as {root}" in message(layouts.training_cases, tmp_path)
-        assert f"pass the data set that it belongs to, {root}" in message(layouts.training_cases, root / "imagesTr")
+        assert f"pass a data set inside it, such as {root}" in message(folder_layouts.training_cases, tmp_path)
+        assert f"pass the data set that it belongs to, {root}" in message(
+            folder_layouts.training_cases, root / "imagesTr"
+        )
 
     def test_no_scans_in_images(self, tmp_path):
         touch(tmp_path, "imagesTr/a.dcm", "labelsTr/a.nii.gz")
-        text = message(layouts.training_cases, tmp_path)
+        text = message(folder_layouts.training_cases, tmp_path)
         assert f"{tmp_path}/imagesTr holds no .nii.gz or .nii scans; convert its 1 files, such as a.dcm" in text
 
     def test_other_formats_are_for_prediction_only(self, tmp_path):
         touch(tmp_path, "imagesTr/a.mha", "labelsTr/a.mha")
-        text = message(layouts.training_cases, tmp_path)
+        text = message(folder_layouts.training_cases, tmp_path)
         assert (
             f"{tmp_path}/labelsTr holds no .nii.gz or .nii scans; convert its 1 files, such as a.mha, to NIfTI" in text
         )
 
     def test_unreadable_listing(self, tmp_path):
         (tmp_path / "dataset.json").write_text('{"training": [')
-        assert f"{tmp_path}/dataset.json is not readable JSON" in message(layouts.training_cases, tmp_path)
+        assert f"{tmp_path}/dataset.json is not readable JSON" in message(folder_layouts.training_cases, tmp_path)
         (tmp_path / "dataset.json").write_text("[]")
-        assert "must hold an object, not a list" in message(layouts.training_cases, tmp_path)
+        assert "must hold an object, not a list" in message(folder_layouts.training_cases, tmp_path)
 
     @pytest.mark.parametrize("lost", ["imagesTr/a.nii.gz", "labelsTr/b.nii.gz"])
     def test_listed_file_missing(self, tmp_path, lost):
         root = decathlon(tmp_path)
         (root / lost).unlink()
-        text = message(layouts.training_cases, root)
+        text = message(folder_layouts.training_cases, root)
         assert f"{root}/{lost} is listed in {root}/dataset.json but missing; restore it" in text
 
     def test_entry_without_image_or_label(self, tmp_path):
         touch(tmp_path, "imagesTr/a.nii.gz")
         listing(tmp_path, training=[{"image": "imagesTr/a.nii.gz"}])
-        assert 'image imagesTr/a.nii.gz of "training" has no label; add it' in message(layouts.training_cases, tmp_path)
+        assert 'image imagesTr/a.nii.gz of "training" has no label; add it' in message(
+            folder_layouts.training_cases, tmp_path
+        )
         listing(tmp_path, training=["imagesTr/a.nii.gz"])
-        assert 'entry 0 of "training" names no image' in message(layouts.training_cases, tmp_path)
+        assert 'entry 0 of "training" names no image' in message(folder_layouts.training_cases, tmp_path)
         listing(tmp_path, training={"a": 1})
-        assert '"training" must be a list' in message(layouts.training_cases, tmp_path)
+        assert '"training" must be a list' in message(folder_layouts.training_cases, tmp_path)
 
     def test_image_without_label_and_label_without_image(self, tmp_path):
         root = decathlon(tmp_path)
         (root / "dataset.json").unlink()
         touch(root, "imagesTr/c.nii.gz")
-        assert f"{root}/imagesTr/c.nii.gz has no label in {root}/labelsTr" in message(layouts.training_cases, root)
+        assert f"{root}/imagesTr/c.nii.gz has no label in {root}/labelsTr" in message(
+            folder_layouts.training_cases, root
+        )
         (root / "imagesTr/c.nii.gz").unlink()
         (root / "imagesTr/a.nii.gz").unlink()
-        assert f"{root}/labelsTr/a.nii.gz has no image in {root}/imagesTr" in message(layouts.training_cases, root)
+        assert f"{root}/labelsTr/a.nii.gz has no image in {root}/imagesTr" in message(
+            folder_layouts.training_cases, root
+        )
 
     def test_missing_channel(self, tmp_path):
         names = ("a_0000", "a_0001", "b_0000")
         touch(tmp_path, *(f"imagesTr/{n}.nii.gz" for n in names), "labelsTr/a.nii.gz", "labelsTr/b.nii.gz")
-        text = message(layouts.training_cases, tmp_path)
+        text = message(folder_layouts.training_cases, tmp_path)
         assert "case b lacks b_0001 where 2 channels are expected" in text
         listing(tmp_path, channel_names={"0": "T1"})
-        assert "case a has 2 channels where 1 channels are expected" in message(layouts.training_cases, tmp_path)
+        assert "case a has 2 channels where 1 channels are expected" in message(folder_layouts.training_cases, tmp_path)
 
     def test_unsupported_ending(self, tmp_path):
         listing(tmp_path, channel_names={"0": "rgb"}, file_ending=".png")
-        assert "file_ending .png is not supported; convert" in message(layouts.training_cases, tmp_path)
+        assert "file_ending .png is not supported; convert" in message(folder_layouts.training_cases, tmp_path)
 
     def test_two_cases_of_one_name(self, tmp_path):
         touch(tmp_path, "p/seg.nii.gz", "p/mr.nii.gz", "q/seg.nii.gz", "q/mr.nii.gz")
         listing(tmp_path, training=[{"image": f"{n}/mr.nii.gz", "label": f"{n}/seg.nii.gz"} for n in "pq"])
-        assert "two cases are called seg" in message(layouts.training_cases, tmp_path)
+        assert "two cases are called seg" in message(folder_layouts.training_cases, tmp_path)
 
     def test_one_case_in_both_endings(self, tmp_path):
         root = decathlon(tmp_path)
         (root / "dataset.json").unlink()
         touch(root, "labelsTr/a.nii")
-        assert "are one case twice; remove or rename one" in message(layouts.training_cases, root)
+        assert "are one case twice; remove or rename one" in message(folder_layouts.training_cases, root)
 
 
 class TestImagesToPredict:
     def images(self, folder):
-        return [case["image"] for case in layouts.test_images(folder)]
+        return [case["image"] for case in folder_layouts.test_images(folder)]
 
     def test_images_ts_of_a_data_set(self, tmp_path):
         root = touch(decathlon(tmp_path), "imagesTs/z.nii.gz", "imagesTs/._z.nii.gz")
-        assert layouts.test_images(root) == [{"image": f"{root}/imagesTs/z.nii.gz"}]
+        assert folder_layouts.test_images(root) == [{"image": f"{root}/imagesTs/z.nii.gz"}]
 
     def test_images_tr_without_images_ts(self, tmp_path):
         root = decathlon(tmp_path)
@@ -237,13 +247,13 @@ class TestImagesToPredict:
         assert self.images(tmp_path) == [f"{tmp_path}/{name}.nii.gz" for name in names]
 
     def test_refused(self, tmp_path):
-        assert "does not exist" in message(layouts.test_images, tmp_path / "nowhere")
-        assert "it is empty: put the scans into it" in message(layouts.test_images, tmp_path)
+        assert "does not exist" in message(folder_layouts.test_images, tmp_path / "nowhere")
+        assert "it is empty: put the scans into it" in message(folder_layouts.test_images, tmp_path)
         touch(tmp_path, "patient1/a.nii.gz", "patient2/a.nii.gz")
-        assert "pass one of its 2 sub-folders, such as patient1" in message(layouts.test_images, tmp_path)
-        text = message(layouts.test_images, touch(tmp_path, "x.png") / "x.png")
+        assert "pass one of its 2 sub-folders, such as patient1" in message(folder_layouts.test_images, tmp_path)
+        text = message(folder_layouts.test_images, touch(tmp_path, "x.png") / "x.png")
         assert "x.png is none of the scans (.nii.gz, .nii, .mha, .mhd, .nrrd, .nhdr, DICOM series) that can be" in text
-        assert f"{tmp_path} holds no scans (.nii.gz, .nii, .mha" in message(layouts.test_images, tmp_path)
+        assert f"{tmp_path} holds no scans (.nii.gz, .nii, .mha" in message(folder_layouts.test_images, tmp_path)
 
     def test_every_format_in_one_folder(self, tmp_path):
         for folder in ("p1/ct", "p2/mr"):
@@ -264,7 +274,7 @@ class TestImagesToPredict:
     def test_without_simpleitk_dicom_alone_is_left_out(self, tmp_path, monkeypatch, caplog):
         write_series(tmp_path / "s", np.zeros((4, 4, 2), np.int16), turned("LPS"))
         monkeypatch.setitem(sys.modules, "SimpleITK", None)
-        assert "needs the package SimpleITK: pip install SimpleITK" in message(layouts.test_images, tmp_path)
+        assert "needs the package SimpleITK: pip install SimpleITK" in message(folder_layouts.test_images, tmp_path)
         touch(tmp_path, "a.nii.gz")
         with caplog.at_level(logging.WARNING):
             assert self.images(tmp_path) == [f"{tmp_path}/a.nii.gz"]
@@ -275,8 +285,8 @@ class TestImagesToPredict:
     def test_a_name_that_nibabel_does_not_find(self, tmp_path, name):
         touch(tmp_path, name)
         text = f"{tmp_path}/{name}: its ending mixes upper and lower case; rename it to S{name[1:].lower()}"
-        assert message(layouts.test_images, tmp_path) == text
-        assert message(layouts.test_images, tmp_path / name) == text
+        assert message(folder_layouts.test_images, tmp_path) == text
+        assert message(folder_layouts.test_images, tmp_path / name) == text
 
     def test_upper_case(self, tmp_path):
         touch(tmp_path, "A.MHA", "B.NII.GZ", "C.Nrrd")
@@ -284,10 +294,10 @@ class TestImagesToPredict:
 
     def test_where_scans_are_looked_for(self, tmp_path):
         root = touch(decathlon(tmp_path / "set"), "plain/a.nii", "plain/.b/c.nii", "plain/d/e.mha", "plain/d/e.txt")
-        assert layouts.scan_folder(root) == root / "imagesTr"
-        assert layouts.scan_folder(root / "plain") == root / "plain"
-        assert layouts.scan_folder(tmp_path / "nowhere") == tmp_path / "nowhere"
-        assert layouts.files_below(root / "plain") == [root / "plain/d/e.mha"]
+        assert folder_layouts.scan_folder(root) == root / "imagesTr"
+        assert folder_layouts.scan_folder(root / "plain") == root / "plain"
+        assert folder_layouts.scan_folder(tmp_path / "nowhere") == tmp_path / "nowhere"
+        assert folder_layouts.files_below(root / "plain") == [root / "plain/d/e.mha"]
 
     def test_nnunet_channels_in_another_format(self, tmp_path):
         listing(tmp_path, channel_names={"0": "T1", "1": "T2"}, file_ending=".nrrd")
@@ -297,23 +307,23 @@ class TestImagesToPredict:
     @pytest.mark.parametrize("names", [("a.nii.gz", "a.mha"), ("a.nii", "a.nii.gz"), ("a.nrrd", "a.nhdr")])
     def test_two_scans_of_one_name_are_refused(self, tmp_path, names):
         touch(tmp_path, *names)
-        assert "are one case twice; remove or rename one of them" in message(layouts.test_images, tmp_path)
+        assert "are one case twice; remove or rename one of them" in message(folder_layouts.test_images, tmp_path)
 
     def test_refused_channels(self, tmp_path):
         listing(tmp_path, channel_names={"0": "T1", "1": "T2"})
         touch(tmp_path, "imagesTs/a_0000.nii.gz")
-        assert "case a lacks a_0001" in message(layouts.test_images, tmp_path)
+        assert "case a lacks a_0001" in message(folder_layouts.test_images, tmp_path)
         touch(tmp_path, "imagesTs/odd.nii.gz")
-        assert "files must be named CASE_0000" in message(layouts.test_images, tmp_path)
+        assert "files must be named CASE_0000" in message(folder_layouts.test_images, tmp_path)
 
     def test_empty_images_ts_is_not_replaced_by_training_scans(self, tmp_path):
         root = decathlon(tmp_path)
         (root / "imagesTs").mkdir()
-        assert f"{root}/imagesTs holds no" in message(layouts.test_images, root)
+        assert f"{root}/imagesTs holds no" in message(folder_layouts.test_images, root)
 
 
 def test_case_name():
-    assert layouts.case_name({"image": "/x/a_0000.nii.gz", "label": "/y/a.nii.gz"}) == "a"
-    assert layouts.case_name({"image": ["/x/a_0000.nii.gz", "/x/a_0001.nii.gz"]}) == "a"
-    assert layouts.case_name({"image": "/x/a.b.nii"}) == "a.b"
-    assert layouts.case_name({"image": "/x/a_0000.nii.gz"}) == "a_0000"
+    assert folder_layouts.case_name({"image": "/x/a_0000.nii.gz", "label": "/y/a.nii.gz"}) == "a"
+    assert folder_layouts.case_name({"image": ["/x/a_0000.nii.gz", "/x/a_0001.nii.gz"]}) == "a"
+    assert folder_layouts.case_name({"image": "/x/a.b.nii"}) == "a.b"
+    assert folder_layouts.case_name({"image": "/x/a_0000.nii.gz"}) == "a_0000"

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import InputError
+from ..fingerprint.data_check import absent_classes, raise_on_problems
 from ..fingerprint.dataset_fingerprint import read_records
-from ..fingerprint.integrity import absent_classes, raise_on_problems
 from ..fingerprint.summary import Fingerprint, summarise
 from .configuration import REFERENCE_MEMORY_GB
-from .described_data import described_data
+from .dataset_description import described_data
+from .decisions import decisions, table, warnings
 from .plan import write_plan
 from .planner import make_plan_of
-from .reasons import decisions, table, warnings
 
 logger = logging.getLogger(__name__)
 

@@ -12,19 +12,19 @@ from monai.bundle import ConfigParser
 
 from ..bundle_configs import config_file
 from ..engines.large_files import LARGE_FILES
-from ..engines.writable import make_writable
+from ..engines.writable_folders import make_writable
 from ..errors import InputError
 from ..io.atomic_write import replacing, write_json
 from ..options import option_list
 from .archive import write_archive, write_folder
 from .bundle_code import code_folder, importable
-from .code_name import package_name
 from .contents import bundle_contents, code_contents
 from .large_files import LARGE, large_files_list, upload_name
 from .metadata import released_metadata
 from .model_card import model_card
 from .model_info import MODEL_INFO, read_model_info
 from .network_config import PATH, network_config
+from .package_name import package_name
 from .personal_paths import personal_paths
 from .weights import MODEL, parse_weights, weights_contents
 

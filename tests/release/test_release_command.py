@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from custom.errors import InputError
-from custom.release import large_files, releasing
-from custom.release.releasing import release
+from custom.release import large_files, release_command
+from custom.release.release_command import release
 
 from ..bundle_copies import STATED, change_metadata, copy_bundle, seeded_training
 from .web_server import served
@@ -68,7 +68,7 @@ def test_other_releases_stay_listed_and_an_old_hub_folder_goes(project, tmp_path
 
 def test_weights_too_large_for_the_archive_come_by_monais_own_command(copied, tmp_path, monkeypatch):
     """A limit below the small network's 22 MB stands for a larger network."""
-    monkeypatch.setattr(releasing, "LARGE", 1_000_000)
+    monkeypatch.setattr(release_command, "LARGE", 1_000_000)
     root, dist = copied(FLARE), tmp_path / "dist"
     change_metadata(root, eval_metrics=STATED, version="7.0.0", changelog={"7.0.0": "weights"})
     model = seeded_training(root, root / "models", "small") / "model.pt"

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from custom.cohort.manifest import Cohort, CohortCase
-from custom.cohort.merge_case import merge_case, read_labels
+from custom.cohort.merged_label import merge_case, read_labels
 
 OBLIQUE = np.array([[-0.7, 0.1, 0.3, 12.5], [0.05, 0.8, -0.4, -30.25], [0.02, 0.2, 2.4, 7.0], [0, 0, 0, 1]])
 SHAPE = (2, 3, 4)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from custom.plans.decisions import Decision, decisions, table, warnings
 from custom.plans.planner import make_plan_of
-from custom.plans.reasons import Decision, decisions, table, warnings
 
 from .test_planner import fingerprint
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..cohort.manifest import Cohort, CohortCase
-from ..cohort.merge_case import merge_case
+from ..cohort.merged_label import merge_case
 from ..errors import InputError, find_input_error, input_error_message
 from ..processes import gathered, is_first, on_first, own_share
-from .disk_trouble import disk_trouble
+from .disk_errors import disk_trouble
 from .recipe import Fill, PlannedStage
 from .work_folder import StageFolder, is_finished
 

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from custom.datalist.layouts import training_cases
+from custom.datalist.folder_layouts import training_cases
 from custom.errors import InputError
-from custom.fingerprint import integrity
-from custom.fingerprint.dataset_fingerprint import check_cases
-from custom.fingerprint.integrity import (
+from custom.fingerprint import data_check
+from custom.fingerprint.data_check import (
     CaseFacts,
     count_values,
     foreground_classes,
@@ -20,6 +19,7 @@ from custom.fingerprint.integrity import (
     only_usable,
     raise_on_problems,
 )
+from custom.fingerprint.dataset_fingerprint import check_cases
 
 from ..io.scan_files import turned, write_scan, write_series
 
@@ -279,7 +279,7 @@ def test_every_problem_of_a_case_is_found(tmp_path, case):
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32, np.int64, bool])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_count_values_agrees_with_sorting(monkeypatch, dtype, order):
-    monkeypatch.setattr(integrity, "CHUNK_VOXELS", 50)
+    monkeypatch.setattr(data_check, "CHUNK_VOXELS", 50)
     values = [0, 1] if dtype is bool else [0, 1, 5, 100]
     voxels = np.asarray(np.random.default_rng(0).choice(values, (7, 6, 5)).astype(dtype), order=order)
     expected = dict(zip(*(array.tolist() for array in np.unique(voxels, return_counts=True)), strict=True))
@@ -305,13 +305,13 @@ class TestManyCases:
     def reads(self, monkeypatch):
         """The files that are read, in any order."""
         files = []
-        original = integrity.read_volume
+        original = data_check.read_volume
 
         def counting(file):
             files.append(file)
             return original(file)
 
-        monkeypatch.setattr(integrity, "read_volume", counting)
+        monkeypatch.setattr(data_check, "read_volume", counting)
         return files
 
     def test_order_and_agreement_with_one_by_one(self, cases):

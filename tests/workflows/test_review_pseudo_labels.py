@@ -13,7 +13,7 @@ import pytest
 from custom.cohort.manifest import Cohort, CohortCase
 from custom.reports.pseudo_label_review import COMPONENTS, CONFIDENCE, MISSING, UNREADABLE, VOLUME
 from custom.workflows.recipe import Fill
-from custom.workflows.reviewing import annotated_classes, group_suspicions, review_stage
+from custom.workflows.review_pseudo_labels import annotated_classes, group_suspicions, review_stage
 from custom.workflows.work_folder import StageFolder, record_of
 
 LIVER, SPLEEN, TUMOUR = 1, 2, 3

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from custom.inferers.window_plan import WindowPlan, central_starts, count_plain_windows
+from custom.inferers.efficient_windows import WindowPlan, central_starts, count_plain_windows
 
 WINDOW = (8, 16, 24)
 

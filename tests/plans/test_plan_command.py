@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from custom.errors import InputError
-from custom.plans.command import guessed_channels, make_plan
+from custom.plans.plan_command import guessed_channels, make_plan
 
 from .test_planner import fingerprint
 
@@ -72,7 +72,7 @@ def test_plan_of_a_folder(folder, tmp_path, caplog):
 def test_second_plan_reads_no_scan_again_and_is_the_same(folder, tmp_path, monkeypatch):
     make_plan(str(folder), str(tmp_path / "plan.yaml"))
     first = (tmp_path / "plan.yaml").read_text()
-    monkeypatch.setattr("custom.fingerprint.integrity.read_volume", None)
+    monkeypatch.setattr("custom.fingerprint.data_check.read_volume", None)
     make_plan(str(folder), str(tmp_path / "plan.yaml"))
     assert (tmp_path / "plan.yaml").read_text() == first
 

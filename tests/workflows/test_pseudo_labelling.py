@@ -13,12 +13,12 @@ import pytest
 from custom.cohort.manifest import CohortCase
 from custom.errors import InputError
 from custom.processes import is_first, rank
-from custom.workflows.disk_trouble import ELSEWHERE, reporting_disk_trouble
-from custom.workflows.labelling import label_cases, merge_group
+from custom.workflows.disk_errors import ELSEWHERE, reporting_disk_trouble
+from custom.workflows.pseudo_labelling import label_cases, merge_group
 from custom.workflows.recipe import Fill, PlannedStage, Stage
 from custom.workflows.work_folder import StageFolder, is_finished, record_of
 
-from ..cohort.test_merge_case import COHORT, CONFIDENCE, LABEL, MERGED, PSEUDO, save, volume
+from ..cohort.test_merged_label import COHORT, CONFIDENCE, LABEL, MERGED, PSEUDO, save, volume
 from ..test_processes import in_two_processes
 
 

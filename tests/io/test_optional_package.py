@@ -3,7 +3,7 @@
 import pytest
 
 from custom.errors import InputError
-from custom.io.needed_package import needed_package
+from custom.io.optional_package import needed_package
 
 
 def test_installed():

@@ -12,7 +12,7 @@ import torch
 
 from custom.errors import InputError
 from custom.export import load_exported
-from custom.export.program_archive import refuse_pickled_objects
+from custom.export.torch_export_archive import refuse_pickled_objects
 
 
 class Written:

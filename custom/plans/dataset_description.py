@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from ..cohort.manifest import case_entry, read_cohort
 from ..datalist.class_names import checked_class_names, differing_name
-from ..datalist.layouts import training_cases
-from ..datalist.listing import LISTING, channel_names, class_names, described_names, read_listing
+from ..datalist.dataset_json import LISTING, channel_names, class_names, described_names, read_listing
+from ..datalist.folder_layouts import training_cases
 from ..errors import InputError
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from custom.release.code_name import package_name, renamed
+from custom.release.package_name import package_name, renamed
 
 
 def test_name_is_a_module_name_of_its_own_for_each_version():

@@ -14,16 +14,16 @@ from monai.bundle import ConfigParser, ckpt_export, onnx_export
 from torch import nn
 
 from ..bundle_configs import NETWORK, config_file, made_entry
-from ..engines.fitting_weights import load_fitting_weights, refuse_missing_weights
-from ..engines.writable import make_writable
+from ..engines.load_weights import load_fitting_weights, refuse_missing_weights
+from ..engines.writable_folders import make_writable
 from ..errors import InputError
 from ..io.atomic_write import TEMPORARY_PREFIX
 from ..networks import size_multiple
 from .accurate_instance_norm import TRANSLATIONS, has_onnxscript
-from .carried_plan import CARRIED, FACTS, MULTIPLES, PLAN
 from .dynamic_sizes import dynamic_sizes, least_sizes
 from .formats import TORCH_EXPORT, TORCHSCRIPT, format_of
 from .onnx_session import add_onnx_metadata
+from .plan_in_file import CARRIED, FACTS, MULTIPLES, PLAN
 
 logger = logging.getLogger(__name__)
 

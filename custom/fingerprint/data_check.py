@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from nibabel.affines import voxel_sizes
 
-from ..datalist.layouts import case_name, image_files
+from ..datalist.folder_layouts import case_name, image_files
 from ..errors import InputError
 from ..io.volume import Volume, affine_text, read_volume, shape_text
 from ..progress import map_with_progress

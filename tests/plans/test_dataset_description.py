@@ -3,7 +3,7 @@ import json
 import pytest
 
 from custom.errors import InputError
-from custom.plans.described_data import described_data
+from custom.plans.dataset_description import described_data
 
 
 def test_folder_without_description(tmp_path):

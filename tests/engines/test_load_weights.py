@@ -8,7 +8,7 @@ import torch
 import yaml
 
 from custom.engines import LoadWeights
-from custom.engines.fitting_weights import load_fitting_weights
+from custom.engines.load_weights import load_fitting_weights
 from custom.errors import InputError
 
 REMEDY = "take others"

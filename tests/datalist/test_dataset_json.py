@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from custom.datalist.listing import channel_names, class_names
+from custom.datalist.dataset_json import channel_names, class_names
 from custom.errors import InputError
 
 FILE = Path("dataset.json")

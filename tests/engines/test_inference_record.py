@@ -17,7 +17,7 @@ from monai.inferers import SimpleInferer
 from monai.transforms import LoadImaged, SaveImaged
 
 from custom.datalist.output_names import output_name
-from custom.engines import CaseRecord, case_record
+from custom.engines import CaseRecord, inference_record
 from custom.io.atomic_write import write_json
 
 NAMES = ["liver", "spleen", "tumour"]
@@ -81,7 +81,7 @@ def test_the_record_comes_after_the_label_and_never_without_it(tmp_path, monkeyp
         on_disk.append(sorted(one.name for one in out.iterdir()))
         write_json(file, content)
 
-    monkeypatch.setattr(case_record, "write_json", write)
+    monkeypatch.setattr(inference_record, "write_json", write)
     inferer = SimpleInferer()
     inferer.report = REPORTS["b"]
     evaluator = SupervisedEvaluator(

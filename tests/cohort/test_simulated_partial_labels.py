@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from custom.cohort.partial_labels import (
+from custom.cohort.simulated_partial_labels import (
     Part,
     draw_held_out,
     draw_parts,

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from ..errors import InputError
 from ..io.dicom_series import folders_below, is_dicom, series_below, series_of
 from ..io.image_formats import NIFTI_ENDINGS, SCAN_ENDINGS, ending_of, has_mixed_case, scan_name
-from .listing import channel_count, read_listing
+from .dataset_json import channel_count, read_listing
 
 logger = logging.getLogger(__name__)
 
