@@ -14,6 +14,7 @@ from torch import nn
 
 from ..errors import InputError
 from ..io.atomic_write import replacing
+from ..io.run_lock import let_go
 from ..io.torch_file import load_mapping
 from ..io.write_errors import reporting_unwritable
 from ..plans import PLAN_FILE, refuse_other_training, write_plan
@@ -71,6 +72,7 @@ class TrainingCheckpoint:
         engine.add_event_handler(Events.STARTED, self.start)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.epoch_completed)
         engine.add_event_handler(Events.COMPLETED, self.completed)
+        engine.add_event_handler(Events.COMPLETED | Events.TERMINATE, let_go)  # another training may follow here
 
     def start(self, engine: Any) -> None:
         """Resume, or set an earlier checkpoint aside."""

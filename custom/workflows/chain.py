@@ -13,6 +13,7 @@ from typing import Any
 from .. import __version__
 from ..errors import InputError, find_input_error, input_error_message
 from ..io.atomic_write import TEMPORARY_PREFIX, write_json
+from ..io.run_lock import is_in_use, run_lock
 from ..options import is_on
 from ..processes import is_first, on_first
 from ..reports.stage_records import DONE
@@ -21,7 +22,6 @@ from .changes import changes, digest, shortened
 from .disk_errors import disk_trouble, reporting_disk_trouble
 from .record import INTERRUPTED, NOT_BEGUN, RUNNING, now, read_json
 from .run import Run
-from .run_lock import is_in_use, run_lock
 
 logger = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ import pytest
 
 from custom.errors import InputError
 from custom.io.atomic_write import replacing
+from custom.io.run_lock import run_lock
 from custom.workflows.chain import Chain
 from custom.workflows.record import RunFolder
 from custom.workflows.run import Run
-from custom.workflows.run_lock import run_lock
 
 from ..test_processes import in_two_processes
 
