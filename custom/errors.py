@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from types import TracebackType
 
+from .quiet_libraries import quiet_libraries
 from .system_trouble import first_trouble
 
 
@@ -26,7 +27,9 @@ def show_input_errors_in_one_line() -> None:
 
     A config run wraps exceptions several times (`RuntimeError: Failed to evaluate ...`); only the innermost line
     helps a user. So does what the system refused, such as a full disk. Any other exception keeps its whole traceback.
+    Warnings of libraries that nobody can act on are left out, see `quiet_libraries`.
     """
+    quiet_libraries()
     previous = sys.excepthook
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -14,6 +14,7 @@ from ..datalist.class_names import checked_class_names
 from ..errors import InputError
 from ..io.atomic_write import write_json
 from ..io.write_errors import reporting_unwritable
+from ..options import is_on
 
 # FLARE's classes in the order of their ids, 1 to 14.
 FLARE_CLASSES = (
@@ -245,8 +246,10 @@ def _parse_rule(name: str, rule: Any, cohort: Cohort) -> Callable[[CohortCase], 
         except InputError as error:
             raise InputError(f"group {name}: {key!r}: {error}") from error
     some = rule.get("any_annotated")
-    if not (some is None or isinstance(some, bool)):
-        raise InputError(f"group {name}: 'any_annotated' is {some!r}; it must be true or false")
+    try:
+        some = None if some is None else is_on(some)  # a word on the command line
+    except InputError:
+        raise InputError(f"group {name}: 'any_annotated' is {some!r}; it must be true or false") from None
     return lambda case: (
         ids["annotated"] <= set(case.annotated)
         and not ids["not_annotated"] & set(case.annotated)

@@ -254,7 +254,7 @@ def test_a_case_that_no_rule_takes_is_named_with_its_set():
         (["liver"], "group g: its rule .* must be a mapping"),
         ({"annotated": "liver"}, "group g: 'annotated' is 'liver'; it must be a list of class names"),
         ({"not_annotated": ["livr"]}, "group g: 'not_annotated': 'livr' is none of the cohort's classes"),
-        ({"any_annotated": "yes"}, "group g: 'any_annotated' is 'yes'; it must be true or false"),
+        ({"any_annotated": "maybe"}, "group g: 'any_annotated' is 'maybe'; it must be true or false"),
     ],
 )
 def test_faults_of_a_rule(rule, message):
