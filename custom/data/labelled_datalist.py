@@ -120,6 +120,8 @@ def _fold_number(fold: int | str, num_folds: int) -> int | None:
     """`fold` as an index, None for "all"."""
     if fold == "all":
         return None
+    if num_folds < 2:
+        raise InputError(f"num_folds is {num_folds}; pass --num_folds 2 or more, or --fold all")
     try:
         number = int(fold)
     except (TypeError, ValueError):

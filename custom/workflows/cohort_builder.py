@@ -251,14 +251,20 @@ def _decided(cases: Sequence[FoundCase], sets: Mapping[str, Ids]) -> tuple[Cohor
 
 def _hold_out(cohort: Cohort, amount: float | str, seed: int) -> Cohort:
     """The cohort with `amount` of its completely annotated training cases used for validation instead."""
-    complete = [case for case in cohort.training if len(case.annotated) == len(cohort.classes)]
-    if not complete and cohort.organs:
-        complete = [case for case in cohort.training if set(cohort.organs) <= set(case.annotated)]
+    complete = _complete(cohort)
     held_out = set(draw_held_out([case.name for case in complete], amount, seed))
     if held_out:
         logger.info("validation: %d of %d completely annotated cases, by seed %d", len(held_out), len(complete), seed)
     cases = (dataclasses.replace(case, use=VALIDATION) if case.name in held_out else case for case in cohort.cases)
     return dataclasses.replace(cohort, cases=tuple(cases))
+
+
+def _complete(cohort: Cohort) -> list[CohortCase]:
+    """The training cases annotated for every class; where there are none, for every class but lesions."""
+    complete = [case for case in cohort.training if len(case.annotated) == len(cohort.classes)]
+    if complete or not cohort.organs:
+        return complete
+    return [case for case in cohort.training if set(cohort.organs) <= set(case.annotated)]
 
 
 def _reduce(cohort: Cohort, drawn: Mapping[str, Ids], manifest: Path, num_workers: int | None) -> Cohort:
@@ -308,4 +314,6 @@ def _show(cohort: Cohort, volumes_ml: Mapping[str, Mapping[int, float]], manifes
     lesions = ", ".join(cohort.class_names(cohort.lesions)) or "none"
     logger.info("%s: %s; lesions: %s; chart in %s", cohort.name, counts, lesions, picture)
     if not cohort.validation:
-        logger.warning("there are no validation cases; pass --validation 0.1 to keep a tenth of the complete cases out")
+        several = len(_complete(cohort)) > 1
+        remedy = "pass --validation 0.1 to keep a tenth of the complete cases out" if several else "annotate some fully"
+        logger.warning("there are no validation cases; %s", remedy)

@@ -125,7 +125,7 @@ def test_folds_file_decides_over_the_seed(data, tmp_path):
 
 
 def test_more_folds_than_cases(data):
-    with pytest.raises(InputError, match="num_folds is 13 but there are only 12 cases"):
+    with pytest.raises(InputError, match="num_folds is 13 for 12 case"):
         split_datalist(data, "training", 3, num_folds=13)
 
 
