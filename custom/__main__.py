@@ -1,7 +1,5 @@
 """`python -m custom COMMAND`: the few things that are not a bundle run; `COMMAND --help` explains each."""
 
-from __future__ import annotations
-
 import logging
 from importlib.util import find_spec
 

@@ -1,7 +1,5 @@
 """Libraries' warnings that no user can act on are not shown; what matters is said by our own code."""
 
-from __future__ import annotations
-
 import logging
 import warnings
 

@@ -1,7 +1,5 @@
 """What the system refused - a full or read-only disk, full shared memory, too few file handles - and what helps."""
 
-from __future__ import annotations
-
 import errno
 import os
 import re

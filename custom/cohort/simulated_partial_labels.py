@@ -1,7 +1,5 @@
 """A partial-label cohort out of fully annotated cases: a seeded draw of who keeps which classes, and their labels."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from fractions import Fraction
@@ -12,6 +10,7 @@ import nibabel as nib
 import numpy as np
 
 from ..errors import InputError
+from ..fingerprint.label_statistics import read_label_map
 from ..io.atomic_write import replacing
 from .annotation import parse_classes
 
@@ -72,9 +71,7 @@ def draw_held_out(names: Sequence[str], amount: float | str, seed: int) -> list[
     """`amount` of the cases, sorted, drawn by `seed` alone: what becomes of the others has no influence.
 
     Args:
-        names: of the cases to draw from, in any order.
         amount: a number of cases (40), or a share of them below 1 (0.1 or "1/5"), rounded, at least one.
-        seed: of the draw.
 
     Raises:
         InputError: `amount` is neither, or leaves no case.
@@ -106,16 +103,26 @@ def write_reduced_label(label: str, target: Path, kept: Sequence[int], mark: str
 
     `mark` is kept in the file's header, for `is_reduced_label`.
     """
-    image: Any = nib.load(label)
-    values = np.rint(np.asarray(image.dataobj)).astype(np.uint8)
-    table = np.zeros(256, np.uint8)
-    table[list(kept)] = list(kept)
-    header = image.header.copy()
-    header.set_data_dtype(np.uint8)
-    header.set_slope_inter(1, 0)
-    header["descrip"] = mark.encode()[:MARK_LENGTH]
+    labels = read_label_map(label)
+    reduced = nib.Nifti1Image(np.where(np.isin(labels.voxels, list(kept)), labels.voxels, np.uint8(0)), labels.affine)
+    reduced.header["descrip"] = mark.encode()[:MARK_LENGTH]
     with replacing(target) as temporary:
-        nib.save(type(image)(table[values], image.affine, header), temporary)
+        nib.save(reduced, temporary)
+
+
+def largest_remainder(weights: Sequence[int | Fraction], total: int) -> list[int]:
+    """`total` in the proportions of `weights`, in whole numbers.
+
+    >>> largest_remainder([1, 1, 1], 100)
+    [34, 33, 33]
+    """
+    whole = sum(weights)
+    exact = [Fraction(weight) / whole * total for weight in weights]
+    sizes = [math.floor(size) for size in exact]
+    first = sorted(range(len(sizes)), key=lambda index: sizes[index] - exact[index])
+    for index in first[: total - sum(sizes)]:
+        sizes[index] += 1
+    return sizes
 
 
 def _fraction(text: float | str) -> Fraction | None:
@@ -141,9 +148,4 @@ def _part_sizes(parts: Sequence[Part], total: int) -> list[int]:
             f"partial: its shares add up to {float(added):.3g}, not 1; change them, or add a part such as "
             f"{NOTHING}:1/4 or {EVERY}:1/4"
         )
-    exact = [part.share / added * total for part in parts]
-    sizes = [math.floor(size) for size in exact]
-    first = sorted(range(len(parts)), key=lambda index: (sizes[index] - exact[index], index))
-    for index in first[: total - sum(sizes)]:
-        sizes[index] += 1
-    return sizes
+    return largest_remainder([part.share for part in parts], total)

@@ -1,7 +1,5 @@
 """Names of the foreground classes: which can be used, and when two of them mean the same class."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence

@@ -29,34 +29,3 @@ from .training_log import TrainingLog
 from .untrained_baseline import UntrainedBaseline
 from .validate import StopAfterEpoch, ValidateAtInterval
 from .writable_folders import make_writable
-
-__all__ = [
-    "CaseGallery",
-    "CaseRecord",
-    "GradientClipping",
-    "GradientNorms",
-    "LoadWeights",
-    "MLflowRecord",
-    "MetricsReport",
-    "Progress",
-    "StopAfterEpoch",
-    "TensorBoardLog",
-    "TrainingCheckpoint",
-    "TrainingLog",
-    "UntrainedBaseline",
-    "ValidateAtInterval",
-    "amp_options",
-    "claim_folders",
-    "cpu_autocast",
-    "default_device",
-    "join_processes",
-    "join_processes_if_any",
-    "leave_processes",
-    "loading_context",
-    "make_writable",
-    "polynomial_decay",
-    "prepare_training_batch",
-    "set_seed",
-    "uses_amp",
-    "world_size",
-]

@@ -1,7 +1,5 @@
 """What an inference knows of each case besides its label map."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,9 +20,7 @@ class CaseRecord:
     confidence of each class that was predicted, and what `facts` adds.
 
     Args:
-        output_dir: folder of the label maps.
         inferer: keeps its `report` of the last case, e.g. `custom.inferers.StreamingSlidingWindowInferer`.
-        class_names: the foreground classes.
         facts: further entries of every record, e.g. the model's checksum.
     """
 

@@ -1,6 +1,6 @@
 """One training in a folder at a time: two would write one another's weights, logs and checkpoints."""
 
-from __future__ import annotations
+from functools import partial
 
 from ..io.run_lock import hold
 from ..processes import on_first
@@ -14,4 +14,5 @@ def claim_folders(*folders: str) -> None:
     Raises:
         InputError: another training holds one; its process, machine and start are named.
     """
-    on_first(lambda: [hold(folder, OPTIONS) for folder in folders])
+    for folder in folders:
+        on_first(partial(hold, folder, OPTIONS))

@@ -1,7 +1,5 @@
 """Progress bars over whole runs."""
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 
@@ -18,9 +16,6 @@ class Progress:
 
     ignite's `ProgressBar` restarts every epoch and never shows when a training of a thousand epochs will end.
     Shown by the first process only; in a log file one line every half minute.
-
-    Args:
-        description: what is running, e.g. "training".
     """
 
     def __init__(self, description: str) -> None:

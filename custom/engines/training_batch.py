@@ -1,7 +1,5 @@
 """What a training batch holds for the network and for the loss."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

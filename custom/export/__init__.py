@@ -3,5 +3,3 @@
 from .export_network import export
 from .exported_network import ExportedNetwork, load_exported, load_tensorrt
 from .plan_in_file import carried_plan
-
-__all__ = ["ExportedNetwork", "carried_plan", "export", "load_exported", "load_tensorrt"]

@@ -1,7 +1,5 @@
 """The command that writes a trained network as TorchScript, torch.export or ONNX file."""
 
-from __future__ import annotations
-
 import json
 import logging
 import tempfile

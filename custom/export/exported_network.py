@@ -1,7 +1,5 @@
 """An exported network in place of the one a config builds."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -44,7 +42,7 @@ class ExportedNetwork(nn.Module):
 
 
 def load_exported(file: str | Path, device: str | torch.device = "cpu") -> ExportedNetwork:
-    """The network in a .ts, .pt2 or .onnx file (its ending tells the format), on a device.
+    """The network in a .ts, .pt2 or .onnx file (the ending says which), on a device.
 
     The first two are programs of PyTorch: load only those of people whom you would let run code on your machine. An
     ONNX file is arithmetic alone.

@@ -1,7 +1,5 @@
 """The plan that an exported file carries: what its network is for."""
 
-from __future__ import annotations
-
 import json
 import zipfile
 from pathlib import Path
@@ -27,13 +25,13 @@ def carried_plan(file: str | Path) -> Plan:
     content = carried_content(path)
     if PLAN in content:
         return checked(content[PLAN], f"{path}: the plan in it")
-    beside = path.with_name(PLAN_FILE)
-    if not beside.is_file():
+    neighbour = path.with_name(PLAN_FILE)
+    if not neighbour.is_file():
         raise InputError(
             f"{path} does not say what its network was trained for: export it with `python -m custom export`, or put "
             f"the training's {PLAN_FILE} next to it"
         )
-    return read_plan(beside)
+    return read_plan(neighbour)
 
 
 def carried_content(file: Path) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """Archives of torch.export that hold more than tensors are not loaded: unpickling such parts runs code."""
 
-from __future__ import annotations
-
 import io
 import json
 import re

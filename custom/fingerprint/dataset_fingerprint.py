@@ -1,7 +1,5 @@
 """One pass over all files of a data set: a record of each case, from which everything else is computed."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,9 +73,6 @@ def read_records(
     Args:
         cases: ``{"image": file or channel files, "label": file, "annotated": class ids}``, the last two if there.
         num_classes: labels must be whole numbers from 0 to `num_classes` - 1; None accepts any whole number.
-        cache_file: see above.
-        num_workers: threads.
-        description: in front of the progress bar.
 
     Raises:
         InputError: `cache_file` cannot be written.

@@ -1,7 +1,5 @@
 """Which windows of an image a sliding-window prediction runs, and in which order."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection, Sequence
 from itertools import product
@@ -34,11 +32,11 @@ class WindowPlan:
       Of each z the centre window comes first. Where it holds fewer than `min_foreground_voxels` voxels of foreground it
       is dropped, and the next z is skipped too; where it holds tubular classes only, just its neighbours along y whose
       shared face holds more than `min_face_voxels` voxels of foreground follow; else all others do. Lost: what lies
-      outside the central two windows in-plane, beside a centre window that sees too little, tubular parts beside the
+      outside the central two windows in-plane, next to a centre window that sees too little, tubular parts next to the
       centre along x, and in a skipped z whatever its neighbours do not cover.
     - "lateral": the same windows, none dropped; those around the centre are run only where the centre window's
       foreground touches a face towards one of them. Lost: what lies outside the central two windows, and whatever
-      stands beside the centre window without reaching into it.
+      stands next to the centre window without reaching into it.
 
     What no window covers is background. The first axis of an image is z (planes), then y, then x.
 

@@ -1,7 +1,5 @@
 """Class scores of overlapping windows, added up in a slab that moves along an image."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -40,7 +38,7 @@ class SlabAccumulator:
         softmax: bool,
     ) -> None:
         self.depth = window[0]
-        self.planes_at_once = min(PLANES_AT_ONCE, max(self.depth // 4, 1))  # little beside the slab
+        self.planes_at_once = min(PLANES_AT_ONCE, max(self.depth // 4, 1))  # little compared to the slab
         self.region = region
         self.softmax = softmax
         self.weight = gaussian_weight(window, device)

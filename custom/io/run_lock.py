@@ -1,7 +1,5 @@
 """One run in a folder at a time."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -1,7 +1,5 @@
 """PyTorch's files read as data alone; whatever is wrong with one is a single line."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

@@ -5,12 +5,3 @@ from .deep_supervision import supervision_weights
 from .ignoring_dice_ce import IgnoringDiceCELoss
 from .partial_label import PartialLabelLoss, merge_unannotated
 from .segmentation_and_distance import JointLoss
-
-__all__ = [
-    "BoundaryAwareLoss",
-    "IgnoringDiceCELoss",
-    "JointLoss",
-    "PartialLabelLoss",
-    "merge_unannotated",
-    "supervision_weights",
-]

@@ -1,15 +1,10 @@
 """Weights of deep supervision."""
 
-from __future__ import annotations
-
 
 def supervision_weights(scales: int) -> list[float]:
     """nnU-Net's weights of the scales of logits, finest first: 1/2^i, the coarsest 0, their sum 1.
 
     MONAI's own "exp" weights are not normalised and keep the coarsest scale. A single scale has weight 1.
-
-    Args:
-        scales: number of logits that the network answers with in training (`networks.supervision_scales`).
 
     >>> [round(weight, 3) for weight in supervision_weights(5)]
     [0.533, 0.267, 0.133, 0.067, 0.0]

@@ -1,7 +1,5 @@
 """BATseg's joint loss: segmentation at every scale and the distance field at the finest."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +13,7 @@ class JointLoss(nn.Module):
     """Cross-entropy + Dice + boundary-aware loss (BATseg, Eq. 4).
 
     The last forward's terms, unweighted scalars still in the graph, are in `terms` ("segmentation", "boundary_aware"):
-    the boundary-aware term is small (1e-3 to 1e-2) beside the others, so what it contributes is worth logging.
+    the boundary-aware term is small (1e-3 to 1e-2) compared to the others, so what it contributes is worth logging.
 
     Args:
         segmentation: loss of the logits, or of the list of native-scale logits, against the label; usually

@@ -11,19 +11,3 @@ from .load_plan import (
     used_plan,
 )
 from .plan import PLAN_FILE, Plan, checked, read_plan, write_plan
-
-__all__ = [
-    "PLAN_FILE",
-    "Plan",
-    "checked",
-    "class_ids",
-    "folder_tag",
-    "load_plan",
-    "plan_of_weights",
-    "preparation",
-    "read_plan",
-    "refuse_contradiction",
-    "refuse_other_training",
-    "used_plan",
-    "write_plan",
-]

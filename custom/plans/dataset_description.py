@@ -1,7 +1,5 @@
 """The cases of a data set to plan for, and what its description calls classes and channels."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """What a planner decided and why, and what in the data asks for a second look: lines for a reader."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, NamedTuple

@@ -1,6 +1,4 @@
-"""Which plan a run uses: one that the user names, or the one beside the weights."""
-
-from __future__ import annotations
+"""Which plan a run uses: one that the user names, or the one next to the weights."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,7 +31,7 @@ def load_plan(plan: str | Path, bundle_root: str | Path) -> Plan:
 
 
 def plan_of_weights(checkpoint: str | Path, bundle_root: str | Path, default: str) -> Plan:
-    """The plan beside trained weights. Where neither weights nor plan are there, the bundle's default plan.
+    """The plan next to trained weights. Where neither weights nor plan are there, the bundle's default plan.
 
     Raises:
         InputError: weights lie there without their plan, or the plan cannot be used.
@@ -61,9 +59,7 @@ def folder_tag(plan: str, default: str) -> str:
 def used_plan(plan: Mapping[str, Any], **used: Any) -> Plan:
     """The plan with the values that a run really uses, which the command line or overlays may have changed.
 
-    Args:
-        plan: what was planned.
-        used: entries to replace; of `scoring` and `training` those given.
+    Of `scoring` and `training` the entries given are replaced.
 
     Raises:
         InputError: an entry has an impossible value.
@@ -78,7 +74,6 @@ def refuse_contradiction(plan: Mapping[str, Any], source: str | Path, **asked: A
     """Refuse values that contradict what the weights were trained for.
 
     Args:
-        plan: the one of the weights.
         source: names the weights in the message.
         asked: entries of a plan, or of its `training`, as this run would use them.
 
@@ -93,11 +88,6 @@ def refuse_contradiction(plan: Mapping[str, Any], source: str | Path, **asked: A
 
 def refuse_other_training(file: str | Path, earlier: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Refuse to resume a training with other values than it began with.
-
-    Args:
-        file: the checkpoint, for the message.
-        earlier: the plan in it.
-        now: what this run uses.
 
     Raises:
         InputError: names the first difference and the option that undoes it.

@@ -1,7 +1,5 @@
 """The command that looks at a data set and writes the plan of a network for it."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +8,7 @@ from ..errors import InputError
 from ..fingerprint.data_check import absent_classes, raise_on_problems
 from ..fingerprint.dataset_fingerprint import read_records
 from ..fingerprint.summary import Fingerprint, summarise
+from ..options import option_list
 from .configuration import REFERENCE_MEMORY_GB
 from .dataset_description import described_data
 from .decisions import decisions, table, warnings
@@ -35,7 +34,7 @@ def make_plan(
 ) -> None:
     """Read every scan of a data set once, plan a network for it by nnU-Net's rules, and say why it is so.
 
-    Spacings, sizes and intensities of each scan are kept in fingerprint.json beside the plan: the next run reads new
+    Spacings, sizes and intensities of each scan are kept in fingerprint.json next to the plan: the next run reads new
     and changed files only.
 
     Args:
@@ -49,7 +48,7 @@ def make_plan(
     """
     if not isinstance(memory_gb, int | float) or isinstance(memory_gb, bool) or memory_gb <= 0:
         raise InputError(f"memory_gb is {memory_gb!r}; pass a number of GB above 0")
-    data = described_data(dataset_dir, _names(classes))
+    data = described_data(dataset_dir, option_list(classes))
     class_names = data.classes
     if not class_names:
         raise InputError(
@@ -63,7 +62,7 @@ def make_plan(
     raise_on_problems(facts)
     absent_classes(facts, class_names, dataset_dir)
     fingerprint = summarise(records, len(class_names))
-    channel_names = _names(channels) or data.channels or guessed_channels(fingerprint)
+    channel_names = option_list(channels) or data.channels or guessed_channels(fingerprint)
     plan, figures = make_plan_of(fingerprint, class_names, channel_names, memory_gb, str(name or data.name))
     for line in table(decisions(plan, figures, fingerprint, memory_gb)):
         logger.info("%s", line)
@@ -84,11 +83,3 @@ def guessed_channels(fingerprint: Fingerprint) -> list[str]:
     names = [f"channel_{number}" for number in range(len(fingerprint.lowest))]
     logger.warning("no channel is named: taken as %s, not CT; pass --channels otherwise", ", ".join(names))
     return names
-
-
-def _names(given: Names | None) -> list[str]:
-    """A list, or text with commas, as the command line gives either."""
-    if given is None:
-        return []
-    parts = given.split(",") if isinstance(given, str) else [str(part) for part in given]
-    return [part.strip() for part in parts if part.strip()]

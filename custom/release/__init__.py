@@ -2,5 +2,3 @@
 
 from .release_command import release
 from .trained_bundle import trained_bundle
-
-__all__ = ["release", "trained_bundle"]

@@ -5,8 +5,6 @@ For the code, the bundle's folder must be on `sys.path`. It also runs the config
 inference.yaml, folders would appear wherever a network is loaded.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -4,8 +4,6 @@ Python, and MONAI Label with it, keeps the first imported package of a name: of 
 of two versions of one bundle, the second would run the code of the first. So each release has a name of its own.
 """
 
-from __future__ import annotations
-
 import re
 from hashlib import sha256
 
@@ -16,7 +14,7 @@ IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 def package_name(bundle: str, version: str) -> str:
     """The package's name in a release, unique to bundle and version, and one that Python can import.
 
-    A bundle called otherwise than a Python package can be gets a few digits that tell it from its namesakes.
+    A bundle called otherwise than a Python package can be gets a few digits that distinguish it from others.
 
     >>> package_name("batseg_spine", "0.2.0")
     'batseg_spine_0_2_0'

@@ -1,6 +1,4 @@
-"""The command that writes releases: archives, their check sums, folders for the Hugging Face hub."""
-
-from __future__ import annotations
+"""The command that writes releases: archives, their checksums, folders for the Hugging Face hub."""
 
 import hashlib
 import logging
@@ -57,12 +55,12 @@ def release(
 ) -> None:
     """Write the release of bundles into a folder; equal files give equal archives, byte for byte.
 
-    In `output`, each file with its check sum on the terminal:
+    In `output`, each file with its checksum on the terminal:
 
     - NAME_vVERSION.zip: the bundle with its own copy of the code, in a package of its own name; `python -m monai.bundle
       download --name NAME --url .../NAME_vVERSION.zip` takes it from any web server.
-    - NAME_vVERSION_model.pt: trained weights above 25 MB, to be uploaded beside the archive, which lists them.
-    - model_info.json: check sum and address of each archive; entries of other bundles and versions stay.
+    - NAME_vVERSION_model.pt: trained weights above 25 MB, to be uploaded next to the archive, which lists them.
+    - model_info.json: checksum and address of each archive; entries of other bundles and versions stay.
     - huggingface/NAME/: the same bundle as a folder for the Hugging Face hub, its model card as README.md.
 
     Weights are released where models/model.pt exists or `--weights` gives a file, and only if `eval_metrics` in
@@ -120,7 +118,7 @@ def collect(root: Path, weights: Path | None, url: str) -> Release:
     small = files | {path: content for path, content in carried.items() if path not in large}
     found = personal_paths(small, root)
     if found:
-        raise InputError(f"{root}: {found[0]} is a path of your own machine: write a placeholder instead")
+        raise InputError(f"{root}: {found[0]} is a path of your own computer: write a placeholder instead")
     made = Release(root.name, version, small, large)
     if large:
         if not url:
@@ -130,7 +128,7 @@ def collect(root: Path, weights: Path | None, url: str) -> Release:
 
 
 def write_release(made: Release, output: Path) -> Path:
-    """Write the archive, which is returned, the large files beside it and the folder for the hub."""
+    """Write the archive, which is returned, the large files next to it and the folder for the hub."""
     archive = output / f"{made.name}.zip"
     write_archive(archive, {f"{made.bundle}/{path}": content for path, content in made.small.items()})
     report(archive)
@@ -166,7 +164,7 @@ def hub_contents(made: Release) -> Mapping[str, bytes]:
 
 
 def report(file: Path) -> None:
-    """One line: the file, its check sum and its size."""
+    """One line: the file, its checksum and its size."""
     logger.info("%s  sha1 %s  %.2f MB", file, sha1(file), file.stat().st_size / 1e6)
 
 

@@ -4,8 +4,6 @@ MONAI Label reads configs/train.yaml and configs/inference.yaml, `monai.bundle.l
 carries weights of inference.yaml's network: none of them takes another plan.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import re

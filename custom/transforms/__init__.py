@@ -8,15 +8,3 @@ from .path_safe_spacing import PathSafeSpacingd
 from .rand_low_resolution import RandLowResolutiond
 from .rand_warped_patch import RandWarpedPatchd
 from .surface_distance_field import SurfaceDistanceField, SurfaceDistanceFieldd
-
-__all__ = [
-    "AnnotatedClassesd",
-    "CopyToMetad",
-    "NormaliseIntensityd",
-    "PathSafeSpacingd",
-    "RandLowResolutiond",
-    "RandWarpedPatchd",
-    "SurfaceDistanceField",
-    "SurfaceDistanceFieldd",
-    "is_nonzero",
-]

@@ -1,7 +1,5 @@
 """What is scanned of a volume, for cropping."""
 
-from __future__ import annotations
-
 from monai.config.type_definitions import NdarrayOrTensor
 
 

@@ -1,7 +1,5 @@
 """Runs one after another in a work folder, where finished ones are kept, so that any call goes on."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Sequence

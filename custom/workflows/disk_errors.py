@@ -1,7 +1,5 @@
 """A full or read-only disk, or another limit of the system, as one line with what helps in a work folder."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """The pseudo-label recipe: stages of labelling, merging and training that end in one network (FLARE23)."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Look over a stage's pseudo-labels: which cases are unlike the annotated ones."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -30,8 +28,8 @@ def annotated_classes(cohort: Cohort, cases: Sequence[CohortCase]) -> dict[int, 
     """What each class is like in the cases annotated for it."""
     labelled = [case for case in cases if case.label is not None]
     files, names = [str(case.label) for case in labelled], [case.name for case in labelled]
-    facts = many(files, range(1, cohort.num_classes), names=names, description="measuring annotated labels")
-    return annotated_distribution(zip(facts, (case.annotated for case in labelled), strict=True))
+    statistics = many(files, range(1, cohort.num_classes), names=names, description="measuring annotated labels")
+    return annotated_distribution(zip(statistics, (case.annotated for case in labelled), strict=True))
 
 
 def review_stage(
@@ -73,8 +71,8 @@ def group_suspicions(
 ) -> Iterator[Suspicion]:
     """The suspicions about each case's filled classes."""
     files, names = [folder.pseudo_label(fill.group, case.name) for case in cases], [case.name for case in cases]
-    facts = many(files, range(1, cohort.num_classes), names=names, description=f"reviewing {fill.group}")
-    for case, file, found in zip(cases, files, facts, strict=True):
+    statistics = many(files, range(1, cohort.num_classes), names=names, description=f"reviewing {fill.group}")
+    for case, file, found in zip(cases, files, statistics, strict=True):
         filled = [number for number in fill.classes if number not in case.annotated]
         record = read_json(record_of(file), {})
         confidence = {cohort.classes.index(name) + 1: value for name, value in record.get("confidence", {}).items()}

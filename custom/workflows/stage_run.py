@@ -1,7 +1,5 @@
 """One stage of a recipe: label groups with earlier models, merge, train, record."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial

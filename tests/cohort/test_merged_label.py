@@ -8,10 +8,9 @@ import time
 import nibabel as nib
 import numpy as np
 import pytest
-import torch
 
 from custom.cohort.manifest import Cohort, CohortCase
-from custom.cohort.merged_label import merge_case, read_labels
+from custom.cohort.merged_label import merge_case
 
 OBLIQUE = np.array([[-0.7, 0.1, 0.3, 12.5], [0.05, 0.8, -0.4, -30.25], [0.02, 0.2, 2.4, 7.0], [0, 0, 0, 1]])
 SHAPE = (2, 3, 4)
@@ -41,7 +40,7 @@ def save(file, values, affine=OBLIQUE):
 def merge(tmp_path):
     """Merges a case by hand-written files; gives label, record and file."""
     target, pseudo_file = tmp_path / "merged" / "x.nii.gz", tmp_path / "pseudo" / "x.nii.gz"
-    facts = {"stage": "2_both", "model": {"stage": "1_organs", "sha256": "c0ffee"}}
+    entries = {"stage": "2_both", "model": {"stage": "1_organs", "sha256": "c0ffee"}}
 
     def merged(label=LABEL, annotated=(1,), pseudo=PSEUDO, classes=(1, 2, 3), sure=None, **options):
         file = None if label is None else save(tmp_path / "labels" / "x.nii.gz", label)
@@ -49,7 +48,7 @@ def merge(tmp_path):
         save(pseudo_file, pseudo)
         if sure is not None:
             save(pseudo_file.with_name("x_confidence.nii.gz"), sure)
-        merge_case(one, COHORT, pseudo_file, target, classes, facts=facts, **options)
+        merge_case(one, COHORT, pseudo_file, target, classes, entries=entries, **options)
         image = nib.load(target)
         return np.asarray(image.dataobj), json.loads(target.with_name("x.json").read_text()), image
 
@@ -110,16 +109,6 @@ def test_an_unlabelled_case_takes_what_the_model_knows(merge):
     label, record, _ = merge(label=None, classes=(1, 2), pseudo=[1, 2, 0, 2])
     np.testing.assert_array_equal(label, volume([1, 2, 0, 2]))
     assert (record["label"], record["annotated"], record["filled"]) == (None, [], ["liver", "spleen"])
-
-
-def test_a_label_saved_as_scaled_numbers_is_the_same_label(tmp_path):
-    """Stored 3, 3, ... times 0.333: read as 0.999."""
-    image = nib.Nifti1Image(volume(LABEL).astype(np.int16) * 3, OBLIQUE)
-    image.header.set_slope_inter(0.333, 0)
-    nib.save(image, tmp_path / "scaled.nii.gz")
-    labels, _ = read_labels(tmp_path / "scaled.nii.gz")
-    assert labels.dtype == torch.uint8
-    np.testing.assert_array_equal(labels, volume(LABEL))
 
 
 def test_merged_twice_is_equal_to_the_byte(merge, tmp_path):

@@ -11,6 +11,7 @@ from custom.cohort.simulated_partial_labels import (
     draw_held_out,
     draw_parts,
     is_reduced_label,
+    largest_remainder,
     parse_parts,
     write_reduced_label,
 )
@@ -50,6 +51,12 @@ def test_every_case_falls_into_one_part_of_the_right_size():
     drawn = draw_parts(NAMES, THIRDS, seed=0)
     assert list(drawn) == NAMES
     assert Counter(drawn.values()) == {(1,): 34, (2,): 33, (): 33}
+
+
+def test_what_is_left_over_goes_to_the_largest_remainders():
+    # 60 * 247/653 = 22.70, 18.65, 9.28, 9.37
+    assert largest_remainder([247, 203, 101, 102], 60) == [23, 19, 9, 9]
+    assert largest_remainder([247, 203, 101, 102], 653) == [247, 203, 101, 102]
 
 
 def test_numbers_of_cases_are_exact():

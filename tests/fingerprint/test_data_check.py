@@ -301,19 +301,6 @@ class TestManyCases:
             for k, name in enumerate("abcd")
         ]
 
-    @pytest.fixture
-    def reads(self, monkeypatch):
-        """The files that are read, in any order."""
-        files = []
-        original = data_check.read_volume
-
-        def counting(file):
-            files.append(file)
-            return original(file)
-
-        monkeypatch.setattr(data_check, "read_volume", counting)
-        return files
-
     def test_order_and_agreement_with_one_by_one(self, cases):
         assert check_cases(cases, 4) == [inspect_case(case, 4) for case in cases]
         assert check_cases([], 4) == []

@@ -1,4 +1,4 @@
-"""The release command: files, check sums, refusals."""
+"""The release command: files, checksums, refusals."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ def sha1(file: Path) -> str:
     return hashlib.sha1(file.read_bytes()).hexdigest()
 
 
-def test_releases_made_twice_are_equal_and_their_check_sums_are_listed(project, tmp_path):
+def test_releases_made_twice_are_equal_and_their_checksums_are_listed(project, tmp_path):
     source = str(project / "bundles")
     none = "batseg_spine=none,flare_pseudolabel=none"
     for folder in ("one", "two"):
@@ -131,7 +131,7 @@ def test_bad_versions(copied, tmp_path, entries, said):
 def test_a_path_of_ones_own_machine_is_refused(copied, tmp_path):
     root = copied(FLARE)
     (root / "configs" / "mine.yaml").write_text("epochs: 3\ndataset_dir: /home/anna/scans\n")
-    with pytest.raises(InputError, match=r"configs/mine\.yaml, line 2: /home/anna is a path of your own machine"):
+    with pytest.raises(InputError, match=r"configs/mine\.yaml, line 2: /home/anna is a path of your own computer"):
         release(output=str(tmp_path / "dist"), source=str(root.parent))
 
 

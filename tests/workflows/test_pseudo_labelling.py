@@ -255,9 +255,7 @@ def test_three_cases_apart_that_cannot_be_merged_are_three_bad_cases(group, fold
 def test_three_cases_in_a_row_that_cannot_be_merged_end_the_run(group, folder):
     for name in "abc":
         folder.pseudo_label("group", name).unlink()
-    with pytest.raises(
-        InputError, match=r"3 cases in a row could not be labelled, the last: /scans/c.nii.gz: FileNotFound"
-    ):
+    with pytest.raises(InputError, match=r"3 cases in a row could not .* /scans/c.nii.gz: .*/c.nii.gz: does not exist"):
         group.merge()
     assert group.finished() == ""
 
