@@ -7,15 +7,15 @@ from contextlib import contextmanager
 
 from monai.config import PathLike
 
-from ..errors import InputError
-from ..system_trouble import system_trouble
+from ..errors import InputError, causes_of
+from ..system_trouble import first_trouble
 
 REASON = "Reason: "  # with which ITK begins what the system said
 
 
 def unwritable(error: Exception, file: PathLike, elsewhere: str) -> InputError:
     """The line for a user, see `reporting_unwritable`."""
-    problem = system_trouble(error, elsewhere)
+    problem = first_trouble(causes_of(error), elsewhere)  # torch's writer raises another error after the system's
     if problem is not None:
         reason, remedy = problem.reason, problem.remedy
     elif isinstance(error, OSError) and error.errno is not None:
