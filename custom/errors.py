@@ -15,6 +15,11 @@ class InputError(ValueError):
     """
 
 
+class ScansLeftOutError(InputError):
+    """A run has ended whose results lack some scans: "27 of 30 labelled, 3 left out: a, b, c"."""
+
+
+LEFT_OUT_STATUS = 3  # exit status of such a run
 ELSEWHERE = "choose another folder, then run the same command again"
 MARKER = f"{InputError.__name__}: "
 MISSING_PACKAGE = "OptionalImportError"  # MONAI's, by name: importing MONAI takes seconds
@@ -24,16 +29,20 @@ def show_input_errors_in_one_line() -> None:
     """Let an uncaught `InputError` end the program with its own line instead of pages of traceback.
 
     A config run wraps exceptions several times (`RuntimeError: Failed to evaluate ...`); only the innermost line
-    helps a user. So does what the system refused, such as a full disk. Any other exception keeps its whole traceback.
-    Warnings of libraries that nobody can act on are left out, see `quiet_libraries`.
+    helps a user. So does what the system refused, such as a full disk. A run that left scans out ends with the status
+    3. Any other exception keeps its whole traceback. Warnings of libraries that nobody can act on are left out, see
+    `quiet_libraries`.
     """
     quiet_libraries()
     previous = sys.excepthook
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        line = one_line(error)
+        line, cause = one_line(error), find_input_error(error)
         if line is None:
             previous(kind, error, trace)
+        elif isinstance(cause, ScansLeftOutError):
+            print(cause, file=sys.stderr)
+            raise SystemExit(LEFT_OUT_STATUS)
         else:
             print(f"error: {line}", file=sys.stderr)
 

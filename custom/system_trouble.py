@@ -93,8 +93,8 @@ def _in_text(text: str) -> tuple[int | None, str | None, str | None]:
         return int(found["number"]), found["file"], found["words"]
     said = SAID.match(text)
     number = next((one for one in REMEDIES if os.strerror(one) in text), None)
-    if said is not None:
-        return number or errno.ENOSPC, said["file"], said["words"]
+    if said is not None and number is not None:
+        return number, said["file"], said["words"]
     if CUT_SHORT.search(text):
         return errno.ENOSPC, None, "is the disk full?"
     return (errno.EMFILE if NO_HANDLE.search(text) else number), None, None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from ..datalist.class_names import checked_class_names, same_names
 from ..datalist.dataset_json import LISTING, read_listing, refuse_other_names
 from ..datalist.folder_layouts import case_name, training_cases
 from ..datalist.folds import load_folds, load_or_make_folds
+from ..datalist.left_out import LeftOut
 from ..errors import InputError
-from ..fingerprint.data_check import absent_classes, foreground_classes, raise_on_problems
+from ..fingerprint.data_check import absent_classes, foreground_classes, only_usable, raise_on_problems
 from ..fingerprint.dataset_fingerprint import check_cases
 from ..processes import is_first, on_first
 from .inference_datalist import check_channels
@@ -34,6 +36,8 @@ def labelled_datalist(
     num_folds: int = 5,
     folds_file: str | Path | None = None,
     seed: int = 0,
+    left_out: LeftOut | None = None,
+    normalisation: str = "zscore",
 ) -> list[dict[str, Any]]:
     """The labelled cases of one section as ``{"image", "label"}``, of a manifest with ``"annotated"`` (class ids) too.
 
@@ -51,6 +55,8 @@ def labelled_datalist(
         num_folds: number of folds, balanced over the foreground classes that the cases have.
         folds_file: JSON; read where it exists, else written. None makes the same folds each time.
         seed: of the folds, when they are made.
+        left_out: takes the section's cases that cannot be used; without it any such case is refused.
+        normalisation: of the plan.
 
     Raises:
         InputError: the data, a file or an argument cannot be used.
@@ -64,8 +70,11 @@ def labelled_datalist(
         _cases_of_folder(dataset_dir, class_names) if is_folder else _cases_of_cohort(dataset_dir, section, class_names)
     )
     check_channels(cases, num_channels)
-    facts = on_first(lambda: check_cases(cases, len(class_names) + 1, facts_file)) if validate else []
-    raise_on_problems(facts)
+    facts = []
+    if validate:
+        facts = on_first(lambda: check_cases(cases, len(class_names) + 1, facts_file, normalisation=normalisation))
+    if left_out is None:
+        raise_on_problems(facts)
     known = {fact.name: fact.foreground for fact in facts}
     if held_out is not None:
         if not validate and folds_file is not None and Path(folds_file).exists():  # no label is read for their sake
@@ -74,10 +83,11 @@ def labelled_datalist(
             known = known if validate else on_first(lambda: foreground_classes(cases))
             folds = load_or_make_folds(folds_file, known, num_folds, seed)
         in_fold = set(folds[held_out])
-        cases = [case for case in cases if (case_name(case) in in_fold) == (section == "validation")]
+        chosen = [(case_name(case) in in_fold) == (section == "validation") for case in cases]
+        cases, facts = list(compress(cases, chosen)), list(compress(facts, chosen))
     if known:
         _say_what_is_absent([known[case_name(case)] for case in cases], section, class_names, dataset_dir)
-    return cases
+    return only_usable(cases, facts, left_out) if validate and left_out is not None else cases
 
 
 def _say_what_is_absent(

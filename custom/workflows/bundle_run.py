@@ -15,10 +15,10 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 from ..errors import InputError
 from ..io.checksums import sha256
 
-TRAINING_LOADER = "train#dataloader"
+TRAINING_LOADER, LEFT_OUT = "train#dataloader", "left_out"  # ids of configs
 
 
-def run_config(bundle_root: str | Path, names: Sequence[str], overrides: Mapping[str, Any]) -> None:
+def run_config(bundle_root: str | Path, names: Sequence[str], overrides: Mapping[str, Any]) -> dict[str, str]:
     """What `python -m monai.bundle run --config_file [configs/NAME.yaml, ...] --key value ...` does, in this process.
 
     A process of its own would import everything again for every step and could not share torchrun's group of processes.
@@ -28,6 +28,9 @@ def run_config(bundle_root: str | Path, names: Sequence[str], overrides: Mapping
         bundle_root: folder of the bundle.
         names: configs to lay over one another, without folder and ending.
         overrides: ids -> values, as on the command line.
+
+    Returns:
+        Image -> reason of the scans that were left out.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="parsing config_file")  # the pipeline's own run has said it
@@ -43,6 +46,7 @@ def run_config(bundle_root: str | Path, names: Sequence[str], overrides: Mapping
         workflow.initialize()
         workflow.run()
         end_loading_processes(workflow.parser)
+        return left_out_of(workflow.parser)
     finally:
         del workflow
         gc.collect()
@@ -79,6 +83,11 @@ def refuse_unknown_settings(who: str, keys: Iterable[str], known: Collection[str
     for key in keys:
         if not is_known(key, known):
             raise InputError(f"{who}: no config has a setting {key!r}; correct its name")
+
+
+def left_out_of(parser: ConfigParser) -> dict[str, str]:
+    """Image -> reason of the scans that a run left out."""
+    return dict(parser.get_parsed_content(LEFT_OUT).reasons) if LEFT_OUT in parser else {}
 
 
 def end_loading_processes(parser: ConfigParser) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..errors import InputError, causes_of, find_input_error, input_error_message
-from ..system_trouble import first_trouble
+from ..system_trouble import SAID, first_trouble
 
 WORK_FOLDER = "the work folder"
 ELSEWHERE = "pass another --work_dir, then run the same command again; what is finished is kept"
@@ -15,7 +15,10 @@ def disk_trouble(error: BaseException | None) -> InputError | None:
     known = find_input_error(error)
     causes = causes_of(error) if known is None else [InputError(input_error_message(known))]
     trouble = first_trouble(causes, ELSEWHERE)
-    return None if trouble is None else InputError(trouble.line(WORK_FOLDER))
+    if trouble is not None:
+        return InputError(trouble.line(WORK_FOLDER))
+    said = SAID.match(str(causes[0])) if known is not None else None  # of a writer that has words of its own
+    return None if said is None else InputError(f"{said[0]}: free space or {ELSEWHERE}")
 
 
 @contextmanager
