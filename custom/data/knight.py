@@ -32,7 +32,7 @@ LISTING = {
     "name": "KNIGHT",
     "description": "KiTS tumours classed by the AUA risk group: NoAT up to intermediate, CanAT from high risk on",
     "channel_names": {"0": "CT"},
-    "labels": {name: number for number, name in enumerate(CLASS_NAMES)},
+    "labels": {"background": 0, "no_adjuvant_therapy": 1, "candidate_for_adjuvant_therapy": 2},  # as in the plan
     "file_ending": ".nii.gz",
 }
 

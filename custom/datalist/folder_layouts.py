@@ -167,7 +167,10 @@ def _listed_cases(root: Path, entries: Any) -> list[dict[str, Any]]:
             raise InputError(f'{file}: entry {number} of "training" names no image; add it or remove the entry')
         if not label:
             raise InputError(f'{file}: image {image} of "training" has no label; add it or remove the entry')
-        images = [_listed_path(root, name) for name in ([image] if isinstance(image, str) else image)]
+        names = [image] if isinstance(image, str) else image
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in (*names, label)):
+            raise InputError(f'{file}: entry {number} of "training" must name files: {{"image", "label"}}; correct it')
+        images = [_listed_path(root, name) for name in names]
         files = [found for path in images for found in _listed_image(path) or [path]]
         label_file = _listed_path(root, label)
         missing = next((path for path in (*files, label_file) if not path.is_file()), None)

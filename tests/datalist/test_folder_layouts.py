@@ -213,6 +213,9 @@ class TestTrainingCasesRefused:
         )
         listing(tmp_path, training=["imagesTr/a.nii.gz"])
         assert 'entry 0 of "training" names no image' in message(folder_layouts.training_cases, tmp_path)
+        for entry in ({"image": 3, "label": "l.nii.gz"}, {"image": "imagesTr/a.nii.gz", "label": ["l.nii.gz"]}):
+            listing(tmp_path, training=[entry])
+            assert 'entry 0 of "training" must name files' in message(folder_layouts.training_cases, tmp_path)
         listing(tmp_path, training={"a": 1})
         assert '"training" must be a list' in message(folder_layouts.training_cases, tmp_path)
 
