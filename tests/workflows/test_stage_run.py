@@ -297,6 +297,13 @@ def test_a_bad_scan_is_left_out_of_this_and_later_stages(pipeline):
     ]
 
 
+def test_a_validation_case_that_cannot_be_scored_is_excluded(pipeline):
+    (scan,) = [case.image for case in pipeline.cohort.validation]
+    pipeline.bundle.unscored = {scan: f"{scan}: needs more memory than there is"}
+    pipeline.run("1_liver")
+    assert pipeline.work.excluded() == {"v": f"{scan}: needs more memory than there is"}
+
+
 def test_a_case_that_an_earlier_stage_left_out_stays_out_when_the_list_is_lost(pipeline):
     pipeline.bundle.bad_scans = {pipeline.groups["bare"][1].image}
     pipeline.run("1_liver", "2_both")
