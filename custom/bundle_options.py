@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,6 +106,11 @@ def is_whole(file: Path) -> bool:
     return HEADING.search(file.read_text(encoding="utf-8")) is not None
 
 
+def top_level_ids(file: Path) -> list[str]:
+    """The ids of a whole config; none of an overlay's, where one may be mistyped."""
+    return re.findall(r"^(\w+):", file.read_text(encoding="utf-8"), re.MULTILINE) if is_whole(file) else []
+
+
 def first_block(file: Path) -> Iterator[tuple[str, Option]]:
     """What a config says may be changed: up to a heading, or in an overlay the first lines that stand together.
 
@@ -142,7 +148,7 @@ def entries(lines: list[str]) -> Iterator[tuple[str, str, str]]:
         found = LINE.fullmatch(first.rstrip())
         assert found is not None
         comments = [line.strip().removeprefix("#") for line in others if line.lstrip().startswith("#")]
-        value = found["value"] or " ".join(line.strip() for line in others if not line.lstrip().startswith("#"))
+        value = found["value"] or textwrap.dedent("\n".join(others))
         yield found["name"], value, " ".join([found["meaning"] or "", *map(str.strip, comments)]).strip()
 
 

@@ -17,7 +17,7 @@ from .options import (
     OPTIONAL_PATH,
     PATH,
     SWITCH,
-    TEXT,
+    TYPED,
     Kind,
     Option,
     did_you_mean,
@@ -28,7 +28,7 @@ from .options import (
 )
 
 FLAG = re.compile(r"--|-[a-zA-Z]")
-SCALARS: Mapping[Any, Kind] = {bool: SWITCH, int: whole(), float: number(), str: TEXT}
+SCALARS: Mapping[Any, Kind] = {bool: SWITCH, int: whole(), float: number(), str: TYPED}
 Command = Callable[..., Any]
 
 
@@ -61,6 +61,8 @@ def split_arguments(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]
 def call(command: str, functions: Mapping[str, Command], named: Mapping[str, Any], alone: Sequence[Any] = ()) -> Any:
     """Call the function of a command with checked values, `alone` for its parameters in their order.
 
+    What is None is left to its default.
+
     Raises:
         InputError: there is no such command or option, one is missing, or a value is not of its kind.
     """
@@ -71,6 +73,7 @@ def call(command: str, functions: Mapping[str, Command], named: Mapping[str, Any
     if len(alone) > len(options):
         raise InputError(f"{command}: {alone[len(options)]!r} belongs to no option; {help_page}")
     given = {**dict(zip(options, alone, strict=False)), **named}
+    given = {name: value for name, value in given.items() if value is not None}
     for name in given:
         if name not in options:
             raise InputError(f"{command} has no option --{name}{did_you_mean(name, options)}; {help_page}")
@@ -85,7 +88,7 @@ def options_of(function: Command) -> dict[str, Option]:
     """The options of a command, from its function's annotations: `str | Path` is a path, `str` other text."""
     kinds = get_type_hints(function)
     return {
-        name: Option(name, kind_of(kinds[name], one.default))
+        name: Option(name, kind_of(kinds.get(name, str), one.default))
         for name, one in inspect.signature(function).parameters.items()
     }
 
@@ -95,15 +98,14 @@ def kind_of(annotation: Any, default: Any) -> Kind:
     if annotation in SCALARS:
         return SCALARS[annotation]
     if get_origin(annotation) is tuple:
-        parts = get_args(annotation)
-        return several(kind_of(parts[0], None), len(parts))
+        each = get_args(annotation)
+        return several(kind_of(each[0], None), len(each))
     if get_origin(annotation) not in (Union, types.UnionType):
         return MAPPING
     parts = [part for part in get_args(annotation) if part is not type(None)]
     if Path in parts:
-        kind = OPTIONAL_PATH if default == "" else PATH
-    elif float in parts and str in parts:
-        kind = NAME_OR_NUMBER
-    else:
-        kind = NAMES if len(parts) > 1 else kind_of(parts[0], None)
-    return or_nothing(kind) if type(None) in get_args(annotation) else kind
+        return OPTIONAL_PATH if default == "" else PATH
+    if len(parts) > 1:
+        return NAME_OR_NUMBER if float in parts else NAMES
+    kind = kind_of(parts[0], None)
+    return kind if parts == [str] else or_nothing(kind)

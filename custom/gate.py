@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from inspect import signature
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from monai.bundle import BundleWorkflow, ConfigComponent, ConfigParser, run
-from monai.bundle.properties import InferProperties, MetaProperties, TrainProperties
+from monai.bundle.properties import InferProperties, TrainProperties
 from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS, ID_SEP_KEY
+from monai.utils import BundlePropertyConfig
 
-from .bundle_options import options_by_name
+from .bundle_options import bundle_options, options_by_name, top_level_ids
 from .command_line import split_arguments
 from .errors import InputError, causes_of
 from .options import Option, did_you_mean, shown
 
+ID = BundlePropertyConfig.ID
 REFERENCE = re.compile(r"@(\w+)")
 # ids that MONAI and MONAI Label read, and arguments of MONAI's command
 THEIRS = {
     *("imports", "initialize", "run", "finalize", "training", "displayable_configs", "save_execute_config", "_meta_"),
-    *(re.split("::|#", one["id"])[0] for one in {**TrainProperties, **InferProperties, **MetaProperties}.values()),
-    *DEFAULT_MLFLOW_SETTINGS["configs"],
+    *(re.split("::|#", str(one[ID]))[0] for one in (*TrainProperties.values(), *InferProperties.values())),
+    *DEFAULT_MLFLOW_SETTINGS["configs"],  # type: ignore[misc]
 }
 
 
@@ -39,14 +41,16 @@ def check_options() -> None:
     """
     workflow = running_workflow()
     parser: ConfigParser = workflow.parser
-    options = options_by_name(Path(workflow.config_root_path))
+    config: Mapping[str, Any] = parser.get()
+    configs = Path(workflow.config_root_path)
+    options = options_by_name(configs)
     typed = getattr(workflow, "command_line", None)  # `run_config` says that there is none
     typed = typed_options() if typed is None else typed
-    refuse_unknown(parser, typed)
+    refuse_unknown(parser, typed, own_ids(configs, config), options)
     for name, option in options.items():
         if name in typed:
             parser[name] = literal(option.checked(evaluated(parser, option, typed[name])))
-        elif name in parser.config and not is_reference(parser, name):
+        elif name in config and not is_reference(parser, name):
             parser[name] = literal(option.checked(as_written(option, parser[name]), "in the configs, "))
     parser.parse(reset=True)
 
@@ -70,11 +74,20 @@ def typed_options() -> dict[str, str]:
     return {name: text for name, text in split_arguments(arguments)[0].items() if name not in own}
 
 
-def refuse_unknown(parser: ConfigParser, typed: Mapping[str, str]) -> None:
-    """Refuse an id that nothing in the config refers to and MONAI does not read: it would change nothing, silently."""
-    used = THEIRS | set(REFERENCE.findall(str(parser.config)))
-    for name in [*parser.config, *(one for one in typed if "#" not in one and ID_SEP_KEY not in one)]:
-        if name not in used:
+def own_ids(configs: Path, config: Mapping[str, Any]) -> set[str]:
+    """The ids of the whole configs that are run, which MONAI does not tell: of those whose options are all there."""
+    run_here = [name for name, known in bundle_options(configs).items() if known.keys() <= config.keys()]
+    return {id for name in run_here for id in top_level_ids(configs / f"{name}.yaml")}
+
+
+def refuse_unknown(parser: ConfigParser, typed: Mapping[str, str], own: set[str], options: Collection[str]) -> None:
+    """Refuse an id that is none of the config's, that nothing refers to and MONAI does not read: it changes nothing.
+
+    A file may set options of the bundle's other configs, so that one overlay is for all.
+    """
+    used = THEIRS | own | set(REFERENCE.findall(str(parser.get())))
+    for name in [*parser.get(), *(one for one in typed if "#" not in one and ID_SEP_KEY not in one)]:
+        if name not in used and (name in typed or name not in options):
             dashes = "--" if name in typed else ""
             raise InputError(f"{dashes}{name}: no config has such an option{did_you_mean(name, used - THEIRS)}")
 
@@ -116,9 +129,13 @@ def literal(value: Any) -> Any:
     >>> literal("/data/a#b"), literal("/data/a")
     ("$'/data/a\\\\x23b'", '/data/a')
     """
-    if not isinstance(value, str) or not (value[:1] in ("$", "@", "%") or "#" in value):
-        return value
-    return "$" + re.sub("[#@]", lambda found: f"\\x{ord(found[0]):02x}", repr(value))
+    is_special = isinstance(value, str) and (value[:1] in ("$", "@", "%") or "#" in value)
+    return "$" + quoted(value) if is_special else value
+
+
+def quoted(text: str | Path) -> str:
+    """Text for an expression in a config, in which MONAI finds no id or reference."""
+    return re.sub("[#@]", lambda found: f"\\x{ord(found[0]):02x}", repr(str(text)))
 
 
 def reason_of(error: BaseException) -> str:

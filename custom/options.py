@@ -89,7 +89,7 @@ def number(least: float = -math.inf, most: float = math.inf, above: bool = False
     """Finite numbers; `above`: more than `least`. YAML takes 1e-3 for a word, here it is one."""
 
     def read(value: Any) -> float:
-        found = _number(value)
+        found = float(_number(value))
         if not least <= found <= most or (above and found == least):
             raise ValueError
         return found
@@ -174,11 +174,15 @@ def _text(value: Any) -> str:
     """Text as it is, or without the quotes that make text of a number."""
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    if not isinstance(value, str):
-        raise ReasonError(f"was read as {type(value).__name__}, not as text; write it in quotes")
-    text = value.strip()
+    text = _typed(value).strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" and text.count(text[0]) == 2:
         return text[1:-1]
+    return value
+
+
+def _typed(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ReasonError(f"was read as {type(value).__name__}, not as text; write it in quotes")
     return value
 
 
@@ -236,20 +240,20 @@ def _names(value: Any) -> list[str]:
         return []
     if isinstance(value, str):
         text = value.strip()
-        value = (text[1:-1] if text[:1] + text[-1:] in ("[]", "()") else text).split(",")
+        value = re.split("[;,]", text[1:-1] if text[:1] + text[-1:] in ("[]", "()") else text)
     if not isinstance(value, list | tuple):
         raise ValueError
     return [name for one in value if (name := _one_line(one.strip() if isinstance(one, str) else one))]
 
 
 def _name_or_number(value: Any) -> str:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else _one_line(value)
+    return str(_number(value)) if isinstance(value, int | float) else _one_line(value)
 
 
 def _names_or_numbers(value: Any) -> list[str]:
     if isinstance(value, list | tuple):
         return [_name_or_number(one) for one in value]
-    return _names(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
+    return _names(_name_or_number(value))
 
 
 def _plain(value: Any) -> Any:
@@ -261,12 +265,13 @@ def _plain(value: Any) -> Any:
 
 SWITCH = Kind("true or false", _switch)
 TEXT = Kind("text in one line", _one_line)
+TYPED = Kind("text", _typed)
 PATH = Kind("a path", _path)
 OPTIONAL_PATH = or_nothing(PATH, "")
 FOLDER_NAME_PART = Kind("letters, digits, _, - and . only", _folder_name)
 SHARE = number(0, 1)
 POSITIVE = number(0, above=True)
-NAMES = Kind("names with , between", _names)
+NAMES = Kind("names with , between", _names)  # or ;
 NAME_OR_NUMBER = Kind("a name or a number", _name_or_number)
 NAMES_OR_NUMBERS = Kind("all, or names or numbers with , between", _names_or_numbers)
 MAPPING = Kind('a mapping, such as "{key: value}"', _mapping)

@@ -103,7 +103,7 @@ def read_cohort(file: str | Path) -> Cohort:
     Raises:
         InputError: the manifest is missing or no JSON; else one line for each fault in it: case, key, value, remedy.
     """
-    path = Path(file).expanduser()
+    path = Path(file)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -121,7 +121,7 @@ def write_cohort(file: str | Path, cohort: Cohort, description: str = "") -> Non
     Raises:
         InputError: the cohort has faults, as in `read_cohort`, or the file cannot be written.
     """
-    path = Path(file).expanduser()
+    path = Path(file)
     entries = [
         {
             "name": case.name,
@@ -264,7 +264,7 @@ def case_entry(case: CohortCase) -> dict[str, Any]:
 
 def _relative(file: str, folder: Path) -> str:
     """`file` relative to `folder` where it lies below it, else absolute; a linked file keeps its own place."""
-    path = Path(file).expanduser().absolute()
+    path = Path(file).absolute()
     home = folder.absolute()
     for inner, outer in ((path, home), (path.parent.resolve() / path.name, home.resolve())):
         if inner.is_relative_to(outer):

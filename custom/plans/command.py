@@ -10,6 +10,7 @@ from ..errors import InputError
 from ..fingerprint.dataset_fingerprint import read_records
 from ..fingerprint.integrity import raise_on_problems
 from ..fingerprint.summary import Fingerprint, summarise
+from ..options import NAMES
 from .configuration import REFERENCE_MEMORY_GB
 from .described_data import DescribedData, described_data
 from .plan import write_plan
@@ -25,8 +26,8 @@ Names = str | Sequence[str]
 
 
 def make_plan(
-    dataset_dir: str,
-    output: str,
+    dataset_dir: str | Path,
+    output: str | Path,
     memory_gb: float = REFERENCE_MEMORY_GB,
     name: str = "",
     classes: Names | None = None,
@@ -47,22 +48,20 @@ def make_plan(
         channels: names of a scan's channels, likewise; one called CT is normalised as CT.
         num_workers: threads; as many cases are in memory at once.
     """
-    if not isinstance(memory_gb, int | float) or isinstance(memory_gb, bool) or memory_gb <= 0:
+    if memory_gb <= 0:
         raise InputError(f"memory_gb is {memory_gb!r}; pass a number of GB above 0")
     data = described_data(dataset_dir)
     class_names = _class_names(data, dataset_dir, classes)
-    records = read_records(
-        data.cases, len(class_names) + 1, Path(output).expanduser().parent / FINGERPRINT_FILE, num_workers
-    )
+    records = read_records(data.cases, len(class_names) + 1, Path(output).parent / FINGERPRINT_FILE, num_workers)
     raise_on_problems([record.facts for record in records])
     fingerprint = summarise(records, len(class_names))
-    channel_names = _names(channels) or data.channels or guessed_channels(fingerprint)
-    plan, figures = make_plan_of(fingerprint, class_names, channel_names, memory_gb, str(name or data.name))
+    channel_names = NAMES.read(channels) or data.channels or guessed_channels(fingerprint)
+    plan, figures = make_plan_of(fingerprint, class_names, channel_names, memory_gb, name or data.name)
     for line in table(decisions(plan, figures, fingerprint, memory_gb)):
         logger.info("%s", line)
     for line in warnings(plan, fingerprint):
         logger.warning("warning: %s", line)
-    write_plan(Path(output).expanduser(), plan)
+    write_plan(output, plan)
     logger.info("written to %s", output)
 
 
@@ -79,8 +78,8 @@ def guessed_channels(fingerprint: Fingerprint) -> list[str]:
     return names
 
 
-def _class_names(data: DescribedData, dataset_dir: str, classes: Names | None) -> list[str]:
-    given = _names(classes)
+def _class_names(data: DescribedData, dataset_dir: str | Path, classes: Names | None) -> list[str]:
+    given = NAMES.read(classes)
     if given and data.classes and len(given) != len(data.classes):
         raise InputError(
             f"--classes names {len(given)} classes, {dataset_dir} has {len(data.classes)}: {', '.join(data.classes)}"
@@ -92,11 +91,3 @@ def _class_names(data: DescribedData, dataset_dir: str, classes: Names | None) -
             "--classes liver,tumour"
         )
     return names
-
-
-def _names(given: Names | None) -> list[str]:
-    """A list, or text with commas, as the command line gives either."""
-    if given is None:
-        return []
-    parts = given.split(",") if isinstance(given, str) else [str(part) for part in given]
-    return [part.strip() for part in parts if part.strip()]

@@ -32,7 +32,7 @@ def described_data(dataset: str | Path) -> DescribedData:
         if not labelled:
             raise InputError(f"{dataset} lists no training case with a label; annotate some, or pass another manifest")
         return DescribedData(cohort.name or Path(dataset).stem, labelled, list(cohort.classes), [])
-    root = Path(dataset).expanduser().resolve()
+    root = Path(dataset).resolve()
     cases, listing, file = training_cases(dataset), read_listing(root), root / LISTING
     name = str(listing.get("name") or root.name)
     return DescribedData(name, cases, class_names(listing, file), channel_names(listing, file))

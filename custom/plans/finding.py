@@ -23,7 +23,7 @@ def load_plan(plan: str | Path, bundle_root: str | Path) -> Plan:
         InputError: there is neither, or it is no plan.
     """
     named = Path(bundle_root) / PLANS / f"{plan}.yaml"
-    file = Path(str(plan)).expanduser()
+    file = Path(plan)
     if named.is_file() and not file.is_file():
         return read_plan(named)
     if not file.is_file():
@@ -40,7 +40,7 @@ def plan_of_weights(checkpoint: str | Path, bundle_root: str | Path, default: st
     """
     if not str(checkpoint):
         return load_plan(default, bundle_root)
-    weights = Path(str(checkpoint)).expanduser()
+    weights = Path(checkpoint)
     file = weights.with_name(PLAN_FILE)
     if file.is_file():
         return read_plan(file)

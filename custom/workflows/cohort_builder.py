@@ -41,6 +41,7 @@ from ..cohort.partial_labels import draw_held_out, draw_parts, is_reduced_label,
 from ..cohort.sources import CohortSource, FoundCase, find_cases
 from ..errors import InputError
 from ..fingerprint.integrity import inspect_case
+from ..options import NAMES
 from ..progress import map_with_progress
 from ..reports.class_statistics import (
     class_statistics,
@@ -108,7 +109,7 @@ def build_cohort(
         InputError: the source or an argument cannot be used, a label holds values outside the classes, no case is left,
             or a file cannot be written.
     """
-    path, manifest = Path(source).expanduser(), _manifest_path(Path(output).expanduser())
+    path, manifest = Path(source), _manifest_path(Path(output))
     found = find_cases(path)
     class_names = _class_names(classes, found)
     lesion_ids = _lesion_ids(lesions, class_names)
@@ -145,15 +146,9 @@ def _manifest_path(output: Path) -> Path:
     return output / "cohort.json"
 
 
-def _words(names: Names | int) -> list[str]:
-    """Names from the command line, where a,b arrives as a tuple and 1 as a number."""
-    parts = re.split("[;,]", names) if isinstance(names, str) else names if isinstance(names, Sequence) else [names]
-    return [str(part).strip() for part in parts if str(part).strip()]
-
-
 def _class_names(classes: Names | None, found: CohortSource) -> tuple[str, ...]:
     if classes is not None:
-        names, origin = tuple(_words(classes)), "as given"
+        names, origin = tuple(NAMES.read(classes)), "as given"
     elif found.classes:
         names, origin = found.classes, "those of dataset.json"
     else:
@@ -170,7 +165,7 @@ def _class_names(classes: Names | None, found: CohortSource) -> tuple[str, ...]:
 def _lesion_ids(lesions: Names | None, classes: Sequence[str]) -> Ids:
     if lesions is None:
         return tuple(number for number, name in enumerate(classes, start=1) if LESION_WORD.search(name.lower()))
-    words = _words(lesions)
+    words = NAMES.read(lesions)
     return () if words in ([], [NO_CLASS]) else parse_classes(";".join(words), classes, "lesions")
 
 
@@ -202,7 +197,7 @@ def _annotated(
     if way == SOURCE:
         sets = annotated_by_source(cases, present, classes)
         return sets, "source group: a class is annotated where any label of the same source has a voxel of it"
-    everywhere = None if annotated is None else ";".join(_words(annotated))
+    everywhere = None if annotated is None else ";".join(NAMES.read(annotated))
     sets = annotated_as_given(cases, present, classes, everywhere, path)
     return sets, "given" if everywhere is None else f"given for every label: {everywhere}"
 

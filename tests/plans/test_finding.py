@@ -39,12 +39,10 @@ def refused(call, *given, **options) -> str:
     return str(error.value)
 
 
-def test_a_plan_by_name_and_by_file(bundle, tmp_path, monkeypatch):
+def test_a_plan_by_name_and_by_file(bundle, tmp_path):
     write_plan(tmp_path / "own.yaml", {**PLAN, "name": "own"})
     assert load_plan("second", bundle)["name"] == "second"
     assert load_plan(tmp_path / "own.yaml", bundle)["name"] == "own"
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert load_plan("~/own.yaml", bundle)["name"] == "own"
 
 
 def test_a_plan_that_is_not_there(bundle, tmp_path):
