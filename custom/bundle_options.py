@@ -37,6 +37,7 @@ from .options import (
 HEADING = re.compile(r"# -{4} (.+?) -{4,}")
 BEHIND = "what follows from the above"
 LINE = re.compile(r"(?P<name>\w+): *(?P<value>'[^']*'|\"[^\"]*\"|.*?)(?: +# *(?P<meaning>.*))?")
+DEVICE = Kind("cpu, cuda, cuda:1 or mps", lambda value: re.fullmatch(r"cpu|mps|cuda(:\d+)?", str(value))[0])  # type: ignore[index]
 PLACE = re.compile(r"['\"]?\$(os\.path\.join\()?@(bundle_root|\w+_dir)\b")
 PART = re.compile(r"['\"]?[$@]|{?_target_|- \$|#")  # how values begin that are parts of a method, not options
 VOXELS = several(whole(1, 4096), 3, "[96,96,96]")
@@ -51,6 +52,7 @@ KINDS: dict[str, Kind] = {
     "class_weights": or_nothing(several(number(0))),
     "cohort": PATH,
     "data_name": TEXT,
+    "device": DEVICE,
     "distance_head": SWITCH,
     "elastic_magnitude": number(0),
     "elastic_spacing": POSITIVE,

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from monai.bundle import BundleWorkflow, ConfigComponent, ConfigParser, run
+from monai.bundle import BundleWorkflow, ConfigComponent, ConfigParser, ReferenceResolver, run
 from monai.bundle.properties import InferProperties, TrainProperties
 from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS, ID_SEP_KEY
 from monai.utils import BundlePropertyConfig
@@ -40,29 +40,34 @@ def check_options() -> None:
         InputError: an option is unknown, or a value is not of its kind; names it, the value and what to pass.
     """
     workflow = running_workflow()
-    parser: ConfigParser = workflow.parser
-    config: Mapping[str, Any] = parser.get()
-    configs = Path(workflow.config_root_path)
-    options = options_by_name(configs)
+    if workflow is None:  # a config that is read alone, by which nobody gives anything
+        return
+    parser, configs = workflow.parser, Path(workflow.config_root_path)
+    config: dict[str, Any] = parser.get()
     typed = getattr(workflow, "command_line", None)  # `run_config` says that there is none
     typed = typed_options() if typed is None else typed
-    refuse_unknown(parser, typed, own_ids(configs, config), options)
+    options = options_by_name(configs)
+    refuse_unknown(config, typed, own_ids(configs, config), options)
+    meant = {}
     for name, option in options.items():
         if name in typed:
-            parser[name] = literal(option.checked(evaluated(parser, option, typed[name])))
-        elif name in config and not is_reference(parser, name):
-            parser[name] = literal(option.checked(as_written(option, parser[name]), "in the configs, "))
-    parser.parse(reset=True)
+            meant[name] = option.checked(evaluated(parser, option, typed[name]))
+        elif name in config and not is_reference(config, name):
+            meant[name] = option.checked(as_written(option, config[name]), "")
+    changed = {name: new for name, value in meant.items() if repr(new := literal(value)) != repr(config.get(name))}
+    if changed:  # MONAI Label may evaluate the whole config, us a second time within it
+        config.update(changed)
+        parser.parse(reset=True)
 
 
 def running_workflow() -> Any:
-    """The workflow that evaluates the expression which called us: MONAI hands it to none."""
+    """The workflow that evaluates the expression which called us, None without one: MONAI hands it to none."""
     frame: FrameType | None = sys._getframe()
     while frame is not None:
         if isinstance(workflow := frame.f_locals.get("self"), BundleWorkflow):
             return workflow
         frame = frame.f_back
-    raise RuntimeError("the gate is part of a MONAI bundle's `initialize`")
+    return None
 
 
 def typed_options() -> dict[str, str]:
@@ -80,13 +85,15 @@ def own_ids(configs: Path, config: Mapping[str, Any]) -> set[str]:
     return {id for name in run_here for id in top_level_ids(configs / f"{name}.yaml")}
 
 
-def refuse_unknown(parser: ConfigParser, typed: Mapping[str, str], own: set[str], options: Collection[str]) -> None:
+def refuse_unknown(
+    config: Mapping[str, Any], typed: Mapping[str, str], own: set[str], options: Collection[str]
+) -> None:
     """Refuse an id that is none of the config's, that nothing refers to and MONAI does not read: it changes nothing.
 
     A file may set options of the bundle's other configs, so that one overlay is for all.
     """
-    used = THEIRS | own | set(REFERENCE.findall(str(parser.get())))
-    for name in [*parser.get(), *(one for one in typed if "#" not in one and ID_SEP_KEY not in one)]:
+    used = THEIRS | own | set(REFERENCE.findall(str(config)))
+    for name in [*config, *(one for one in typed if "#" not in one and ID_SEP_KEY not in one)]:
         if name not in used and (name in typed or name not in options):
             dashes = "--" if name in typed else ""
             raise InputError(f"{dashes}{name}: no config has such an option{did_you_mean(name, used - THEIRS)}")
@@ -105,12 +112,12 @@ def evaluated(parser: ConfigParser, option: Option, text: str) -> Any:
         ) from error
 
 
-def is_reference(parser: ConfigParser, name: str) -> bool:
+def is_reference(config: Mapping[str, Any], name: str) -> bool:
     """Whether a config leaves a value to an expression, another id or a component."""
-    value = parser[name]
+    value = config[name]
     if isinstance(value, str):
-        return value.startswith("$") or (value.startswith("@") and value[1:] in parser)
-    return bool(ConfigComponent.is_instantiable(value))
+        return value.startswith("$") or (value.startswith("@") and value[1:].split(ID_SEP_KEY)[0] in config)
+    return bool(ConfigComponent.is_instantiable(value)) or bool(ReferenceResolver.find_refs_in_config(value, name))
 
 
 def as_written(option: Option, value: Any) -> Any:
@@ -129,6 +136,10 @@ def literal(value: Any) -> Any:
     >>> literal("/data/a#b"), literal("/data/a")
     ("$'/data/a\\\\x23b'", '/data/a')
     """
+    if isinstance(value, Mapping):
+        return {key: literal(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [literal(one) for one in value]
     is_special = isinstance(value, str) and (value[:1] in ("$", "@", "%") or "#" in value)
     return "$" + quoted(value) if is_special else value
 

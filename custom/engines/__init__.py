@@ -11,6 +11,7 @@ from .device import (
     join_processes,
     join_processes_if_any,
     leave_processes,
+    require_device,
     uses_amp,
 )
 from .fitting_weights import LoadWeights
@@ -54,6 +55,7 @@ __all__ = [
     "make_writable",
     "polynomial_decay",
     "prepare_training_batch",
+    "require_device",
     "set_seed",
     "uses_amp",
     "world_size",

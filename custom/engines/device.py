@@ -12,6 +12,7 @@ import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
+from ..errors import InputError
 from ..processes import world_size
 
 
@@ -20,6 +21,15 @@ def default_device() -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def require_device(device: str | torch.device) -> None:
+    """Refuse a device that is not there. Raises InputError: says which are."""
+    number = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    known = ["cpu", *(["cuda"] if number else []), *(f"cuda:{index}" for index in range(number))]
+    known += ["mps"] * torch.backends.mps.is_available()
+    if str(device) not in known:
+        raise InputError(f"--device {device}: PyTorch finds none here; pass {' or '.join(known)}")
 
 
 def uses_amp(amp: bool, device: str | torch.device) -> bool:

@@ -160,12 +160,12 @@ def test_evaluation_and_inference_without_weights(batseg):
     ("options", "words"),
     [
         ({"fold": 7}, "fold"),
-        ({"resume": "perhaps"}, "--resume perhaps: pass true or false"),
+        ({"resume": "perhaps"}, "resume perhaps: pass true or false"),
         (
             {"plan": "spline"},
             "--plan spline: there is no such file, and the bundle's own plans are hippocampus, knight",
         ),
-        ({"spacing": [1, 1]}, "what this run uses: spacing is [1, 1]; it must be three sizes in mm above 0"),
+        ({"spacing": [1, 1]}, "spacing '[1, 1]': pass a list of 3"),
         ({"patch_size": [8, 6, 8]}, "patch_size [8, 6, 8]"),
         ({"architecture": {"name": "SwinUNTR"}}, "there is no network 'SwinUNTR' (did you mean SwinUNETR?)"),
     ],
@@ -268,8 +268,8 @@ def test_nothing_annotated_to_take_intensities_from(flare, data):
     [
         ({"patch_size": [8, 6, 8]}, "patch_size [8, 6, 8] does not fit the network: pass multiples of [4, 4, 4]"),
         ({"unannotated": "nothing"}, "nothing"),
-        ({"windows": "some"}, "windows is 'some'; use one of all, efficient, lateral"),
-        ({"return_grid": "slow"}, "return_grid is 'slow'"),
+        ({"windows": "some"}, "windows some: pass all, efficient or lateral"),
+        ({"return_grid": "slow"}, "return_grid slow: pass exact or fast"),
         ({"architecture": {"name": "NativeScaleDynUNet"}}, "NativeScaleDynUNet needs kernel_size and strides"),
         ({"initial_weights": "/nowhere/model.pt"}, "no trained weights at /nowhere/model.pt"),
         ({"scoring": {"nsd_tolerance_mm": [1.0, 2.0, 3.0]}}, "what this run uses: scoring is"),
@@ -287,7 +287,7 @@ def test_bad_values_of_a_training(flare, options, words):
     ("options", "words"),
     [
         ({"patch_size": [8, 6, 8]}, "patch_size [8, 6, 8] does not fit the network"),
-        ({"windows": "some"}, "windows is 'some'"),
+        ({"windows": "some"}, "windows some: pass all"),
     ],
 )
 def test_bad_values_of_an_inference(trained_flare, tmp_path, options, words):
