@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import math
 import os
 import re
@@ -60,6 +61,16 @@ def shown(value: Any) -> str:
     """A value for a message, as a shell takes it where it was typed."""
     text = CONTROL.sub(lambda found: repr(found[0])[1:-1], value if isinstance(value, str) else repr(value))
     return shlex.quote(text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}...")
+
+
+def as_typed(value: Any) -> str:
+    """A value as it is typed in a shell.
+
+    >>> as_typed([1.5, 2]), as_typed("it's"), as_typed(True)
+    ('"[1.5,2]"', '"it\'s"', 'true')
+    """
+    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    return shlex.quote(text)
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import __version__
 from ..errors import InputError
+from ..options import as_typed
 from .plan import PLAN_FILE, Plan, checked, differences, plain, read_plan
 
 PLANS = Path("configs") / "plans"
@@ -108,10 +109,12 @@ def refuse_other_training(file: str | Path, earlier: Mapping[str, Any], now: Map
     found = differences(before, after, keys)
     if found:
         key = found[0].split()[0]
-        option = OPTIONS.get(key, key)
-        remedy = f"--{option} as it was"
+        option, value = OPTIONS.get(key, key), before[key]
+        if key == "distance_channels":
+            value = bool(value)
+        remedy = f"--{option} {as_typed(value)}"
         if key in now and key != "distance_channels":
-            remedy = f"--plan {Path(file).parents[1] / PLAN_FILE} without --{option}"
+            remedy = f"--plan {as_typed(str(Path(file).parents[1] / PLAN_FILE))} without --{option}"
         raise InputError(f"{file} was trained with {found[0]}: pass {remedy}, or another --ckpt_dir")
 
 
