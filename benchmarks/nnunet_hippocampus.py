@@ -95,7 +95,7 @@ class Split(NamedTuple):
 def read_split(arguments: argparse.Namespace) -> Split:
     """The split by the bundle's own code; also written where nnU-Net's process, which lacks that code, reads it."""
     from custom.data import labelled_datalist
-    from custom.datalist.layouts import case_name
+    from custom.datalist.folder_layouts import case_name
 
     classes = foreground_names(arguments.dataset_dir)
     fixed = {"fold": arguments.fold, "folds_file": arguments.folds_file, "validate": False}

@@ -337,7 +337,7 @@ def plan_ourselves(
 
 def read_ourselves(folder: Path, name: str) -> Fingerprint:
     """The fingerprint of a real folder."""
-    from custom.datalist.layouts import training_cases
+    from custom.datalist.folder_layouts import training_cases
     from custom.fingerprint.dataset_fingerprint import read_records
     from custom.fingerprint.summary import summarise
 

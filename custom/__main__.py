@@ -1,7 +1,5 @@
 """`python -m custom COMMAND`: the few things that are not a bundle run; `COMMAND --help` explains each."""
 
-from __future__ import annotations
-
 import logging
 import sys
 from importlib.util import find_spec
@@ -15,7 +13,7 @@ from .export import export
 from .option_table import options
 from .phantoms.abdomen import write_abdomen_phantoms
 from .phantoms.spine import write_spine_phantoms
-from .plans.command import make_plan
+from .plans.plan_command import make_plan
 from .workflows.cohort_builder import build_cohort
 from .workflows.measure import measure
 

@@ -1,7 +1,5 @@
 """A bundle's configs, as commands read them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The one exception a user is meant to read, and how it reaches the terminal as one line."""
 
-from __future__ import annotations
-
 import sys
 from types import TracebackType
 

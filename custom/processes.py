@@ -1,7 +1,5 @@
 """Rank-0 decisions, broadcast to all ranks that torchrun started; a run without torchrun is rank 0 of 1."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable, Sequence

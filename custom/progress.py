@@ -1,7 +1,5 @@
 """Many items in threads, under a progress bar that only the first process shows."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor

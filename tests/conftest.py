@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from custom.fingerprint import data_check
+
 from .bundle_copies import copy_bundle
 from .preloaded_python import preloaded_python
 
@@ -58,3 +60,17 @@ def shared_data() -> Path:
 def real_data_folder() -> Path:
     """Where real scans are looked for: $SEGMENTATION_TEST_DATA, else ../shared/data beside the checkout."""
     return Path(os.environ.get("SEGMENTATION_TEST_DATA", PROJECT.parent / "shared" / "data"))
+
+
+@pytest.fixture
+def reads(monkeypatch) -> list[str]:
+    """The files that are read as volumes, in any order."""
+    files = []
+    original = data_check.read_volume
+
+    def counting(file):
+        files.append(file)
+        return original(file)
+
+    monkeypatch.setattr(data_check, "read_volume", counting)
+    return files

@@ -1,4 +1,4 @@
-"""The quick python of the tests is told from the real one by its speed only."""
+"""The quick python of the tests differs from the real one by its speed only."""
 
 import subprocess
 import sys

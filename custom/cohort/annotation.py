@@ -1,13 +1,11 @@
 """Which classes are annotated in each case: those in its label, those of its source group, or as given."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..errors import InputError
-from .manifest import LISTED_FAULTS, raise_faults
+from .manifest import listed, raise_faults
 from .sources import FoundCase, plain_name
 
 logger = logging.getLogger(__name__)
@@ -21,8 +19,7 @@ Ids = tuple[int, ...]
 def annotated_by_values(present: Mapping[str, Ids]) -> dict[str, Ids]:
     """Case name -> annotated classes: those whose values its label holds.
 
-    Args:
-        present: of every labelled case, the classes in its label, sorted.
+    `present` has the classes in the label of every labelled case, sorted.
     """
     logger.warning(
         "annotated: decided from the values present in each label. A class without a voxel counts as NOT annotated in "
@@ -72,10 +69,7 @@ def annotated_as_given(
 
     Args:
         cases: labelled or not; those not in `present` are passed over.
-        present: of every labelled case, the classes in its label.
-        classes: names of all classes.
         everywhere: class names or ids with ";" between, for all labels.
-        path: of the CSV or folder, for messages.
 
     Raises:
         InputError: a case has no cell, a class is unknown, or a label holds a class that is not given for it.
@@ -122,8 +116,7 @@ def parse_classes(text: str, classes: Sequence[str], where: str) -> Ids:
         elif plain_name(word) in plain:
             ids.add(plain.index(plain_name(word)) + 1)
         else:
-            known = ", ".join(classes[:LISTED_FAULTS]) + (", ..." if len(classes) > LISTED_FAULTS else "")
-            raise InputError(f"{where}: {word!r} is none of the {len(classes)} classes {known}; correct it")
+            raise InputError(f"{where}: {word!r} is none of the {len(classes)} classes {listed(classes)}; correct it")
     return tuple(sorted(ids))
 
 

@@ -1,7 +1,5 @@
 """A cohort: cases of which each is annotated for some of the classes, listed in one JSON manifest."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections import Counter
@@ -149,26 +147,17 @@ def write_cohort(file: str | Path, cohort: Cohort, description: str = "") -> Non
 def default_group_rules(cohort: Cohort) -> dict[str, dict[str, Any]]:
     """The paper's dataset1 to dataset4 as rules for `group_cases`, ordered.
 
-    dataset1 has every class that is no lesion annotated, dataset2 lesions and some others, dataset3 anything else,
-    dataset4 nothing. For classes with FLARE's names dataset2 is the paper's: liver, kidneys, spleen, pancreas and
-    tumour. For others it is the most frequent set of annotated training cases with a lesion and another class; a
-    dataset1 or dataset2 without any case is left out.
+    dataset1 has every class that is no lesion annotated and is left out without any case, dataset2, for FLARE's classes
+    only, liver, kidneys, spleen, pancreas and tumour, dataset3 anything else, dataset4 nothing.
     """
     organs = set(cohort.organs)
     rules: dict[str, dict[str, Any]] = {}
     is_flare = set(FLARE_DATASET2) <= set(cohort.classes)
-    sets = Counter(case.annotated for case in cohort.training)
-    if is_flare or (organs and any(organs <= set(annotated) for annotated in sets)):
+    if is_flare or (organs and any(organs <= set(case.annotated) for case in cohort.training)):
         rules["dataset1"] = {"annotated": list(cohort.class_names(cohort.organs))}
-    mixed = [one for one in sets if organs & set(one) and not organs <= set(one) and set(cohort.lesions) & set(one)]
     if is_flare:
         rules["dataset2"] = {"annotated": list(FLARE_DATASET2)}
-    elif mixed:
-        chosen = min(mixed, key=lambda one: (-sets[one], -len(one), one))
-        rules["dataset2"] = {"annotated": list(cohort.class_names(chosen))}
-    rules["dataset3"] = {"any_annotated": True}
-    rules["dataset4"] = {"any_annotated": False}
-    return rules
+    return rules | {"dataset3": {"any_annotated": True}, "dataset4": {"any_annotated": False}}
 
 
 def group_cases(
@@ -177,11 +166,9 @@ def group_cases(
     """Group name -> its cases, by the classes annotated in them alone; each case goes to the first rule that holds.
 
     Args:
-        cases: usually the training cases of `cohort`.
         rules: group name -> ``{"annotated": [names of classes that must all be annotated], "not_annotated": [names of
             classes that must not be], "any_annotated": true (at least one class is) or false (none is)}``, tried in
             this order; every key may be left out.
-        cohort: which gives the names their ids.
 
     Raises:
         InputError: a rule has another key, value or an unknown class; a case is taken by no rule.
@@ -215,6 +202,11 @@ def repeated_cases(cases: Sequence[tuple[str, str]]) -> list[str]:
         if other != name:
             faults.append(f"case {name}: its image {image} is that of case {other} too; remove one of them")
     return faults
+
+
+def listed(values: Sequence[Any]) -> str:
+    """The first ten, with a comma between."""
+    return ", ".join(map(str, values[:LISTED_FAULTS])) + (", ..." if len(values) > LISTED_FAULTS else "")
 
 
 def raise_faults(path: Path, faults: Sequence[str]) -> None:

@@ -1,7 +1,5 @@
 """Pseudo-labels into the gaps of a partial label: annotated classes are the annotator's, the others the network's."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +20,6 @@ def merge_pseudo_label(
     lesions_overwrite: bool = True,
     confidence: NdarrayOrTensor | None = None,
     threshold: float = 0.0,
-    ignore_index: int = IGNORE_INDEX,
 ) -> torch.Tensor:
     """A label whose annotated classes are the annotator's and whose other classes are the network's.
 
@@ -33,9 +30,9 @@ def merge_pseudo_label(
     - Elsewhere a voxel takes the pseudo-label's class if that is missing. If it is annotated, the voxel stays
       background: the annotator said that it is not this class.
     - A label's voxel of a class that is not annotated counts as background.
-    - Where the confidence is below the threshold, nothing is taken, and background becomes `ignore_index`: which of the
+    - Where the confidence is below the threshold, nothing is taken, and background becomes `IGNORE_INDEX`: which of the
       missing classes it has, if any, is unknown. A case without missing classes has no such voxels.
-    - A voxel that is `ignore_index` in the label stays it.
+    - A voxel that is `IGNORE_INDEX` in the label stays it.
 
     Args:
         label: class ids, of any shape; None for an unlabelled case.
@@ -46,7 +43,6 @@ def merge_pseudo_label(
         lesions_overwrite: whether a missing lesion takes an annotated organ's voxel.
         confidence: of the pseudo-label, of its shape: 0 to 1, or 0 to 255 in uint8.
         threshold: least confidence, 0 to 1; 0 trusts every voxel.
-        ignore_index: label of doubtful voxels, above every class id and at most 255.
 
     Returns:
         uint8 class ids of the same shape.
@@ -54,17 +50,16 @@ def merge_pseudo_label(
     Raises:
         InputError: shapes differ, ids are out of range, or a threshold lacks its confidence.
     """
-    _require(1 < ignore_index <= 255, f"ignore_index is {ignore_index}; give 2 to 255, above every class id")
     _require(0 <= threshold <= 1, f"threshold is {threshold}; give 0 to 1")
     for name, ids in (("annotated", annotated), ("fill", fill), ("lesions", lesions)):
-        fits = all(0 < one < ignore_index for one in ids)
-        _require(fits, f"{name} is {list(ids)}; give class ids from 1 to {ignore_index - 1}")
-    predicted = _class_ids(pseudo, "pseudo-label", ignore_index - 1)
-    truth = torch.zeros_like(predicted) if label is None else _class_ids(label, "label", ignore_index)
+        fits = all(0 < one < IGNORE_INDEX for one in ids)
+        _require(fits, f"{name} is {list(ids)}; give class ids from 1 to {IGNORE_INDEX - 1}")
+    predicted = _class_ids(pseudo, "pseudo-label", IGNORE_INDEX - 1)
+    truth = torch.zeros_like(predicted) if label is None else _class_ids(label, "label", IGNORE_INDEX)
     _check_shape(predicted, truth, "pseudo-label")
     missing = set(fill) - set(annotated)
 
-    ignored = truth == ignore_index
+    ignored = truth == IGNORE_INDEX
     merged = truth * _is_one_of(truth, annotated)
     background = (merged == 0) & ~ignored
     takes = background & _is_one_of(predicted, missing)
@@ -75,7 +70,7 @@ def merge_pseudo_label(
         doubtful = _is_doubtful(confidence, threshold, truth)
         takes &= ~doubtful
         ignored |= background & doubtful
-    return torch.where(takes, predicted, merged).masked_fill_(ignored, ignore_index)
+    return torch.where(takes, predicted, merged).masked_fill_(ignored, IGNORE_INDEX)
 
 
 def _is_one_of(volume: torch.Tensor, ids: set[int] | Sequence[int]) -> torch.Tensor:

@@ -1,7 +1,5 @@
 """Which cases a FLARE, nnU-Net or Decathlon folder, or a CSV, holds; no scan and no label is opened."""
 
-from __future__ import annotations
-
 import csv
 import logging
 import re
@@ -10,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..datalist.layouts import (
+from ..datalist.dataset_json import LISTING, class_names, read_listing
+from ..datalist.folder_layouts import (
     NIFTI_ENDINGS,
     case_name,
     image_files,
@@ -19,11 +18,10 @@ from ..datalist.layouts import (
     scan_name,
     training_cases,
 )
-from ..datalist.listing import LISTING, class_names, read_listing
 from ..errors import InputError
 from ..io.image_formats import is_itk
 from ..options import expanded
-from .manifest import LISTED_FAULTS, TRAINING, VALIDATION, is_case_name, raise_faults, repeated_cases
+from .manifest import TRAINING, VALIDATION, is_case_name, listed, raise_faults, repeated_cases
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +63,7 @@ def find_cases(source: str | Path) -> CohortSource:
     A folder holds imagesX and labelsX with equal X (FLARE: imagesTr2200, labelsTr2200; nnU-Net and Decathlon:
     imagesTr, labelsTr), CASE_0000.nii.gz or CASE.nii.gz with CASE.nii.gz. Images without a label, there or in
     folders whose names begin with "unlabel", are unlabelled cases. X beginning with "Val" is validation, with "Ts" not
-    used. Where dataset.json lists training cases, these stand for imagesTr.
+    used. Where dataset.json lists training cases, these replace imagesTr.
 
     A CSV has the columns image, label, annotated (class names or ids with ";" between), source, use ("training",
     "validation") and name, of which only image is needed; paths are relative to the CSV's folder.
@@ -178,8 +176,7 @@ def _require_one_channel(name: str, files: Sequence[Any]) -> None:
 
 def _warn_of(text: str, folder: Path, names: Sequence[str]) -> None:
     if names:
-        shown = ", ".join(names[:LISTED_FAULTS]) + (", ..." if len(names) > LISTED_FAULTS else "")
-        logger.warning(text, folder, len(names), shown)
+        logger.warning(text, folder, len(names), listed(names))
 
 
 def _prefix(name: str) -> str:

@@ -21,7 +21,7 @@ from monai.transforms import Compose
 from monai.utils import convert_to_numpy, convert_to_tensor
 from torch.utils.data import Dataset
 
-from ..datalist.layouts import case_name, image_files
+from ..datalist.folder_layouts import case_name, image_files
 from ..errors import InputError, causes_of, find_input_error, input_error_message
 from ..io.file_state import file_state
 from ..io.write_errors import reporting_unwritable, unwritable

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..datalist.folder_layouts import files_below, image_files, scan_folder, test_images
 from ..datalist.grid_conflict import has_another_grid
-from ..datalist.layouts import files_below, image_files, scan_folder, test_images
 from ..datalist.output_names import OUTPUT_NAME, label_names, renamed
 from ..errors import InputError
+from ..fingerprint.data_check import only_usable
 from ..fingerprint.dataset_fingerprint import check_cases
-from ..fingerprint.integrity import only_usable
 from ..io.image_formats import ending_of
 
 logger = logging.getLogger(__name__)

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import nibabel as nib
 import numpy as np
 
-from ..datalist.layouts import scan_files
+from ..datalist.folder_layouts import scan_files
 from ..errors import InputError
-from ..fingerprint.integrity import count_values
+from ..fingerprint.data_check import count_values
 from ..io.atomic_write import replacing, write_json
 from ..io.image_formats import NIFTI_ENDINGS
 from ..io.write_errors import unwritable

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ..cohort.manifest import case_entry, read_cohort
+from ..datalist.folder_layouts import case_name, training_cases
 from ..datalist.folds import load_folds, load_or_make_folds
-from ..datalist.layouts import case_name, training_cases
 from ..errors import InputError
+from ..fingerprint.data_check import foreground_classes, raise_on_problems
 from ..fingerprint.dataset_fingerprint import check_cases
-from ..fingerprint.integrity import foreground_classes, raise_on_problems
 from ..processes import on_first
 from .inference_datalist import check_channels
 

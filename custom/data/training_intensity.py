@@ -8,8 +8,8 @@ from typing import Any
 
 from ..errors import InputError
 from ..fingerprint.case_intensity import ct_intensity, intensity_statistics
+from ..fingerprint.data_check import raise_on_problems
 from ..fingerprint.dataset_fingerprint import read_records
-from ..fingerprint.integrity import raise_on_problems
 from ..plans import PLAN_FILE, read_plan
 from ..processes import on_first
 

@@ -2,5 +2,3 @@
 
 from .case_list import read_case_list
 from .output_names import OUTPUT_NAME, output_name
-
-__all__ = ["OUTPUT_NAME", "output_name", "read_case_list"]

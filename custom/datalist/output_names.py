@@ -13,7 +13,7 @@ from monai.utils import ImageMetaKey
 from ..errors import InputError
 from ..io.dicom_series import Series, series_of
 from ..io.image_formats import ending_of, label_ending, scan_name
-from .layouts import CHANNEL_NUMBER, image_files, scan_folder
+from .folder_layouts import CHANNEL_NUMBER, image_files, scan_folder
 
 OUTPUT_NAME = "output_name"  # key of a case, and of its image's metadata: the file name of its label map
 LONGEST = 160  # bytes of a series' name before its identifier: a file name has 255

@@ -1,35 +1,31 @@
 """The best, the median and the worst case of an evaluation as one picture."""
 
-from __future__ import annotations
-
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import ignite.distributed as idist
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
-from monai.data import MetaTensor, decollate_batch
+from monai.data import MetaTensor
 from monai.utils import CommonKeys, convert_to_numpy, convert_to_tensor
 
-from ..errors import InputError
 from ..geometry.canonical_axes import to_ras
-from ..metrics.class_ids import check_class_ids
-from ..processes import is_first, rank, together
+from ..processes import gathered, is_first, rank
 from ..reports.case_picture import CasePicture, draw_cases, slice_case
 from .metrics_report import case_file, unique_case_names
 
 logger = logging.getLogger(__name__)
 
-SURFACE_DISTANCE = "surface_distance"
 MOST_CASES = 32
 
 
 @dataclass(frozen=True, eq=False)
-class _ScoredCase:
+class ScoredCase:
+    """A picture and its Dice."""
+
     score: float
     picture: CasePicture  # its name is the case's file
 
@@ -48,11 +44,9 @@ class CaseGallery:
     the same grid, class ids (1, X, Y, Z). Grids with an affine are turned to RAS for the picture.
 
     Args:
-        picture_file: the PNG.
         class_names: the foreground classes, ids 1, 2, ...
         distance_field: from the true class ids (1, X, Y, Z) to the field (K, X, Y, Z) in 0..1 to show, for instance
-            `custom.transforms.SurfaceDistanceField`; the network's own, "surface_distance" of the output, goes before.
-        title: title of the picture.
+            `custom.transforms.SurfaceDistanceField`.
     """
 
     def __init__(
@@ -66,63 +60,54 @@ class CaseGallery:
         self.class_names = list(class_names)
         self.distance_field = distance_field
         self.title = title
-        self._scores: list[float] = []
-        self._kept: list[_ScoredCase] = []
-        self._unranked = 0
+        self.scores: list[float] = []
+        self.kept: list[ScoredCase] = []
+        self.unranked = 0
 
     def attach(self, engine: Engine) -> None:
         """Follow every epoch of the evaluator."""
         engine.add_event_handler(Events.EPOCH_STARTED, self._start)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._draw)
 
     def _start(self, _: Engine) -> None:
-        self._scores, self._kept, self._unranked = [], [], 0
+        self.scores, self.kept, self.unranked = [], [], 0
 
-    def _collect(self, engine: Engine) -> None:
-        outputs: Any = engine.state.output
-        for output in outputs if isinstance(outputs, list) else decollate_batch(outputs):
+    def collect(self, engine: Any) -> None:
+        """Score the cases of an iteration, and keep their slices where they may be shown."""
+        for output in engine.state.output:
             self._take(output)
 
     def _take(self, output: Mapping[str, Any]) -> None:
-        name = case_file(output) or f"process {rank()}, case {len(self._scores) + self._unranked + 1}"
+        name = case_file(output) or f"process {rank()}, case {len(self.scores) + self.unranked + 1}"
         truth, prediction = (output[key].round().to(torch.int16) for key in (CommonKeys.LABEL, CommonKeys.PRED))
-        check_class_ids(f"CaseGallery, {name}", prediction[None], truth[None])
-        if truth.shape != prediction.shape:
-            shapes = f"label {tuple(truth.shape)} and pred {tuple(prediction.shape)}"
-            raise InputError(f"{name}: {shapes} differ in shape; bring both to the same grid")
         score = mean_dice(truth, prediction, len(self.class_names))
         if np.isnan(score):
-            self._unranked += 1
+            self.unranked += 1
             return
-        self._scores.append(score)
+        self.scores.append(score)
         # Slicing a case and computing its field takes longer than scoring it: leave it where it would not be kept.
-        kept_scores = keep_nearest([*(case.score for case in self._kept), score], self._scores, MOST_CASES)
-        if len(self._kept) in kept_scores:
-            self._kept.append(_ScoredCase(score, self._slice(name, output, truth, prediction)))
-            self._kept = [self._kept[i] for i in kept_scores]
+        kept = keep_nearest([*(case.score for case in self.kept), score], self.scores, MOST_CASES)
+        if len(self.kept) in kept:
+            self.kept.append(ScoredCase(score, self._slice(name, output, truth, prediction)))
+            self.kept = [self.kept[i] for i in kept]
 
     def _slice(
         self, name: str, output: Mapping[str, Any], truth: torch.Tensor, prediction: torch.Tensor
     ) -> CasePicture:
         image = output[CommonKeys.IMAGE]
         volumes = [image[0], truth[0], prediction[0]]
-        field_name = "distance field"
-        if output.get(SURFACE_DISTANCE) is not None:
-            volumes.append(torch.amax(torch.as_tensor(output[SURFACE_DISTANCE]), dim=0))
-            field_name = "predicted distance field"
-        elif self.distance_field is not None:
+        if self.distance_field is not None:
             volumes.append(torch.amax(torch.as_tensor(self.distance_field(truth)), dim=0))
-        arrays = [np.asarray(convert_to_numpy(torch.as_tensor(volume).float())) for volume in volumes]
         affine = image.affine.numpy() if isinstance(image, MetaTensor) else np.eye(4)
-        scan, true, predicted, *field = (to_ras(array, affine)[0] for array in arrays)
-        spacing = to_ras(arrays[0], affine)[1]
-        return slice_case(name, scan, true, predicted, spacing, np.stack(field) if field else None, field_name)
+        turned = [to_ras(convert_to_numpy(torch.as_tensor(volume).float()), affine) for volume in volumes]
+        (scan, spacing), (true, _), (predicted, _), *field = turned
+        return slice_case(name, scan, true, predicted, spacing, field[0][0] if field else None)
 
     def _draw(self, _: Engine) -> None:
-        scores = [score for part in _gather(self._scores) for score in part]
-        own = [self._kept[i] for i in choose([case.score for case in self._kept], scores).values()]
-        every = {(case.picture.name, case.score): case for part in _gather(own) for case in part}
+        scores = [score for part in _of_all(self.scores) for score in part]
+        own = [self.kept[i] for i in choose([case.score for case in self.kept], scores).values()]
+        every = {(case.picture.name, case.score): case for part in _of_all(own) for case in part}
         if not is_first():
             return
         if not every:
@@ -189,6 +174,6 @@ def choose(kept: Sequence[float], scores: Sequence[float]) -> dict[str, int]:
     return chosen
 
 
-def _gather(own: list[Any]) -> list[list[Any]]:
+def _of_all(own: list[Any]) -> Iterable[list[Any]]:
     """The lists of all processes."""
-    return cast(list[list[Any]], idist.all_gather(own)) if together() else [own]
+    return gathered({str(rank()): own}).values()

@@ -1,7 +1,5 @@
 """Where a run computes, and in which precision."""
 
-from __future__ import annotations
-
 import gc
 import os
 from datetime import timedelta
@@ -57,8 +55,7 @@ def cpu_autocast(wanted: bool, device: str | torch.device) -> torch.dtype | None
 def join_processes(patience: timedelta | None = None) -> None:
     """Join the processes that torchrun started: nccl between GPUs, gloo between CPUs.
 
-    Args:
-        patience: how long a process waits for the others; None: PyTorch's 10 or 30 minutes.
+    A process waits `patience` for the others; None: PyTorch's 10 or 30 minutes.
     """
     if dist.is_initialized():
         return

@@ -1,7 +1,5 @@
 """Gradient-norm clipping between the backward pass and the optimizer's step."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch
@@ -11,8 +9,7 @@ from monai.engines.utils import IterationEvents
 class GradientClipping:
     """Clip the norm of all gradients of a MONAI trainer's network; MONAI's and ignite's handlers have none.
 
-    Args:
-        max_norm: largest L2 norm of all gradients together, 12 in nnU-Net.
+    `max_norm` is the largest L2 norm of all gradients together.
     """
 
     def __init__(self, max_norm: float = 12.0) -> None:

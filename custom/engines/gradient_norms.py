@@ -1,7 +1,5 @@
 """How strongly each term of the loss pulls at the shared features."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,12 +15,8 @@ class GradientNorms:
     """Gradient norm of each term of `JointLoss` in `engine.state.gradient_norms`, once an epoch.
 
     BATseg's distance term fades quadratically near its optimum, so what it contributes is measured, not assumed. One
-    extra backward pass per term through those parameters, on the first batch of an epoch, whose shares in
-    several processes are averaged.
-
-    Args:
-        loss: the loss in training.
-        parameters: parameters that all terms share, e.g. `networks.shared_parameters(network)`.
+    extra backward pass per term through those parameters, on the first batch of an epoch, whose shares in several
+    processes are averaged. All terms share the `parameters`, e.g. `networks.shared_parameters(network)`.
     """
 
     def __init__(self, loss: JointLoss, parameters: Sequence[torch.nn.Parameter]) -> None:

@@ -1,7 +1,5 @@
 """Files above 25 MB, which a release lists instead of carrying them; MONAI downloads them into the bundle's folder."""
 
-from __future__ import annotations
-
 import shlex
 from pathlib import Path
 
@@ -22,13 +20,11 @@ def listed_files(root: Path) -> list[dict[str, str]]:
     if not file.is_file():
         return []
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-        entries = [{str(key): str(value) for key, value in entry.items()} for entry in content["large_files"]]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
-        entries = [{}]
-    if any({"path", "url"} - entry.keys() for entry in entries):
-        raise InputError(f"{file} is no list `large_files` of entries with path and url: unpack the release again")
-    return entries
+        entries = yaml.safe_load(file.read_text(encoding="utf-8"))["large_files"]
+        return [{"path": str(entry["path"]), "url": str(entry["url"])} for entry in entries]
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        what = "is no list `large_files` of entries with path and url"
+        raise InputError(f"{file} {what}: unpack the release again") from error
 
 
 def download_command(root: Path) -> str:

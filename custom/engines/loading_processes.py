@@ -1,7 +1,5 @@
 """How the processes that load scans start."""
 
-from __future__ import annotations
-
 import multiprocessing
 
 FORK, FORK_SERVER = "fork", "forkserver"
@@ -12,9 +10,6 @@ def loading_context(num_workers: int) -> str | None:
 
     MONAI's `Invertd` recognises the transforms that a scan has gone through by their identity, in spawned processes
     (macOS, Windows) by their name; it does not know those of a fork server, the default of Python 3.14 on Linux.
-
-    Args:
-        num_workers: processes of the loader; 0 takes no context.
     """
     # asking without `allow_none` would fix the way for the whole program
     way = multiprocessing.get_start_method(allow_none=True) or multiprocessing.get_all_start_methods()[0]

@@ -1,7 +1,5 @@
 """nnU-Net's learning-rate schedule."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 POWER = 0.9

@@ -1,7 +1,5 @@
 """Equal weights from equal seeds."""
 
-from __future__ import annotations
-
 import torch
 from monai.utils import set_determinism
 

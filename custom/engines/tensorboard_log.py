@@ -1,7 +1,5 @@
 """The curves of a training and its pictures as TensorBoard events."""
 
-from __future__ import annotations
-
 import logging
 import math
 import shutil
@@ -30,7 +28,6 @@ class TensorBoardLog:
     shows nothing of an earlier session from that epoch on.
 
     Args:
-        log_dir: folder of the events.
         pictures: name to the picture file that a validation draws, such as the case gallery.
     """
 

@@ -1,24 +1,20 @@
 """A training run as a CSV of one row per epoch, and as a picture of its curves."""
 
-from __future__ import annotations
-
 import csv
 import logging
 import time
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import ignite.distributed as idist
-import numpy as np
 import torch
 from ignite.engine import Engine, Events
-from monai.utils import CommonKeys, convert_to_numpy
+from monai.utils import CommonKeys
 
 from ..errors import InputError
 from ..io.write_errors import unwritable
-from ..processes import is_first, together
+from ..processes import is_first, together, world_size
 from ..reports.text_table import write_csv
 from ..reports.training_curves import (
     EPOCH,
@@ -34,7 +30,6 @@ logger = logging.getLogger(__name__)
 
 ITERATIONS, SECONDS = "iterations", "seconds"
 FIRST_COLUMNS = (EPOCH, ITERATIONS, SECONDS, LEARNING_RATE, LOSS)
-COLUMN_KINDS = (LOSS_TERM, GRADIENT_NORM, VALIDATION)
 
 Row = dict[str, str]
 
@@ -55,20 +50,15 @@ class TrainingLog:
     in the old log without its later rows. A disk that fills up during the run costs a warning, not the run.
 
     Args:
-        log_file: the CSV.
         curves_file: PNG of the curves; None draws none.
-        optimizer: gives the learning rate, of its first parameter group; by default the trainer's.
         loss: the loss function, whose mapping `terms`, if it has one, holds the named terms of the last iteration.
-        evaluator: the engine that validates, from any handler of the trainer.
-        class_names: the foreground classes, in the order of the metrics' channels.
-        title: title of the picture.
+        evaluator: the engine that validates, from a handler that is attached earlier.
     """
 
     def __init__(
         self,
         log_file: str | Path,
         curves_file: str | Path | None = None,
-        optimizer: torch.optim.Optimizer | None = None,
         loss: Any = None,
         evaluator: Engine | None = None,
         class_names: Sequence[str] = (),
@@ -76,23 +66,18 @@ class TrainingLog:
     ) -> None:
         self.log_file = Path(log_file)
         self.curves_file = None if curves_file is None else Path(curves_file)
-        self.optimizer = optimizer
         self.loss = loss
         self.evaluator = evaluator
         self.class_names = list(class_names)
         self.title = title
-        self._rows: list[Row] | None = None  # until the first epoch of a run
-        self._epoch = 0
-        self._learning_rate = float("nan")
-        self._start_seconds = self._end_seconds = 0.0
-        self._sums: dict[str, torch.Tensor] = {}
-        self._counts: dict[str, int] = {}
-        self._validation: dict[str, float] = {}
+        self.rows: list[Row] | None = None  # until the first epoch of a run
+        self.learning_rate = float("nan")
+        self.start_seconds = self.end_seconds = 0.0
+        self.sums: dict[str, torch.Tensor] = {}  # of the epoch's iterations, by column
+        self.validation: dict[str, float] = {}
 
     def attach(self, engine: Engine) -> None:
-        """Follow the training of `engine`, and the validations of the evaluator, wherever they are attached."""
-        if self.optimizer is None:
-            self.optimizer = getattr(engine, "optimizer", None)
+        """Follow the training of `engine`, and the validations of the evaluator."""
         engine.add_event_handler(Events.STARTED, self._expect_new_run)
         engine.add_event_handler(Events.EPOCH_STARTED, self._start_epoch)
         engine.add_event_handler(Events.ITERATION_STARTED, self._note_learning_rate)
@@ -102,15 +87,14 @@ class TrainingLog:
             self.evaluator.add_event_handler(Events.COMPLETED, self._take_validation)
 
     def _expect_new_run(self, _: Engine) -> None:
-        self._rows = None
+        self.rows = None
 
     def _start_epoch(self, engine: Engine) -> None:
         # Checkpoints are loaded by other handlers of STARTED, so only now is it known where the run goes on.
-        if self._rows is None:
-            self._rows = self._old_rows(done=engine.state.epoch - 1) if is_first() else []
-        self._epoch = engine.state.epoch
-        self._sums, self._counts, self._validation = {}, {}, {}
-        self._start_seconds = self._end_seconds = time.perf_counter()
+        if self.rows is None:
+            self.rows = self._old_rows(done=engine.state.epoch - 1) if is_first() else []
+        self.sums, self.validation = {}, {}
+        self.start_seconds = self.end_seconds = time.perf_counter()
 
     def _old_rows(self, done: int) -> list[Row]:
         """The rows of `done` epochs, with which the log is written again."""
@@ -127,44 +111,41 @@ class TrainingLog:
             raise unwritable(error, self.log_file, "pass another --output_dir") from error
         return rows
 
-    def _note_learning_rate(self, _: Engine) -> None:
+    def _note_learning_rate(self, engine: Any) -> None:
         # Schedules step when iterations or epochs complete, after which the optimizer holds the rate of what follows.
-        if self.optimizer is not None:
-            self._learning_rate = float(self.optimizer.param_groups[0]["lr"])
+        self.learning_rate = float(engine.optimizer.param_groups[0]["lr"])
 
     def _add_iteration(self, engine: Engine) -> None:
         output: Any = engine.state.output
         first: Any = output[0] if isinstance(output, list) else output
-        self._add(LOSS, first[CommonKeys.LOSS])
-        for name, value in (getattr(self.loss, "terms", None) or {}).items():
-            self._add(LOSS_TERM + name, value)
-        self._end_seconds = time.perf_counter()
+        terms = {LOSS_TERM + name: value for name, value in (getattr(self.loss, "terms", None) or {}).items()}
+        for name, value in {LOSS: first[CommonKeys.LOSS], **terms}.items():
+            self.sums[name] = self.sums.get(name, 0) + torch.as_tensor(value).detach().float()
+        self.end_seconds = time.perf_counter()
 
-    def _add(self, name: str, value: torch.Tensor | float) -> None:
-        tensor = torch.as_tensor(value).detach().float()
-        self._sums[name] = self._sums.get(name, 0) + tensor
-        self._counts[name] = self._counts.get(name, 0) + 1
-
-    def _log_epoch(self, engine: Engine) -> None:
-        means = mean_over_processes(self._sums, self._counts)
-        if self._rows is None or not is_first():
+    def _log_epoch(self, engine: Any) -> None:
+        means = mean_over_processes(self.sums, engine.state.epoch_length)
+        if self.rows is None or not is_first():
             return
         norms = getattr(engine.state, "gradient_norms", None) or {}
         numbers = {
-            LEARNING_RATE: self._learning_rate,
+            LEARNING_RATE: self.learning_rate,
             **means,
             **{GRADIENT_NORM + name: float(value) for name, value in norms.items()},
-            **self._validation,
+            **self.validation,
         }
-        cast(Any, engine.state).epoch_log = numbers
+        engine.state.epoch_log = numbers
         row = {
-            EPOCH: str(self._epoch),
+            EPOCH: str(engine.state.epoch),
             ITERATIONS: str(engine.state.iteration),
-            SECONDS: f"{self._end_seconds - self._start_seconds:.3f}",
-            **_cells(numbers),
+            SECONDS: f"{self.end_seconds - self.start_seconds:.3f}",
+            **{name: f"{value:.8g}" for name, value in numbers.items()},
         }
-        self._rows.append(row)
-        self._write()
+        self.rows.append(row)
+        try:
+            write_rows(self.log_file, self.rows)
+        except OSError as error:
+            logger.warning("%s: not written (%s); the next epoch tries again", self.log_file, error)
         if self.curves_file is not None:
             try:
                 draw_training_curves(self.log_file, self.curves_file, self.title)
@@ -172,72 +153,37 @@ class TrainingLog:
                 logger.warning("%s: not drawn (%s)", self.curves_file, error)
 
     def _take_validation(self, engine: Engine) -> None:
-        """Keep the metrics for this epoch's row, or add them to it where the epoch was logged before its validation."""
-        self._validation = validation_columns(
-            engine.state.metrics, getattr(engine.state, "metric_details", {}), self.class_names
-        )
-        if self._rows and self._epoch > 0 and self._rows[-1][EPOCH] == str(self._epoch):
-            self._rows[-1].update(_cells(self._validation))
-            self._write()
-
-    def _write(self) -> None:
-        try:
-            write_rows(self.log_file, self._rows or [])
-        except OSError as error:
-            logger.warning("%s: not written (%s); the next epoch tries again", self.log_file, error)
+        details = getattr(engine.state, "metric_details", {})
+        self.validation = validation_columns(engine.state.metrics, details, self.class_names)
 
 
-def mean_over_processes(sums: Mapping[str, torch.Tensor], counts: Mapping[str, int]) -> dict[str, float]:
-    """Means of what all processes added up, by name; reads each device once."""
-    names = sorted(sums)
-    values = torch.stack([sums[name] for name in names]).tolist() if names else []
-    own = {name: (value, counts[name]) for name, value in zip(names, values, strict=True)}
-    every = cast(list[dict[str, tuple[float, int]]], idist.all_gather(own)) if together() else [own]
-    totals: defaultdict[str, np.ndarray] = defaultdict(lambda: np.zeros(2))
-    for part in every:
-        for name, total in part.items():
-            totals[name] += total
-    return {name: float(total / number) for name, (total, number) in totals.items()}
+def mean_over_processes(sums: Mapping[str, torch.Tensor], iterations: int) -> dict[str, float]:
+    """Means of what was added up in the same number of iterations of each process; reads the device once."""
+    if not sums:
+        return {}
+    means: Any = torch.stack(list(sums.values())) / iterations
+    if together():
+        means = idist.all_reduce(means) / world_size()
+    return dict(zip(sums, means.tolist(), strict=True))
 
 
 def validation_columns(
     metrics: Mapping[str, Any], details: Mapping[str, Any], class_names: Sequence[str]
 ) -> dict[str, float]:
-    """An evaluator's metrics by the name of their column.
+    """An evaluator's metrics by the name of their column: each as a scalar, and as the mean of each class.
 
-    A scalar gives one column, a vector or mapping one per class, and so do details of shape (cases, classes), as means
-    over the cases with a value. Metrics that are something else are left out.
+    Args:
+        metrics: name -> scalar.
+        details: name -> (cases, classes), nan where a case does not count for the class.
+        class_names: the foreground classes.
     """
     columns: dict[str, float] = {}
     for name, value in metrics.items():
-        if isinstance(value, Mapping):
-            columns |= {f"{VALIDATION}{name}/{key}": float(one) for key, one in value.items()}
-            continue
-        values = _as_numbers(value)
-        per_class = values if values.ndim == 1 and values.size > 1 else None
-        if values.size == 1:
-            columns[VALIDATION + name] = float(values.item())
-            cases = _as_numbers(details.get(name))
-            per_class = np.ma.masked_invalid(cases).mean(axis=0).filled(np.nan) if cases.ndim == 2 else None
-        if per_class is not None and per_class.size > 1:
-            names = _names_of_channels(per_class.size, class_names)
-            columns |= {f"{VALIDATION}{name}/{one}": float(v) for one, v in zip(names, per_class, strict=True)}
+        columns[VALIDATION + name] = float(value)
+        if name in details and len(class_names) > 1:
+            means = torch.nanmean(torch.as_tensor(details[name]), dim=0).tolist()
+            columns |= {f"{VALIDATION}{name}/{one}": mean for one, mean in zip(class_names, means, strict=True)}
     return columns
-
-
-def _as_numbers(value: Any) -> np.ndarray:
-    """Floats in their shape; none where the value is no number."""
-    try:
-        return np.empty(0) if value is None else np.asarray(convert_to_numpy(value), dtype=float)
-    except (TypeError, ValueError):
-        return np.empty(0)
-
-
-def _names_of_channels(number: int, class_names: Sequence[str]) -> list[str]:
-    for names in (list(class_names), ["background", *class_names]):
-        if number == len(names):
-            return names
-    return [f"class_{c}" for c in range(1, number + 1)]
 
 
 def read_rows(log_file: Path) -> list[Row]:
@@ -247,11 +193,5 @@ def read_rows(log_file: Path) -> list[Row]:
 
 
 def write_rows(log_file: Path, rows: Sequence[Row]) -> None:
-    """Write the log whole, atomically: the columns every log has, then the others by kind, in the order they came."""
-    seen = dict.fromkeys(name for row in rows for name in row if name not in FIRST_COLUMNS)
-    others = sorted(seen, key=lambda name: [not name.startswith(kind) for kind in COLUMN_KINDS])
-    write_csv(log_file, rows, [*FIRST_COLUMNS, *others])
-
-
-def _cells(values: Mapping[str, float]) -> Row:
-    return {name: f"{value:.8g}" for name, value in values.items()}
+    """Write the log whole, atomically: the columns every log has, then the others in the order they came."""
+    write_csv(log_file, rows, list(dict.fromkeys([*FIRST_COLUMNS, *(name for row in rows for name in row)])))

@@ -1,7 +1,5 @@
 """The score of the network before its first step, to be shown with the trained one."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,17 +16,14 @@ class UntrainedBaseline:
     """Validate the untrained network and write its mean Dice per class to a JSON file.
 
     Args:
-        evaluator: a MONAI evaluator that keeps the metric's details (cases, classes), nan where a class is absent.
+        evaluator: a MONAI evaluator with details (cases, classes) of its metric "dice", nan where a class is absent.
         file: where the scores go: {"untrained network": {class: Dice}}.
-        class_names: names of the foreground classes.
-        metric: name of the metric.
     """
 
-    def __init__(self, evaluator: Any, file: str, class_names: Sequence[str], metric: str = "dice") -> None:
+    def __init__(self, evaluator: Any, file: str, class_names: Sequence[str]) -> None:
         self.evaluator = evaluator
         self.file = Path(file)
         self.class_names = list(class_names)
-        self.metric = metric
 
     def attach(self, engine: Any) -> None:
         """Measure before the first epoch of `engine`, not when it resumes."""
@@ -39,6 +34,6 @@ class UntrainedBaseline:
         self.evaluator.run()
         self.evaluator.state.best_metric, self.evaluator.state.best_metric_epoch = -1, -1
         if is_first():
-            means = torch.nanmean(self.evaluator.state.metric_details[self.metric], dim=0).tolist()
+            means = torch.nanmean(self.evaluator.state.metric_details["dice"], dim=0).tolist()
             scores = [None if math.isnan(mean) else mean for mean in means]  # JSON knows no nan
             write_json(self.file, {"untrained network": dict(zip(self.class_names, scores, strict=True))})

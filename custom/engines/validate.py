@@ -1,7 +1,5 @@
 """When a training is validated."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ignite.engine import Events
@@ -9,17 +7,10 @@ from monai.handlers import ValidationHandler
 
 
 class ValidateAtInterval(ValidationHandler):
-    """`monai.handlers.ValidationHandler` that also validates the last epoch, whose weights are the ones to report.
-
-    Args:
-        interval: epochs between two validations.
-        validator: a MONAI evaluator.
-    """
+    """`monai.handlers.ValidationHandler` that also validates the last epoch, whose weights are the ones to report."""
 
     def attach(self, engine: Any) -> None:
         """Validate when epochs of `engine` end."""
-        if self.validator is None:
-            raise ValueError("ValidateAtInterval: validator is None; pass a MONAI evaluator")
 
         def due(trainer: Any, epoch: int) -> bool:
             return epoch % self.interval == 0 or epoch == trainer.state.max_epochs
@@ -30,8 +21,7 @@ class ValidateAtInterval(ValidationHandler):
 class StopAfterEpoch:
     """End this session of a training early, as if interrupted; a resumed one follows the same schedule.
 
-    Args:
-        epoch: last epoch of this session; 0 or None: do not stop.
+    With 0 or None it does not stop.
     """
 
     def __init__(self, epoch: int | None) -> None:

@@ -1,7 +1,5 @@
 """Instance normalisation for ONNX that is as accurate as PyTorch's on large patches."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """Which image sizes an exported network takes, in the form PyTorch's exporters take."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

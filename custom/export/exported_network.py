@@ -1,7 +1,5 @@
 """An exported network in place of the one a config builds."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -13,10 +11,10 @@ from torch import nn
 from torch.export.passes import move_to_device_pass
 
 from ..errors import InputError
-from .carried_plan import FACTS, MULTIPLES, carried_content
 from .formats import ONNX, TORCH_EXPORT, TORCHSCRIPT, readable_format
 from .onnx_session import CPU, onnx_session
-from .program_archive import refuse_pickled_objects
+from .plan_in_file import FACTS, MULTIPLES, carried_content
+from .torch_export_archive import refuse_pickled_objects
 
 Predictor = Callable[[torch.Tensor], torch.Tensor]
 
@@ -44,7 +42,7 @@ class ExportedNetwork(nn.Module):
 
 
 def load_exported(file: str | Path, device: str | torch.device = "cpu") -> ExportedNetwork:
-    """The network in a .ts, .pt2 or .onnx file (its ending tells the format), on a device.
+    """The network in a .ts, .pt2 or .onnx file (the ending says which), on a device.
 
     The first two are programs of PyTorch: load only those of people whom you would let run code on your machine. An
     ONNX file is arithmetic alone.

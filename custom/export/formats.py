@@ -1,7 +1,5 @@
 """The formats networks are exported to, by name and by ending."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +11,10 @@ ENDINGS = {".ts": TORCHSCRIPT, ".pt2": TORCH_EXPORT, ".onnx": ONNX}
 
 
 def format_of(file: Path) -> str:
-    """The format that a file's ending tells. Raises InputError: it is none of them."""
+    """The format by a file's ending. Raises InputError: it is none of them."""
     if file.suffix not in ENDINGS:
         endings = ", ".join(f"{ending} ({kind})" for ending, kind in ENDINGS.items())
-        raise InputError(f"{file}: the ending tells the format; use one of {endings}")
+        raise InputError(f"{file}: unknown ending; use one of {endings}")
     return ENDINGS[file.suffix]
 
 

@@ -1,7 +1,5 @@
 """An ONNX file: opened by onnxruntime, and files inside it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

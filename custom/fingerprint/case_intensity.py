@@ -72,16 +72,12 @@ def case_intensity(values: np.ndarray) -> CaseIntensity | None:
     )
 
 
-def intensity_statistics(cases: Sequence[CaseIntensity | None], each_case_alike: bool = True) -> dict[str, float]:
+def intensity_statistics(cases: Sequence[CaseIntensity | None]) -> dict[str, float]:
     """Mean, standard deviation, minimum, maximum, median and the percentiles 0.5 and 99.5 over cases.
 
     nnU-Net draws the same number of voxels of every case, with replacement (10^8 in all), so that each case weighs the
     same whatever its foreground's size. Here each case's voxels are all used, with that weight: the value its sample
-    tends to, without its chance. `each_case_alike=False` lets each voxel weigh the same.
-
-    Args:
-        cases: of one channel; those without foreground (None) are passed over.
-        each_case_alike: see above.
+    tends to, without its chance. The cases are of one channel; those without foreground (None) are passed over.
 
     Returns:
         With the names of nnU-Net's `foreground_intensity_properties_per_channel`; empty where no case has foreground.
@@ -89,13 +85,11 @@ def intensity_statistics(cases: Sequence[CaseIntensity | None], each_case_alike:
     found = [case for case in cases if case is not None]
     if not found:
         return {}
-    weights = np.array([1.0 if each_case_alike else float(case.voxels) for case in found])
-    weights /= weights.sum()
     means = np.array([case.mean for case in found])
-    mean = float(weights @ means)
-    variance = float(weights @ (np.square([case.sd for case in found]) + np.square(means - mean)))
+    mean = float(means.mean())
+    variance = float(np.mean(np.square([case.sd for case in found]) + np.square(means - mean)))
     values = np.concatenate([case.values for case in found])
-    shares = [weight / case.voxels * case.counts for weight, case in zip(weights, found, strict=True)]
+    shares = [case.counts / case.voxels / len(found) for case in found]
     return {
         "mean": mean,
         "std": math.sqrt(variance),
@@ -107,10 +101,6 @@ def intensity_statistics(cases: Sequence[CaseIntensity | None], each_case_alike:
 
 def ct_intensity(statistics: Mapping[str, float], cases: int) -> dict[str, float]:
     """Clip limits, mean and standard deviation of the foreground of CT.
-
-    Args:
-        statistics: from `intensity_statistics`.
-        cases: how many were read, for the message.
 
     Raises:
         InputError: no foreground, or all of it of one intensity.

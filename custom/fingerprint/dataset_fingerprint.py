@@ -1,7 +1,5 @@
 """One pass over all files of a data set: a record of each case, from which everything else is computed."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,13 +8,13 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from ..datalist.layouts import image_files
+from ..datalist.folder_layouts import image_files
 from ..ignore_index import IGNORE_INDEX
 from ..io.file_state import FileStateCache, file_states
 from ..io.volume import Volume
 from ..progress import map_with_progress
 from .case_intensity import CaseIntensity, case_intensity
-from .integrity import CaseFacts, facts_from_json, facts_of, label_files, read_volumes, with_class_problem
+from .data_check import CaseFacts, facts_from_json, facts_of, label_files, read_volumes, with_class_problem
 
 CACHE_VERSION = 1
 
@@ -75,9 +73,6 @@ def read_records(
     Args:
         cases: ``{"image": file or channel files, "label": file, "annotated": class ids}``, the last two if there.
         num_classes: labels must be whole numbers from 0 to `num_classes` - 1; None accepts any whole number.
-        cache_file: see above.
-        num_workers: threads.
-        description: in front of the progress bar.
 
     Raises:
         InputError: `cache_file` cannot be written.

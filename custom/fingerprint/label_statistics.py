@@ -1,7 +1,5 @@
 """What a label map holds: volume and connected components of each class, one map in memory at a time."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,17 +8,18 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from ..datalist.layouts import scan_name
+from ..datalist.folder_layouts import scan_name
 from ..errors import InputError
-from ..ignore_index import IGNORE_INDEX
 from ..io.volume import read_volume
 from ..progress import map_with_progress
-from .integrity import count_values
+from .data_check import count_values
+
+SMALLEST_COMPONENT_ML = 0.1
 
 
 @dataclass(frozen=True)
-class LabelFacts:
-    """One label map: per class id its volume (ml) and its number of components, and how many voxels are ignored.
+class LabelStatistics:
+    """One label map: the volume (ml) and the number of components of each class.
 
     `problem` is empty, or one line that says why the file could not be read; the rest is then empty too.
     """
@@ -28,7 +27,6 @@ class LabelFacts:
     name: str
     volumes_ml: Mapping[int, float] = field(default_factory=dict)
     components: Mapping[int, int] = field(default_factory=dict)
-    ignored_voxels: int = 0
     problem: str = ""
 
 
@@ -39,17 +37,10 @@ class LabelMap(NamedTuple):
     affine: np.ndarray
 
 
-def label_facts(
-    file: str | Path,
-    class_ids: Collection[int],
-    min_component_ml: float = 0.1,
-    name: str = "",
-) -> LabelFacts:
-    """Read a label map and describe its classes; other values than `class_ids` and the ignore index are passed over.
+def label_statistics(file: str | Path, class_ids: Collection[int], name: str = "") -> LabelStatistics:
+    """Read a label map and describe its classes; other values than `class_ids` are passed over.
 
-    Components are 26-connected (a thin oblique vessel on thick slices touches by its corners only); smaller ones than
-    `min_component_ml` are not counted. `name` is by default the file's, without
-    ending.
+    Components smaller than `SMALLEST_COMPONENT_ML` are not counted. `name` is by default the file's, without ending.
 
     Raises:
         InputError: the file is unreadable, not 3D, or holds something else than whole numbers from 0 to 255.
@@ -61,13 +52,9 @@ def label_facts(
     boxes = ndimage.find_objects(label.voxels, max_label=max(class_ids, default=0))
     for class_id in class_ids:
         if (box := boxes[class_id - 1]) is not None:
-            components[class_id] = count_components(label.voxels[box] == class_id, voxel_ml, min_component_ml)
-    return LabelFacts(
-        name=name or scan_name(file),
-        volumes_ml={class_id: counts.get(class_id, 0) * voxel_ml for class_id in class_ids},
-        components=components,
-        ignored_voxels=counts.get(IGNORE_INDEX, 0),
-    )
+            components[class_id] = count_components(label.voxels[box] == class_id, voxel_ml)
+    volumes_ml = {class_id: counts.get(class_id, 0) * voxel_ml for class_id in class_ids}
+    return LabelStatistics(name or scan_name(file), volumes_ml, components)
 
 
 def many(
@@ -76,29 +63,29 @@ def many(
     num_workers: int | None = None,
     names: Sequence[str] | None = None,
     description: str = "measuring labels",
-) -> Iterator[LabelFacts]:
-    """`label_facts` of every file, in order, in threads under a progress bar; an unreadable file has a `problem`.
+) -> Iterator[LabelStatistics]:
+    """`label_statistics` of every file, in order, in threads under a progress bar; an unreadable one has a `problem`.
 
     Each thread holds one label map.
     """
 
-    def measure(named: tuple[str | Path, str]) -> LabelFacts:
+    def measure(named: tuple[str | Path, str]) -> LabelStatistics:
         file, name = named
         try:
-            return label_facts(file, class_ids, name=name)
+            return label_statistics(file, class_ids, name)
         except InputError as error:
-            return LabelFacts(name, problem=str(error))
+            return LabelStatistics(name, problem=str(error))
 
     named = list(zip(files, names or map(scan_name, files), strict=True))
     return map_with_progress(measure, named, description, num_workers=num_workers)
 
 
-def count_components(mask: np.ndarray, voxel_ml: float, min_component_ml: float = 0.0) -> int:
-    """The number of connected components (26 neighbours) of at least `min_component_ml`."""
+def count_components(mask: np.ndarray, voxel_ml: float) -> int:
+    """The number of 26-connected components (a thin oblique vessel on thick slices touches by its corners only)."""
     labelled, _ = ndimage.label(mask, structure=np.ones((3,) * mask.ndim, dtype=bool))
-    sizes = count_values(labelled)
-    least = min_component_ml * (1 - 1e-6)  # a component of just that volume counts, whichever way its sum is rounded
-    return sum(component > 0 and number * voxel_ml >= least for component, number in sizes.items())
+    sizes = np.bincount(labelled.ravel())[1:] * voxel_ml
+    # a component of just that volume counts, whichever way its sum is rounded
+    return int((sizes >= SMALLEST_COMPONENT_ML * (1 - 1e-6)).sum())
 
 
 def read_label_map(file: str | Path) -> LabelMap:

@@ -1,7 +1,5 @@
 """What a data set is like, summed up from its cases' records: the fingerprint that a plan is made of."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,9 +53,7 @@ class Fingerprint:
 def summarise(records: Sequence[CaseRecord], num_foreground: int) -> Fingerprint:
     """Pure arithmetic on records without problems.
 
-    Args:
-        records: of at least one case.
-        num_foreground: number of classes without the background.
+    `num_foreground` is the number of classes without the background.
 
     Raises:
         InputError: no cases, or cases with different numbers of channels.

@@ -5,8 +5,6 @@ elsewhere; and a size of half a voxel more or less is decided by the last digit 
 single precision, DICOM to some digits of text: without it a scan has one grid, and one label map, in every format.
 """
 
-from __future__ import annotations
-
 import nibabel as nib
 import numpy as np
 

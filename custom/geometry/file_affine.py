@@ -1,7 +1,5 @@
 """The affine as a file states it, kept with the one that its scan is resampled by."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,10 +17,7 @@ def file_affine(affine: Any, meta: Mapping[str, Any] | None) -> np.ndarray:
     """The very affine (4 x 4) of the file a volume was read from where it lies on that file's grid, else its own.
 
     Label maps are written with it, and scores measured by it: at a tolerance the last digit of a voxel's size decides.
-
-    Args:
-        affine: of the volume as it is now.
-        meta: its metadata.
+    Affine and metadata are the volume's as it is now.
     """
     own: np.ndarray = convert_to_numpy(affine)
     stored = (meta or {}).get(STORED_AFFINE)

@@ -1,7 +1,5 @@
 """Where the voxels of a scan's own grid lie on the network's grid, and label maps brought back to it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -132,11 +130,7 @@ class NativeGrid:
 def native_grid(affine: Any, size: Sequence[int], native_affine: Any, native_size: Sequence[int]) -> NativeGrid:
     """The native grid seen from a network's grid.
 
-    Args:
-        affine: from voxels of the network's grid to millimetres, 4 x 4.
-        size: voxels of the network's grid.
-        native_affine: from voxels of the scan as it was stored to millimetres.
-        native_size: voxels of the scan as it was stored.
+    Affines (4 x 4) lead from voxels to millimetres; `native` is the scan as it was stored.
     """
     mapping = np.linalg.solve(np.asarray(affine, dtype=float), np.asarray(native_affine, dtype=float))
     order = np.argsort(nib.orientations.io_orientation(mapping)[:, 0])  # of the native axes, as the network's

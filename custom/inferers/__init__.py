@@ -2,5 +2,3 @@
 
 from .direct import DirectInferer
 from .streaming_sliding_window import StreamingSlidingWindowInferer
-
-__all__ = ["DirectInferer", "StreamingSlidingWindowInferer"]

@@ -1,7 +1,5 @@
 """How sure a prediction is of each class."""
 
-from __future__ import annotations
-
 import torch
 
 MAX_CLASSES = 256

@@ -1,7 +1,5 @@
 """The network on the whole batch, in mixed precision also on CPUs that compute in it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -13,8 +11,7 @@ from monai.inferers import SimpleInferer
 class DirectInferer(SimpleInferer):
     """`monai.inferers.SimpleInferer` under autocast; MONAI's engines know mixed precision on CUDA only.
 
-    Args:
-        autocast: precision of the network's convolutions, e.g. `torch.bfloat16`; None: as the engine computes.
+    With `autocast` None it computes as the engine does.
     """
 
     def __init__(self, autocast: torch.dtype | None = None) -> None:

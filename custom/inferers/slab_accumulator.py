@@ -1,14 +1,12 @@
 """Class scores of overlapping windows, added up in a slab that moves along an image."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import torch
 
 from ..errors import InputError
+from .efficient_windows import Window
 from .sliding_window import gaussian_weight
-from .window_plan import Window
 
 PLANES_AT_ONCE = 8
 CERTAIN_LOGIT = 30.0  # of background: its softmax among 255 classes is 1 in single precision
@@ -40,7 +38,7 @@ class SlabAccumulator:
         softmax: bool,
     ) -> None:
         self.depth = window[0]
-        self.planes_at_once = min(PLANES_AT_ONCE, max(self.depth // 4, 1))  # little beside the slab
+        self.planes_at_once = min(PLANES_AT_ONCE, max(self.depth // 4, 1))  # little compared to the slab
         self.region = region
         self.softmax = softmax
         self.weight = gaussian_weight(window, device)

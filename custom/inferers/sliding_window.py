@@ -1,7 +1,5 @@
 """nnU-Net's sliding window in pieces: evenly spread windows, Gaussian weights, padding, mirrored prediction."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from itertools import combinations

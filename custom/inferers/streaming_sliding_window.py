@@ -14,10 +14,10 @@ from ..errors import InputError
 from ..geometry.native_grid import native_grid_of, nearest_on_native_grid, on_native_grid
 from .class_confidence import ClassConfidence
 from .direct import autocast_on
+from .efficient_windows import Window, WindowPlan, count_plain_windows
 from .slab_accumulator import SlabAccumulator
 from .sliding_window import main_output, mirrored_mean, pad_to_window
 from .streaming_argmax import CERTAIN, NativeArgmax, NetworkArgmax, largest_probability
-from .window_plan import Window, WindowPlan, count_plain_windows
 
 AVERAGES = ("probabilities", "logits")
 RETURN_GRIDS = ("exact", "fast", "network")

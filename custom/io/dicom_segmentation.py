@@ -18,7 +18,7 @@ from ..errors import InputError
 from .atomic_write import replacing
 from .dicom_series import series_of, sorted_slices
 from .image_formats import ending_of
-from .needed_package import needed_package
+from .optional_package import needed_package
 from .write_errors import reporting_unwritable
 
 logger = logging.getLogger(__name__)

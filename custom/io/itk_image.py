@@ -14,7 +14,7 @@ import numpy as np
 from monai.data.utils import orientation_ras_lps
 
 from .image_formats import ending_of
-from .needed_package import needed_package
+from .optional_package import needed_package
 
 IMAGE_IO = {".mha": "MetaImageIO", ".mhd": "MetaImageIO", ".nrrd": "NrrdImageIO", ".nhdr": "NrrdImageIO"}
 

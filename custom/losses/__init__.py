@@ -1,16 +1,7 @@
 """Losses."""
 
 from .boundary_aware import BoundaryAwareLoss
+from .deep_supervision import supervision_weights
 from .ignoring_dice_ce import IgnoringDiceCELoss
-from .joint import JointLoss
 from .partial_label import PartialLabelLoss, merge_unannotated
-from .supervision_weights import supervision_weights
-
-__all__ = [
-    "BoundaryAwareLoss",
-    "IgnoringDiceCELoss",
-    "JointLoss",
-    "PartialLabelLoss",
-    "merge_unannotated",
-    "supervision_weights",
-]
+from .segmentation_and_distance import JointLoss

@@ -1,7 +1,5 @@
 """BATseg's boundary-aware loss between a predicted and a true surface distance field."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import nn

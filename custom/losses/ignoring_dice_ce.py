@@ -1,7 +1,5 @@
 """Dice + cross-entropy on the voxels whose class is certain."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch
@@ -23,20 +21,13 @@ class IgnoringDiceCELoss(nn.Module):
     every sum, and their logits get a gradient of exactly 0. Where every voxel is ignored the loss is 0.
 
     Args:
-        ignore_index: label of the voxels to ignore; not a class id.
         batch: one Dice for the whole batch instead of one for each patch.
         class_weights: of the classes' voxels in the cross-entropy, background first; None: all weigh the same. Dice,
             which weighs classes instead of voxels already, has none.
     """
 
-    def __init__(
-        self,
-        ignore_index: int = IGNORE_INDEX,
-        batch: bool = False,
-        class_weights: Sequence[float] | None = None,
-    ) -> None:
+    def __init__(self, batch: bool = False, class_weights: Sequence[float] | None = None) -> None:
         super().__init__()
-        self.ignore_index = ignore_index
         self.class_weights = None if class_weights is None else torch.as_tensor(class_weights, dtype=torch.float32)
         # DiceCELoss has no ignore_index, and DiceLoss has one from MONAI 1.6.1 on only; the mask does the same
         self.dice = MaskedDiceLoss(
@@ -57,22 +48,19 @@ class IgnoringDiceCELoss(nn.Module):
         if weights is not None and len(weights) != logits.shape[1]:
             numbers = f"{len(weights)} numbers for {logits.shape[1]} classes"
             raise InputError(f"class_weights are {numbers}; give one for each, the background's first")
-        valid = label != self.ignore_index
-        dice: torch.Tensor = self.dice(logits, label, mask=valid)
-        return dice + mean_cross_entropy(logits, label[:, 0].long(), self.ignore_index, weights)
+        dice: torch.Tensor = self.dice(logits, label, mask=label != IGNORE_INDEX)
+        return dice + mean_cross_entropy(logits, label[:, 0].long(), weights)
 
 
-def mean_cross_entropy(
-    logits: torch.Tensor, label: torch.Tensor, ignore_index: int, weights: torch.Tensor | None = None
-) -> torch.Tensor:
+def mean_cross_entropy(logits: torch.Tensor, label: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
     """Cross-entropy of logits (batch, classes, *spatial) against ids (batch, *spatial), mean over the valid voxels.
 
     With `weights` (classes,) it is the mean weighted by that of each voxel's class. PyTorch's own mean is nan, with nan
     gradients, where no voxel is valid; here it is 0.
     """
-    valid = label != ignore_index
+    valid = label != IGNORE_INDEX
+    weights = None if weights is None else weights.to(logits)
+    total = F.cross_entropy(logits, label, weights, ignore_index=IGNORE_INDEX, reduction="sum")
     if weights is None:
-        return F.cross_entropy(logits, label, ignore_index=ignore_index, reduction="sum") / valid.sum().clamp(min=1)
-    weights = weights.to(logits)
-    total = F.cross_entropy(logits, label, weights, ignore_index=ignore_index, reduction="sum")
+        return total / valid.sum().clamp(min=1)
     return total / weights[label[valid]].sum().clamp(min=torch.finfo(weights.dtype).tiny)

@@ -1,7 +1,5 @@
 """Learning from labels in which some classes are not annotated."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -70,7 +68,7 @@ def merge_unannotated(logits: torch.Tensor, annotated: torch.Tensor) -> torch.Te
     """
     if annotated.shape != logits.shape[:2]:
         raise InputError(
-            f"merge_unannotated: 'annotated' has shape {tuple(annotated.shape)} beside logits of "
+            f"merge_unannotated: 'annotated' has shape {tuple(annotated.shape)} for logits of "
             f"{tuple(logits.shape)}; give one boolean per case and class, background included (AnnotatedClassesd)"
         )
     hidden = hidden_classes(annotated).reshape(*logits.shape[:2], *(1 for _ in logits.shape[2:]))

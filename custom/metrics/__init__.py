@@ -1,21 +1,7 @@
 """Segmentation metrics of one case and class, and how they are averaged."""
 
+from .class_metric import mean_over_classes
 from .dice import ClassMeanDice
 from .flare_score import FlareDice, FlareSurfaceDice, axial_axis_of, flare_dice, flare_rules, flare_scores
-from .hausdorff_distance import HausdorffDistance95, hausdorff_distance_95
-from .reduction import mean_over_classes
+from .hausdorff_distance import HausdorffDistance95, hausdorff_distance_95, hd95_rules
 from .surface_dice import normalised_surface_dice
-
-__all__ = [
-    "ClassMeanDice",
-    "FlareDice",
-    "FlareSurfaceDice",
-    "HausdorffDistance95",
-    "axial_axis_of",
-    "flare_dice",
-    "flare_rules",
-    "flare_scores",
-    "hausdorff_distance_95",
-    "mean_over_classes",
-    "normalised_surface_dice",
-]

@@ -1,7 +1,5 @@
 """A score of every case and class, averaged as papers do."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,8 +9,7 @@ from monai.metrics import CumulativeIterationMetric
 from monai.metrics.utils import do_metric_reduction
 from monai.utils import MetricReduction
 
-from .class_ids import check_class_ids
-from .reduction import mean_over_classes
+from ..errors import InputError
 
 
 class ClassMetric(CumulativeIterationMetric):
@@ -40,3 +37,29 @@ class ClassMetric(CumulativeIterationMetric):
         if not isinstance(values, torch.Tensor):
             raise ValueError(f"{type(self).__name__}: no case has been evaluated yet")
         return mean_over_classes(values) if reduction is None else do_metric_reduction(values, reduction)[0]
+
+
+def mean_over_classes(values: torch.Tensor) -> torch.Tensor:
+    """The mean over classes of each class's mean over the cases that have it.
+
+    Args:
+        values: (cases, classes), nan where a case does not have the class.
+
+    Returns:
+        A scalar; a class that no case has is left out, and without any class at all it is nan.
+    """
+    per_class, cases = do_metric_reduction(values.clone(), MetricReduction.MEAN_BATCH)
+    return per_class[cases > 0].mean()
+
+
+def check_class_ids(metric: str, prediction: torch.Tensor, truth: torch.Tensor) -> None:
+    """Refuse batches other than (B, 1, *spatial) of one shape. Raises InputError: naming the metric and the shape."""
+    for what, ids in (("prediction", prediction), ("truth", truth)):
+        if ids.shape[1] != 1:
+            raise InputError(
+                f"{metric}: {what} of shape {tuple(ids.shape[1:])} is not a map of class ids in one channel; "
+                "leave AsDiscreted(to_onehot) out of the postprocessing"
+            )
+    if prediction.shape != truth.shape:
+        shapes = f"prediction of shape {tuple(prediction.shape[1:])} and truth of shape {tuple(truth.shape[1:])}"
+        raise InputError(f"{metric}: {shapes} are not on one grid; resample one onto the other")

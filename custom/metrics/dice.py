@@ -1,12 +1,10 @@
 """Dice averaged as the paper does: over the patients that have a class, then over the classes."""
 
-from __future__ import annotations
-
 import torch
 from monai.metrics import DiceMetric
 from monai.utils import MetricReduction
 
-from .reduction import mean_over_classes
+from .class_metric import mean_over_classes
 
 
 class ClassMeanDice(DiceMetric):
@@ -17,10 +15,8 @@ class ClassMeanDice(DiceMetric):
 
     Predictions and truths are class ids: lists of (1, *spatial) or batches (B, 1, *spatial).
 
-    In an evaluator: `monai.handlers.IgniteMetricHandler(metric_fn=ClassMeanDice(num_classes=5), ...)`.
-
-    Args:
-        num_classes: classes with the background, which is not scored.
+    The background is one of `num_classes` but not scored. In an evaluator:
+    `monai.handlers.IgniteMetricHandler(metric_fn=ClassMeanDice(num_classes=5), ...)`.
     """
 
     def __init__(self, num_classes: int) -> None:

@@ -1,7 +1,5 @@
 """FLARE's scores: Dice and surface Dice of every class under the rules of the challenge."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import nibabel as nib
@@ -21,7 +19,6 @@ from .surface_dice import normalised_surface_dice
 # gallbladder, oesophagus, stomach, duodenum, left kidney, tumour
 FLARE_TOLERANCES = (5.0, 3.0, 3.0, 5.0, 2.0, 2.0, 2.0, 2.0, 2.0, 3.0, 5.0, 7.0, 3.0, 2.0)
 FLARE_TUBULAR = (5, 6, 10)  # aorta, vena cava, oesophagus: truths end where their annotators stopped
-OTHER_TOLERANCE = 2.0  # mm, of classes that are not FLARE's
 LEAST_DICE = 0.2  # below it the surface Dice is 0
 
 
@@ -82,23 +79,21 @@ def axial_axis_of(affine: NdarrayOrTensor) -> int:
 
 def flare_rules(
     class_names: Sequence[str],
-    tolerances: float | Sequence[float] | None = None,
-    tubular: Sequence[int] | None = None,
+    tolerances: float | Sequence[float],
+    tubular: Sequence[int] = (),
     drop_last_slice: bool = False,
 ) -> list[str]:
-    """The rules in words, for the header of a table; arguments as those of `FlareSurfaceDice`."""
-    limits, tubes = _rules_of(len(class_names), tolerances, tubular)
+    """The rules in words, for the header of a table; arguments as those of `FlareMetric`."""
     by_limit: dict[float, list[str]] = {}
-    for name, limit in zip(class_names, limits, strict=True):
+    for name, limit in zip(class_names, _limits(tolerances, len(class_names)), strict=True):
         by_limit.setdefault(limit, []).append(name)
-    listed = (f"{limit:g} mm {', '.join(names)}" for limit, names in sorted(by_limit.items()))
-    within = f"{limits[0]:g} mm" if len(by_limit) == 1 else "; ".join(listed)
+    listed = [f"{limit:g} mm {', '.join(names)}" for limit, names in sorted(by_limit.items())]
     rules = [
-        f"NSD tolerances: {within}",
+        f"NSD tolerances: {'; '.join(listed) if len(listed) > 1 else f'{next(iter(by_limit)):g} mm'}",
         f"class in neither truth nor prediction: 1 and 1, in one alone: 0 and 0; NSD is 0 where DSC < {LEAST_DICE:g}",
     ]
-    if tubes:
-        names = ", ".join(class_names[class_id - 1] for class_id in tubes)
+    if tubular:
+        names = ", ".join(class_names[class_id - 1] for class_id in tubular)
         last = "the last but one" if drop_last_slice else "the last"
         rules.append(f"{names}: scored from the first to {last} slice of the truth")
     return rules
@@ -111,21 +106,21 @@ class FlareMetric(ClassMetric):
 
     Args:
         num_classes: classes with the background, K + 1.
-        tubular: ids scored between the first and last slice of the truth; None: FLARE's three where K is 14, else none.
+        tubular: ids scored between the first and last slice of the truth.
         drop_last_slice: as in `flare_scores`.
-        tolerances: of the surface Dice in mm, one for each class or one for all; None: FLARE's where K is 14, else
-            2 mm for all.
+        tolerances: of the surface Dice in mm, one for each class or one for all.
     """
 
     def __init__(
         self,
-        num_classes: int = len(FLARE_TOLERANCES) + 1,
-        tubular: Sequence[int] | None = None,
+        num_classes: int,
+        tubular: Sequence[int] = (),
         drop_last_slice: bool = False,
-        tolerances: float | Sequence[float] | None = None,
+        tolerances: float | Sequence[float] = 1.0,
     ) -> None:
         super().__init__()
-        self.tolerances, self.tubular = _rules_of(num_classes - 1, tolerances, tubular)
+        self.tolerances = _limits(tolerances, num_classes - 1)
+        self.tubular = tuple(tubular)
         self.drop_last_slice = drop_last_slice
 
 
@@ -144,21 +139,9 @@ class FlareSurfaceDice(FlareMetric):
         return flare_scores(prediction, truth, spacing, self.tolerances, self.tubular, self.drop_last_slice, axis)[1]
 
 
-def _rules_of(
-    classes: int, tolerances: float | Sequence[float] | None, tubular: Sequence[int] | None
-) -> tuple[tuple[float, ...], tuple[int, ...]]:
-    """Tolerance of each class and ids of the tubular ones, FLARE's by default where the classes are as many."""
-    is_flare = classes == len(FLARE_TOLERANCES)
-    if tolerances is None:
-        tolerances = FLARE_TOLERANCES if is_flare else OTHER_TOLERANCE
-    limits = (tolerances,) * classes if isinstance(tolerances, int | float) else tuple(tolerances)
-    tubes = tuple(tubular) if tubular is not None else FLARE_TUBULAR if is_flare else ()
-    if len(limits) != classes or not all(np.isfinite(limit) and limit >= 0 for limit in limits):
-        given = f"tolerances {limits} for {classes} classes"
-        raise InputError(f"FLARE score: {given}; give one in mm for each class, or one number")
-    if not all(1 <= class_id <= classes for class_id in tubes):
-        raise InputError(f"FLARE score: tubular {tubes} for {classes} classes; give class ids from 1 to {classes}")
-    return tuple(float(limit) for limit in limits), tubes
+def _limits(tolerances: float | Sequence[float], classes: int) -> list[float]:
+    """The tolerance of each class."""
+    return [tolerances] * classes if isinstance(tolerances, int | float) else list(tolerances)
 
 
 def _grid(truth: torch.Tensor) -> tuple[list[float], int]:
@@ -170,10 +153,6 @@ def _grid(truth: torch.Tensor) -> tuple[list[float], int]:
 
 def _label_maps(prediction: NdarrayOrTensor, truth: NdarrayOrTensor, classes: int) -> tuple[np.ndarray, np.ndarray]:
     maps = {"prediction": convert_to_numpy(prediction), "truth": convert_to_numpy(truth)}
-    shapes = [ids.shape for ids in maps.values()]
-    if shapes[0] != shapes[1] or len(shapes[0]) != 3:
-        given = f"prediction of shape {shapes[0]} and truth of shape {shapes[1]}"
-        raise InputError(f"FLARE score: {given}; give class ids (X, Y, Z) on one grid")
     for what, ids in maps.items():
         if ids.size and not (ids.min() >= 0 and ids.max() <= classes):
             found = f"{what} has values from {ids.min()} to {ids.max()}"

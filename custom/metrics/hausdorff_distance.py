@@ -1,7 +1,5 @@
 """The 95th-percentile Hausdorff distance in both conventions, with a fixed distance for missed structures."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Sequence
 
@@ -24,39 +22,32 @@ CONVENTIONS = {
 MISSING_MM = 450.0
 
 
+def hd95_rules(convention: str) -> list[str]:
+    """The convention in words, for the header of a table. Raises InputError: there is none of that name."""
+    if convention not in CONVENTIONS:
+        raise InputError(f"HD95: unknown convention {convention!r}; choose one of {', '.join(CONVENTIONS)}")
+    return [f"HD95: {CONVENTIONS[convention]}; {MISSING_MM:g} mm where the prediction lacks the class"]
+
+
 def hausdorff_distance_95(
-    pred: NdarrayOrTensor,
-    truth: NdarrayOrTensor,
-    spacing: float | Sequence[float] | None = None,
-    convention: str = "pooled",
-    missing_mm: float = MISSING_MM,
+    pred: NdarrayOrTensor, truth: NdarrayOrTensor, spacing: Sequence[float], convention: str = "pooled"
 ) -> float:
     """95th-percentile Hausdorff distance (mm) between the surfaces of two masks; nan where the truth is empty.
 
-    The surface is made of the mask's voxels that have a face neighbour outside it (or outside the image).
+    The surface is made of the mask's voxels that have a face neighbour outside it (or outside the image). A structure
+    that the prediction lacks is at 450 mm (BATseg, section 1 "Metrics").
 
     Args:
         pred, truth: masks of one shape, 2D or 3D, non-zero inside.
-        spacing: voxel size in mm along each axis, or one number for all; None means 1 mm.
+        spacing: voxel size in mm along each axis.
         convention: "pooled" or "larger", see `CONVENTIONS`.
-        missing_mm: the distance of a structure the prediction lacks (450 mm in the BATseg paper, section 1 "Metrics").
-
-    Raises:
-        InputError: for masks of different shapes, a spacing that does not fit them or an unknown convention.
     """
-    _check_convention(convention)
     pred_mask, truth_mask = (convert_to_numpy(mask).astype(bool) for mask in (pred, truth))
-    if pred_mask.shape != truth_mask.shape:
-        raise InputError(
-            f"HD95: prediction of shape {pred_mask.shape} and truth of shape {truth_mask.shape} are not on one grid; "
-            "resample one onto the other"
-        )
-    spacing_mm = _spacing_per_axis(spacing, truth_mask.ndim)
     if not truth_mask.any():
         return float("nan")
     if not pred_mask.any():
-        return float(missing_mm)
-    directed = _directed_surface_distances(pred_mask, truth_mask, spacing_mm)
+        return MISSING_MM
+    directed = _directed_surface_distances(pred_mask, truth_mask, spacing)
     groups = [np.concatenate(directed)] if convention == "pooled" else directed
     return float(max(np.percentile(group, 95) for group in groups))
 
@@ -64,26 +55,22 @@ def hausdorff_distance_95(
 class HausdorffDistance95(ClassMetric):
     """HD95 of every case and class, kept as (cases, classes) with nan where a case does not have the class.
 
-    The voxel size is that of the truth where it is a `MetaTensor`.
+    The voxel size is that of the truth where it is a `MetaTensor`, else 1 mm.
 
     Args:
         num_classes: classes with the background, which is not scored.
-        convention: "pooled" or "larger", see `CONVENTIONS`.
-        spacing: voxel size in mm for truths that carry none; None means 1 mm.
+        convention: "pooled" or "larger", see `CONVENTIONS`; InputError for another.
     """
 
-    def __init__(
-        self, num_classes: int, convention: str = "pooled", spacing: float | Sequence[float] | None = None
-    ) -> None:
+    def __init__(self, num_classes: int, convention: str = "pooled") -> None:
         super().__init__()
-        _check_convention(convention)
+        self.rules = hd95_rules(convention)
         self.num_classes = num_classes
         self.convention = convention
-        self.spacing = spacing
 
     def _scores(self, prediction: torch.Tensor, truth: torch.Tensor) -> list[float]:
         # 2D images keep 3D affines, hence the cut
-        spacing = file_spacing(truth)[: truth.ndim] if isinstance(truth, MetaTensor) else self.spacing
+        spacing = file_spacing(truth)[: truth.ndim] if isinstance(truth, MetaTensor) else [1.0] * truth.ndim
         predicted, true = convert_to_numpy(prediction), convert_to_numpy(truth)
         return [
             hausdorff_distance_95(predicted == i, true == i, spacing, self.convention)
@@ -91,20 +78,8 @@ class HausdorffDistance95(ClassMetric):
         ]
 
 
-def _check_convention(convention: str) -> None:
-    if convention not in CONVENTIONS:
-        raise InputError(f"HD95: unknown convention {convention!r}; choose one of {', '.join(CONVENTIONS)}")
-
-
-def _spacing_per_axis(spacing: float | Sequence[float] | None, axes: int) -> tuple[float, ...]:
-    values = tuple(np.atleast_1d(np.asarray(1 if spacing is None else spacing, dtype=float)).tolist())
-    if len(values) not in (1, axes) or not all(np.isfinite(size) and size > 0 for size in values):
-        raise InputError(f"HD95: spacing {values} for a mask of {axes} axes; give one positive size in mm per axis")
-    return values if len(values) == axes else values * axes
-
-
 def _directed_surface_distances(
-    pred: np.ndarray, truth: np.ndarray, spacing: tuple[float, ...]
+    pred: np.ndarray, truth: np.ndarray, spacing: Sequence[float]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Distance of every surface voxel of `pred` to the surface of `truth`, and the reverse; both masks not empty."""
     # MONAI crops too, but its search for the box takes ten times as long as the distances of a tumour in a CT.
@@ -114,7 +89,7 @@ def _directed_surface_distances(
         distances = get_edge_surface_distance(
             torch.from_numpy(pred[box]),
             torch.from_numpy(truth[box]),
-            spacing=spacing,
+            spacing=list(spacing),
             symmetric=True,
             warn_empty=False,
         )[1]

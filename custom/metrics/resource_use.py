@@ -1,12 +1,8 @@
 """FLARE's measures of efficiency: time, maximum and area of GPU memory, area of CPU utilisation."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
-
-from ..errors import InputError
 
 # FLARE23 tolerates this much of a case without loss of rank
 FLARE_SECONDS = 15.0
@@ -36,12 +32,7 @@ def resource_use(
         memory_mb: (N,) resident memory of the command's processes; MB are 2^20 bytes, as nvidia-smi counts.
         gpu_mb: (N, GPUs) memory in use on each; None where it was not measured, then "gpu" is None.
         cases: how many cases the command worked on; time and areas are given per case too.
-
-    Raises:
-        InputError: for fewer than one sample or case.
     """
-    if len(times) < 1 or cases < 1:
-        raise InputError(f"resource use: {len(times)} samples of {cases} cases; give at least one of each")
     seconds, cpu_area = times[-1], area_under(cpu_percent, times)
     use: dict[str, Any] = {
         **{"seconds": _rounded(seconds), "seconds_per_case": _rounded(seconds / cases)},

@@ -1,7 +1,5 @@
 """The normalised surface Dice of two masks by the areas of their surfaces, exact at the tolerance."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,8 +7,6 @@ from monai.config import NdarrayOrTensor
 from monai.metrics.utils import get_code_to_measure_table
 from monai.utils import convert_to_numpy
 from scipy.spatial import KDTree
-
-from ..errors import InputError
 
 _INSIDE = 255  # code of a corner whose eight voxels all belong to the mask
 
@@ -33,19 +29,11 @@ def normalised_surface_dice(
 
     Returns:
         1 where both masks are empty, 0 where exactly one is.
-
-    Raises:
-        InputError: for masks that are not 3D or not on one grid, or a spacing that does not fit them.
     """
     # MONAI's compute_surface_dice(use_subvoxels=True) compares single-precision distances: at the spacing of a file,
     # 0.8 mm in single precision, five voxels are farther than 4 mm but count as found: up to 0.03 of the score.
     masks = [convert_to_numpy(mask).astype(bool, copy=False) for mask in (prediction, truth)]
     voxel_mm = np.asarray(spacing, dtype=float)
-    if masks[0].ndim != 3 or masks[0].shape != masks[1].shape:
-        given = f"prediction of shape {masks[0].shape} and truth of shape {masks[1].shape}"
-        raise InputError(f"surface Dice: {given}; give two masks (X, Y, Z) on one grid")
-    if voxel_mm.shape != (3,) or not (np.isfinite(voxel_mm) & (voxel_mm > 0)).all():
-        raise InputError(f"surface Dice: spacing {tuple(spacing)}; give three positive sizes in mm")
     empty = [not mask.any() for mask in masks]
     if any(empty):
         return float(all(empty))

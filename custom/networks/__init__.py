@@ -12,16 +12,3 @@ from .contract import (
 )
 from .distance_head import DistanceHead
 from .native_scale_dynunet import NativeScaleDynUNet
-
-__all__ = [
-    "DistanceHead",
-    "NativeScaleDynUNet",
-    "build_network",
-    "check_patch_size",
-    "feature_channels",
-    "feature_map_size",
-    "segmentation_head",
-    "shared_parameters",
-    "size_multiple",
-    "supervision_scales",
-]

@@ -1,7 +1,5 @@
 """A network from its description in a plan."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -14,8 +12,10 @@ from ..errors import InputError
 from .contract import check_patch_size
 from .distance_head import Activation, DistanceHead
 from .native_scale_dynunet import NativeScaleDynUNet
+from .nnformer import NNFormer
+from .ux_net import UXNet
 
-OWN_NETWORKS: dict[str, type[nn.Module]] = {"NativeScaleDynUNet": NativeScaleDynUNet}
+OWN_NETWORKS: dict[str, type[nn.Module]] = {one.__name__: one for one in (NativeScaleDynUNet, NNFormer, UXNet)}
 # those of monai.networks.nets that are for segmentation, and whose making computes and downloads nothing
 MONAI_NETWORKS = (
     "AttentionUnet",
@@ -52,9 +52,7 @@ def build_network(
     Args:
         architecture: `name`, one of `OWN_NETWORKS` and `MONAI_NETWORKS`, and options of its class, which are numbers,
             words and lists, e.g. `{"name": "SwinUNETR", "feature_size": 24}`.
-        in_channels: channels of the image.
         out_channels: number of classes, background included.
-        patch_size: voxels of a patch.
         distance_channels: channels of the distance field, see `DistanceHead`; 0 for no such head.
         distance_activation: likewise.
         dropout: dropout, under the class's own name for it; MONAI Label's epistemic scoring passes it.
@@ -80,7 +78,7 @@ def name_and_options(architecture: Mapping[str, Any]) -> tuple[str, dict[str, An
     """The name of a network and its options, all plain values.
 
     Raises:
-        InputError: there is no name, or a value could stand for code.
+        InputError: there is no name, or a value could be code.
     """
     if not isinstance(architecture, Mapping) or not isinstance(architecture.get(NAME), str):
         raise InputError(f"architecture is {architecture!r}: give a network's {NAME} and its options, as key: value")
@@ -147,10 +145,6 @@ def made_network(kind: type[nn.Module], options: Mapping[str, Any]) -> nn.Module
     Raises:
         InputError: it does not take them, or a package is missing.
     """
-    missing = [name for name, one in inspect.signature(kind).parameters.items() if one.default is one.empty]
-    missing = [name for name in missing if name not in options]
-    if missing:
-        raise InputError(f"architecture: {kind.__name__} needs {' and '.join(missing)}")
     try:
         return kind(**options)
     except InputError:

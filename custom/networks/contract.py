@@ -5,8 +5,6 @@ A network answers for itself with methods called as functions here (`size_multip
 attribute `single_size`, true. Of any other, MONAI's included, the answer is in a table or found by a dry run.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from inspect import ismethod
@@ -146,10 +144,7 @@ def feature_channels(network: nn.Module) -> int:
 def with_features(network: nn.Module, head: str, image: torch.Tensor) -> tuple[Any, torch.Tensor]:
     """The network's answer to an image, and the features (batch, channels, *sizes) that entered a module of it.
 
-    Args:
-        network: a bare network.
-        head: the module's dotted name, such as that of the segmentation head.
-        image: (batch, channels, *sizes).
+    The network is a bare one, `head` the dotted name of the module, such as the segmentation head's.
     """
     entered: list[torch.Tensor] = []
     # only for this call: a hook that stays would be compiled by TorchScript

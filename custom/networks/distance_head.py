@@ -1,7 +1,5 @@
 """BATseg's second head, for the surface distance field, on any network."""
 
-from __future__ import annotations
-
 from typing import Any, Literal, get_args
 
 import torch

@@ -1,7 +1,5 @@
 """A network run on tensors that have shapes and no values: what its layers make of an image, without memory or time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any, NamedTuple
@@ -26,11 +24,6 @@ def dry_run(network: nn.Module, sizes: Sequence[int], training: bool = False) ->
     """Answer to an image (1, channels, *sizes), and the output of every convolution and linear layer, as executed.
 
     A copy without values runs on PyTorch's meta device; the network is left as it is.
-
-    Args:
-        network: any module of one image.
-        sizes: voxels of the image.
-        training: whether to run in training mode.
 
     Raises:
         Exception: whatever the network raises for an image of these sizes.

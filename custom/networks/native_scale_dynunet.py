@@ -1,18 +1,16 @@
 """nnU-Net's plain U-Net with deep supervision at the native scale of every decoder level."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any
 
 import torch
+from monai.networks.blocks import Convolution
 from monai.networks.blocks.dynunet_block import UnetUpBlock
 from monai.networks.nets import DynUNet
 from torch import nn
 
 from ..errors import InputError
-from .stacked_convolutions import StackedConvolutions
 
 
 class NativeScaleDynUNet(DynUNet):
@@ -28,9 +26,6 @@ class NativeScaleDynUNet(DynUNet):
     level i at the resolution of encoder level i - what `monai.losses.DeepSupervisionLoss` takes.
 
     Args:
-        spatial_dims: 2 or 3.
-        in_channels: channels of the image.
-        out_channels: number of classes, background included.
         kernel_size: convolution kernel of each level, finest first.
         strides: stride of each level's first convolution; the first one is 1.
         filters: features of each level.
@@ -102,13 +97,17 @@ class NativeScaleDynUNet(DynUNet):
         )
 
     def add_convolutions(self, extra: int) -> None:
-        """Let each block of the encoder and the decoder be followed by `extra` convolutions of its own kernel."""
+        """Let each block of the encoder and the decoder be followed by `extra` convolutions of its own kernel.
 
-        def longer(block: nn.Module, level: int, kernel_size: Sequence[int] | int) -> StackedConvolutions:
-            options = (self.spatial_dims, self.filters[level], kernel_size, self.norm_name, self.act_name, self.dropout)
-            stacked = StackedConvolutions(block, extra, *options)
-            stacked.added.apply(self.initialize_weights)
-            return stacked
+        MONAI's blocks have two units of convolution, normalisation and activation, and no option for more.
+        """
+        unit: dict[str, Any] = {"adn_ordering": "DNA", "act": self.act_name, "norm": self.norm_name, "bias": False}
+
+        def longer(block: nn.Module, level: int, kernel_size: Sequence[int] | int) -> nn.Sequential:
+            options = {**unit, "kernel_size": kernel_size, "dropout": self.dropout}
+            features = self.filters[level]
+            added = [Convolution(self.spatial_dims, features, features, **options) for _ in range(extra)]
+            return nn.Sequential(block, *(one.apply(self.initialize_weights) for one in added))
 
         deepest = len(self.strides) - 1
         self.input_block = longer(self.input_block, 0, self.kernel_size[0])

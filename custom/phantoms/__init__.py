@@ -2,5 +2,3 @@
 
 from .abdomen import make_abdomen_phantom, write_abdomen_phantoms
 from .spine import make_spine_phantom, write_spine_phantoms
-
-__all__ = ["make_abdomen_phantom", "make_spine_phantom", "write_abdomen_phantoms", "write_spine_phantoms"]

@@ -1,7 +1,5 @@
 """A canvas: signal and labels of a scan's grid, onto which shapes are painted one over the other."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from .shapes import Points, Shape
@@ -52,11 +50,7 @@ class Canvas:
     def paint(self, shape: Shape, signal: float, label: int | None = None, grow_mm: float = 0.0) -> None:
         """Paint a shape over everything; its voxels get `label` (None: keep theirs).
 
-        Args:
-            shape: what to paint.
-            signal: of the shape.
-            label: of the shape.
-            grow_mm: how far from the shape's surface, outwards, the paint ends.
+        The paint ends `grow_mm` outside the shape's surface.
         """
         box = self.box(shape, grow_mm + float(self.soft_mm) + 4)
         distance = self.distance(shape, box) - np.float32(grow_mm)
@@ -64,11 +58,9 @@ class Canvas:
         if label is not None:
             self.label[box][np.broadcast_to(distance < 0, self.label[box].shape)] = label
 
-    def blend(
-        self, box: Box, distance: np.ndarray, signal: np.ndarray | float, within: np.ndarray | float = 1.0
-    ) -> None:
-        """Cover what lies inside a surface, at a signed distance, with `signal`; `within` (0 to 1) is its opacity."""
-        part = np.clip(np.float32(0.5) - distance / self.soft_mm, 0, 1) * within
+    def blend(self, box: Box, distance: np.ndarray, signal: np.ndarray | float) -> None:
+        """Cover what lies inside a surface, at a signed distance, with `signal`."""
+        part = np.clip(np.float32(0.5) - distance / self.soft_mm, 0, 1)
         view = self.signal[box]
         view += part * (np.asarray(signal, np.float32) - view)
 

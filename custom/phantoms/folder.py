@@ -1,11 +1,9 @@
 """A folder of generated phantoms: seeds and shares of its cases, and their files, written once and resumed."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..io.atomic_write import replacing, write_json
+from ..io.write_errors import reporting_unwritable
 from ..progress import map_with_progress
 
 logger = logging.getLogger(__name__)
@@ -36,16 +35,6 @@ def check_counts(num_cases: int, **others: int) -> None:
         raise InputError(f"{given}: give at least one case and no negative number")
 
 
-def shares(count: int, weights: Mapping[str, int]) -> dict[str, int]:
-    """`count` cases in the proportions of `weights`, by largest remainder."""
-    exact = {name: count * weight / sum(weights.values()) for name, weight in weights.items()}
-    sizes = {name: int(share) for name, share in exact.items()}
-    by_remainder = sorted(exact, key=lambda name: sizes[name] - exact[name])
-    for name in by_remainder[: count - sum(sizes.values())]:
-        sizes[name] += 1
-    return sizes
-
-
 def write_folder(
     root: Path,
     manifest: str,
@@ -59,20 +48,16 @@ def write_folder(
     Threads, not processes: a new process would first import torch, which takes as long as twenty phantoms.
 
     Args:
-        root: the folder; made if needed.
         manifest: name of the JSON file that lists the cases, written last.
-        contents: of the manifest.
         parameters: that decide what every phantom shows, and the generator's version.
         jobs: one for each case: its files, relative to the folder, and what writes them.
-        num_workers: threads; None takes the processors of the machine, at most 8.
 
     Raises:
         InputError: the folder holds other data or phantoms of other parameters, or cannot be written.
     """
-    try:
-        begun = _holds_phantoms(
-            root, parameters, {manifest, *(Path(file).parts[0] for files, _ in jobs for file in files)}
-        )
+    with reporting_unwritable(root, "choose a writable folder"):
+        names = {manifest, *(Path(file).parts[0] for files, _ in jobs for file in files)}
+        begun = _holds_phantoms(root, parameters, names)
         missing = [write for files, write in jobs if not all((root / file).exists() for file in files)]
         if begun and not missing and (root / manifest).exists():
             logger.info("phantoms are in %s already", root)
@@ -80,11 +65,8 @@ def write_folder(
         logger.info("generating %d of %d phantoms in %s", len(missing), len(jobs), root)
         write_json(root / PARAMETERS_FILE, parameters)
         workers = num_workers or min(os.cpu_count() or 1, 8)
-        for _ in map_with_progress(lambda write: write(), missing, "phantoms", num_workers=workers):
-            pass
+        list(map_with_progress(lambda write: write(), missing, "phantoms", num_workers=workers))
         write_json(root / manifest, contents)
-    except OSError as error:
-        raise InputError(f"{root}: phantoms cannot be written ({error}); choose a writable folder") from error
 
 
 def _holds_phantoms(root: Path, parameters: dict[str, Any], names: set[str]) -> bool:
@@ -99,15 +81,11 @@ def _holds_phantoms(root: Path, parameters: dict[str, Any], names: set[str]) -> 
         found = dict(json.loads(file.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise InputError(f"{file}: describes no phantoms of this generator; choose another folder") from error
-    differing = ", ".join(
-        f"{key} {found.get(key)} instead of {wanted.get(key)}"
-        for key in {**wanted, **found}
-        if found.get(key) != wanted.get(key)
-    )
-    if differing:
-        raise InputError(
-            f"{root}: holds phantoms made with other parameters ({differing}); choose another folder or delete it"
-        )
+    keys = [key for key in {**wanted, **found} if found.get(key) != wanted.get(key)]
+    if keys:
+        differing = ", ".join(f"{key} {found.get(key)} instead of {wanted.get(key)}" for key in keys)
+        what = f"holds phantoms made with other parameters ({differing})"
+        raise InputError(f"{root}: {what}; choose another folder or delete it")
     return True
 
 

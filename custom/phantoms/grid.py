@@ -1,7 +1,5 @@
 """The grid of a scan."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Smooth random fields as sums of products of cosines: cheap on grids whose axes are straight."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -3,11 +3,10 @@
 Points are three broadcastable arrays: x right, y anterior, z superior.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import reduce
+from itertools import pairwise, starmap
 
 import numpy as np
 
@@ -78,17 +77,16 @@ class Tube(Shape):
 
     def distance(self, points: Points) -> np.ndarray:
         """Distance to the nearest cone, each a segment whose radius changes along it."""
-        nearest: np.ndarray | None = None
-        rows = self.table.astype(np.float32)
-        for start, end in pairwise(rows):
+
+        def distance_to_cone(start: np.ndarray, end: np.ndarray) -> np.ndarray:
             along = end - start
             offsets = [p - s for p, s in zip(points, start[:3], strict=True)]
             part = sum(o * a for o, a in zip(offsets, along, strict=False)) / (along[:3] ** 2).sum()
             part = np.clip(part, 0, 1)
             squares = sum((o - part * a) ** 2 for o, a in zip(offsets, along, strict=False))
-            gap = np.sqrt(squares) - (start[3] + part * along[3])
-            nearest = gap if nearest is None else np.minimum(nearest, gap)
-        return np.asarray(nearest)
+            return np.sqrt(squares) - (start[3] + part * along[3])
+
+        return reduce(np.minimum, starmap(distance_to_cone, pairwise(self.table.astype(np.float32))))
 
 
 @dataclass(frozen=True)
@@ -131,10 +129,7 @@ class Common(Shape):
 
     def distance(self, points: Points) -> np.ndarray:
         """The largest of the parts' distances."""
-        distance = self.parts[0].distance(points)
-        for part in self.parts[1:]:
-            distance = np.maximum(distance, part.distance(points))
-        return distance
+        return reduce(np.maximum, (part.distance(points) for part in self.parts))
 
 
 @dataclass(frozen=True)

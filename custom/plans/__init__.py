@@ -1,7 +1,7 @@
 """What a network is for: the plan, read wherever its weights are used."""
 
 from .class_ids import class_ids
-from .finding import (
+from .load_plan import (
     folder_tag,
     load_plan,
     plan_of_weights,
@@ -11,19 +11,3 @@ from .finding import (
     used_plan,
 )
 from .plan import PLAN_FILE, Plan, checked, read_plan, write_plan
-
-__all__ = [
-    "PLAN_FILE",
-    "Plan",
-    "checked",
-    "class_ids",
-    "folder_tag",
-    "load_plan",
-    "plan_of_weights",
-    "preparation",
-    "read_plan",
-    "refuse_contradiction",
-    "refuse_other_training",
-    "used_plan",
-    "write_plan",
-]

@@ -1,7 +1,5 @@
 """Class names to the ids that label maps hold."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 

@@ -4,8 +4,6 @@ Pure arithmetic on spacings and shapes: no files, no orientations. Axes are in a
 coarsest first, then the others as they come.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -139,11 +137,8 @@ def plan_configuration(
     it), and the levels are planned again.
 
     Args:
-        spacing: mm of each axis.
         median_shape: of the scans on that spacing.
         dataset_voxels: of all scans on that spacing.
-        num_outputs: classes with the background.
-        memory_gb: of the graphics card.
 
     Raises:
         InputError: too little memory for a patch that can be pooled.

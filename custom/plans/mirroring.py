@@ -1,6 +1,4 @@
-"""Whether a scan may be mirrored left to right: not where classes are told apart by their side alone."""
-
-from __future__ import annotations
+"""Whether a scan may be mirrored left to right: not where classes differ by their side alone."""
 
 import re
 from collections.abc import Sequence

@@ -1,6 +1,4 @@
-"""The plan: what a network is for, in one small YAML file beside its weights."""
-
-from __future__ import annotations
+"""The plan: what a network is for, in one small YAML file next to its weights."""
 
 import json
 import math
@@ -12,6 +10,7 @@ import yaml
 
 from ..errors import InputError
 from ..io.atomic_write import write_text
+from ..io.write_errors import reporting_unwritable
 
 Plan = dict[str, Any]
 
@@ -52,18 +51,14 @@ def write_plan(file: str | Path, plan: Mapping[str, Any]) -> None:
     """Write a plan, atomically, with its entries in their usual order."""
     content = plain({key: plan[key] for key in KNOWN if plan.get(key) is not None})
     text = yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
-    try:
+    with reporting_unwritable(file, "pass a folder that can be written"):
         write_text(file, HEAD + text)
-    except OSError as error:
-        raise InputError(f"{file} cannot be written ({error.strerror}): pass a folder that can be written") from error
 
 
 def checked(content: Any, source: str) -> Plan:
     """A plan's entries, each checked.
 
-    Args:
-        content: of a plan file.
-        source: names the plan in messages.
+    `source` names the plan in messages.
 
     Raises:
         InputError: an entry is missing, unknown or has an impossible value.

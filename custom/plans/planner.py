@@ -5,8 +5,6 @@ orientations are planned, trained and labelled alike. Where all files share one 
 by axis.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,14 +31,11 @@ def make_plan_of(
     memory_gb: float = REFERENCE_MEMORY_GB,
     name: str = "",
 ) -> tuple[dict[str, Any], FullResolution]:
-    """A plan as plain data, and the figures behind it, from which `reasons` tells why.
+    """A plan as plain data, and the figures behind it, which `decisions` explains.
 
     Args:
-        fingerprint: of the training cases.
         classes: names of the foreground classes; ids are their positions, from 1.
         channels: a name for each channel of a scan.
-        memory_gb: of the graphics card.
-        name: of the plan.
 
     Raises:
         InputError: a name twice, another number of channels than the scans have, two-dimensional scans, too little

@@ -1,7 +1,5 @@
 """Levels of a U-Net for a patch and a spacing, and how large its feature maps are: nnU-Net v2.8.1's rules."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -62,11 +60,7 @@ def feature_map_size(topology: Topology, num_outputs: int) -> int:
     """Sum of the voxels of all feature maps of a U-Net: what nnU-Net limits for the sake of memory.
 
     `compute_conv_feature_map_size` of its PlainConvUNet: per level two convolutions in the encoder, in the decoder one
-    transposed convolution and two convolutions, and the logits at full resolution.
-
-    Args:
-        topology: levels and patch.
-        num_outputs: classes with the background.
+    transposed convolution and two convolutions, and the logits (`num_outputs`, background included) at full resolution.
     """
     size = list(topology.patch_size)
     total = num_outputs * math.prod(size)

@@ -1,6 +1,4 @@
 """What turns a bundle's folder into something others can have: archives, model cards, bundles of trainings."""
 
-from .releasing import release
+from .release_command import release
 from .trained_bundle import trained_bundle
-
-__all__ = ["release", "trained_bundle"]

@@ -1,7 +1,5 @@
 """Zip archives that are equal byte for byte whenever their contents are, and folders that appear whole."""
 
-from __future__ import annotations
-
 import tempfile
 import zipfile
 from collections.abc import Mapping

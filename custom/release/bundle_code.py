@@ -1,15 +1,13 @@
-"""The code a bundle runs: this project's, or a package beside its configs, as a release carries it."""
+"""The code a bundle runs: this project's, or a package next to its configs, as a release carries it."""
 
-from __future__ import annotations
-
+import os
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .bytecode import without_bytecode
-
+VARIABLE = "PYTHONDONTWRITEBYTECODE"
 CODE = Path(__file__).resolve().parents[1]
 
 
@@ -42,6 +40,20 @@ def importable(root: Path) -> Iterator[None]:
 
 
 def forget_code(package: str) -> None:
-    """Import the package anew next time: another bundle, or another version of this one, may carry one of its name."""
+    """Import the package again next time: another bundle, or another version of this one, may carry one of its name."""
     for name in [name for name in sys.modules if name.partition(".")[0] == package]:
         del sys.modules[name]
+
+
+@contextmanager
+def without_bytecode() -> Iterator[None]:
+    """Python, and programs that it starts, write no `__pycache__` next to the code they import."""
+    kept, before = sys.dont_write_bytecode, os.environ.get(VARIABLE)
+    sys.dont_write_bytecode = True
+    os.environ[VARIABLE] = "1"
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = kept
+        os.environ.pop(VARIABLE)
+        os.environ |= {} if before is None else {VARIABLE: before}

@@ -1,7 +1,5 @@
 """What a class is called where people see it: in a bundle's metadata, and so in MONAI Label and 3D Slicer."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 # 3D Slicer and MONAI Label colour a segment by its name, from a table of anatomical terms; these differ from ours

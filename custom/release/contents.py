@@ -1,12 +1,10 @@
 """The files of a release: what belongs to the bundle, and the code it runs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from ..bundle_configs import metadata_file
 from .bundle_code import CODE, code_folder
-from .code_name import renamed
+from .package_name import renamed
 
 # what is not listed stays at home: data, output, weights of trainings, notes, editors' backups
 BUNDLE_FILES = (
@@ -39,12 +37,8 @@ def bundle_contents(root: Path, package: str) -> dict[str, bytes]:
 def code_contents(package: str, code: Path = CODE) -> dict[str, bytes]:
     """Path in the bundle -> content of the package `package` that a release carries.
 
-    All of the project but `release`: the parts import one another, and half a megabyte of text is not
-    worth a search.
-
-    Args:
-        package: its name in the release.
-        code: folder of the package's files, called as the package is.
+    All of the project but `release`: the parts import one another, and half a megabyte of text is not worth a search.
+    `code` is the folder of the package's files, called as the package is.
     """
     found = {}
     for file in code.rglob("*"):

@@ -1,9 +1,7 @@
-"""Files too large for an archive: the archive lists them, MONAI downloads them from beside it.
+"""Files too large for an archive: the archive lists them, MONAI downloads them from the same folder.
 
 `python -m monai.bundle download_large_files --bundle_path NAME` gets them; the model zoo's checks do, too.
 """
-
-from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
@@ -33,7 +31,7 @@ def large_files_list(name: str, contents: Mapping[str, bytes], url: str) -> byte
 
 
 def upload_name(name: str, path: str) -> str:
-    """The name of a large file beside the archive.
+    """The name of a large file next to the archive.
 
     >>> upload_name("batseg_spine_v0.1.0", "models/model.pt")
     'batseg_spine_v0.1.0_model.pt'

@@ -1,7 +1,5 @@
 """A bundle's configs/metadata.json."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The page of a bundle on the Hugging Face hub."""
 
-from __future__ import annotations
-
 import yaml
 
 from ..errors import InputError
@@ -11,10 +9,6 @@ LICENCES = {"Apache License": "apache-2.0", "MIT License": "mit"}
 
 def model_card(page: str, licence: str) -> str:
     """The bundle's docs/README.md under the front matter that MONAI's hub pages have.
-
-    Args:
-        page: content of docs/README.md.
-        licence: content of LICENSE.
 
     Raises:
         InputError: the licence is none that the hub has a short name for here.

@@ -1,6 +1,4 @@
-"""model_info.json, which lists releases: NAME_vVERSION -> check sum and address of its archive."""
-
-from __future__ import annotations
+"""model_info.json, which lists releases: NAME_vVERSION -> checksum and address of its archive."""
 
 import json
 from pathlib import Path
@@ -18,5 +16,5 @@ def read_model_info(file: Path) -> dict[str, dict[str, Any]]:
     except (OSError, ValueError) as error:
         raise InputError(f"{file} cannot be read as JSON ({error}): correct it, or take another") from error
     if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
-        raise InputError(f"{file} is no list of NAME_vVERSION with check sums: correct it, or take another")
+        raise InputError(f"{file} is no list of NAME_vVERSION with checksums: correct it, or take another")
     return entries

@@ -5,8 +5,6 @@ For the code, the bundle's folder must be on `sys.path`. It also runs the config
 inference.yaml, folders would appear wherever a network is loaded.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from monai.bundle import ConfigParser
 
 from ..bundle_configs import NETWORK, made_entry
 from .bundle_code import code_folder
-from .code_name import renamed
+from .package_name import renamed
 
 PATH = "configs/infer.json"
 

@@ -1,6 +1,4 @@
-"""Paths of somebody's own machine, which no file that others get may hold."""
-
-from __future__ import annotations
+"""Paths of somebody's own computer, which no file that others get may hold."""
 
 import re
 from collections.abc import Mapping
@@ -13,9 +11,7 @@ SHORTEST = 3  # parts of a folder's path that give somebody away: /srv/name
 def personal_paths(contents: Mapping[str, bytes], folder: Path) -> list[str]:
     """One line for each text file with a path in a home folder, on a mounted disk, or of `folder`: file, line and path.
 
-    Args:
-        contents: path -> content; what is not text is passed over.
-        folder: where the files come from.
+    Of `contents`, path -> content, what is not text is passed over.
     """
     here = [str(folder.resolve())] if len(folder.resolve().parts) >= SHORTEST else []
     found = []

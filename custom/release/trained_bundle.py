@@ -4,8 +4,6 @@ MONAI Label reads configs/train.yaml and configs/inference.yaml, `monai.bundle.l
 carries weights of inference.yaml's network: none of them takes another plan.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import re
@@ -16,18 +14,18 @@ from typing import Any
 from monai.bundle import ConfigParser
 
 from ..bundle_configs import NETWORK, made_entry
-from ..engines.fitting_weights import load_fitting_weights
-from ..engines.writable import make_writable
+from ..engines.load_weights import load_fitting_weights
+from ..engines.writable_folders import make_writable
 from ..errors import InputError
-from ..export.exporting import FITTING, trained_weights
+from ..export.export_network import FITTING, trained_weights
 from ..plans import PLAN_FILE, read_plan
 from .archive import write_folder
 from .bundle_code import code_folder, importable
 from .channel_names import channel_names
-from .code_name import package_name
 from .contents import bundle_contents, code_contents
 from .metadata import released_metadata
 from .network_config import PATH, network_config
+from .package_name import package_name
 from .trained_page import trained_pages
 from .weights import MODEL, PLAN, weight_files
 

@@ -1,9 +1,7 @@
 """The pages of a trained bundle.
 
-Its source's pages tell of overlays, stages and missing weights, none of which is true of it.
+Its source's pages describe overlays, stages and missing weights, none of which is true of it.
 """
-
-from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,9 +10,13 @@ from string import Template
 from typing import Any
 
 PAGE, DATA_LICENSE, MODELS = "docs/README.md", "docs/data_license.txt", "models/README.md"
-METADATA, PLAN = "configs/metadata.json", "models/plan.yaml"
+METADATA = "configs/metadata.json"
 DATA_SETS = "Data sets"  # how the licences of data sets begin in a source's data_license.txt
 
+MODELS_PAGE = """\
+`model.pt`: the trained weights, which a training in this folder replaces; `model_start.pt`: the same, which
+stay. `plan.yaml` belongs to them.
+"""
 TEXT = Path(__file__).with_suffix(".md")
 
 
@@ -23,9 +25,6 @@ def trained_pages(files: Mapping[str, bytes], plan: Mapping[str, Any], source: s
 
     Args:
         files: path in the bundle -> content of everything else.
-        plan: what the network is for.
-        source: name of the bundle that was trained.
-        package: name of the code that the bundle carries.
     """
     metadata = json.loads(files[METADATA])
     page = Template(TEXT.read_text(encoding="utf-8")).substitute(
@@ -37,7 +36,7 @@ def trained_pages(files: Mapping[str, bytes], plan: Mapping[str, Any], source: s
         package=package,
         trained=training_of(plan["training"]),
     )
-    texts = {PAGE: page, DATA_LICENSE: data_license(files[DATA_LICENSE].decode("utf-8")), MODELS: models_page(files)}
+    texts = {PAGE: page, DATA_LICENSE: data_license(files[DATA_LICENSE].decode("utf-8")), MODELS: MODELS_PAGE}
     return {path: text.encode("utf-8") for path, text in texts.items()}
 
 
@@ -73,12 +72,3 @@ def data_license(source: str) -> str:
     )
     lists = [part.strip() for part in source.split("\n\n") if part.startswith(DATA_SETS)]
     return "\n\n".join([head, *lists]) + "\n"
-
-
-def models_page(files: Mapping[str, bytes]) -> str:
-    """What lies beside the weights."""
-    with_them = " `plan.yaml` belongs to them." if PLAN in files else ""
-    return (
-        "`model.pt`: the trained weights, which a training in this folder replaces; `model_start.pt`: the same, which\n"
-        f"stay.{with_them}\n"
-    )

@@ -1,7 +1,5 @@
 """Which trained weights a release carries, and that they say where they come from."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 from monai.bundle import ConfigParser
 
 from ..bundle_configs import NETWORK, made_entry, metadata_file
-from ..engines.fitting_weights import load_fitting_weights
+from ..engines.load_weights import load_fitting_weights
 from ..errors import InputError
 from ..options import NAMES, expanded
 from ..plans import PLAN_FILE, read_plan
@@ -45,7 +43,6 @@ def weights_contents(
     """Path in the bundle -> content of the weights and of their plan; nothing for None.
 
     Args:
-        file: the weights.
         root, metadata: the bundle's folder, whose code must be importable, and what it states.
         inference: parser of its inference.yaml, with these weights as `checkpoint`.
 

@@ -1,7 +1,5 @@
 """A picture of cases: scan, truth, prediction and distance field, one row a case."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +8,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 
 from ..errors import InputError
 from .drawing import (
@@ -26,10 +26,11 @@ from .drawing import (
     shortened,
 )
 
-SCAN, TRUTH, PREDICTION = "scan", "truth", "prediction"
+SCAN, TRUTH, PREDICTION, FIELD = "scan", "truth", "prediction", "distance field"
 _PATIENT_SIDES = (("R", "L"), ("A", "P"), ("S", "I"))  # high and low end of each axis of an RAS array
 _PANEL = 3.2  # inches: largest width and height
 _ZOOM_SMALLEST, _ZOOM_LARGEST = 0.2, 0.75  # part of the view's side; a region larger than that is not zoomed into
+_SMALL = FontProperties(size=7.5)
 _SCALE_BARS_MM = (1, 2, 5, 10, 20, 50, 100, 200)
 
 
@@ -49,7 +50,6 @@ class CasePicture:
     pixel_mm: tuple[float, float]
     sides: tuple[str, str, str, str] = ("", "", "", "")
     field: np.ndarray | None = None
-    field_name: str = "distance field"
     caption: str = ""
 
 
@@ -60,23 +60,22 @@ def slice_case(
     prediction: np.ndarray,
     spacing: Sequence[float],
     field: np.ndarray | None = None,
-    field_name: str = "distance field",
     axis: int | None = None,
     window: tuple[float, float] | None = None,
 ) -> CasePicture:
     """The slice of a case that shows most of its truth, as 8-bit image, 8-bit labels and half-float field.
 
-    `image`, `truth` and `prediction` are RAS arrays (X, Y, Z), `field` is (K, X, Y, Z) and shown as the maximum over
-    its channels, `spacing` is in mm. The slice lies across `axis`, by default the axis of the coarsest spacing (see
-    `slicing_axis`). Anterior is shown at the left of a sagittal slice, the patient's right at the left of the others.
-    Intensities are black and white at the ends of `window`, by default at the slice's 1st and 99.5th percentile.
+    All are RAS arrays (X, Y, Z), `spacing` is in mm. The slice lies across `axis`, by default the axis of the coarsest
+    spacing (see `slicing_axis`). Anterior is shown at the left of a sagittal slice, the patient's right at the left of
+    the others. Intensities are black and white at the ends of `window`, by default at the slice's 1st and 99.5th
+    percentile.
 
     Raises:
         InputError: the arrays do not have one shape (X, Y, Z).
     """
     shapes = {"image": image.shape, "truth": truth.shape, "prediction": prediction.shape}
     if field is not None:
-        shapes["field"] = field.shape[1:]
+        shapes["field"] = field.shape
     if truth.ndim != 3 or len(set(shapes.values())) != 1:
         listed = ", ".join(f"{kind} {shape}" for kind, shape in shapes.items())
         raise InputError(f"{name}: a picture needs one grid (X, Y, Z), found {listed}; bring all to the same grid")
@@ -94,8 +93,7 @@ def slice_case(
         prediction=page(prediction).astype(np.uint8),
         pixel_mm=(float(spacing[rows]), float(spacing[columns])),
         sides=(*_PATIENT_SIDES[columns], *_PATIENT_SIDES[rows]),
-        field=None if field is None else page(np.clip(field.max(axis=0), 0, 1)).astype(np.float16),
-        field_name=field_name,
+        field=None if field is None else page(np.clip(field, 0, 1)).astype(np.float16),
     )
 
 
@@ -152,14 +150,12 @@ def draw_cases(
     """
     if not cases:
         raise InputError(f"{picture_file}: no case to draw; give at least one")
-    columns = [SCAN, TRUTH, PREDICTION]
-    fields = " / ".join(dict.fromkeys(case.field_name for case in cases if case.field is not None))
-    if fields:
-        columns.append(fields)
+    has_field = any(case.field is not None for case in cases)
+    columns = [SCAN, TRUTH, PREDICTION, *([FIELD] if has_field else [])]
     sizes = [tuple(np.multiply(case.truth.shape, case.pixel_mm)) for case in cases]  # height, width in mm
     heights = [_PANEL * min(1, height / width) for height, width in sizes]
     width = _PANEL * max(min(1, width / height) for height, width in sizes)
-    size = (0.5 + len(columns) * width + (1.0 if fields else 0), (1.05 if title else 0.8) + sum(heights))
+    size = (0.5 + len(columns) * width + (1.0 if has_field else 0), (1.05 if title else 0.8) + sum(heights))
     figure = new_figure(*size, layout="compressed")
     grid = figure.subplots(len(cases), len(columns), squeeze=False, height_ratios=heights)
     for row, case, height in zip(grid, cases, heights, strict=True):
@@ -169,7 +165,7 @@ def draw_cases(
         row[0].set_ylabel(f"{case.caption}\n{name}" if case.caption else name, fontsize=9)
     for axes, column in zip(grid[0], columns, strict=True):
         axes.set_title(column, fontsize=11)
-    if fields:
+    if has_field:
         bar = figure.colorbar(ScalarMappable(cmap="magma"), ax=list(grid.flat), fraction=0.025, pad=0.01)
         bar.set_ticks([0, 0.5, 1], labels=["0 outside", "0.5 surface", "1 deepest"], fontsize=8)
     if title:
@@ -192,15 +188,14 @@ def _as_grey(image: np.ndarray, window: tuple[float, float] | None) -> np.ndarra
 
 def _draw_panel(axes: Axes, case: CasePicture, column: str) -> None:
     bare(axes)
-    is_field = column not in (SCAN, TRUTH, PREDICTION)
-    if is_field and case.field is None:
+    if column == FIELD and case.field is None:
         return
     page = page_extent(case.truth.shape, case.pixel_mm)
-    if is_field:
+    if column == FIELD:
         axes.imshow(np.asarray(case.field, dtype=np.float32), cmap="magma", vmin=0, vmax=1, extent=page)
     else:
         axes.imshow(case.image, cmap="gray", vmin=0, vmax=255, extent=page, interpolation="bilinear")
-    if is_field or column == PREDICTION:
+    if column in (PREDICTION, FIELD):
         for colour, linewidth in (("black", 1.8), ("white", 0.8)):
             draw_outline(axes, case.truth > 0, case.pixel_mm, colour, linewidth)
     if column in (TRUTH, PREDICTION):
@@ -224,23 +219,21 @@ def _draw_panel(axes: Axes, case: CasePicture, column: str) -> None:
 def mark_sides(axes: Axes, sides: Sequence[str]) -> None:
     """Letters of the patient's sides at the left, right, top and bottom of a panel."""
     for letter, place in zip(sides, ((0.04, 0.5), (0.96, 0.5), (0.5, 0.96), (0.5, 0.04)), strict=False):
-        look: dict[str, Any] = {
-            "ha": "center",
-            "va": "center",
-            "color": "white",
-            "fontsize": 8,
-            "path_effects": DARK_EDGE,
-        }
-        axes.annotate(letter, place, xycoords="axes fraction", **look)
+        look: dict[str, Any] = {"color": "white", "fontsize": 8, "path_effects": DARK_EDGE}
+        axes.annotate(letter, place, xycoords="axes fraction", ha="center", va="center", **look)
 
 
 def _draw_scale_bar(axes: Axes) -> None:
     """A bar of a round length, about a quarter of the panel, at its lower left."""
-    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    left, right = axes.get_xlim()
     length = max((one for one in _SCALE_BARS_MM if one <= 0.3 * (right - left)), default=1)
-    x, y = left + 0.05 * (right - left), bottom + 0.04 * (top - bottom)
-    for colour, linewidth in (("black", 3.5), ("white", 2)):
-        axes.plot([x, x + length], [y, y], color=colour, linewidth=linewidth, solid_capstyle="butt")
-    text = axes.text(x, y + 0.015 * (top - bottom), f"{length} mm", color="white", fontsize=7.5, va="bottom")
-    text.set_path_effects(DARK_EDGE)
-    axes.set(xlim=(left, right), ylim=(bottom, top))
+    style: dict[str, Any] = {
+        "color": "white",
+        "frameon": False,
+        "label_top": True,
+        "size_vertical": 0.008 * (right - left),
+    }
+    bar = AnchoredSizeBar(axes.transData, length, f"{length} mm", "lower left", fontproperties=_SMALL, **style)
+    for part in bar.findobj():
+        part.set_path_effects(DARK_EDGE)
+    axes.add_artist(bar)

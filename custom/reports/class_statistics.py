@@ -1,20 +1,15 @@
 """How many cases are annotated for each class of a cohort, as a table and as a bar chart (Figure 1 of the paper)."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from ..cohort.manifest import Cohort, CohortCase
 from .drawing import INK, class_colour, new_figure, save_picture
 from .text_table import Row, aligned
-
-if TYPE_CHECKING:  # the command that builds cohorts, in `custom.workflows`, prints these tables
-    from ..cohort.manifest import Cohort, CohortCase
 
 LISTED_SETS = 10  # of a group; pooled data annotated by the values present have hundreds
 _PALE = 0.35
@@ -34,17 +29,11 @@ def class_statistics(cohort: Cohort, volumes_ml: Mapping[str, Mapping[int, float
     rows: list[Row] = []
     for number, name in enumerate(cohort.classes, start=1):
         annotated = [case for case in cohort.training if number in case.annotated]
-        volumes = [volumes_ml[case.name][number] for case in annotated if volumes_ml[case.name].get(number, 0) > 0]
-        rows.append(
-            {
-                "class": name,
-                "annotated": len(annotated),
-                "present": len(volumes),
-                "total_ml": sum(volumes),
-                "mean_ml": sum(volumes) / len(volumes) if volumes else None,
-                "validation": sum(number in case.annotated for case in cohort.validation),
-            }
-        )
+        volumes = [volume for case in annotated if (volume := volumes_ml[case.name].get(number, 0)) > 0]
+        counts = {"annotated": len(annotated), "present": len(volumes), "total_ml": sum(volumes)}
+        mean = sum(volumes) / len(volumes) if volumes else None
+        validation = sum(number in case.annotated for case in cohort.validation)
+        rows.append({"class": name, **counts, "mean_ml": mean, "validation": validation})
     return rows
 
 

@@ -1,11 +1,10 @@
 """A contact sheet: one slice of each of many cases with the outlines of its label and a caption."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -23,7 +22,7 @@ from .drawing import bare, class_patches, draw_classes, new_figure, page_extent,
 _PAGE, _TEXT, _WARNING, _IGNORED = "#15181D", "#F2F2F2", "#F0B35A", "0.72"
 _TILE, _CAPTION, _MARGIN = 2.2, 1.0, 0.9  # inches: a picture, the lines below it, title and legend
 _LETTERS, _MOST_LINES = 43, 5  # of a caption
-_STRIPE = 3  # pixels
+_COLUMNS = 6
 
 
 @dataclass(frozen=True)
@@ -46,66 +45,62 @@ def draw_contact_sheet(
     file: str | Path,
     class_names: Sequence[str],
     most: int = 24,
-    columns: int = 6,
     window: tuple[float, float] | None = (-160, 240),
-    title: str = "Pseudo-labels to look at",
 ) -> int:
     """Write a PNG with the first `most` of `cases`, whose number is returned; without any an earlier sheet is removed.
 
     One case is loaded at a time and only its slice kept. A file that cannot be read, or a label of another shape than
-    its image, is named in the place of its picture. Ignored voxels are hatched in grey.
+    its image, is named in the place of its picture. Ignored voxels are grey.
 
     Args:
-        cases: the one to look at first first.
-        file: the PNG.
+        cases: the most important first.
         class_names: of ids 1, 2, ...
-        most, columns: cases shown, and how many side by side.
         window: intensities shown black and white, by default for soft tissue in Hounsfield units; None takes the
             1st and 99.5th percentile of each slice, as for MRI.
-        title: heading, to which the number of cases is added.
     """
     shown = cases[:most]
     if not shown:
         Path(file).unlink(missing_ok=True)
         return 0
-    columns = max(2, min(columns, len(shown)))
+    columns = max(2, min(_COLUMNS, len(shown)))
     rows = -(-len(shown) // columns)
     figure = new_figure(columns * _TILE, rows * (_TILE + _CAPTION) + _MARGIN, facecolor=_PAGE)
     grid = list(figure.subplots(rows, columns, squeeze=False).flat)
-    seen: set[int] = set()
     for axes in grid:
         bare(axes)
         axes.set(facecolor=_PAGE, aspect="equal")
-    for axes, case in zip(grid, shown, strict=False):
-        try:
-            picture = load_slice(case, class_names, window)
-        except InputError as error:
-            message = str(error)
-            for path in (case.image_file, case.label_file):
-                message = message.replace(str(path), Path(path).name)
-            lines = textwrap.wrap(f"cannot be shown: {message}", _LETTERS - 10, max_lines=9, placeholder=" ...")
-            place = {"transform": axes.transAxes, "ha": "center", "va": "center"}
-            axes.text(0.5, 0.5, "\n".join(lines), color=_WARNING, fontsize=7, **place)
-        else:
-            seen.update(map(int, np.unique(picture.truth)))
-            _draw_tile(axes, picture)
-        axes.set_title(shortened(case.name, _LETTERS - 14), color=_TEXT, fontsize=8, weight="bold", loc="left", pad=3)
-        lines = (caption_lines(case.caption) + [""] * _MOST_LINES)[:_MOST_LINES]  # rows of one height
-        axes.set_xlabel("\n".join(lines), color=_TEXT, fontsize=6.8, loc="left")
-    count = f"{len(cases)} case{'' if len(cases) == 1 else 's'}"
-    heading = count if len(shown) == len(cases) else f"the first {len(shown)} of {len(cases)} cases"
+    seen = {one for axes, case in zip(grid, shown, strict=False) for one in _draw_case(axes, case, class_names, window)}
+    number = f"the first {len(shown)} of {len(cases)} cases" if len(shown) < len(cases) else f"cases: {len(cases)}"
     grey = "grey levels by percentiles" if window is None else f"window {window[0]:g} to {window[1]:g}"
     how = "axial slice through the middle of the class in question, else of all classes; radiological convention: "
     wrapped = textwrap.fill(f"{how}the patient's right is on the left; {grey}", int(columns * _TILE * 13))
-    figure.suptitle(f"{title}: {heading}\n{wrapped}", color=_TEXT, fontsize=8.5)
+    figure.suptitle(f"Pseudo-labels to look at, {number}\n{wrapped}", color=_TEXT, fontsize=8.5)
     legend = class_patches(sorted(seen - {0, IGNORE_INDEX}), class_names)
     if IGNORE_INDEX in seen:
-        legend.append(Patch(facecolor="none", edgecolor=_IGNORED, hatch="//////", linewidth=0, label="ignored"))
+        legend.append(Patch(facecolor=_IGNORED, label="ignored"))
     if legend:
-        style = {"labelcolor": _TEXT, "frameon": False, "fontsize": 8, "ncols": 2 * columns}
+        style: dict[str, Any] = {"labelcolor": _TEXT, "frameon": False, "fontsize": 8, "ncols": 2 * columns}
         figure.legend(handles=legend, loc="outside lower center", **style)
     save_picture(figure, file)
     return len(shown)
+
+
+def _draw_case(axes: Axes, case: SheetCase, class_names: Sequence[str], window: tuple[float, float] | None) -> set[int]:
+    """Draw a case, or why it cannot be shown; returns the ids in its slice."""
+    axes.set_title(shortened(case.name, _LETTERS - 14), color=_TEXT, fontsize=8, weight="bold", loc="left", pad=3)
+    lines = (caption_lines(case.caption) + [""] * _MOST_LINES)[:_MOST_LINES]  # rows of one height
+    axes.set_xlabel("\n".join(lines), color=_TEXT, fontsize=6.8, loc="left")
+    try:
+        picture = load_slice(case, class_names, window)
+    except InputError as error:
+        message = str(error)
+        for path in (case.image_file, case.label_file):
+            message = message.replace(str(path), Path(path).name)
+        text = textwrap.fill(f"cannot be shown: {message}", _LETTERS - 10, max_lines=9, placeholder=" ...")
+        axes.text(0.5, 0.5, text, color=_WARNING, fontsize=7, ha="center", va="center", transform=axes.transAxes)
+        return set()
+    _draw_tile(axes, picture)
+    return set(map(int, np.unique(picture.truth)))
 
 
 def middle_slice(label: np.ndarray, focus: int | None = None) -> int:
@@ -156,11 +151,8 @@ def caption_lines(caption: Sequence[str]) -> list[str]:
 def _draw_tile(axes: Axes, picture: CasePicture) -> None:
     page = page_extent(picture.truth.shape, picture.pixel_mm)
     axes.imshow(picture.image, cmap="gray", vmin=0, vmax=255, extent=page, interpolation="bilinear")
-    ignored = picture.truth == IGNORE_INDEX
-    stripes = np.indices(ignored.shape).sum(axis=0) % (2 * _STRIPE) < _STRIPE
-    tint = np.zeros((*ignored.shape, 4), dtype=np.float32)
-    tint[ignored] = (*to_rgb(_IGNORED), 0.15)
-    tint[ignored & stripes] = (*to_rgb(_IGNORED), 0.85)
+    tint = np.zeros((*picture.truth.shape, 4), dtype=np.float32)
+    tint[picture.truth == IGNORE_INDEX] = (*to_rgb(_IGNORED), 0.5)
     axes.imshow(tint, extent=page, interpolation="nearest")
     ids = sorted(set(map(int, np.unique(picture.truth))) - {0, IGNORE_INDEX})
     draw_classes(axes, picture.truth, picture.pixel_mm, ids, 0.22, 1.0)

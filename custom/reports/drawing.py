@@ -1,7 +1,5 @@
 """What all pictures have in common: one colour for each class, outlines of label maps, legends, files."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Metrics of an evaluation as rows, as a summary over cases and as a table for the terminal."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
@@ -80,11 +78,9 @@ def joint_rows(class_names: Sequence[str], groups: Mapping[str, Sequence[str]] |
 def majority_class_dice(truth_voxels: np.ndarray) -> np.ndarray:
     """Mean Dice per class of a predictor that outlines all foreground perfectly and always names one class.
 
-    That class is the one most cases have (then the one with most voxels, then the first), counted on these very
-    cases, which flatters the predictor. In a case with other classes too, its Dice is 2 |M| / (|M| + |all|).
-
-    Args:
-        truth_voxels: (cases, classes) voxel counts of the true foreground classes.
+    That class is the one most cases have (then the one with most voxels, then the first), counted on these very cases,
+    which flatters the predictor. In a case with other classes too, its Dice is 2 |M| / (|M| + |all|). `truth_voxels`
+    counts the true voxels (cases, classes).
 
     Returns:
         (classes,) means over the cases that have the class; nan where none has it.
@@ -105,13 +101,12 @@ def format_table(
     cases: int,
     notes: Sequence[str] = (),
     baselines: Mapping[str, Mapping[str, float | None]] | None = None,
-    groups: Mapping[str, Sequence[str]] | None = None,
     metric_titles: Mapping[str, str] | None = None,
 ) -> str:
     """The rows of `summary` as aligned text, with the mean Dice of other predictors below.
 
     Args:
-        rows, groups: of `summary`, and those given to it.
+        rows: of `summary`.
         data, cases, notes: what was evaluated, on how many cases, and further lines, for the header.
         baselines: name to Dice per class; classes may be absent.
         metric_titles: metric to its title, for titles other than those of `PRINTED`.
@@ -125,7 +120,7 @@ def format_table(
         titles.append("missing")
     lines = [*header, *aligned([titles, *(_printed_cells(row, metrics) for row in rows)])]
     if baselines:
-        lines += ["", *aligned(_comparison(rows, baselines, groups or {}))]
+        lines += ["", *aligned(_comparison(rows, baselines))]
     return "\n".join(lines)
 
 
@@ -179,28 +174,18 @@ def _printed_cells(row: Row, metrics: Sequence[str]) -> list[str]:
     return cells
 
 
-def _comparison(
-    rows: Sequence[Row],
-    baselines: Mapping[str, Mapping[str, float | None]],
-    groups: Mapping[str, Sequence[str]],
-) -> list[list[str]]:
-    """Cells of the second table: one line per predictor, one column per class, per group and for the mean of classes.
+def _comparison(rows: Sequence[Row], baselines: Mapping[str, Mapping[str, float | None]]) -> list[list[str]]:
+    """Cells of the second table: one line per predictor, one column per class and for the mean of classes.
 
     Many classes are lines and the predictors columns.
     """
-    every = [row["class"] for row in rows if row["class"] != MEAN_OF_CLASSES]
-    joint = {name: list(members) for name, members in groups.items() if name in every and list(members) != [name]}
-    classes = [name for name in every if name not in joint]
-    joint[MEAN_OF_CLASSES] = classes
-    dice: Mapping[str, Mapping[str, float | None]] = {
-        "this model": {row["class"]: row.get("dice_mean") for row in rows if row["class"] in classes},
-        **baselines,
-    }
+    model = {row["class"]: row.get("dice_mean") for row in rows[:-1]}
+    classes = [name for name in model if any(name in values for values in baselines.values())]  # groups are not
     found = {row["class"] for row in rows if row["cases"] > 0}
-    cells = [["mean Dice", *classes, *joint]]
-    for name, values in dice.items():
-        means = [_mean_of_known(values, members, found) for members in joint.values()]
-        cells.append([name, *(_number(value, "dice") for value in [*map(values.get, classes), *means])])
+    cells = [["mean Dice", *classes, MEAN_OF_CLASSES]]
+    for name, values in {"this model": model, **baselines}.items():
+        means = [*map(values.get, classes), _mean_of_known(values, classes, found)]
+        cells.append([name, *(_number(value, "dice") for value in means)])
     return [list(line) for line in zip(*cells, strict=True)] if len(classes) > _MOST_COLUMNS else cells
 
 

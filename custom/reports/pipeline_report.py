@@ -1,7 +1,5 @@
 """What a chain of training stages did: a report in Markdown with a picture of stages and scores."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,12 +24,9 @@ def write_pipeline_report(
     """Write the Markdown report and its picture, each atomically.
 
     Args:
-        report_file: Markdown file.
-        picture_file: PNG, referred to by the report.
+        picture_file: PNG, in the same folder.
         records: of the stages in the order they run (`record.json`); keys may be absent. Those whose "control" is true
             are trainings to compare with.
-        excluded: case name -> why it was left out.
-        title: heading of the report and the picture.
         data: what the cohort is, in a line or some.
     """
     draw_pipeline(picture_file, records, title)
@@ -39,7 +34,7 @@ def write_pipeline_report(
     text = [
         f"# {title}",
         _data_section(data, records, excluded or {}),
-        f"![Stages, their cases and their scores]({_relative(picture_file, report_file)})",
+        f"![Stages, their cases and their scores]({Path(picture_file).name})",
         "## Stages\n\n" + _stages_markdown(stages),
         "## Scores on the validation set\n\n" + _scores_markdown(stages, controls),
         "## Pseudo-labels\n\n" + _fills_markdown(stages),
@@ -47,12 +42,6 @@ def write_pipeline_report(
         "## How to read this\n\n" + _READING,
     ]
     write_text(report_file, "\n\n".join(text) + "\n")
-
-
-def _relative(file: str | Path, start: str | Path) -> str:
-    """The picture as the report names it."""
-    picture, folder = Path(file), Path(start).parent
-    return picture.relative_to(folder).as_posix() if picture.is_relative_to(folder) else picture.as_posix()
 
 
 def _markdown_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -63,11 +52,8 @@ def _markdown_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str
 
 def _data_section(data: str, records: Sequence[Record], excluded: Mapping[str, str]) -> str:
     counts = sorted({int(s["cases"]) for r in records for s in (r.get("scores") or {}).values() if s.get("cases")})
-    validated = "Nothing has been validated yet."
-    if counts:
-        more = f" to {counts[-1]} (a group counts those that have it)" if len(counts) > 1 else ""
-        number = f"{counts[0]}{more}"
-        validated = f"Validation cases: {number}; no stage trains on them."
+    more = f" to {counts[-1]} (a group counts those that have it)" if len(counts) > 1 else ""
+    validated = f"Validation cases: {counts[0]}{more}; no stage trains on them." if counts else "Nothing validated yet."
     left_out = f"Excluded: {len(excluded)}, listed below." if excluded else "No case was excluded."
     described = data.strip().rstrip(".")
     return " ".join(part for part in (f"{described}." if described else "", validated, left_out) if part)
@@ -108,25 +94,17 @@ def _fills_markdown(stages: Sequence[Record]) -> str:
     for record in stages:
         for fill in record.get("fill") or ():
             model = f"{text_of(fill.get('model_stage'))} ({text_of(fill.get('model_sha256'))[:8]})"
-            cells = [str(fill["group"]), model, text_of(fill.get("cases")), _suspicious_text(record, fill)]
+            cells = [str(fill["group"]), model, text_of(fill.get("cases")), text_of(record.get("suspicious"))]
             rows.append([stage_name(record), *cells, clock(fill.get("seconds"))])
     if not rows:
         return "None yet."
-    return _markdown_table(["for stage", "group", "by the model of", "cases", "suspicious", "time"], rows)
-
-
-def _suspicious_text(record: Record, fill: Mapping[str, Any]) -> str:
-    """The number of the group, else that of the stage."""
-    if fill.get("suspicious") is not None or record.get("suspicious") is None:
-        return text_of(fill.get("suspicious"))
-    return f"{record['suspicious']}" if len(record["fill"]) == 1 else f"{record['suspicious']} in all groups"
+    return _markdown_table(["for stage", "group", "by the model of", "cases", "suspicious in the stage", "time"], rows)
 
 
 def _excluded_markdown(excluded: Mapping[str, str]) -> str:
     if not excluded:
         return "None."
-    rows = [[name, reason] for name, reason in list(excluded.items())[:LISTED_CASES]]
-    table = _markdown_table(["case", "reason"], rows)
+    table = _markdown_table(["case", "reason"], list(excluded.items())[:LISTED_CASES])
     hidden = len(excluded) - LISTED_CASES
     return f"{table}\n\nand {hidden} more." if hidden > 0 else table
 

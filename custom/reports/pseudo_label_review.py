@@ -1,7 +1,5 @@
 """Which pseudo-labels to look at first: cases that are unlike the annotated ones or of which the model was unsure."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -10,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..fingerprint.label_statistics import LabelFacts
+from ..fingerprint.label_statistics import LabelStatistics
 from .drawing import class_name
 from .text_table import write_csv
 
@@ -88,18 +86,17 @@ class Suspicion:
         return f"{self.class_name}: {text[self.reason]}"
 
 
-def annotated_distribution(cases: Iterable[tuple[LabelFacts, Collection[int]]]) -> dict[int, ClassDistribution]:
+def annotated_distribution(cases: Iterable[tuple[LabelStatistics, Collection[int]]]) -> dict[int, ClassDistribution]:
     """Class id -> its volumes and components in the annotated cases.
 
-    Args:
-        cases: facts of each case with the ids annotated in it; cases with a problem are left out.
+    Each case has its label's statistics and the ids annotated in it; one with a problem is left out.
     """
     volumes: dict[int, list[float]] = {}
     components: dict[int, list[int]] = {}
-    for facts, annotated in cases:
-        for class_id in () if facts.problem else annotated:
-            volumes.setdefault(class_id, []).append(facts.volumes_ml.get(class_id, 0.0))
-            components.setdefault(class_id, []).append(facts.components.get(class_id, 0))
+    for label, annotated in cases:
+        for class_id in () if label.problem else annotated:
+            volumes.setdefault(class_id, []).append(label.volumes_ml.get(class_id, 0.0))
+            components.setdefault(class_id, []).append(label.components.get(class_id, 0))
     return {c: _distribution(np.array(volumes[c]), np.array(components[c])) for c in sorted(volumes)}
 
 
@@ -121,7 +118,7 @@ def _distribution(volumes_ml: np.ndarray, components: np.ndarray) -> ClassDistri
 
 
 def suspicions(
-    facts: LabelFacts,
+    label: LabelStatistics,
     confidence: Mapping[int, float],
     distribution: Mapping[int, ClassDistribution],
     class_names: Sequence[str],
@@ -134,19 +131,17 @@ def suspicions(
     a missing liver comes before a missing adrenal gland and before a liver of half its size.
 
     Args:
-        facts: of the pseudo-label.
         confidence: class id -> mean largest probability over the voxels given that class, where known.
         distribution: of the annotated cases, from `annotated_distribution`.
-        class_names: of ids 1, 2, ...
         lesions: ids of classes of which only a low confidence and an implausibly large volume are suspicious.
-        classes: the ids to examine; by default all of `facts`.
+        classes: the ids to examine; by default all of `label`.
     """
-    if facts.problem:
-        return [Suspicion(facts.name, "", UNREADABLE, None, facts.problem, math.inf)]
+    if label.problem:
+        return [Suspicion(label.name, "", UNREADABLE, None, label.problem, math.inf)]
     found: list[Suspicion] = []
-    for class_id in facts.volumes_ml if classes is None else classes:
+    for class_id in label.volumes_ml if classes is None else classes:
         name = class_name(class_id, class_names)
-        volume = facts.volumes_ml.get(class_id, 0.0)
+        volume = label.volumes_ml.get(class_id, 0.0)
         usual = distribution.get(class_id)
         if usual is not None and usual.cases_present < LEAST_CASES:
             usual = None
@@ -154,8 +149,8 @@ def suspicions(
         if class_id in lesions:
             checks += [_large_lesion(volume, usual)]
         else:
-            checks += [_unusual_volume(volume, usual), _in_pieces(facts.components.get(class_id, 0), usual)]
-        found += [Suspicion(facts.name, name, *check) for check in checks if check is not None]
+            checks += [_unusual_volume(volume, usual), _in_pieces(label.components.get(class_id, 0), usual)]
+        found += [Suspicion(label.name, name, *check) for check in checks if check is not None]
     return sorted(found, key=lambda one: -one.severity)
 
 

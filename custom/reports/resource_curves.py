@@ -1,7 +1,5 @@
 """What a command used, in words and as curves over its running time."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What stages of a pipeline have recorded: their cases, scores, gains and times, where known."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple

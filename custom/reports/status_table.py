@@ -1,7 +1,5 @@
 """What the stages of a pipeline, or the runs of any chain, did, as a table for the terminal."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from .stage_records import (

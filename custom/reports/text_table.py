@@ -1,7 +1,5 @@
 """Tables for the terminal and for files."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A picture of a training run: losses, validation metrics, learning rate and gradient norms over the epochs."""
 
-from __future__ import annotations
-
 import csv
 import math
 from collections.abc import Mapping
@@ -10,9 +8,11 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
+from scipy.ndimage import uniform_filter1d
 
 from ..errors import InputError
 from .drawing import INK, class_colour, new_figure, save_picture
+from .metric_table import PRINTED
 
 # The columns of the log, besides those with a prefix: "loss/TERM", "gradient_norm/NAME", "validation/METRIC" and
 # "validation/METRIC/CLASS".
@@ -22,8 +22,6 @@ LOSS_TERM, GRADIENT_NORM, VALIDATION = "loss/", "gradient_norm/", "validation/"
 _PANEL = (6.2, 3.4)  # inches: width, height
 _MARKED = 40  # points up to which each is marked
 _SMOOTHED = 100  # points from which a running mean is drawn over the pale values
-_DISTANCE_WORDS = ("hd", "hd95", "hausdorff", "asd", "assd", "distance")
-_FILLER_WORDS = ("val", "validation", "mean", "average", "per", "by", "class", "classes", "mm")
 _LABELS = {  # kind of panel: title, label of the axis
     LOSS: ("Training loss", "loss, mean over the epoch"),
     LEARNING_RATE: ("Learning rate", "learning rate"),
@@ -45,7 +43,7 @@ def draw_training_curves(log_file: str | Path, picture_file: str | Path, title: 
     rows = -(-len(panels) // 2)
     figure = new_figure(2 * _PANEL[0], rows * _PANEL[1] + (0.4 if title else 0))
     grid = figure.add_gridspec(rows, 2)
-    for number, (kind, names) in enumerate(panels):
+    for number, (kind, names) in enumerate(panels.items()):
         is_alone = number == len(panels) - 1 and number % 2 == 0
         axes = figure.add_subplot(grid[number // 2, :] if is_alone else grid[number // 2, number % 2])
         curves = {name: columns[name] for name in names}
@@ -81,25 +79,13 @@ def read_training_log(log_file: str | Path) -> dict[str, np.ndarray]:
     return columns
 
 
-def panels_of(columns: dict[str, np.ndarray]) -> list[tuple[str, list[str]]]:
-    """Kind of panel and the columns in it; a validation panel's kind is its metric, such as "dice"."""
+def panels_of(columns: Mapping[str, np.ndarray]) -> dict[str, list[str]]:
+    """Kind of panel -> its columns that have a value; the kinds of validation panels are as "validation/dice"."""
     filled = [name for name, values in columns.items() if np.isfinite(values).any()]
-    panels = [(LOSS, [name for name in filled if name == LOSS or name.startswith(LOSS_TERM)])]
-    metrics: dict[str, list[str]] = {}
-    for name in filled:
-        if name.startswith(VALIDATION):
-            metrics.setdefault(metric_family(name), []).append(name)
-    panels += metrics.items()
-    panels.append((LEARNING_RATE, [name for name in filled if name == LEARNING_RATE]))
-    panels.append((GRADIENT_NORM, [name for name in filled if name.startswith(GRADIENT_NORM)]))
-    return [(kind, names) for kind, names in panels if names] or [(LOSS, [])]
-
-
-def metric_family(column: str) -> str:
-    """What a validation column measures, whichever way it is averaged: "validation/val_mean_dice" -> "dice"."""
-    metric = column.removeprefix(VALIDATION).split("/")[0]
-    words = [word for word in metric.lower().replace("-", "_").split("_") if word not in _FILLER_WORDS]
-    return " ".join(words) or metric
+    metrics = ("/".join(name.split("/")[:2]) for name in filled if name.startswith(VALIDATION))
+    kinds = dict.fromkeys([LOSS, *metrics, LEARNING_RATE, GRADIENT_NORM])
+    panels = {kind: [name for name in filled if f"{name}/".startswith(f"{kind.rstrip('/')}/")] for kind in kinds}
+    return {kind: names for kind, names in panels.items() if names} or {LOSS: []}
 
 
 def _draw_curves(axes: Axes, epochs: np.ndarray, kind: str, curves: Mapping[str, np.ndarray]) -> None:
@@ -121,24 +107,21 @@ def _draw_curves(axes: Axes, epochs: np.ndarray, kind: str, curves: Mapping[str,
         axes.set_yscale("log")  # on a linear axis they would be flat lines
 
 
-def _draw_metric(axes: Axes, epochs: np.ndarray, family: str, curves: Mapping[str, np.ndarray]) -> None:
-    is_distance = any(word in _DISTANCE_WORDS for word in family.split())
-    classes = [name for name in curves if name.count("/") == 2]
-    means = {name.removeprefix(VALIDATION): values for name, values in curves.items() if name not in classes}
+def _draw_metric(axes: Axes, epochs: np.ndarray, kind: str, curves: Mapping[str, np.ndarray]) -> None:
+    """A metric of each class and, in black with its best epoch, as mean."""
+    metric = kind.removeprefix(VALIDATION)
+    is_distance = metric.endswith("_mm")
+    classes = [name for name in curves if name != kind]
     for number, name in enumerate(classes, start=1):
         _draw_curve(axes, epochs, curves[name], name.rsplit("/", 1)[1].replace("_", " "), class_colour(number), 1.3)
-    if not means:
-        means = {"mean over classes": mean_over_classes([curves[name] for name in classes])}
-    for number, (name, values) in enumerate(means.items()):
-        label = "mean" if len(means) == 1 and classes else name.replace("_", " ")
-        _draw_curve(axes, epochs, values, label, INK if number == 0 else class_colour(len(classes) + number), 2.2)
-    first = next(iter(means.values()))
-    if np.isfinite(first).any():
-        best = int(np.nanargmin(first) if is_distance else np.nanargmax(first))
-        text = f"best {first[best]:.3g} (epoch {epochs[best]:.0f})"
-        axes.plot(epochs[best], first[best], "*", color=INK, markersize=11, label=text, zorder=5)
-    name = family.upper() if is_distance and len(family) <= 4 else family.capitalize()
-    axes.set(title=f"Validation: {name}", ylabel=f"{name} [mm]" if is_distance else name)
+    if kind in curves:
+        mean = curves[kind]
+        _draw_curve(axes, epochs, mean, "mean" if classes else None, INK, 2.2)
+        best = int(np.nanargmin(mean) if is_distance else np.nanargmax(mean))
+        text = f"best {mean[best]:.3g} (epoch {epochs[best]:.0f})"
+        axes.plot(epochs[best], mean[best], "*", color=INK, markersize=11, label=text, zorder=5)
+    title = PRINTED.get(metric, (metric.replace("_", " "), 3))[0]
+    axes.set(title=f"Validation: {title}", ylabel=title)
     values = _finite(curves)
     if values.min() >= 0 and values.max() <= 1:
         axes.set_ylim(-0.02, 1.02)
@@ -146,15 +129,8 @@ def _draw_metric(axes: Axes, epochs: np.ndarray, family: str, curves: Mapping[st
         axes.set_ylim(bottom=0)
 
 
-def mean_over_classes(curves: list[np.ndarray]) -> np.ndarray:
-    """The mean of curves (epochs,) at each epoch, without those that have no value there."""
-    table = np.stack(curves)
-    counts = np.isfinite(table).sum(axis=0)
-    return np.where(counts > 0, np.nansum(table, axis=0) / np.maximum(counts, 1), np.nan)
-
-
 def _finite(curves: Mapping[str, np.ndarray]) -> np.ndarray:
-    values = np.concatenate([np.empty(0), *curves.values()])
+    values = np.array(list(curves.values()))
     return values[np.isfinite(values)]
 
 
@@ -167,17 +143,8 @@ def _draw_curve(
     marker = "o" if len(x) <= _MARKED else None
     if len(x) >= _SMOOTHED:
         axes.plot(x, y, color=colour, linewidth=0.7, alpha=0.3)
-        y = running_mean(y, max(5, len(y) // 40))
+        y = uniform_filter1d(y, max(5, len(y) // 40), mode="nearest")
     axes.plot(x, y, color=colour, linewidth=linewidth, marker=marker, markersize=2 + linewidth, label=label)
-
-
-def running_mean(values: np.ndarray, window: int) -> np.ndarray:
-    """Centred mean over at most `window` values, fewer at the ends."""
-    sums = np.concatenate([[0.0], np.cumsum(values)])
-    places = np.arange(len(values))
-    first = np.maximum(places - window // 2, 0)
-    last = np.minimum(places + window // 2 + 1, len(values))
-    return (sums[last] - sums[first]) / (last - first)
 
 
 def _finish(axes: Axes, epochs: np.ndarray) -> None:

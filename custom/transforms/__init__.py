@@ -2,21 +2,9 @@
 
 from .annotated_classes import AnnotatedClassesd
 from .copy_to_meta import CopyToMetad
-from .nonzero import is_nonzero
+from .crop_to_nonzero import is_nonzero
 from .normalise_intensity import NormaliseIntensityd
 from .path_safe_spacing import PathSafeSpacingd
 from .rand_low_resolution import RandLowResolutiond
 from .rand_warped_patch import RandWarpedPatchd
 from .surface_distance_field import SurfaceDistanceField, SurfaceDistanceFieldd
-
-__all__ = [
-    "AnnotatedClassesd",
-    "CopyToMetad",
-    "NormaliseIntensityd",
-    "PathSafeSpacingd",
-    "RandLowResolutiond",
-    "RandWarpedPatchd",
-    "SurfaceDistanceField",
-    "SurfaceDistanceFieldd",
-    "is_nonzero",
-]

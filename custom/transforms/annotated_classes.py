@@ -1,7 +1,5 @@
 """Which classes of a case are annotated, as the partial-label loss takes it."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -22,9 +20,7 @@ class AnnotatedClassesd(MapTransform):
         num_classes: number of classes, background included; background is always annotated.
     """
 
-    def __init__(self, keys: KeysCollection = "annotated", num_classes: int | None = None) -> None:
-        if num_classes is None:
-            raise InputError(f"{type(self).__name__}: num_classes is missing; give it, background included")
+    def __init__(self, keys: KeysCollection, num_classes: int) -> None:
         super().__init__(keys)
         self.num_classes = num_classes
 

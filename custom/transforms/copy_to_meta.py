@@ -1,7 +1,5 @@
 """What a case says of its scan, kept with the image: MONAI's engines pass on images alone."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -10,12 +8,7 @@ from monai.transforms import MapTransform
 
 
 class CopyToMetad(MapTransform):
-    """Copy an entry of the case, where it has one, into the metadata of its images.
-
-    Args:
-        keys: images, each a `MetaTensor`.
-        entry: key of the entry, in the metadata too.
-    """
+    """Copy an entry of the case, where it has one, into the metadata of its images."""
 
     def __init__(self, keys: KeysCollection, entry: str) -> None:
         super().__init__(keys)

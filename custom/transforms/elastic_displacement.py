@@ -1,7 +1,5 @@
 """Smooth displacement of a patch: free-form deformation by cubic B-splines (Rueckert et al. 1999)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

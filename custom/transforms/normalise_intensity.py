@@ -1,7 +1,5 @@
 """The normalisation that a plan names: CT by its cohort's foreground, anything else by each volume's own values."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -31,13 +29,7 @@ def normalising(name: str, intensity: Mapping[str, float] | None = None) -> Tran
 
 
 class NormaliseIntensityd(MapTransform):
-    """Normalise images as their plan says, see `normalising`.
-
-    Args:
-        keys: the images.
-        normalisation: of the plan.
-        intensity: of the plan.
-    """
+    """Normalise images as their plan says, see `normalising`."""
 
     def __init__(self, keys: KeysCollection, normalisation: str, intensity: Mapping[str, float] | None = None) -> None:
         super().__init__(keys)

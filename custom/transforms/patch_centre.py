@@ -1,7 +1,5 @@
 """Where a training patch is taken: nnU-Net's class-uniform forced foreground."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,8 +16,6 @@ def forced_centre(
     Args:
         indices: per class, background first, flat indices into the volume of voxels of that class (possibly none), as
             `monai.transforms.ClassesToIndices` gives them.
-        shape: spatial shape of the volume.
-        random: source of the two draws.
 
     Returns:
         voxel coordinates (spatial_dims,), or None when no foreground class is present.

@@ -1,7 +1,5 @@
 """Resampling of images that come with the path they were read from."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping, MutableMapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """nnU-Net's simulation of low resolution."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -22,8 +20,6 @@ class RandLowResolutiond(RandomizableTransform, MapTransform):
     shifts the image against its label by up to half a voxel.
 
     Args:
-        keys: images (channels, *spatial).
-        prob: probability.
         zoom_range: least and greatest share of the voxels kept along each axis. The thin axis of a patch that is more
             than three times longer than thick keeps all.
     """

@@ -1,7 +1,5 @@
 """nnU-Net's training patch: forced foreground; rotation, scale and elastic deformation in one interpolation."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +17,9 @@ from .warped_patch import in_plane, rotation_and_scale, warped_patch
 
 ANISOTROPIC = 3.0  # a patch this many times longer than thick is warped in its planes only (nnU-Net)
 FORCED_FOREGROUND = "forced_foreground"
+INDICES = "label_cls_indices"  # where `monai.transforms.ClassesToIndicesd` puts the flat voxel indices of every class
+LARGEST_TURN, LARGEST_PLANAR_TURN = 30, 180  # degrees about each axis, and in the plane of an anisotropic patch
+SCALES = (0.7, 1.4)  # least and greatest
 
 
 class RandWarpedPatchd(Randomizable, MapTransform):
@@ -34,12 +35,7 @@ class RandWarpedPatchd(Randomizable, MapTransform):
     Args:
         keys: volumes (channels, *spatial) of one grid; the indices count in the last one, the label.
         patch_size: voxels of the patch; it may be larger than the volume, outside of which lies 0.
-        indices_key: key of the flat voxel indices of every class, from `monai.transforms.ClassesToIndicesd`.
         modes: interpolation per key, "bilinear" or "nearest".
-        rotate_prob: probability of a rotation.
-        rotate_degrees: largest angle about each axis; None: 30, or 180 in the plane of an anisotropic patch.
-        scale_prob: probability of a scaling.
-        scale_range: least and greatest scale.
         elastic_prob: probability of an elastic deformation; 0 draws no random number for it.
         elastic_magnitude: greatest displacement of a control point along each axis, in voxels of the patch, at most 0.4
             of their distance; the typical displacement of a voxel is a fifth of it. An anisotropic patch is deformed in
@@ -54,12 +50,9 @@ class RandWarpedPatchd(Randomizable, MapTransform):
         self,
         keys: KeysCollection,
         patch_size: Sequence[int],
-        indices_key: str = "label_cls_indices",
         modes: Sequence[str] | str = "bilinear",
         rotate_prob: float = 0.2,
-        rotate_degrees: float | None = None,
         scale_prob: float = 0.2,
-        scale_range: Sequence[float] = (0.7, 1.4),
         elastic_prob: float = 0.0,
         elastic_magnitude: float = 12.0,
         elastic_spacing: float = 32.0,
@@ -71,12 +64,9 @@ class RandWarpedPatchd(Randomizable, MapTransform):
             )
         MapTransform.__init__(self, keys)
         self.patch_size = tuple(int(length) for length in patch_size)
-        self.indices_key = indices_key
         self.modes = ensure_tuple_rep(modes, len(self.keys))
         self.rotate_prob = rotate_prob
-        self.rotate_degrees = rotate_degrees
         self.scale_prob = scale_prob
-        self.scale_range = tuple(scale_range)
         self.elastic_prob = elastic_prob
         self.elastic_magnitude = elastic_magnitude
         self.elastic_spacing = elastic_spacing
@@ -89,7 +79,7 @@ class RandWarpedPatchd(Randomizable, MapTransform):
             raise InputError(
                 f"RandWarpedPatchd: volume of shape {tuple(shape)} and patch_size {self.patch_size} differ in axes"
             )
-        indices = result.pop(self.indices_key, [])
+        indices = result.pop(INDICES, [])
         start = self.random_start(indices, shape, bool(result.pop(FORCED_FOREGROUND, False)))
         matrix = self.random_matrix()
         displacement = self.random_displacement()
@@ -111,9 +101,9 @@ class RandWarpedPatchd(Randomizable, MapTransform):
             return None
         thin = self.thin_axis()
         planar = thin is not None or len(self.patch_size) == 2
-        limit = np.deg2rad(self.rotate_degrees if self.rotate_degrees is not None else 30 if thin is None else 180)
+        limit = np.deg2rad(LARGEST_TURN if thin is None else LARGEST_PLANAR_TURN)
         angles = self.R.uniform(-limit, limit, 1 if planar else 3) * rotates
-        matrix = rotation_and_scale(angles, self.R.uniform(self.scale_range[0], self.scale_range[1]) if scales else 1.0)
+        matrix = rotation_and_scale(angles, self.R.uniform(*SCALES) if scales else 1.0)
         return matrix if thin is None else in_plane(matrix, thin)
 
     def random_displacement(self) -> torch.Tensor | None:

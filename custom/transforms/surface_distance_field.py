@@ -5,8 +5,6 @@ bounding box, outside on that box grown by this reach. The result equals the who
 the nearest voxel of every distance that counts lies in these boxes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -55,22 +53,17 @@ class SurfaceDistanceField(Transform):
         class_agnostic: bool = False,
         clip: bool = True,
     ) -> None:
-        for fits, problem in (
-            (num_classes >= 2, f"num_classes is {num_classes}; give 2 or more, background included"),
-            (unit in ("mm", "voxel"), f"unit is {unit!r}; give 'mm' or 'voxel'"),
-            (
-                truncation is None or 0 < truncation < np.inf,
-                f"truncation is {truncation}; give a positive number, or None for no truncation",
-            ),
-        ):
-            if not fits:
-                raise InputError(f"{type(self).__name__}: {problem}")
+        name = type(self).__name__
+        if num_classes < 2:
+            raise InputError(f"{name}: num_classes is {num_classes}; give 2 or more, background included")
+        if unit not in ("mm", "voxel"):
+            raise InputError(f"{name}: unit is {unit!r}; give 'mm' or 'voxel'")
+        if truncation is not None and not 0 < truncation < np.inf:
+            raise InputError(f"{name}: truncation is {truncation}; give a positive number, or None for no truncation")
         self.num_classes = num_classes
         self.unit = unit
-        self.truncation = truncation
-        self.normalize = normalize
-        self.class_agnostic = class_agnostic
-        self.clip = clip
+        self.options: dict[str, Any] = {"truncation": truncation, "normalize": normalize, "clip": clip}
+        self.options["class_agnostic"] = class_agnostic
 
     def __call__(self, label: NdarrayOrTensor, spacing: Sequence[float] | None = None) -> NdarrayOrTensor:
         """Field (num_classes, *spatial) in float32, channel 0 zero; class-agnostic (1, *spatial).
@@ -87,15 +80,8 @@ class SurfaceDistanceField(Transform):
                 f"{type(self).__name__}: label has shape {tuple(label.shape)}; "
                 "give one channel of class ids, (1, H, W) or (1, H, W, D)"
             )
-        field = surface_distance_field(
-            convert_to_numpy(label)[0],
-            self.num_classes,
-            self._spacing(label, spacing),
-            self.truncation,
-            self.normalize,
-            self.class_agnostic,
-            self.clip,
-        )
+        ids, size = convert_to_numpy(label)[0], self._spacing(label, spacing)
+        field = surface_distance_field(ids, self.num_classes, size, **self.options)
         return convert_to_dst_type(field, label, dtype=torch.float32 if torch.is_tensor(label) else np.float32)[0]
 
     def _spacing(self, label: NdarrayOrTensor, spacing: Sequence[float] | None) -> tuple[float, ...]:
@@ -116,13 +102,8 @@ class SurfaceDistanceField(Transform):
 class SurfaceDistanceFieldd(MapTransform):
     """Dictionary form of `SurfaceDistanceField`: the field of the label under `keys` is written to `output_key`.
 
-    Apply it after every spatial transform: a distance field does not survive interpolation.
-
-    Args:
-        keys: key of the label.
-        num_classes: number of classes, background included.
-        output_key: key of the field.
-        **options: of `SurfaceDistanceField`.
+    Apply it after every spatial transform: a distance field does not survive interpolation. The options are those of
+    `SurfaceDistanceField`.
     """
 
     backend = SurfaceDistanceField.backend
@@ -173,13 +154,15 @@ def surface_distance_field(
     box = tuple(map(slice, *generate_spatial_bounding_box(foreground[None])))
     # Zero is a valid id, so whatever is invalid lies in the foreground's box: one pass over the volume is enough.
     ids = _valid_ids(labels[box], num_classes, labels.shape)
+    reach = np.inf if truncation is None else truncation
+    if clip and normalize and truncation is not None:
+        reach = min(reach, 1.0)  # beyond dmax all values are negative and clipped to the 0 that is already there
     if class_agnostic:
-        _write_class(field[0], foreground, box, spacing, truncation, normalize, clip)
+        _write_class(field[0], foreground, box, spacing, reach, normalize)
         return field
     for class_id, inner in enumerate(ndimage.find_objects(ids, num_classes - 1), start=1):
         if inner is not None:
-            mask = labels == class_id
-            _write_class(field[class_id], mask, _nested(box, inner), spacing, truncation, normalize, clip)
+            _write_class(field[class_id], labels == class_id, _nested(box, inner), spacing, reach, normalize)
     return field
 
 
@@ -202,15 +185,12 @@ def separate_boxes(mask: np.ndarray, gaps: Sequence[int] = (1, 1, 1)) -> list[Bo
 
 
 def _write_class(
-    field: np.ndarray,
-    mask: np.ndarray,
-    box: Box,
-    spacing: Sequence[float],
-    truncation: float | None,
-    normalize: bool,
-    clip: bool,
+    field: np.ndarray, mask: np.ndarray, box: Box, spacing: Sequence[float], reach: float, normalize: bool
 ) -> None:
-    """Write the field of a class, whose voxels `mask` (*spatial) lie in `box`, into the zeros `field`."""
+    """Write the field of a class, whose voxels `mask` (*spatial) lie in `box`, into the zeros `field`.
+
+    `reach` is how far outside the class, in dmax, the field is not zero.
+    """
     if mask.all():
         field[...] = 1
         return
@@ -218,15 +198,12 @@ def _write_class(
     parts = [_grown(_nested(box, part), [1] * mask.ndim, mask.shape) for part in separate_boxes(mask[box])]
     inside = [ndimage.distance_transform_edt(mask[part], sampling=spacing) for part in parts]
     dmax = max(float(distance.max()) for distance in inside)
-
-    limit = np.inf if truncation is None else truncation * dmax
-    if clip and normalize and truncation is not None:
-        limit = min(limit, dmax)  # beyond dmax all values are negative and clipped to the 0 that is already there
+    limit = reach * dmax
     reached = [tuple(slice(0, size) for size in mask.shape)]
     if np.isfinite(limit):
-        reach = [int(limit / step + 1e-6) for step in spacing]  # a quotient may be rounded to just below an integer
-        apart = separate_boxes(mask[box], [2 * voxels for voxels in reach])
-        reached = [_grown(_nested(box, part), reach, mask.shape) for part in apart]
+        margin = [int(limit / step + 1e-6) for step in spacing]  # a quotient may be rounded to just below an integer
+        apart = separate_boxes(mask[box], [2 * voxels for voxels in margin])
+        reached = [_grown(_nested(box, part), margin, mask.shape) for part in apart]
     for region in reached:
         distance = ndimage.distance_transform_edt(~mask[region], sampling=spacing)
         near = distance <= limit

@@ -1,12 +1,11 @@
 """Rotation, scale, elastic deformation and crop in one interpolation."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.spatial.transform import Rotation
 
 
 def warped_patch(
@@ -81,7 +80,6 @@ def sampling_grid(
 
     Args:
         centre: patch centre in voxels of the box.
-        size: voxels of the patch.
         matrix: linear map from the patch to the box, in voxels.
         box: voxels of the box.
         displacement: (*size, spatial_dims) in voxels of the patch, or None.
@@ -106,9 +104,9 @@ def rotation_and_scale(angles: Sequence[float], scale: float) -> np.ndarray:
     A scale above 1 shows more of the volume: objects become smaller.
     """
     if len(angles) == 1:
-        return plane_rotation(2, 0, 1, angles[0]) * scale
-    turns = [plane_rotation(3, *plane, angle) for plane, angle in zip(((1, 2), (0, 2), (0, 1)), angles, strict=True)]
-    return turns[0] @ turns[1] @ turns[2] * scale
+        cos, sin = np.cos(angles[0]), np.sin(angles[0])
+        return np.array([[cos, -sin], [sin, cos]]) * scale
+    return Rotation.from_euler("XYZ", angles).as_matrix() * scale
 
 
 def in_plane(matrix: np.ndarray, axis: int) -> np.ndarray:
@@ -117,11 +115,3 @@ def in_plane(matrix: np.ndarray, axis: int) -> np.ndarray:
     plane = [index for index in range(3) if index != axis]
     whole[np.ix_(plane, plane)] = matrix
     return whole
-
-
-def plane_rotation(dims: int, first: int, second: int, angle: float) -> np.ndarray:
-    """Rotation by `angle` radians in the plane of two axes, (dims, dims)."""
-    turn = np.eye(dims)
-    turn[first, first] = turn[second, second] = np.cos(angle)
-    turn[first, second], turn[second, first] = -np.sin(angle), np.sin(angle)
-    return turn

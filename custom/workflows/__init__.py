@@ -1,7 +1,6 @@
-"""Chains of runs: configs and commands described as data, the stages of a pseudo-label recipe."""
+"""Chains of runs: configs and commands described as data, the stages of a pseudo-label recipe, studies."""
 
 from .chain import Chain
 from .config_run import config_runs
 from .pipeline import PseudoLabelPipeline
-
-__all__ = ["Chain", "PseudoLabelPipeline", "config_runs"]
+from .study import Study

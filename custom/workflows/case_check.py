@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..cohort.manifest import Cohort, CohortCase, case_entry
+from ..fingerprint.data_check import CaseFacts
 from ..fingerprint.dataset_fingerprint import check_cases
-from ..fingerprint.integrity import CaseFacts
 
 
 def unusable_cases(cohort: Cohort, facts_file: str | Path) -> dict[str, str]:

@@ -1,7 +1,5 @@
 """Runs one after another in a work folder, where finished ones are kept, so that any call goes on."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Sequence
@@ -18,7 +16,7 @@ from ..processes import is_first, on_first
 from ..reports.stage_records import DONE
 from ..reports.status_table import run_table
 from .changes import changes, digest, shortened
-from .disk_trouble import reporting_disk_trouble
+from .disk_errors import reporting_disk_trouble
 from .record import INTERRUPTED, NOT_BEGUN, RUNNING, now, read_json
 from .run import Run
 from .run_lock import is_in_use, run_lock

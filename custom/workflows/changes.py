@@ -1,7 +1,5 @@
 """What differs between the inputs of a run when it was begun and now."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping, Sequence

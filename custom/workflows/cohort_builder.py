@@ -1,19 +1,14 @@
 """The command that makes a cohort manifest of a FLARE, nnU-Net or Decathlon folder, or of a CSV."""
 
-from __future__ import annotations
-
 import dataclasses
 import logging
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial as bound
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from ..cohort.annotation import (
     GIVEN,
@@ -28,19 +23,26 @@ from ..cohort.annotation import (
 )
 from ..cohort.manifest import (
     FLARE_CLASSES,
-    LISTED_FAULTS,
     VALIDATION,
     Cohort,
     CohortCase,
     default_group_rules,
     group_cases,
+    listed,
     raise_faults,
     write_cohort,
 )
-from ..cohort.partial_labels import draw_held_out, draw_parts, is_reduced_label, parse_parts, write_reduced_label
+from ..cohort.simulated_partial_labels import (
+    draw_held_out,
+    draw_parts,
+    is_reduced_label,
+    parse_parts,
+    write_reduced_label,
+)
 from ..cohort.sources import CohortSource, FoundCase, find_cases
 from ..errors import InputError
-from ..fingerprint.integrity import inspect_case
+from ..fingerprint.data_check import inspect_case
+from ..io.write_errors import reporting_unwritable
 from ..options import NAMES
 from ..progress import map_with_progress
 from ..reports.class_statistics import (
@@ -56,6 +58,7 @@ LESION_WORD = re.compile(r"tumou?r|lesion|cancer|metasta")
 PICTURE = "class_statistics.png"
 REDUCED_LABELS = "labels"
 NO_CLASS = "none"
+WRITABLE = "choose a place that can be written"
 
 Names = str | Sequence[str]
 
@@ -202,10 +205,6 @@ def _annotated(
     return sets, "given" if everywhere is None else f"given for every label: {everywhere}"
 
 
-def _listed(values: Sequence[Any]) -> str:
-    return ", ".join(map(str, values[:LISTED_FAULTS])) + (", ..." if len(values) > LISTED_FAULTS else "")
-
-
 def _read_labels(
     cases: Sequence[FoundCase], num_classes: int, num_workers: int | None, path: Path
 ) -> dict[str, dict[int, float]]:
@@ -222,7 +221,7 @@ def _read_labels(
         odd = [value for value in label.label_voxels if not 0 <= value <= num_classes]
         if odd:
             outside.append(
-                f"{case.label}: label values {_listed(odd)} are outside the classes 1 to {num_classes}; correct the "
+                f"{case.label}: label values {listed(odd)} are outside the classes 1 to {num_classes}; correct the "
                 "label, or name all classes with --classes"
             )
         voxel_ml = abs(float(np.linalg.det(np.array(label.affine)[:3, :3]))) / 1000
@@ -240,7 +239,7 @@ def _decided(cases: Sequence[FoundCase], sets: Mapping[str, Ids]) -> tuple[Cohor
     empty = [case.name for case in cases if case.label is not None and not sets.get(case.name)]
     if empty:
         what = "nothing is annotated in %d label(s): unlabelled cases, left out of validation: %s"
-        logger.warning(what, len(empty), _listed(empty))
+        logger.warning(what, len(empty), listed(empty))
     decided = []
     for case in cases:
         ids = sets.get(case.name, ())
@@ -265,7 +264,7 @@ def _hold_out(cohort: Cohort, amount: float | str, seed: int) -> Cohort:
 def _reduce(cohort: Cohort, drawn: Mapping[str, Ids], manifest: Path, num_workers: int | None) -> Cohort:
     """The cohort with the labels of the drawn cases reduced to their classes, written next to the manifest.
 
-    An earlier manifest goes first, since its labels are replaced: a manifest stands for complete labels.
+    An earlier manifest goes first, since its labels are replaced: a manifest means that its labels are complete.
     """
     folder, mark = manifest.absolute().parent / REDUCED_LABELS, f"reduced for {manifest.name}"
     cases: list[CohortCase] = []
@@ -282,15 +281,12 @@ def _reduce(cohort: Cohort, drawn: Mapping[str, Ids], manifest: Path, num_worker
     foreign = [target for target in targets if target.exists() and not is_reduced_label(target, mark)]
     if foreign:
         raise InputError(f"{foreign[0]} exists and is none of {manifest}; pass an output in another folder")
-    try:
+    with reporting_unwritable(folder, WRITABLE):
         manifest.unlink(missing_ok=True)
         for earlier in set(folder.glob("*.nii.gz")) - set(targets):
             if is_reduced_label(earlier, mark):
                 earlier.unlink()
-        with ThreadPoolExecutor(num_workers or min(4, os.cpu_count() or 1)) as pool:
-            list(tqdm(pool.map(lambda write: write(), work), total=len(work), desc="writing labels", unit="case"))
-    except OSError as error:
-        raise InputError(f"{folder}: labels cannot be written ({error}); choose a place that can be written") from error
+        list(map_with_progress(lambda write: write(), work, "writing labels", num_workers=num_workers))
     return dataclasses.replace(cohort, cases=tuple(cases))
 
 
@@ -301,10 +297,8 @@ def _show(cohort: Cohort, volumes_ml: Mapping[str, Mapping[int, float]], manifes
     groups = group_cases(cohort.training, default_group_rules(cohort), cohort)
     logger.info("training cases by annotated classes:\n%s\n", format_annotated_sets(cohort, groups))
     picture = manifest.parent / PICTURE
-    try:
+    with reporting_unwritable(picture, WRITABLE):
         draw_class_statistics(cohort, rows, picture)
-    except OSError as error:
-        raise InputError(f"{picture}: cannot be written ({error}); choose a place that can be written") from error
     counts = f"{len(cohort.training)} training cases, {len(cohort.validation)} validation cases"
     lesions = ", ".join(cohort.class_names(cohort.lesions)) or "none"
     logger.info("%s: %s; lesions: %s; chart in %s", cohort.name, counts, lesions, picture)

@@ -91,7 +91,7 @@ class ConfigRun(Run):
         return REFERENCE.sub(self.referred, value.replace("{folder}", str(self.folder.path)))
 
     def referred(self, found: re.Match[str]) -> str:
-        """What a reference stands for."""
+        """The value of a reference."""
         run = self.earlier[found["run"]]
         known = {"folder": run.folder.path, **run.values()}
         if found["key"] not in known:

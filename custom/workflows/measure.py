@@ -1,7 +1,5 @@
 """Run a command and measure its efficiency as FLARE does: time, GPU memory and CPU sampled every 0.1 s."""
 
-from __future__ import annotations
-
 import logging
 import os
 import shlex
@@ -17,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from ..engines.writable import make_writable
+from ..engines.writable_folders import make_writable
 from ..errors import InputError
 from ..io.atomic_write import write_json
 from ..metrics.resource_use import FLARE_GPU_MB, flare_tolerances_kept, resource_use
@@ -59,10 +57,7 @@ def measure(
     picture = Path(output).with_suffix(".png")
     if picture == Path(output):
         raise InputError(f"measure: {output} is where the picture goes; give --output a name that ends with .json")
-    try:
-        make_writable(str(picture.parent))
-    except InputError as error:
-        raise InputError(f"measure: {output} cannot be written ({error.__cause__}); pass another --output") from error
+    make_writable(str(picture.parent), remedy="pass another --output")
     with _gpu_memory(interval, gpus) as latest:
         before = dict(sorted(latest.items()))
         status, samples = _run_and_sample(arguments, interval, lambda: [latest[number] for number in before])
@@ -143,12 +138,7 @@ def _memory_of_tree(root: psutil.Process) -> float:
 
 @contextmanager
 def _gpu_memory(interval: float, gpus: str | None = None) -> Iterator[dict[int, float]]:
-    """Number of a GPU -> MB in use on it, kept up to date by an nvidia-smi that runs along; without one empty.
-
-    Args:
-        interval: seconds between two readings.
-        gpus: numbers of the GPUs, "0,1"; None: all.
-    """
+    """Number of a GPU -> MB in use on it, kept up to date by an nvidia-smi that runs along; without one empty."""
     latest: dict[int, float] = {}
     program = shutil.which("nvidia-smi")
     if program is None:
@@ -185,7 +175,7 @@ def _gpu_memory(interval: float, gpus: str | None = None) -> Iterator[dict[int, 
             logger.warning("%s gives no readings: GPU memory is not measured", program)
         yield latest
         if latest and process.poll() is not None:
-            logger.warning("nvidia-smi ended before the command: its last readings stand for the rest of the time")
+            logger.warning("nvidia-smi ended before the command: its last readings are used for the rest of the time")
     finally:
         process.terminate()
         process.wait()

@@ -1,7 +1,5 @@
 """The pseudo-label recipe: stages of labelling, merging and training that end in one network (FLARE23)."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +11,7 @@ from ..cohort.manifest import case_entry, default_group_rules, group_cases, read
 from ..data.training_intensity import measured_intensity
 from ..io.atomic_write import write_json
 from ..io.checksums import file_checksums
-from ..io.needed_package import needed_package
+from ..io.optional_package import needed_package
 from ..processes import is_first
 from ..reports.pipeline_report import write_pipeline_report
 from ..reports.status_table import status_table

@@ -1,7 +1,5 @@
 """The stages of a pseudo-label recipe as data: what each labels with which earlier model, and what it trains on."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """What a run has done and what it follows from: `record.json` and `inputs.json` in its folder."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from datetime import datetime

@@ -1,7 +1,5 @@
 """One run of a chain: a training, a prediction, an evaluation, a stage of a recipe."""
 
-from __future__ import annotations
-
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

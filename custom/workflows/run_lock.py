@@ -1,7 +1,5 @@
 """One chain in a work folder at a time."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket

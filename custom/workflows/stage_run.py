@@ -1,7 +1,5 @@
 """One stage of a recipe: label groups with earlier models, merge, train, record."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -20,10 +18,10 @@ from ..io.checksums import sha256
 from ..plans import PLAN_FILE, Plan, load_plan, read_plan
 from ..processes import on_first, rank, together
 from .bundle_run import checked_settings, config_checksums, run_config
-from .labelling import label_cases, merge_group
+from .pseudo_labelling import label_cases, merge_group
 from .recipe import Fill, PlannedStage, Stage
 from .record import read_json, scores_of, training_seconds
-from .reviewing import annotated_classes, review_stage
+from .review_pseudo_labels import annotated_classes, review_stage
 from .run import Run
 from .work_folder import StageFolder, WorkFolder, is_finished, record_of
 
@@ -52,7 +50,7 @@ class PipelineSettings:
         """All configs that a stage's training and predictions with its model use."""
         return tuple(dict.fromkeys([*self.training_configs(stage), "inference"]))
 
-    def with_checked_values(self, stages: Sequence[Stage]) -> PipelineSettings:
+    def with_checked_values(self, stages: Sequence[Stage]) -> "PipelineSettings":
         """The same with values that have passed the descriptions of the options of any stage."""
         names = tuple(dict.fromkeys(name for stage in stages for name in self.all_configs(stage)))
         check = partial(checked_settings, "all stages", self.bundle_root, names)

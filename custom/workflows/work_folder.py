@@ -1,7 +1,5 @@
 """Where a pseudo-label pipeline keeps what: one folder a stage, and the cases that are excluded."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

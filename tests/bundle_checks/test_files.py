@@ -5,10 +5,10 @@ import pytest
 from custom.engines.large_files import LARGE_FILES, download_command, listed_files
 from custom.release import release
 from custom.release.bundle_code import code_folder
-from custom.release.code_name import package_name
 from custom.release.contents import bundle_contents, code_contents
 from custom.release.metadata import released_metadata
 from custom.release.model_info import MODEL_INFO, read_model_info
+from custom.release.package_name import package_name
 from custom.release.personal_paths import personal_paths
 from custom.release.weights import PLAN
 

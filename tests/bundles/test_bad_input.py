@@ -177,8 +177,8 @@ def test_bad_values(batseg, options, words):
 
 def test_a_training_resumes_with_equal_values_only(trained):
     for options, words in (
-        ({"seed": 1}, "was trained with seed 0, not 1: pass --seed as it was, or another --ckpt_dir"),
-        ({"boundary_base": "l2"}, 'was trained with boundary_base "l1", not "l2": pass --boundary_base as it was'),
+        ({"seed": 1}, "was trained with seed 0, not 1: pass --seed 0, or another --ckpt_dir"),
+        ({"boundary_base": "l2"}, 'was trained with boundary_base "l1", not "l2": pass --boundary_base l1'),
         ({"patch_size": [8, 8, 12]}, f"[8, 8, 8], not [8, 8, 12]: pass --plan {trained.models}/plan.yaml without --pa"),
         ({"architecture": {"name": "SegResNet"}}, "plan.yaml without --architecture, or another --ckpt_dir"),
     ):

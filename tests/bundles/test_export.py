@@ -113,7 +113,7 @@ def test_an_onnx_file_carries_its_configs_and_takes_other_sizes(trained):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"output": "model.pth"}, "model.pth: the ending tells the format; use one of .ts (torchscript)"),
+        ({"output": "model.pth"}, "model.pth: unknown ending; use one of .ts (torchscript)"),
         ({"bundle": "/nowhere"}, "/nowhere has no configs/metadata.json: pass the folder of a bundle"),
         ({"checkpoint": "/nowhere.pt"}, "no trained weights at /nowhere.pt: pass the --ckpt_dir of a training"),
         ({"ckpt_dir": "lonely"}, "lonely/plan.yaml is missing: it says what "),

@@ -21,20 +21,20 @@ def merge(label, pseudo, annotated, fill, **options):
     return merged[0].tolist()
 
 
-def naive(label, pseudo, annotated, fill, lesions, lesions_overwrite, confidence, threshold, ignore_index):
+def naive(label, pseudo, annotated, fill, lesions, lesions_overwrite, confidence, threshold):
     """The rules voxel by voxel, in words."""
     merged = np.zeros(pseudo.shape, np.uint8)
     missing = [one for one in fill if one not in annotated]
     for voxel in np.ndindex(pseudo.shape):
         true = 0 if label is None else label[voxel]
-        if true == ignore_index:
-            merged[voxel] = ignore_index
+        if true == IGNORE_INDEX:
+            merged[voxel] = IGNORE_INDEX
             continue
         if true not in annotated:
             true = 0
         doubtful = bool(missing) and threshold > 0 and confidence[voxel] < threshold
         if true == 0:
-            merged[voxel] = ignore_index if doubtful else pseudo[voxel] if pseudo[voxel] in missing else 0
+            merged[voxel] = IGNORE_INDEX if doubtful else pseudo[voxel] if pseudo[voxel] in missing else 0
         else:
             lesion = pseudo[voxel] in missing and pseudo[voxel] in lesions
             overwrites = lesions_overwrite and lesion and true not in lesions and not doubtful
@@ -109,8 +109,8 @@ def test_a_case_without_missing_classes_has_no_doubtful_voxel():
     "confidence", [torch.tensor([[0.5, 0.49, float("nan")]]), torch.tensor([[128, 127, 0]], dtype=torch.uint8)]
 )
 def test_confidence_at_the_threshold_is_trusted_and_bytes_count_to_255(confidence):
-    options = {"annotated": [], "fill": [LIVER], "confidence": confidence, "threshold": 0.5, "ignore_index": 9}
-    assert merge(None, [LIVER, LIVER, LIVER], **options) == [LIVER, 9, 9]
+    options = {"annotated": [], "fill": [LIVER], "confidence": confidence, "threshold": 0.5}
+    assert merge(None, [LIVER, LIVER, LIVER], **options) == [LIVER, IGNORE_INDEX, IGNORE_INDEX]
 
 
 def test_voxels_already_ignored_stay_so():
@@ -136,7 +136,6 @@ def test_agrees_with_the_naive_loop(seed, lesions_overwrite):
         lesions_overwrite,
         confidence,
         float(random.choice([0, 0.3, 0.8])),
-        IGNORE_INDEX,
     )
     before = None if label is None else label.copy()
     merged = merge_pseudo_label(label, pseudo, *options)
@@ -164,7 +163,6 @@ ONES = torch.ones(1, 2)
         ({"annotated": [0, 1]}, r"annotated is \[0, 1\]; give class ids from 1 to 254"),
         ({"fill": [255]}, r"fill is \[255\]; give class ids from 1 to 254"),
         ({"lesions": [-1]}, r"lesions is \[-1\]"),
-        ({"ignore_index": 256}, "ignore_index is 256; give 2 to 255"),
     ],
 )
 def test_unusable_input_is_named(options, message):

@@ -1,10 +1,8 @@
-"""A data set of twelve cases, and a count of the files that are read."""
+"""A data set of twelve cases."""
 
 import nibabel as nib
 import numpy as np
 import pytest
-
-from custom.fingerprint import integrity
 
 
 def write(path, voxels):
@@ -22,16 +20,3 @@ def data(tmp_path):
         write(tmp_path / "set" / "imagesTr" / f"c{number:02d}.nii.gz", noise)
         write(tmp_path / "set" / "labelsTr" / f"c{number:02d}.nii.gz", label)
     return tmp_path / "set"
-
-
-@pytest.fixture
-def reads(monkeypatch):
-    files = []
-    original = integrity.read_volume
-
-    def counting(file):
-        files.append(file)
-        return original(file)
-
-    monkeypatch.setattr(integrity, "read_volume", counting)
-    return files

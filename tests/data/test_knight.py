@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from custom.data.knight import prepare_knight
-from custom.datalist.layouts import training_cases
+from custom.datalist.folder_layouts import training_cases
 from custom.errors import InputError
 from custom.fingerprint.dataset_fingerprint import check_cases
 

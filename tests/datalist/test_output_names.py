@@ -6,7 +6,7 @@ import pytest
 from monai.data import DataLoader, decollate_batch
 from monai.transforms import LoadImaged, SaveImaged
 
-from custom.datalist import OUTPUT_NAME, layouts, output_name
+from custom.datalist import OUTPUT_NAME, folder_layouts, output_name
 from custom.datalist.output_names import label_names, renamed
 from custom.errors import InputError
 from custom.io import LabelFolder, ScanReader
@@ -43,7 +43,7 @@ class TestNumberedFiles:
     def names(self, folder, *files):
         for file in files:
             (folder / f"{file}.nii.gz").touch()
-        found = label_names(layouts.test_images(folder), folder)
+        found = label_names(folder_layouts.test_images(folder), folder)
         return [name.removesuffix(".nii.gz") for name in found]
 
     def test_scans(self, tmp_path):
@@ -80,7 +80,7 @@ def series(folder, **options):
 
 def series_names(folder):
     """Names of the label maps of a folder of series, without ending."""
-    names = label_names(layouts.test_images(folder), folder)
+    names = label_names(folder_layouts.test_images(folder), folder)
     assert all(name.endswith(".nii.gz") for name in names)
     return [name.removesuffix(".nii.gz") for name in names]
 

@@ -52,8 +52,15 @@ def work(project, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def places(work):
-    names = ("dataset", "scans", "labels", "kits", "knight.json", "knight")
-    return Places({name: work / name for name in names}, {"": work / "tiny.yaml"})
+    names = ("dataset", "scans", "labels", "kits", "knight.json", "knight", "study", "ablations")
+    overlays = {"": work / "tiny.yaml"}
+    for config, kept in {"study": {"distance_head": False}, "study_ablations": {"boundary_base": "l2"}}.items():
+        overlays[config] = work / f"tiny_{config}.yaml"
+        few = {"experiments": {"batseg": {}, "other": {"settings": kept}}, "reference": "batseg", "folds": [3]}
+        training = {key: value for key, value in SMALL.items() if key != "num_workers"}
+        small = {"plan": str(work / "tiny_plan.yaml"), "training": training, "runtime": {"num_workers": 0}}
+        overlays[config].write_text(yaml.safe_dump({**few, **small}))
+    return Places({name: work / name for name in names}, overlays)
 
 
 def page(project):
@@ -80,21 +87,20 @@ def test_tracking_and_export_sections_of_the_readme(project, work, places):
 
 def test_every_command_of_the_bundles_page(project, work, places):
     folder = work / "bundles" / "batseg_spine"
-    commands = [block for block in page(project) if "for fold" not in block]
+    commands = [block for block in page(project) if "study.yaml" not in block]
     assert len(commands) == 8
     for block in commands:
         run(block, places, folder)
     assert (folder / "models" / "model.ts").exists()
 
 
-def test_cross_validation_of_the_bundles_page(project, work, places):
-    """The loop, over one fold only: the folds differ in nothing but their number."""
-    (loop,) = (block for block in page(project) if "for fold" in block)
-    folder = work / "bundles" / "batseg_spine"
-    run(loop.replace("0 1 2 3 4", "3"), places, folder)
-    for models in ("fold_3", "baseline_3"):
-        assert (folder / "models" / models / "model.pt").exists()
-    assert (folder / "models" / "folds.json").exists()
+def test_studies_of_the_bundles_page(project, work, places):
+    """Two experiments and one fold of each: the others differ in nothing but their values."""
+    (block,) = (block for block in page(project) if "study.yaml" in block)
+    run(block, places, work / "bundles" / "batseg_spine")
+    for study in ("study", "ablations"):
+        assert "| other | batseg | Dice | 2 |" in (work / study / "study.md").read_text()
+        assert len(list((work / study / "runs").glob("*_seed0_fold3/models/model.pt"))) == 2
 
 
 def test_demo_of_the_readme(project, work):

@@ -1,5 +1,6 @@
 """Every command of the FLARE bundle's page and configs, and the README's, runs as it stands, with small data."""
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -11,15 +12,18 @@ import yaml
 from matplotlib.figure import Figure
 
 from custom.cohort.manifest import FLARE_CLASSES, FLARE_DATASET2, read_cohort
-from custom.plans import load_plan, write_plan
+from custom.plans import load_plan, read_plan, write_plan
 
-from ..readme_commands import blocks, header_commands
+from ..conftest import real_data_folder
+from ..readme_commands import blocks, commands, header_commands
 from ..small_bundle import AFFINE, SHAPE, TINY_FLARE_PLAN, write_dataset
 from .documented import Places, copy_of_bundle, run, run_here
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("documented_flare"), pytest.mark.usefixtures("quick_commands")]
 
 TUMOUR = len(FLARE_CLASSES)
+PARTIAL = "pipeline_partial"  # the commands for any partly annotated scans, see test_partly_annotated_scans
+HEADNECK = ("brainstem", "spinal_cord", "right_parotid", "left_parotid", "oesophagus", "larynx", "mandible")
 DATASET1 = tuple(range(1, TUMOUR))
 DATASET2 = tuple(FLARE_CLASSES.index(name) + 1 for name in FLARE_DATASET2)
 SHORTEST = {"epochs": 1, "iterations_per_epoch": 2, "elastic_magnitude": 1.0, "elastic_spacing": 4.0}
@@ -38,6 +42,7 @@ def write_overlays(folder: Path, bundle: Path) -> dict[str, Path]:
         "": {"default_plan": str(tiny), **SHORTEST, **RUNTIME},
         "few_steps": {"class_names": list(FLARE_CLASSES), **SHORTEST, **RUNTIME},  # --plan hippocampus has two
         "pipeline": {"plan": str(tiny), "training": SHORTEST, "runtime": RUNTIME, **same_plan},
+        "pipeline_partial": {"training": SHORTEST, "runtime": RUNTIME},
         "pipeline_hippocampus": {"training": {"plan": str(halves), **SHORTEST}, "runtime": RUNTIME},
         "demo": {
             **{"phantoms#num_cases": 12, "phantoms#num_validation": 2, "runtime": RUNTIME},
@@ -77,6 +82,24 @@ def write_flare(folder: Path) -> None:
         write_scan(folder, number, (*DATASET1, TUMOUR), "imagesVal", "labelsVal")
 
 
+def write_headneck(folder: Path) -> None:
+    """Partly annotated scans with seven classes: real head-and-neck CTs, every third voxel of them; else boxes."""
+    real = real_data_folder() / "headneck"
+    if not real.is_dir():
+        annotated = [range(1, 8)] * 5 + [range(1, 6), range(2, 8), (1, 2, 3, 4)]
+        for number, classes in enumerate(annotated):
+            write_scan(folder, number, tuple(classes), "imagesTr", "labelsTr")
+        return
+    with (real / "annotated.csv").open() as file:
+        organs = {row["case"]: row["annotated"].split() for row in csv.DictReader(file)}
+    complete = [case for case, names in organs.items() if len(names) == len(HEADNECK)]
+    partial = [case for case, names in organs.items() if "oesophagus" in names and case not in complete]
+    for case in complete[:5] + partial[:3]:
+        for kind in ("imagesTr", "labelsTr"):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            nib.save(nib.load(real / kind / f"{case}.nii.gz").slicer[::3, ::3, ::3], folder / kind / f"{case}.nii.gz")
+
+
 @pytest.fixture(scope="module")
 def work(project, tmp_path_factory):
     """A copy of the bundle, a folder like FLARE's, a data set, one with two classes, scans, and small overlays."""
@@ -86,6 +109,7 @@ def work(project, tmp_path_factory):
     for number in range(10):
         write_scan(folder / "dataset", number, (*DATASET1, TUMOUR), "imagesTr", "labelsTr")
     shutil.copytree(folder / "flare" / "imagesVal", folder / "scans")
+    write_headneck(folder / "headneck")
     task = write_dataset(folder / "Task04")
     listing = json.loads((task / "dataset.json").read_text())
     listing["labels"] = {"0": "background", "1": "Anterior", "2": "Posterior"}
@@ -95,7 +119,18 @@ def work(project, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def places(work):
-    names = ("flare", "cohort.json", "work", "dataset", "scans", "labels", "Task04")
+    names = (
+        "flare",
+        "cohort.json",
+        "work",
+        "dataset",
+        "scans",
+        "labels",
+        "Task04",
+        "headneck",
+        "headneck.json",
+        "plan.yaml",
+    )
     overlays = write_overlays(work, work / "bundles" / "flare_pseudolabel")
     return Places({name: work / name for name in names}, overlays)
 
@@ -109,6 +144,7 @@ def test_every_command_of_the_page(project, work, places):
     """Two stages in one process, the other three in two; in the end nothing is left to do."""
     folder = work / "bundles" / "flare_pseudolabel"
     page = blocks(project / "bundles" / "flare_pseudolabel" / "docs" / "README.md")
+    page = [block for block in page if PARTIAL not in block]
     recipe = [block for block in page if "pipeline.yaml" in block]
     (cohort,) = (block for block in page if "custom cohort" in block)
     (whole,) = (block for block in recipe if block.count("\n") == 1 and "--until" not in block)
@@ -139,6 +175,32 @@ def test_every_command_of_the_page(project, work, places):
     assert (folder / "models" / "model.ts").exists()
     assert json.loads((folder / "usage.json").read_text())
     assert len(list((work / "labels").iterdir())) == 2
+
+
+def test_partly_annotated_scans(project, work, places):
+    """From a folder of scans to the labels of new ones in the commands that the page shows."""
+    (block,) = (
+        block for block in blocks(project / "bundles" / "flare_pseudolabel" / "docs" / "README.md") if PARTIAL in block
+    )
+    assert len(commands(block)) == 4
+    shorter = block.replace("--validation 12", "--validation 2")
+    places = Places(
+        {
+            **places.paths,
+            "work": work / "partial",
+            "labels": work / "partial_labels",
+            "scans": work / "headneck" / "imagesTr",
+        },
+        places.overlays,
+    )
+    said = run(shorter, places, work / "bundles" / "flare_pseudolabel")
+    assert "dataset1: 3 cases" in said
+    assert "dataset3: 3 cases" in said
+    assert tuple(read_plan(work / "plan.yaml")["classes"]) == HEADNECK
+    for annotated in (work / "headneck" / "labelsTr").iterdir():
+        label = nib.load(work / "partial_labels" / annotated.name)
+        assert label.shape == nib.load(annotated).shape
+        assert set(np.unique(label.dataobj)) <= set(range(len(HEADNECK) + 1))
 
 
 def test_recipe_of_the_readme(project, work, places):

@@ -17,11 +17,6 @@ def test_interval_and_last_epoch(training, interval, epochs):
     assert validated == epochs
 
 
-def test_without_validator_it_is_refused(training):
-    with pytest.raises(ValueError, match="validator is None"):
-        training(1, lambda _: [ValidateAtInterval(1, None)])
-
-
 @pytest.mark.parametrize(("stop", "last"), [(2, 2), (0, 4), (None, 4)])
 def test_stop(training, stop, last):
     parts = training(4, lambda _: [StopAfterEpoch(stop)])

@@ -44,7 +44,7 @@ def test_a_damaged_file_is_named_in_one_line(tmp_path, ending):
 def test_a_missing_file_and_an_unknown_ending(tmp_path):
     with pytest.raises(InputError, match=r"no exported network at .*model\.ts"):
         load_exported(tmp_path / "model.ts")
-    with pytest.raises(InputError, match=r"model\.pt: the ending tells the format"):
+    with pytest.raises(InputError, match=r"model\.pt: unknown ending"):
         load_exported(tmp_path / "model.pt")
 
 

@@ -66,16 +66,6 @@ def test_each_case_weighs_the_same_as_in_nnunets_sample():
     assert (found["min"], found["max"]) == (min(map(np.min, cases)), max(map(np.max, cases)))
 
 
-def test_each_voxel_may_weigh_the_same():
-    cases = [draw(0, 201, 0, 10).round(), draw(1, 5000, 100, 20).round()]
-    found = intensity_statistics([None, *(case_intensity(case) for case in cases)], each_case_alike=False)
-    together = np.concatenate(cases)
-    assert found["mean"] == pytest.approx(together.mean())
-    assert found["std"] == pytest.approx(together.std())
-    for key, percentile in {"percentile_00_5": 0.5, "median": 50, "percentile_99_5": 99.5}.items():
-        assert found[key] == np.percentile(together, percentile, method="inverted_cdf")
-
-
 def test_order_of_cases_does_not_matter():
     cases = [case_intensity(draw(seed, 500)) for seed in range(4)]
     forth, back = intensity_statistics(cases), intensity_statistics(cases[::-1])

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from custom.errors import InputError
-from custom.fingerprint import integrity
+from custom.fingerprint import data_check
+from custom.fingerprint.data_check import inspect_case, raise_on_problems
 from custom.fingerprint.dataset_fingerprint import read_record, read_records
-from custom.fingerprint.integrity import inspect_case, raise_on_problems
 
 AFFINE = np.diag([0.5, 0.75, 3.0, 1.0])
 SHAPE = (8, 7, 6)
@@ -126,8 +126,8 @@ class TestCache:
     @pytest.fixture
     def reads(self, monkeypatch):
         files = []
-        original = integrity.read_volume
-        monkeypatch.setattr(integrity, "read_volume", lambda file: files.append(file) or original(file))
+        original = data_check.read_volume
+        monkeypatch.setattr(data_check, "read_volume", lambda file: files.append(file) or original(file))
         return files
 
     def test_each_file_is_read_once_and_again_when_it_changes(self, tmp_path, case, reads):

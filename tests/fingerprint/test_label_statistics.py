@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from custom.errors import InputError
-from custom.fingerprint.label_statistics import LabelFacts, count_components, label_facts, many, read_label_map
+from custom.fingerprint.label_statistics import (
+    LabelStatistics,
+    count_components,
+    label_statistics,
+    many,
+    read_label_map,
+)
 
 SPACING = (2.0, 2.5, 4.0)  # a voxel of 20 mm3 = 0.02 ml
 
@@ -28,26 +34,25 @@ def label_map():
     return voxels
 
 
-def test_volumes_components_and_ignored_voxels(tmp_path):
-    facts = label_facts(save(tmp_path / "case_7.nii.gz", label_map()), (1, 2, 3))
-    assert facts.name == "case_7"
-    assert facts.volumes_ml == pytest.approx({1: 43 * 0.02, 2: 0, 3: 8 * 0.02})
-    assert facts.components == {1: 2, 2: 0, 3: 1}
-    assert facts.ignored_voxels == 3
-    assert facts.problem == ""
+def test_volumes_and_components(tmp_path):
+    found = label_statistics(save(tmp_path / "case_7.nii.gz", label_map()), (1, 2, 3))
+    assert found.name == "case_7"
+    assert found.volumes_ml == pytest.approx({1: 43 * 0.02, 2: 0, 3: 8 * 0.02})
+    assert found.components == {1: 2, 2: 0, 3: 1}
+    assert found.problem == ""
 
 
-def test_the_size_from_which_a_component_counts(tmp_path):
-    file = save(tmp_path / "a.nii.gz", label_map())
-    counts = {least: label_facts(file, (1,), min_component_ml=least).components[1] for least in (0, 0.24, 0.25, 1)}
-    assert counts == {0: 3, 0.24: 2, 0.25: 1, 1: 0}  # 12 voxels are 0.24 ml
+def test_a_component_counts_from_a_tenth_of_a_millilitre_on():
+    mask = np.zeros((10, 4, 1), bool)
+    mask[:4, 0], mask[:5, 2] = True, True  # 4 and 5 voxels
+    assert [count_components(mask, voxel_ml) for voxel_ml in (0.019, 0.02, 0.025)] == [0, 1, 2]
 
 
 def test_the_volume_does_not_depend_on_how_the_grid_lies(tmp_path):
     turned = np.eye(4)
     turned[:3, :3] = np.array([[0, -1, 0], [0, 0, 1], [-1, 0, 0]]) @ np.diag(SPACING)
-    facts = label_facts(save(tmp_path / "a.nii.gz", label_map(), turned), (1,))
-    assert facts.volumes_ml[1] == pytest.approx(43 * 0.02)
+    found = label_statistics(save(tmp_path / "a.nii.gz", label_map(), turned), (1,))
+    assert found.volumes_ml[1] == pytest.approx(43 * 0.02)
 
 
 def test_voxels_that_touch_by_a_corner_are_one_component():
@@ -60,15 +65,15 @@ def test_many_keep_the_order_and_name_what_is_unreadable(tmp_path):
     files = [save(tmp_path / f"case_{i}.nii.gz", np.full((2, 2, 2 + i), 1)) for i in range(5)]
     files[2].write_bytes(files[2].read_bytes()[:40])
     found = list(many(files, (1,), num_workers=3))
-    assert [facts.name for facts in found] == [f"case_{i}" for i in range(5)]
+    assert [one.name for one in found] == [f"case_{i}" for i in range(5)]
     assert "case_2.nii.gz" in found[2].problem
-    assert found[2] == LabelFacts("case_2", problem=found[2].problem)
-    assert [facts.volumes_ml[1] for facts in found if not facts.problem] == pytest.approx([0.16, 0.24, 0.4, 0.48])
+    assert found[2] == LabelStatistics("case_2", problem=found[2].problem)
+    assert [one.volumes_ml[1] for one in found if not one.problem] == pytest.approx([0.16, 0.24, 0.4, 0.48])
 
 
 def test_given_names_are_used(tmp_path):
     files = [save(tmp_path / f"{i}.nii", np.ones((2, 2, 2))) for i in range(2)]
-    assert [facts.name for facts in many(files, (1,), names=["x", "y"])] == ["x", "y"]
+    assert [one.name for one in many(files, (1,), names=["x", "y"])] == ["x", "y"]
 
 
 def test_many_of_nothing_is_nothing():
@@ -95,9 +100,9 @@ def test_what_is_no_class_id_is_refused(tmp_path, value):
     voxels[0, 0, 0] = value
     file = save(tmp_path / "a.nii.gz", voxels, dtype=np.float32)
     with pytest.raises(InputError, match=rf"a\.nii\.gz: not class ids: {value:g};"):
-        label_facts(file, (1,))
+        label_statistics(file, (1,))
 
 
 def test_other_values_than_the_classes_asked_for_are_passed_over(tmp_path):
-    facts = label_facts(save(tmp_path / "a.nii.gz", label_map()), (3,))
-    assert set(facts.volumes_ml) == set(facts.components) == {3}
+    found = label_statistics(save(tmp_path / "a.nii.gz", label_map()), (3,))
+    assert set(found.volumes_ml) == set(found.components) == {3}

@@ -3,8 +3,8 @@ import pytest
 
 from custom.errors import InputError
 from custom.fingerprint.case_intensity import case_intensity
+from custom.fingerprint.data_check import CaseFacts
 from custom.fingerprint.dataset_fingerprint import CaseRecord
-from custom.fingerprint.integrity import CaseFacts
 from custom.fingerprint.summary import common_axes, summarise
 
 

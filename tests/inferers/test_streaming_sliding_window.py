@@ -19,8 +19,8 @@ from monai.transforms import (
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from custom.inferers import StreamingSlidingWindowInferer
+from custom.inferers.efficient_windows import WindowPlan
 from custom.inferers.sliding_window import mirrored_mean, pad_to_window
-from custom.inferers.window_plan import WindowPlan
 from custom.io import ScanReader
 from custom.transforms import PathSafeSpacingd
 from tests.plain_route import argmax_on_native_grid, even_windows, mean_scores

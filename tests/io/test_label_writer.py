@@ -12,7 +12,7 @@ from monai.transforms import Compose, SaveImaged
 
 from custom.errors import InputError, find_input_error, input_error_message
 from custom.io import LabelFolder, LabelWriter
-from custom.workflows.disk_trouble import disk_trouble
+from custom.workflows.disk_errors import disk_trouble
 
 from .scan_files import read_scan_file, turned
 

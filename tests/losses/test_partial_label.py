@@ -136,5 +136,5 @@ def test_term_for_the_log_is_the_loss(label):
 def test_unusable_options_are_refused(label):
     with pytest.raises(InputError, match="unannotated is 'zero'; use 'background' or 'no_gradient'"):
         loss_function("zero")
-    with pytest.raises(InputError, match=r"'annotated' has shape \(2, 3\) beside logits of \(2, 4, 4, 4, 4\)"):
+    with pytest.raises(InputError, match=r"'annotated' has shape \(2, 3\) for logits of \(2, 4, 4, 4, 4\)"):
         merge_unannotated(random_logits(), ANNOTATED[:, :3])

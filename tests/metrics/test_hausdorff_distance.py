@@ -78,23 +78,22 @@ def test_two_points_two_millimetres_apart(convention):
     pred, truth = torch.zeros(2, 9, 9, 9, dtype=torch.bool)
     pred[4, 4, 4] = truth[4, 6, 4] = True
     assert hausdorff_distance_95(pred, truth, (5.0, 1.0, 7.0), convention) == 2.0
-    assert hausdorff_distance_95(pred, truth, 0.5, convention) == 1.0
-    assert hausdorff_distance_95(pred, truth, None, convention) == 2.0
+    assert hausdorff_distance_95(pred, truth, (0.5, 0.5, 0.5), convention) == 1.0
 
 
 def test_the_conventions_differ_where_a_small_structure_has_a_large_false_part():
     truth, pred = np.zeros((2, 41), dtype=bool)
     truth[:1] = pred[0] = pred[40] = True
     # truth to prediction: 0; prediction to truth: 0 and 40
-    assert hausdorff_distance_95(pred, truth, 1.0, "larger") == pytest.approx(38.0)
-    assert hausdorff_distance_95(pred, truth, 1.0, "pooled") == pytest.approx(36.0)
+    assert hausdorff_distance_95(pred, truth, [1.0], "larger") == pytest.approx(38.0)
+    assert hausdorff_distance_95(pred, truth, [1.0], "pooled") == pytest.approx(36.0)
 
 
 def test_equal_masks_are_at_distance_zero_also_at_the_border():
     mask = np.zeros((5, 6, 7), dtype=bool)
     mask[:3, :, 2:] = True
-    assert hausdorff_distance_95(mask, mask) == 0.0
-    assert hausdorff_distance_95(np.ones((3, 3), dtype=bool), np.ones((3, 3), dtype=bool)) == 0.0
+    assert hausdorff_distance_95(mask, mask, SPACINGS[3]) == 0.0
+    assert hausdorff_distance_95(np.ones((3, 3)), np.ones((3, 3)), SPACINGS[2]) == 0.0
 
 
 def test_far_from_the_origin_of_a_large_grid_nothing_changes():
@@ -108,24 +107,19 @@ def test_far_from_the_origin_of_a_large_grid_nothing_changes():
 
 def test_missed_structure_counts_450_mm_and_an_absent_one_does_not_count():
     some, none = torch.ones(3, 3, 3, dtype=torch.bool), torch.zeros(3, 3, 3, dtype=torch.bool)
-    assert hausdorff_distance_95(none, some) == 450.0
-    assert hausdorff_distance_95(none, some, missing_mm=100) == 100.0
-    assert math.isnan(hausdorff_distance_95(some, none))
-    assert math.isnan(hausdorff_distance_95(none, none))
+    assert hausdorff_distance_95(none, some, SPACINGS[3]) == 450.0
+    assert math.isnan(hausdorff_distance_95(some, none, SPACINGS[3]))
+    assert math.isnan(hausdorff_distance_95(none, none, SPACINGS[3]))
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"convention": "median"}, "unknown convention 'median'; choose one of pooled, larger"),
-        ({"spacing": (1.0, 1.0)}, r"spacing \(1.0, 1.0\) for a mask of 3 axes"),
-        ({"spacing": 0}, "one positive size in mm per axis"),
-        ({"pred": np.ones((3, 3, 4))}, r"prediction of shape \(3, 3, 4\) and truth of shape \(3, 3, 3\)"),
-    ],
-)
-def test_unusable_arguments_are_named(arguments, message):
-    with pytest.raises(InputError, match=message):
-        hausdorff_distance_95(**{"pred": np.ones((3, 3, 3)), "truth": np.ones((3, 3, 3)), **arguments})
+def test_an_unknown_convention_is_named():
+    with pytest.raises(InputError, match="unknown convention 'median'; choose one of pooled, larger"):
+        HausdorffDistance95(2, "median")
+
+
+def test_maps_on_two_grids_are_refused():
+    with pytest.raises(InputError, match=r"prediction of shape \(1, 3, 4\) and truth of .* are not on one grid"):
+        HausdorffDistance95(2)([torch.ones(1, 3, 4)], [torch.ones(1, 3, 3)])
 
 
 def points(*places, size=12):
@@ -160,11 +154,10 @@ def test_metric_takes_batches_and_lists_alike():
     torch.testing.assert_close(values, VALUES, equal_nan=True)
 
 
-def test_spacing_comes_from_the_truth_of_each_case_and_else_from_the_argument():
+def test_spacing_comes_from_the_truth_of_each_case():
     affines = [torch.diag(torch.tensor([size, 9.0, 1.0, 1.0])) for size in (2.0, 0.5)]
     known = [MetaTensor(truth, affine=affine) for truth, affine in zip(TRUTH, affines, strict=True)]
-    assert HausdorffDistance95(4, spacing=7.0)(PRED, known)[:, 0].tolist() == [2.0, 1.5]
-    assert HausdorffDistance95(4, spacing=(7.0, 1.0))(PRED, TRUTH)[:, 0].tolist() == [7.0, 21.0]
+    assert HausdorffDistance95(4)(PRED, known)[:, 0].tolist() == [2.0, 1.5]
 
 
 def test_one_channel_per_class_is_refused():

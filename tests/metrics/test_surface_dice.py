@@ -9,7 +9,6 @@ import torch
 from monai.metrics import compute_surface_dice
 from scipy import ndimage
 
-from custom.errors import InputError
 from custom.metrics import normalised_surface_dice
 
 ANISOTROPIC = (3.3, 0.47, 1.0)
@@ -116,18 +115,3 @@ def test_empty_masks():
         for a, b in itertools.product((some, none), repeat=2)
     }
     assert scores == {(True, True): 1.0, (True, False): 0.0, (False, True): 0.0, (False, False): 1.0}
-
-
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({"truth": np.ones((3, 3, 4))}, r"prediction of shape \(3, 3, 3\) and truth of shape \(3, 3, 4\)"),
-        ({"truth": np.ones((3, 3)), "prediction": np.ones((3, 3))}, r"give two masks \(X, Y, Z\) on one grid"),
-        ({"spacing": (1, 1)}, r"spacing \(1, 1\); give three positive sizes in mm"),
-        ({"spacing": (1, 0, 1)}, "three positive sizes"),
-    ],
-)
-def test_unusable_arguments_are_named(changed, message):
-    arguments = {"prediction": np.ones((3, 3, 3)), "truth": np.ones((3, 3, 3)), "spacing": (1, 1, 1), "tolerance_mm": 1}
-    with pytest.raises(InputError, match=message):
-        normalised_surface_dice(**{**arguments, **changed})

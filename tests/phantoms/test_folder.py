@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from custom.errors import InputError
-from custom.phantoms.folder import case_seed, save_volume, shares, write_folder
+from custom.phantoms.folder import case_seed, save_volume, write_folder
 
 PARAMETERS = {"generator": 1, "num_cases": 3, "extent_mm": (120.0, 200.0)}
 
@@ -31,12 +31,6 @@ def test_seeds_of_cases_and_parts_are_all_different_and_stay():
     seeds = [case_seed(seed, part, index) for seed in range(3) for part in range(2) for index in range(50)]
     assert len(set(seeds)) == len(seeds)
     assert case_seed(1, 0, 7) == case_seed(1, 0, 7)
-
-
-def test_shares_are_the_largest_remainders():
-    # 60 * 247/653 = 22.70, 18.65, 9.28, 9.37
-    assert shares(60, {"a": 247, "b": 203, "c": 101, "d": 102}) == {"a": 23, "b": 19, "c": 9, "d": 9}
-    assert shares(653, {"a": 247, "b": 203, "c": 101, "d": 102}) == {"a": 247, "b": 203, "c": 101, "d": 102}
 
 
 def test_a_folder_is_written_once_and_resumed_with_what_is_missing(tmp_path):
@@ -91,7 +85,7 @@ def test_data_of_another_origin_are_refused(tmp_path):
 
 def test_an_unwritable_folder_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"below: phantoms cannot be written .*; choose a writable folder"):
+    with pytest.raises(InputError, match=r"below cannot be written .*: choose a writable folder"):
         generate(tmp_path / "file" / "below")
 
 

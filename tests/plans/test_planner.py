@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from benchmarks.nnunet_plans import DESCRIBED
-from custom.datalist.layouts import training_cases
+from custom.datalist.folder_layouts import training_cases
 from custom.errors import InputError
 from custom.fingerprint.case_intensity import ct_intensity
 from custom.fingerprint.dataset_fingerprint import read_records

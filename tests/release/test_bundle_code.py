@@ -1,11 +1,12 @@
 """Which code a bundle runs, and importing it without a trace."""
 
+import os
 import sys
 from importlib import import_module
 
 import pytest
 
-from custom.release.bundle_code import CODE, code_folder, importable
+from custom.release.bundle_code import CODE, VARIABLE, code_folder, importable, without_bytecode
 
 
 def bundle(root, package, value):
@@ -46,3 +47,14 @@ def test_this_projects_code_stays_imported(project):
     with importable(project / "bundles" / "batseg_spine"):
         pass
     assert sys.modules["custom.release.bundle_code"] is module
+
+
+def test_what_was_set_before_is_set_again(monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    for before in (None, "x"):
+        monkeypatch.delenv(VARIABLE, raising=False)
+        if before:
+            monkeypatch.setenv(VARIABLE, before)
+        with without_bytecode():
+            assert sys.dont_write_bytecode and os.environ[VARIABLE] == "1"
+        assert (sys.dont_write_bytecode, os.environ.get(VARIABLE)) == (False, before)

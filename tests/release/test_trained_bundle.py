@@ -14,8 +14,8 @@ from monai.bundle import run as run_bundle
 
 from custom.errors import InputError
 from custom.plans import read_plan, write_plan
-from custom.release.code_name import package_name
-from custom.release.releasing import release
+from custom.release.package_name import package_name
+from custom.release.release_command import release
 from custom.release.trained_bundle import trained_bundle
 
 from ..bundle_copies import STATED, change_metadata, seeded_training

@@ -15,7 +15,6 @@ def fill(group, model, cases):
         "model_sha256": CHECKSUM,
         "cases": cases,
         "seconds": 60,
-        "suspicious": 3,
     }
 
 
@@ -38,6 +37,7 @@ def records():
             "train": ["a", "b"],
             "cases": {"a": 10, "b": 20},
             "fill": [fill("b", "one", 20)],
+            "suspicious": 3,
             "epochs": 4,
             "training_seconds": 100,
             "model_sha256": CHECKSUM,

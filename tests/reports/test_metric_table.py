@@ -116,15 +116,14 @@ def test_groups_that_do_not_fit_are_named(groups, message):
         summary(CLASSES, {"dice": DICE}, groups=groups)
 
 
-def test_other_predictors_have_the_groups_means_too():
-    baselines = {"untrained network": {"meningioma": 0.01, "ependymoma": 0.03}, "one class": {"meningioma": 0.25}}
+def test_other_predictors_are_compared_class_by_class_not_by_groups():
+    baselines = {"untrained network": {"meningioma": 0.01, "ependymoma": 0.03, "astrocytoma": None}}
     rows = summary(CLASSES, {"dice": DICE}, groups=GROUPS)
-    assert format_table(rows, "phantoms", 4, baselines=baselines, groups=GROUPS).splitlines()[-5:] == [
-        "mean Dice          meningioma  ependymoma  astrocytoma  frequent  absent  mean of classes",
-        "-----------------------------------------------------------------------------------------",
-        "this model              0.700       0.400            -     0.550       -            0.550",
-        "untrained network       0.010       0.030            -     0.020       -            0.020",
-        "one class               0.250           -            -         -       -                -",
+    assert format_table(rows, "phantoms", 4, baselines=baselines).splitlines()[-4:] == [
+        "mean Dice          meningioma  ependymoma  astrocytoma  mean of classes",
+        "-----------------------------------------------------------------------",
+        "this model              0.700       0.400            -            0.550",
+        "untrained network       0.010       0.030            -            0.020",
     ]
 
 
@@ -132,10 +131,10 @@ def test_many_classes_stand_below_each_other_in_the_comparison():
     names = [f"class {number}" for number in range(1, 15)]
     rows = summary(names, {"dice": np.full((2, 14), 0.5)}, groups={"organs": names[:13]})
     baselines = {"untrained network": dict.fromkeys(names, 0.25)}
-    text = format_table(rows, "phantoms", 2, baselines=baselines, groups={"organs": names[:13]}).splitlines()
-    assert text[-18].split() == ["mean", "Dice", "this", "model", "untrained", "network"]
-    assert [line.split()[-2:] for line in text[-16:]] == [["0.500", "0.250"]] * 16
-    assert [line.split("  ")[0] for line in text[-3:]] == ["class 14", "organs", MEAN_OF_CLASSES]
+    text = format_table(rows, "phantoms", 2, baselines=baselines).splitlines()
+    assert text[-17].split() == ["mean", "Dice", "this", "model", "untrained", "network"]
+    assert [line.split()[-2:] for line in text[-15:]] == [["0.500", "0.250"]] * 15
+    assert [line.split("  ")[0] for line in text[-2:]] == ["class 14", MEAN_OF_CLASSES]
 
 
 def test_majority_predictor_scores_one_on_its_own_cases_and_zero_on_others():
@@ -158,7 +157,8 @@ def test_majority_predictor_without_any_foreground():
 
 
 def test_table_shows_every_number_under_its_title(rows):
-    baselines = {"untrained network": {"meningioma": 0.01, "ependymoma": 0.03}, "one class": {"meningioma": 0.25}}
+    untrained = {"meningioma": 0.01, "ependymoma": 0.03, "astrocytoma": None}
+    baselines = {"untrained network": untrained, "one class": {"meningioma": 0.25}}
     text = format_table(rows, "phantoms, fold 0", 4, ["HD95: a note"], baselines)
     assert text.splitlines() == [
         "phantoms, fold 0: 4 cases, mean +- sd over cases",

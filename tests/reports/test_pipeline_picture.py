@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import matplotlib.colors
 import matplotlib.image
-import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from custom.reports.pipeline_picture import ANNOTATED, CONTROL_COLOURS, FILLED, FILLED_BEFORE, draw_pipeline
 
+from .pictures import count_colour
 from .stage_chain import CONTROLS, fill, records
 
 
 def read_picture(tmp_path, *args, **kwargs):
     draw_pipeline(tmp_path / "p.png", *args, **kwargs)
     return matplotlib.image.imread(tmp_path / "p.png")
-
-
-def count_colour(picture, colour):
-    wanted = np.array(matplotlib.colors.to_rgb(colour))
-    return int((np.abs(picture[..., :3] - wanted).max(axis=-1) < 0.02).sum())
 
 
 def test_the_picture_grows_with_stages_and_groups_of_scores(tmp_path):
@@ -42,22 +35,14 @@ def test_bars_show_annotated_and_filled_cases(tmp_path):
     assert after[2] > 5 * before[2]
 
 
-def test_controls_are_lines_with_their_names(tmp_path, monkeypatch):
-    names = []
-    original = Figure.savefig
-
-    def savefig(self, *args, **kwargs):
-        names.extend(text.get_text() for text in self.findobj(Text))
-        return original(self, *args, **kwargs)
-
-    monkeypatch.setattr(Figure, "savefig", savefig)
+def test_controls_are_lines_with_their_names(tmp_path, texts):
     assert count_colour(read_picture(tmp_path, records()), CONTROL_COLOURS[0]) == 0
-    names.clear()
+    texts.clear()
     assert count_colour(read_picture(tmp_path, [*records(), *CONTROLS]), CONTROL_COLOURS[0]) > 1000
-    assert names.count("annotations alone 0.600") == 1
-    assert names.count("annotations alone 0.100") == 1
-    assert "-0.050" in names
-    assert "fills b" in names
+    assert texts.count("annotations alone 0.600") == 1
+    assert texts.count("annotations alone 0.100") == 1
+    assert "-0.050" in texts
+    assert {"10", "20", "filled for this stage"} <= set(texts)
 
 
 @pytest.mark.parametrize(

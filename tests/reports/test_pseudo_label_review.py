@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from custom.fingerprint.label_statistics import LabelFacts
+from custom.fingerprint.label_statistics import LabelStatistics
 from custom.reports.pseudo_label_review import (
     COLUMNS,
     COMPONENTS,
@@ -29,7 +29,7 @@ LIVER, ADRENAL, TUMOUR = 1, 2, 3
 
 def facts(liver=1500.0, adrenal=4.0, tumour=0.0, name="case", pieces=1):
     volumes = {LIVER: liver, ADRENAL: adrenal, TUMOUR: tumour}
-    return LabelFacts(name, volumes, {number: pieces if ml else 0 for number, ml in volumes.items()})
+    return LabelStatistics(name, volumes, {number: pieces if ml else 0 for number, ml in volumes.items()})
 
 
 def annotated(count=20):
@@ -57,7 +57,11 @@ def test_the_distribution_is_that_of_the_annotated_cases_that_have_the_class(usu
 
 
 def test_a_class_counts_only_where_it_is_annotated():
-    cases = [(facts(), (LIVER,)), (facts(adrenal=0), (LIVER, ADRENAL)), (LabelFacts("bad", problem="torn"), (LIVER,))]
+    cases = [
+        (facts(), (LIVER,)),
+        (facts(adrenal=0), (LIVER, ADRENAL)),
+        (LabelStatistics("bad", problem="torn"), (LIVER,)),
+    ]
     found = annotated_distribution(cases)
     assert found[LIVER].cases == 2
     assert found[ADRENAL].cases == 1
@@ -112,7 +116,7 @@ def test_more_components_than_usual_are_suspicious():
 
 def test_lesions_may_be_absent_small_and_many_but_neither_huge_nor_doubtful(usual):
     assert reasons(facts(tumour=0), {}, usual) == set()
-    scattered = LabelFacts("case", {TUMOUR: 0.01}, {TUMOUR: 40})
+    scattered = LabelStatistics("case", {TUMOUR: 0.01}, {TUMOUR: 40})
     assert reasons(scattered, {}, usual) == set()
     assert reasons(facts(tumour=38), {}, usual) == set()
     assert reasons(facts(tumour=39), {}, usual) == {("tumour", VOLUME)}  # twice 19.1
@@ -142,7 +146,7 @@ def test_a_missing_liver_is_worse_than_a_missing_adrenal_and_than_a_small_liver(
 def test_an_unreadable_label_comes_first(usual):
     rows = [
         *suspicions(facts(liver=0), {}, usual, NAMES),
-        *suspicions(LabelFacts("z", problem="torn"), {}, usual, NAMES),
+        *suspicions(LabelStatistics("z", problem="torn"), {}, usual, NAMES),
     ]
     assert list(ranked_by_case(rows)) == ["z", "case"]
     assert rows[-1].reason == UNREADABLE

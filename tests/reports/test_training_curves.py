@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import matplotlib.image
-import numpy as np
 import pytest
 
 from custom.errors import InputError
-from custom.reports.training_curves import (
-    draw_training_curves,
-    mean_over_classes,
-    metric_family,
-    panels_of,
-    read_training_log,
-    running_mean,
-)
+from custom.reports.training_curves import draw_training_curves, panels_of, read_training_log
 
 HEADER = "epoch,iterations,seconds,learning_rate,loss"
 
@@ -48,40 +40,14 @@ def test_a_thousand_epochs_with_rare_validation_give_a_picture(tmp_path):
 
 
 def test_a_panel_is_drawn_for_what_the_log_holds_and_only_for_that(tmp_path):
-    header = HEADER + ",loss/dice,gradient_norm/dice,validation/mean_dice,validation/dice/a,validation/hd95_mm,other"
+    header = HEADER + ",loss/dice,gradient_norm/dice,validation/dice,validation/dice/a,validation/hd95_mm,other"
     log = write(tmp_path / "log.csv", header, "1,2,3,0.01,1,0.5,,0.4,0.3,80,9", "2,4,3,0.01,1,0.5,,,,,9")
-    panels = dict(panels_of(read_training_log(log)))
-    assert panels == {
+    assert panels_of(read_training_log(log)) == {
         "loss": ["loss", "loss/dice"],
-        "dice": ["validation/mean_dice", "validation/dice/a"],
-        "hd95": ["validation/hd95_mm"],
+        "validation/dice": ["validation/dice", "validation/dice/a"],
+        "validation/hd95_mm": ["validation/hd95_mm"],
         "learning_rate": ["learning_rate"],
     }
-
-
-@pytest.mark.parametrize(
-    ("column", "family"),
-    [
-        ("validation/val_mean_dice", "dice"),
-        ("validation/dice_per_class/meningioma", "dice"),
-        ("validation/hd95_mm/x", "hd95"),
-        ("validation/surface_dice", "surface dice"),
-        ("validation/mean", "mean"),
-    ],
-)
-def test_one_metric_has_one_panel_whichever_way_it_is_averaged(column, family):
-    assert metric_family(column) == family
-
-
-def test_the_mean_over_classes_leaves_out_what_has_no_value():
-    nan = np.nan
-    mean = mean_over_classes([np.array([0.2, nan, nan]), np.array([0.6, 0.5, nan])])
-    np.testing.assert_allclose(mean, [0.4, 0.5, nan])
-
-
-def test_the_running_mean_is_that_of_the_neighbours():
-    values = np.array([1.0, 5.0, 3.0, 7.0, 9.0])
-    np.testing.assert_allclose(running_mean(values, 3), [3, 3, 5, 19 / 3, 8])
 
 
 def test_diverged_and_empty_values_leave_gaps(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.ndimage import map_coordinates
 
-from custom.transforms.warped_patch import in_plane, plane_rotation, rotation_and_scale, warped_patch
+from custom.transforms.warped_patch import in_plane, rotation_and_scale, warped_patch
 
 VOLUME = torch.arange(5 * 6 * 7, dtype=torch.float32).reshape(1, 5, 6, 7)
 
@@ -102,4 +102,6 @@ def test_rotations_are_rotations():
     assert np.allclose(turn @ turn.T, np.eye(3))
     assert np.linalg.det(turn) == pytest.approx(1)
     assert np.linalg.det(rotation_and_scale([0.3, -1.2, 2.0], 1.3)) == pytest.approx(1.3**3)
-    assert np.allclose(plane_rotation(2, 0, 1, np.pi / 2) @ [1, 0], [0, 1])
+    assert np.allclose(rotation_and_scale([np.pi / 2], 1.0) @ [1, 0], [0, 1])
+    about_the_first_axis = rotation_and_scale([np.pi / 2, 0, 0], 1.0)
+    assert np.allclose(about_the_first_axis @ [0, 1, 0], [0, 0, 1])

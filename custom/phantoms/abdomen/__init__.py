@@ -3,5 +3,3 @@
 from .dataset import write_abdomen_phantoms
 from .organs import CLASSES, ORGANS
 from .phantom import AbdomenPhantom, make_abdomen_phantom
-
-__all__ = ["CLASSES", "ORGANS", "AbdomenPhantom", "make_abdomen_phantom", "write_abdomen_phantoms"]

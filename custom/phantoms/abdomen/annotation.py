@@ -1,14 +1,12 @@
 """Who annotated what: the paper's four groups, and the kinds of study that make up its third."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ...cohort.manifest import FLARE_DATASET2
-from ..folder import shares
+from ...cohort.simulated_partial_labels import largest_remainder
 from .organs import CLASSES, ORGAN_ID, ORGANS
 
 PAPER_CASES = {"dataset1": 222, "dataset2": 597, "dataset3": 1381, "dataset4": 1800}
@@ -58,7 +56,7 @@ def draw_studies(count: int, seed: int) -> list[Study]:
 
 def group_sizes(count: int) -> dict[str, int]:
     """`count` cases in the paper's proportions, one of each group where there are four."""
-    sizes = shares(count, PAPER_CASES)
+    sizes = dict(zip(PAPER_CASES, largest_remainder(list(PAPER_CASES.values()), count), strict=True))
     while count >= len(sizes) and min(sizes.values()) == 0:
         sizes[min(sizes, key=lambda name: sizes[name])] += 1
         sizes[max(sizes, key=lambda name: sizes[name])] -= 1

@@ -1,7 +1,5 @@
 """A cohort of abdominal phantoms on disk: images, partial labels, the whole truth, and the cohort's manifest."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial

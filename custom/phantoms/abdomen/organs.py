@@ -1,7 +1,5 @@
 """The organs of one patient. Places are textbook ones in mm (x right, y anterior, z superior of L1), varied."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ...cohort.manifest import FLARE_CLASSES
@@ -27,8 +25,6 @@ def draw_organs(rng: np.random.Generator, patient: Patient, room: Shape, sink: f
     """The organs, and the portal vein, in the order in which they are painted; each varies by itself.
 
     Args:
-        rng: decides how.
-        patient: whose organs they are.
         room: the cavity below the diaphragm.
         sink: how far (mm) breath has moved the upper organs upwards.
     """

@@ -1,7 +1,5 @@
 """How a patient differs from the textbook and lies in the scanner: every shape is moved, scaled, bent and turned."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +7,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ..ripples import Ripples, draw_ripples
-from ..shapes import Column, Ellipsoid, HalfSpace, Tube, Vector, turned_axes
+from ..shapes import Column, Ellipsoid, HalfSpace, Tube, Vector, straight_column, turned_axes
 
 
 @dataclass(frozen=True)
@@ -47,8 +45,7 @@ class Patient:
 
     def column(self, y: float, radius_x: float, radius_y: float) -> Column:
         """An upright column in the midline."""
-        values = (self.shift[0], self.shift[1] + self.size * y, self.size * radius_x, self.size * radius_y)
-        return Column(lambda _: values)
+        return straight_column(self.shift[0], self.shift[1] + self.size * y, self.size * radius_x, self.size * radius_y)
 
 
 def draw_patient(rng: np.random.Generator, shift: Vector) -> Patient:

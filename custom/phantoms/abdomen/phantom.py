@@ -1,7 +1,5 @@
 """One phantom: patient, scan and tumours put together."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +37,7 @@ HU = {  # mean and deviation between patients, in the late arterial and in the p
 }
 ORGANS_FROM_MM, ORGANS_TO_MM = -84.0, 116.0  # of the textbook's z
 WALL_MM = 4.0  # of stomach and duodenum
-RIM_MM = 1.0  # of fat around organs, so that neighbours can be told apart
+RIM_MM = 1.0  # of fat around organs, so that neighbours can be distinguished
 NO_RIM = ("liver", "portal_vein", "gallbladder")
 
 
@@ -62,9 +60,7 @@ def make_abdomen_phantom(
     """A phantom of a contrast-enhanced abdominal CT; the same arguments give the same arrays.
 
     Args:
-        seed: decides everything that is drawn.
         spacing_mm: ranges of the slice distance and of the pixel size.
-        choice: which tumours patients have; None: the usual.
 
     Raises:
         InputError: ranges that no CT has.

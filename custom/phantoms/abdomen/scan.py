@@ -1,7 +1,5 @@
 """The scanner: a CT's grid, its stored orientation, and noise."""
 
-from __future__ import annotations
-
 import nibabel as nib
 import numpy as np
 

@@ -1,7 +1,5 @@
 """The trunk around the organs: fat, muscles, lungs above the diaphragm, bones, heart and colon."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..canvas import Canvas

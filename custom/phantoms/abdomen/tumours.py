@@ -1,7 +1,5 @@
 """Tumours: uneven lumps inside a liver, kidney, pancreas or spleen that has already been painted."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -3,5 +3,3 @@
 from .dataset import write_spine_phantoms
 from .phantom import SpinePhantom, make_spine_phantom
 from .tumours import TUMOURS
-
-__all__ = ["TUMOURS", "SpinePhantom", "make_spine_phantom", "write_spine_phantoms"]

@@ -1,7 +1,5 @@
 """The spinal canal: a curved axis, the dural sac around it and the cord inside, both remodelled by a tumour."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -83,12 +81,12 @@ def remodel(spine: Spine, tumour: Tumour) -> Canal:
     )
 
 
-def bulging(resting: Sequence[float], beside: Sequence[float], tumour: Tumour) -> Column:
-    """A column whose section (x, y, radii) passes from `resting` to `beside` where the tumour is."""
+def bulging(resting: Sequence[float], pushed: Sequence[float], tumour: Tumour) -> Column:
+    """A column whose section (x, y, radii) passes from `resting` to `pushed` where the tumour is."""
 
     def section(along: np.ndarray) -> Section:
         near = tumour.near(along)
-        x, y, radius_x, radius_y = (start + (end - start) * near for start, end in zip(resting, beside, strict=True))
+        x, y, radius_x, radius_y = (start + (end - start) * near for start, end in zip(resting, pushed, strict=True))
         return x, y, radius_x, radius_y
 
     return Column(section)

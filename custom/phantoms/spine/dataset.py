@@ -1,14 +1,13 @@
 """A data set of spine phantoms on disk, in the layout of the Medical Segmentation Decathlon."""
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..folder import case_seed, check_counts, save_volume, shares, write_folder
+from ...cohort.simulated_partial_labels import largest_remainder
+from ..folder import case_seed, check_counts, save_volume, write_folder
 from .phantom import make_spine_phantom
 from .tumours import PATIENTS, TUMOURS
 
@@ -99,5 +98,5 @@ def list_cases(num_cases: int, num_test: int, seed: int) -> list[Case]:
 
 def draw_types(count: int, seed: int) -> list[str]:
     """`count` tumour types in the paper's proportions, in an order drawn by `seed`."""
-    types = [name for name, share in shares(count, PATIENTS).items() for _ in range(share)]
+    types = np.repeat(list(PATIENTS), largest_remainder(list(PATIENTS.values()), count)).tolist()
     return [types[place] for place in np.random.default_rng(seed).permutation(count)]

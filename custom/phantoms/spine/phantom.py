@@ -1,7 +1,5 @@
 """One phantom: a gadolinium-enhanced T1 scan of a spine with one tumour. Signals are relative to fat's."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,7 +72,6 @@ def make_spine_phantom(
     """A phantom of a sagittal scan with one tumour; the same arguments give the same arrays.
 
     Args:
-        seed: decides everything that is drawn.
         tumour: one of `TUMOURS`.
         extent_mm: field of view, anterior-posterior and superior-inferior.
         in_plane_mm: range of the pixel size, instead of the paper's; larger pixels make quick demonstrations.
@@ -149,7 +146,7 @@ def paint_bone(canvas: Canvas, shape: Shape, signals: dict[str, float]) -> None:
 
 
 def paint_canal(rng: np.random.Generator, canvas: Canvas, scene: Scene, signals: dict[str, float]) -> None:
-    """Dura, fluid, cord, and cysts in the cord beside the tumour's poles, which are not labelled."""
+    """Dura, fluid, cord, and cysts in the cord at the tumour's poles, which are not labelled."""
     canvas.paint(scene.canal.sac, DARK, grow_mm=0.7)
     canvas.paint(scene.canal.sac, signals["fluid"])
     canvas.paint(scene.canal.cord, signals["cord"])

@@ -1,7 +1,5 @@
 """The scanner: a sagittal stack's grid after Table 1 of the BATseg paper, coil shading, contrast and noise."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.spatial.transform import Rotation
 

@@ -4,8 +4,6 @@ Frequencies, volumes and grids of the scans are those of Table 1 of the BATseg p
 descriptions. Coordinates are those of the straightened canal in mm: x right, y ahead of its axis, z along it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +29,7 @@ class TumourType:
     unevenness: float  # of the surface, in parts of the radius
     enhancement: tuple[float, float]  # signal in parts of fat's
     ring_chance: float  # of a core that does not enhance
-    cyst_chance: float  # of fluid in the cord beside a pole
+    cyst_chance: float  # of fluid in the cord at a pole
 
 
 TUMOURS = {
@@ -101,12 +99,7 @@ def draw_tumour(
 ) -> Tumour:
     """A tumour of the given type in a canal.
 
-    Args:
-        rng: decides its size, place and form.
-        name: of its type.
-        cord_mm: radii of the cord along x and y.
-        sac_mm: radii of the dural sac.
-        length_mm: of the canal in the field of view, around position 0.
+    Cord and dural sac are given by their radii along x and y; `length_mm` of the canal are in view, around position 0.
     """
     kind = TUMOURS[name]
     volume = 1000 * draw_volume_cm3(rng, name)

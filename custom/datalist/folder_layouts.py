@@ -1,0 +1,310 @@
+"""Which scans and labels a folder holds: Medical Segmentation Decathlon layout, nnU-Net raw layout, plain folders.
+
+Training data are NIfTI; scans to predict are of any format.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ..errors import InputError
+from ..io.dicom_series import folders_below, is_dicom, series_below, series_of
+from ..io.image_formats import NIFTI_ENDINGS, SCAN_ENDINGS, ending_of, has_mixed_case, scan_name
+from .dataset_json import channel_count, read_listing
+
+logger = logging.getLogger(__name__)
+
+ANY_SCANS = f"scans ({', '.join(SCAN_ENDINGS)}, DICOM series)"
+CHANNEL_NUMBER = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")
+
+
+def training_cases(dataset_dir: str | Path) -> list[dict[str, Any]]:
+    """Every labelled case of a data set as ``{"image": file or list of channel files, "label": file}``.
+
+    Absolute paths, sorted by case name. The cases are those `dataset.json` lists under "training" (Decathlon), else
+    those of the folders imagesTr and labelsTr: NAME.nii.gz in both (Decathlon) or CASE_0000.nii.gz, CASE_0001.nii.gz
+    with CASE.nii.gz (nnU-Net). Hidden files are ignored.
+
+    Raises:
+        InputError: a folder or file is missing, empty or unreadable, or an image and its label do not pair up.
+    """
+    root = _existing(dataset_dir)
+    if not root.is_dir():
+        raise InputError(f"{root} is a file; dataset_dir must be the folder that holds imagesTr and labelsTr")
+    listing = read_listing(root)
+    cases = _listed_cases(root, listing["training"]) if listing.get("training") else _paired_cases(root, listing)
+    return _sorted_by_name(root, cases)
+
+
+def test_images(dataset_dir: str | Path) -> list[dict[str, Any]]:
+    """Every scan to predict as ``{"image": file or list of channel files}``, absolute paths, sorted by name.
+
+    `dataset_dir` is a data set (its imagesTs, or its imagesTr where it has no imagesTs), any folder of scans, or a
+    single scan. Files CASE_0000, CASE_0001, ... are the channels of one case in an nnU-Net data set; in a plain
+    folder only where two or more cases all have the same channels, otherwise they are scans that happen to be
+    numbered. Scans in files lie in the folder itself, DICOM series there or in folders below; for their paths see
+    `dicom_series.Series.scan`.
+
+    Raises:
+        InputError: the folder is missing or holds no scans, a case lacks a channel, or two scans have one name.
+    """
+    root = _existing(dataset_dir)
+    if root.is_file():
+        return [{"image": _single_scan(root)}]
+    folder = scan_folder(root)
+    if folder != root:
+        return _grouped_images(folder, _layout_channels(root))
+    listed = read_listing(root).get("training")
+    if listed:
+        return [{"image": case["image"]} for case in _sorted_by_name(root, _listed_cases(root, listed))]
+    return _grouped_images(root, _layout_channels(root.parent) if root.name.startswith("images") else None)
+
+
+def scan_folder(dataset_dir: str | Path) -> Path:
+    """Where `test_images` looks for scans: a data set's imagesTs or imagesTr, else `dataset_dir` itself."""
+    root = _resolved(dataset_dir)
+    folders = (root / name for name in ("imagesTs", "imagesTr"))
+    return next((folder for folder in folders if folder.is_dir()), root)
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Files of scans, DICOM apart, in the sub-folders of a folder, where `test_images` looks for DICOM alone."""
+    return [
+        file
+        for below in folders_below(folder)
+        if below != folder
+        for file in _files(below)
+        if file.name.lower().endswith(SCAN_ENDINGS)
+    ]
+
+
+def case_name(case: dict[str, Any]) -> str:
+    """The name a case goes by in folds and reports: its label's file name, else its scan's, without the ending.
+
+    Of a scan in several channel files, nnU-Net's _0000 is left out too.
+    """
+    if case.get("label"):
+        return scan_name(case["label"])
+    image = case["image"]
+    if isinstance(image, str | Path):
+        return scan_name(image)
+    match = CHANNEL_NUMBER.fullmatch(scan_name(image[0]))
+    return match["case"] if match else scan_name(image[0])
+
+
+def image_files(case: dict[str, Any]) -> list[str]:
+    """The scan's files, one for each channel."""
+    image = case["image"]
+    return [str(image)] if isinstance(image, str | Path) else [str(file) for file in image]
+
+
+def _resolved(dataset_dir: str | Path) -> Path:
+    """`dataset_dir` as an absolute path; only the folder is resolved, so that linked scans keep their names."""
+    path = Path(dataset_dir)
+    return path.parent.resolve() / path.name if path.is_file() else path.resolve()
+
+
+def _existing(dataset_dir: str | Path) -> Path:
+    path = _resolved(dataset_dir)
+    if not path.exists():
+        raise InputError(f"{path} does not exist; pass the data's folder as dataset_dir")
+    return path
+
+
+def _single_scan(file: Path) -> str:
+    """The path of the scan that a file is or belongs to."""
+    if file.name.lower().endswith(SCAN_ENDINGS):
+        return str(_readable_name(file))
+    if is_dicom(file):
+        return series_of(file).scan
+    raise InputError(f"{file} is none of the {ANY_SCANS} that can be read; pass one or a folder of them")
+
+
+def _listed_cases(root: Path, entries: Any) -> list[dict[str, Any]]:
+    """The cases that dataset.json lists under "training"."""
+    file = root / "dataset.json"
+    if not isinstance(entries, list):
+        raise InputError(f'{file}: "training" must be a list of {{"image", "label"}}; correct or remove the file')
+    cases = []
+    for number, entry in enumerate(entries):
+        image, label = (entry.get("image"), entry.get("label")) if isinstance(entry, dict) else (None, None)
+        if not image:
+            raise InputError(f'{file}: entry {number} of "training" names no image; add it or remove the entry')
+        if not label:
+            raise InputError(f'{file}: image {image} of "training" has no label; add it or remove the entry')
+        names = [image] if isinstance(image, str) else image
+        files = [found for name in names for found in _listed_image(root / name) or [root / name]]
+        missing = next((path for path in (*files, root / label) if not path.is_file()), None)
+        if missing:
+            raise InputError(f"{missing} is listed in {file} but missing; restore it or remove the entry")
+        cases.append(_case(files, root / label))
+    return cases
+
+
+def _listed_image(file: Path) -> list[Path]:
+    """A listed scan's files: nnU-Net's first version lists CASE.nii.gz for the files CASE_0000.nii.gz, ..."""
+    name = scan_name(file)
+    return [file] if file.is_file() else sorted(file.parent.glob(f"{name}_{'[0-9]' * 4}{file.name[len(name) :]}"))
+
+
+def _paired_cases(root: Path, listing: dict[str, Any]) -> list[dict[str, Any]]:
+    """The cases of imagesTr and labelsTr, paired by name."""
+    ending = listing.get("file_ending", NIFTI_ENDINGS[0])
+    if ending not in NIFTI_ENDINGS:
+        raise InputError(
+            f"{root / 'dataset.json'}: file_ending {ending} is not supported; convert the scans to .nii.gz or .nii"
+        )
+    for name in ("imagesTr", "labelsTr"):
+        if not (root / name).is_dir():
+            inside = sorted(folder.parent for folder in root.glob("*/imagesTr"))
+            hint = "pass the folder that holds both (Medical Segmentation Decathlon or nnU-Net layout)"
+            if inside:
+                hint = f"pass a data set inside it, such as {inside[0]}"
+            elif root.name.startswith(("imagesT", "labelsT")):
+                hint = f"pass the data set that it belongs to, {root.parent}"
+            raise InputError(f"{root} has no folder {name}; {hint}")
+    labels, images = _scans(root / "labelsTr"), _scans(root / "imagesTr")
+    pairs, unused = pair_files(images, labels)
+    if unused:
+        first = unused[min(unused)]
+        raise InputError(
+            f"{first} has no label in {root / 'labelsTr'}; add it, or move images without a label ({len(unused)}) away"
+        )
+    count = channel_count(listing) or max(map(len, pairs.values()), default=1)
+    cases = []
+    for name, label in labels.items():
+        if name not in pairs:
+            raise InputError(f"{label} has no image in {root / 'imagesTr'}; add it or remove the label")
+        files = [images[name]] if name in images else _all_channels(root / "imagesTr", name, pairs[name], count)
+        cases.append(_case(files, label))
+    return cases
+
+
+def pair_files(images: dict[str, Path], labels: dict[str, Path]) -> tuple[dict[str, dict[int, Path]], dict[str, Path]]:
+    """Images and labels by name, paired: NAME with NAME, else CASE_0000, CASE_0001, ... with CASE.
+
+    Returns:
+        Of each label that has an image, channel number -> image; and the images that belong to no label.
+    """
+    numbered = _channels_by_case(images)
+    found = {name: {0: images[name]} if name in images else numbered.get(name, {}) for name in labels}
+    pairs = {name: channels for name, channels in found.items() if channels}
+    used = {file for channels in pairs.values() for file in channels.values()}
+    return pairs, {name: file for name, file in images.items() if file not in used}
+
+
+def _case(files: list[Path], label: Path | None = None) -> dict[str, Any]:
+    image = str(files[0]) if len(files) == 1 else [str(file) for file in files]
+    return {"image": image} if label is None else {"image": image, "label": str(label)}
+
+
+def _sorted_by_name(root: Path, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Sorted; two cases of one name could not be distinguished in folds and results."""
+    cases = sorted(cases, key=case_name)
+    for one, other in pairwise(cases):
+        if case_name(one) == case_name(other):
+            raise InputError(
+                f"{root}: two cases are called {case_name(one)} ({one['label']}, {other['label']}); "
+                "give every label file its own name"
+            )
+    return cases
+
+
+def _scans(folder: Path, endings: tuple[str, ...] = NIFTI_ENDINGS) -> dict[str, Path]:
+    """Name -> file of every scan in a folder; there is one at least."""
+    return scan_files(folder, endings) or _refuse_empty(folder, endings)
+
+
+def scan_files(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
+    """Name -> file of every scan in a folder, hidden files apart; a dangling link stays in, to be reported later."""
+    scans: dict[str, Path] = {}
+    for file in filter(lambda path: path.name.lower().endswith(endings), _files(folder)):
+        if scan_name(file) in scans:
+            raise InputError(
+                f"{file} and {scans[scan_name(file)].name} are one case twice; remove or rename one of them"
+            )
+        scans[scan_name(file)] = _readable_name(file)
+    return scans
+
+
+def _readable_name(file: Path) -> Path:
+    """The file; refused where no library finds it under its name."""
+    if has_mixed_case(file):
+        name = scan_name(file) + ending_of(file).lower()
+        raise InputError(f"{file}: its ending mixes upper and lower case; rename it to {name}")
+    return file
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if not path.name.startswith(".") and not path.is_dir())
+
+
+def _refuse_empty(folder: Path, endings: tuple[str, ...]) -> NoReturn:
+    """Refuse a folder without scans, with what lies there instead."""
+    files = _files(folder)
+    folders = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    hint = "it is empty: put the scans into it or pass another folder"
+    if folders:
+        hint = f"pass one of its {len(folders)} sub-folders, such as {folders[0]}, or put the scans directly into it"
+    elif files:
+        hint = f"convert its {len(files)} files, such as {files[0].name}, to NIfTI"
+    kinds = f"{' or '.join(endings)} scans" if endings == NIFTI_ENDINGS else ANY_SCANS
+    raise InputError(f"{folder} holds no {kinds}; {hint}")
+
+
+def _channels_by_case(scans: dict[str, Path]) -> dict[str, dict[int, Path]]:
+    """nnU-Net's reading of the names: CASE -> channel number -> file; names without a number are left out."""
+    cases: dict[str, dict[int, Path]] = {}
+    for name, file in scans.items():
+        match = CHANNEL_NUMBER.fullmatch(name)
+        if match:
+            cases.setdefault(match["case"], {})[int(match["channel"])] = file
+    return cases
+
+
+def _all_channels(folder: Path, name: str, channels: dict[int, Path], count: int) -> list[Path]:
+    """The files of channels 0 to count - 1."""
+    if sorted(channels) != list(range(count)):
+        missing = [f"{name}_{number:04d}" for number in range(count) if number not in channels]
+        what = f"lacks {', '.join(missing)}" if missing else f"has {len(channels)} channels"
+        raise InputError(f"{folder}: case {name} {what} where {count} channels are expected; complete or remove it")
+    return [channels[number] for number in range(count)]
+
+
+def _layout_channels(root: Path) -> int | None:
+    """How many channel files each case of a data set has, or None where its layout does not say."""
+    count = channel_count(read_listing(root))
+    if count is None and (root / "imagesTr").is_dir() and (root / "labelsTr").is_dir():
+        images, labels = (_scans(root / name, SCAN_ENDINGS) for name in ("imagesTr", "labelsTr"))
+        cases = _channels_by_case(images)
+        count = max((len(cases[name]) if name in cases and name not in images else 1) for name in labels)
+    return count
+
+
+def _grouped_images(folder: Path, count: int | None) -> list[dict[str, Any]]:
+    """The scans of a folder, `count` channel files to a case; None leaves it to the names. DICOM has one channel."""
+    scans = scan_files(folder, SCAN_ENDINGS)
+    try:
+        series = [{"image": one.scan} for one in series_below(folder)]
+    except InputError as error:
+        if not scans:
+            raise
+        logger.warning("left out: %s", error)
+        series = []
+    if not scans and not series:
+        _refuse_empty(folder, SCAN_ENDINGS)
+    cases = _channels_by_case(scans)
+    if count is None:  # channels where two or more cases agree on them and no other file is there
+        common = len(next(iter(cases.values()), {}))
+        agreed = all(sorted(channels) == list(range(common)) for channels in cases.values())
+        count = common if agreed and len(cases) >= 2 and len(cases) * common == len(scans) else 1
+    if count == 1:
+        return sorted([{"image": str(file)} for file in scans.values()] + series, key=lambda case: case["image"])
+    for name, file in scans.items():
+        if not CHANNEL_NUMBER.fullmatch(name):
+            raise InputError(f"{file}: its data set has {count} channels, so files must be named CASE_0000; rename it")
+    return [_case(_all_channels(folder, name, cases[name], count)) for name in sorted(cases)] + series

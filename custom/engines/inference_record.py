@@ -1,0 +1,58 @@
+"""What an inference knows of each case besides its label map."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ignite.engine import Engine, Events
+from monai.utils import CommonKeys
+
+from ..datalist.folder_layouts import scan_name
+from ..datalist.output_names import output_name
+from ..io.atomic_write import write_json
+
+
+class CaseRecord:
+    """Write NAME.json next to each label map an evaluator saves, after it: a case with its record is finished.
+
+    The record holds the windows computed and those of a plain grid, the seconds of loading and prediction, the mean
+    confidence of each class that was predicted, and what `facts` adds.
+
+    Args:
+        inferer: keeps its `report` of the last case, e.g. `custom.inferers.StreamingSlidingWindowInferer`.
+        facts: further entries of every record, e.g. the model's checksum.
+    """
+
+    def __init__(
+        self,
+        output_dir: str | Path,
+        inferer: Any,
+        class_names: Sequence[str],
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.output_dir = Path(output_dir)
+        self.inferer = inferer
+        self.class_names = list(class_names)
+        self.facts = dict(facts or {})
+        self.started = 0.0
+
+    def attach(self, engine: Engine) -> None:
+        """Follow every case of `engine`."""
+        engine.add_event_handler(Events.GET_BATCH_STARTED, self._start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self)
+
+    def _start(self, _: Engine) -> None:
+        self.started = time.perf_counter()
+
+    def __call__(self, engine: Engine) -> None:
+        """Write the record of the case just saved."""
+        output: Any = engine.state.output
+        meta = output[0][CommonKeys.IMAGE].meta
+        report = self.inferer.report
+        name = scan_name(output_name(meta)["subject"])
+        confidence = {self.class_names[number - 1]: round(p, 4) for number, p in report["confidence"].items() if number}
+        seconds = round(time.perf_counter() - self.started, 2)
+        windows = {key: report[key] for key in ("windows", "windows_all")}
+        record = {"case": name, **windows, "seconds": seconds, "confidence": confidence, **self.facts}
+        write_json(self.output_dir / f"{name}.json", record)

@@ -1,0 +1,36 @@
+"""The cases of a data set to plan for, and what its description calls classes and channels."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..cohort.manifest import case_entry, read_cohort
+from ..datalist.dataset_json import LISTING, channel_names, class_names, read_listing
+from ..datalist.folder_layouts import training_cases
+from ..errors import InputError
+
+
+class DescribedData(NamedTuple):
+    """Labelled training cases; `classes` and `channels` are empty where the data set does not name them."""
+
+    name: str
+    cases: list[dict[str, Any]]
+    classes: list[str]
+    channels: list[str]
+
+
+def described_data(dataset: str | Path) -> DescribedData:
+    """Read the description of a cohort manifest (.json) or of a folder in Decathlon or nnU-Net layout.
+
+    Raises:
+        InputError: missing or damaged, or with labels that cannot be used as they are.
+    """
+    if Path(dataset).suffix == ".json":
+        cohort = read_cohort(dataset)
+        labelled = [case_entry(case) for case in cohort.training if case.label is not None]
+        if not labelled:
+            raise InputError(f"{dataset} lists no training case with a label; annotate some, or pass another manifest")
+        return DescribedData(cohort.name or Path(dataset).stem, labelled, list(cohort.classes), [])
+    root = Path(dataset).resolve()
+    cases, listing, file = training_cases(dataset), read_listing(root), root / LISTING
+    name = str(listing.get("name") or root.name)
+    return DescribedData(name, cases, class_names(listing, file), channel_names(listing, file))

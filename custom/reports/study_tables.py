@@ -1,0 +1,182 @@
+"""The tables of a study: every method's scores in the papers' layout, and its difference from a reference method."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ..io.atomic_write import replacing
+from ..metrics.paired_comparison import compare_paired, holm
+from .metric_table import MEAN_OF_CLASSES, PRINTED
+from .text_table import Row, write_csv
+
+NOT_METRICS = ("case", "class", "truth_voxels", "predicted_voxels")
+DASH = "-"
+
+
+class Score(NamedTuple):
+    """A metric's value for one class of one patient, by one training of a method."""
+
+    method: str
+    metric: str
+    case: str
+    label: str
+    value: float
+
+
+def read_scores(files: Mapping[str, Sequence[Path]]) -> list[Score]:
+    """The scores in `metrics_per_case.csv` of a study's evaluations.
+
+    Args:
+        files: method -> its files, of every fold and seed; one that is not there yet is left out.
+    """
+    scores = []
+    for method, paths in files.items():
+        for path in filter(Path.is_file, paths):
+            with path.open(newline="", encoding="utf-8") as file:
+                for row in csv.DictReader(file):
+                    cells = {key: cell for key, cell in row.items() if key not in NOT_METRICS and cell}
+                    scores += [Score(method, key, row["case"], row["class"], float(x)) for key, x in cells.items()]
+    return scores
+
+
+def score_rows(scores: Sequence[Score], class_names: Sequence[str]) -> list[Row]:
+    """One row for every method, metric and class, and for the mean of classes.
+
+    A patient's score is the mean over seeds; a class counts the patients that have it. The mean of classes is the mean
+    of their means, as in the papers; its deviation and median are over the patients' own means.
+    """
+    rows = []
+    for method, metric in dict.fromkeys((score.method, score.metric) for score in scores):
+        means = patient_means([one for one in scores if (one.method, one.metric) == (method, metric)])
+        per_class = {name: [x for (_, label), x in means.items() if label == name] for name in class_names}
+        lines = {name: _spread(values) for name, values in per_class.items()}
+        joint = _spread(list(case_means(means).values()))
+        known = [row["mean"] for row in lines.values() if row["mean"] is not None]
+        lines[MEAN_OF_CLASSES] = joint | {"mean": float(np.mean(known)) if known else None}
+        rows += [{"method": method, "metric": metric, "class": name, **row} for name, row in lines.items()]
+    return rows
+
+
+def comparison_rows(scores: Sequence[Score], reference: str) -> list[Row]:
+    """Every method against the reference, on the patients that both have: one row for every metric.
+
+    A patient's score is the mean over its classes and the seeds. P values of a metric are adjusted for its number of
+    comparisons.
+    """
+    rows: list[Row] = []
+    for metric in dict.fromkeys(score.metric for score in scores):
+        of_metric = [score for score in scores if score.metric == metric]
+        methods = dict.fromkeys(score.method for score in of_metric)
+        per_case = {
+            name: case_means(patient_means([one for one in of_metric if one.method == name])) for name in methods
+        }
+        base, found = per_case.pop(reference, {}), {}
+        for method, own in per_case.items():
+            common = sorted(own.keys() & base.keys())
+            found[method] = compare_paired([own[case] for case in common], [base[case] for case in common])
+        adjusted = holm([one.p_value for one in found.values()])
+        rows += [
+            {"method": method, "reference": reference, "metric": metric, **one._asdict(), "p_holm": p}
+            for (method, one), p in zip(found.items(), adjusted, strict=True)
+        ]
+    return rows
+
+
+def patient_means(scores: Sequence[Score]) -> dict[tuple[str, str], float]:
+    """(case, class) -> mean over seeds, of one method and metric."""
+    values: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for score in scores:
+        values[score.case, score.label].append(score.value)
+    return {key: float(np.mean(one)) for key, one in values.items()}
+
+
+def case_means(means: Mapping[tuple[str, str], float]) -> dict[str, float]:
+    """Case -> mean over the classes that it has."""
+    values: dict[str, list[float]] = defaultdict(list)
+    for (case, _), value in means.items():
+        values[case].append(value)
+    return {case: float(np.mean(one)) for case, one in values.items()}
+
+
+def method_cells(rows: Sequence[Row], class_names: Sequence[str]) -> list[list[str]]:
+    """Titles and a line for each method, as Table 3 of the BATseg paper: per class the metrics' means."""
+    metrics = list(dict.fromkeys(row["metric"] for row in rows))
+    known = {(row["method"], row["metric"], row["class"]): row for row in rows}
+    columns = [*class_names, MEAN_OF_CLASSES]
+    lines = [["method", "patients", *(f"{name}: {' / '.join(map(_title, metrics))}" for name in columns)]]
+    for method in dict.fromkeys(row["method"] for row in rows):
+        patients = max(known[method, metric, MEAN_OF_CLASSES]["patients"] for metric in metrics)
+        cells = [" / ".join(_mean_text(known.get((method, m, name)), m) for m in metrics) for name in columns]
+        lines.append([method, str(patients), *cells])
+    return lines
+
+
+def comparison_cells(rows: Sequence[Row]) -> list[list[str]]:
+    """Titles and a line for each comparison."""
+    lines = [["method", "against", "metric", "patients", "difference", "95 % interval", "p", "p (Holm)"]]
+    for row in rows:
+        low, high = (_number(row[key], row["metric"], "+") for key in ("low", "high"))
+        difference = _number(row["difference"], row["metric"], "+")
+        chances = [DASH if np.isnan(row[key]) else f"{row[key]:.2g}" for key in ("p_value", "p_holm")]
+        named = [row["method"], row["reference"], _title(row["metric"]), str(row["patients"])]
+        lines.append([*named, difference, f"{low} to {high}", *chances])
+    return lines
+
+
+def write_tables(folder: Path, title: str, scores: Sequence[Score], class_names: Sequence[str], reference: str) -> str:
+    """Write `study.md`, `study.tex`, `scores.csv` and `comparisons.csv`; returns the first's text."""
+    rows, compared = score_rows(scores, class_names), comparison_rows(scores, reference)
+    tables = [method_cells(rows, class_names)] + ([comparison_cells(compared)] if compared else [])
+    notes = (
+        "Means over patients (of their means over seeds); a class counts the patients that have it. Differences are "
+        "over patients, each the mean of its classes: percentile bootstrap, Wilcoxon's signed-rank test, Holm's "
+        "correction within a metric."
+    )
+    text = "\n\n".join([f"# {title}", *map(markdown, tables), notes]) + "\n"
+    write_csv(folder / "scores.csv", rows)
+    write_csv(folder / "comparisons.csv", compared, list(compared[0]) if compared else ["method"])
+    for name, content in {"study.md": text, "study.tex": "\n\n".join(map(latex, tables)) + "\n"}.items():
+        with replacing(folder / name) as temporary:
+            temporary.write_text(content, encoding="utf-8")
+    return text
+
+
+def markdown(lines: Sequence[Sequence[str]]) -> str:
+    """A table of Markdown."""
+    rule = ["---", *["---:"] * (len(lines[0]) - 1)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]])
+
+
+def latex(lines: Sequence[Sequence[str]]) -> str:
+    """A table of LaTeX, for the package booktabs."""
+    escaped = [[cell.replace("_", r"\_").replace("%", r"\%") for cell in line] for line in lines]
+    rows = [" & ".join(line) + r" \\" for line in escaped]
+    head = [rf"\begin{{tabular}}{{l{'r' * (len(lines[0]) - 1)}}}", r"\toprule", rows[0], r"\midrule"]
+    return "\n".join([*head, *rows[1:], r"\bottomrule", r"\end{tabular}"])
+
+
+def _spread(values: Sequence[float]) -> Row:
+    return {
+        "patients": len(values),
+        "mean": float(np.mean(values)) if values else None,
+        "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+        "median": float(np.median(values)) if values else None,
+    }
+
+
+def _title(metric: str) -> str:
+    return PRINTED.get(metric, (metric, 3))[0]
+
+
+def _number(value: float | None, metric: str, sign: str = "") -> str:
+    return DASH if value is None or np.isnan(value) else f"{value:{sign}.{PRINTED.get(metric, (metric, 3))[1]}f}"
+
+
+def _mean_text(row: Row | None, metric: str) -> str:
+    return DASH if row is None else _number(row["mean"], metric)

@@ -1,0 +1,269 @@
+"""Predictions that fail on some cases, and labels of a few voxels merged by hand."""
+
+from __future__ import annotations
+
+import errno
+import time
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from custom.cohort.manifest import CohortCase
+from custom.errors import InputError
+from custom.processes import is_first, rank
+from custom.workflows.disk_errors import REMEDY, reporting_disk_trouble
+from custom.workflows.pseudo_labelling import label_cases, merge_group
+from custom.workflows.recipe import Fill, PlannedStage, Stage
+from custom.workflows.work_folder import StageFolder, is_finished, record_of
+
+from ..cohort.test_merged_label import COHORT, CONFIDENCE, LABEL, MERGED, PSEUDO, save, volume
+from ..test_processes import in_two_processes
+
+
+def case(name, label=None, annotated=()):
+    return CohortCase(name, f"/scans/{name}.nii.gz", label, annotated)
+
+
+CASES = [case(name) for name in "abcdefgh"]
+
+
+class Predictor:
+    """Writes labels and records in the order given, as inference.yaml does; raises at some cases."""
+
+    def __init__(self, folder: Path, errors: dict[str, Exception] | None = None) -> None:
+        self.folder = folder
+        self.errors = errors or {}
+        self.calls: list[str] = []
+
+    def label_of(self, name: str) -> Path:
+        return self.folder / f"{name}.nii.gz"
+
+    def __call__(self, cases: list[CohortCase]) -> None:
+        self.calls.append("".join(one.name for one in cases))
+        for one in cases:
+            if one.name in self.errors:
+                raise RuntimeError(f"Failed to evaluate case {one.name}") from self.errors[one.name]
+            self.label_of(one.name).write_text(f"by process {rank()}")
+            record_of(self.label_of(one.name)).write_text("{}")
+
+    def finished(self) -> str:
+        return "".join(one.name for one in CASES if is_finished(self.label_of(one.name)))
+
+
+def torn(name: str) -> Exception:
+    return OSError(f"/scans/{name}.nii.gz: Compressed file ended\n before the end")
+
+
+def run(predictor: Predictor, cases=CASES) -> dict[str, str]:
+    return label_cases(cases, predictor.label_of, predictor)
+
+
+def test_every_case_is_labelled_in_one_call(tmp_path):
+    predictor = Predictor(tmp_path)
+    assert run(predictor) == {}
+    assert (predictor.calls, predictor.finished()) == (["abcdefgh"], "abcdefgh")
+
+
+def test_what_is_finished_is_not_done_again(tmp_path):
+    first = Predictor(tmp_path)
+    run(first, CASES[:3])
+    record_of(first.label_of("b")).unlink()  # killed between the label of b and its record
+    second = Predictor(tmp_path)
+    run(second)
+    assert second.calls == ["bdefgh"]
+    third = Predictor(tmp_path)
+    run(third)
+    assert third.calls == []
+
+
+def test_a_bad_case_alone_is_excluded(tmp_path):
+    predictor = Predictor(tmp_path, {"c": torn("c")})
+    assert run(predictor) == {"c": "/scans/c.nii.gz: OSError: /scans/c.nii.gz: Compressed file ended before the end"}
+    assert predictor.calls == ["abcdefgh", "defgh"], "what comes before is not done again"
+    assert predictor.finished() == "abdefgh"
+
+
+def test_several_bad_cases_with_two_next_to_each_other(tmp_path):
+    predictor = Predictor(tmp_path, {name: torn(name) for name in "abdeh"})
+    assert list(run(predictor)) == list("abdeh")
+    assert predictor.finished() == "cfg"
+
+
+def test_an_input_error_that_names_the_case_is_its_reason_once(tmp_path):
+    predictor = Predictor(tmp_path, {"b": InputError("/scans/b.nii.gz: has shape 5 x 5, 2D; 3D is needed")})
+    assert run(predictor) == {"b": "/scans/b.nii.gz: has shape 5 x 5, 2D; 3D is needed"}
+
+
+def test_an_input_error_out_of_a_data_loading_process(tmp_path):
+    """Of which only the text with that process's traceback comes back."""
+    text = (
+        'Caught InputError in DataLoader worker\n  File "x.py"\ncustom.errors.InputError: /scans/b.nii.gz: is empty\n'
+    )
+    predictor = Predictor(tmp_path, {"b": RuntimeError(text)})
+    assert run(predictor) == {"b": "/scans/b.nii.gz: is empty"}
+
+
+def test_a_long_reason_is_cut(tmp_path):
+    (reason,) = run(Predictor(tmp_path, {"b": ValueError("x" * 5000)})).values()
+    assert reason.startswith("/scans/b.nii.gz: ValueError: xxx")
+    assert len(reason) < 400
+
+
+@pytest.mark.parametrize("position", ["first", "last"])
+def test_three_bad_cases_in_a_row_are_not_the_cases(tmp_path, position):
+    names = "abc" if position == "first" else "efg"
+    predictor = Predictor(tmp_path, {name: MemoryError("no memory") for name in names})
+    with pytest.raises(InputError) as error:
+        run(predictor)
+    assert str(error.value) == (
+        f"3 cases in a row could not be labelled, the last: /scans/{names[-1]}.nii.gz: MemoryError: no memory; "
+        "correct the cause, then run the same command again; what is finished is kept"
+    )
+    assert predictor.finished() == ("" if position == "first" else "abcd")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/work/b.nii.gz"),
+         f"/work/b.nii.gz cannot be written (No space left on device): {REMEDY}"),
+        (InputError("model.pt does not fit the network: pass the overlays it was trained with"),
+         "model.pt does not fit the network: pass the overlays it was trained with"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_every_case_ends_the_run(tmp_path, error, message):
+    predictor = Predictor(tmp_path, {"b": error})
+    with pytest.raises(InputError) as found, reporting_disk_trouble():
+        run(predictor)
+    assert str(found.value) == message
+    assert predictor.finished() == "a"
+
+
+def test_a_scan_that_may_not_be_read_is_no_full_disk(tmp_path):
+    error = PermissionError(errno.EACCES, "Permission denied", "/scans/b.nii.gz")
+    assert "Permission denied" in run(Predictor(tmp_path, {"b": error}))["b"]
+
+
+def test_an_error_after_the_last_case_is_raised_as_it_is(tmp_path):
+    class FailsAtTheEnd(Predictor):
+        def __call__(self, cases: list[CohortCase]) -> None:
+            super().__call__(cases)
+            raise RuntimeError("cannot close the loader")
+
+    predictor = FailsAtTheEnd(tmp_path)
+    with pytest.raises(RuntimeError, match="cannot close the loader"):
+        run(predictor)
+    assert run(predictor) == {}
+
+
+def test_two_processes_share_the_cases_also_where_one_comes_late(tmp_path):
+    def work() -> list:
+        if not is_first():
+            time.sleep(0.5)  # the first has finished its first cases by then
+        predictor = Predictor(tmp_path, {"d": torn("d"), "e": torn("e")})
+        return [run(predictor), predictor.calls]
+
+    (first, own), (second, others) = in_two_processes(work, tmp_path)
+    assert list(first) == ["e", "d"]
+    assert first == second, "both know the cases of both"
+    assert (own, others) == (["aceg", "g"], ["bdfh", "fh"])
+    assert Predictor(tmp_path).finished() == "abcfgh"
+    assert (tmp_path / "h.nii.gz").read_text() == "by process 1"
+
+
+# ---- merging: classes 1 liver, 2 spleen, 3 tumour ------------------------------------------------------------------
+
+
+def planned(fill, **options):
+    stage = Stage("2_both", ("group",), {"group": "1_organs"}, **options)
+    return PlannedStage(stage, (fill,), (), (1, 2, 3))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return StageFolder(tmp_path / "stages" / "2_both")
+
+
+@pytest.fixture
+def group(tmp_path, folder):
+    """Four cases with labels and predictions, and a way to merge them."""
+    cases = [case(name, save(tmp_path / "labels" / f"{name}.nii.gz", LABEL), (1,)) for name in "abcd"]
+    fill = Fill("group", "1_organs", (1, 2, 3), tuple(cases))
+    for one in cases:
+        save(folder.pseudo_label("group", one.name), PSEUDO)
+
+    class Group:
+        label = {one.name: Path(one.label) for one in cases}
+
+        def merge(self, **options):
+            return merge_group(planned(fill, **options), fill, cases, COHORT, folder, "c0ffee")
+
+        def finished(self):
+            return "".join(one.name for one in cases if is_finished(folder.merged(one.name)))
+
+    return Group()
+
+
+def test_a_group_is_merged_once(group, folder):
+    assert group.merge() == {}
+    assert group.finished() == "abcd"
+    times = [folder.merged(name).stat().st_mtime_ns for name in "abd"]
+    record_of(folder.merged("c")).unlink()
+    folder.merged("c").write_text("half of a label")
+    assert group.merge() == {}
+    assert [folder.merged(name).stat().st_mtime_ns for name in "abd"] == times
+    np.testing.assert_array_equal(np.asarray(nib.load(folder.merged("c")).dataobj), volume(MERGED))
+
+
+def test_a_label_of_another_shape_is_excluded(group):
+    save(group.label["b"], np.ones((2, 3, 5), np.uint8))
+    assert group.merge() == {
+        "b": "/scans/b.nii.gz: merge_pseudo_label: the pseudo-label has shape (2, 3, 4), the label (2, 3, 5); "
+        "both must lie on one grid"
+    }
+    assert group.finished() == "acd"
+
+
+@pytest.mark.parametrize("fault", ["torn", "missing", "no prediction", "no confidence"])
+def test_files_that_cannot_be_read_are_excluded(group, folder, fault):
+    options = {}
+    if fault == "torn":
+        group.label["b"].write_bytes(group.label["b"].read_bytes()[:-25])
+    elif fault == "missing":
+        group.label["b"].unlink()
+    elif fault == "no prediction":
+        folder.pseudo_label("group", "b").unlink()
+    else:
+        options["confidence"] = 0.5
+        for name in "acd":
+            save(folder.pseudo_labels("group") / f"{name}_confidence.nii.gz", CONFIDENCE)
+    failed = group.merge(**options)
+    assert list(failed) == ["b"]
+    assert failed["b"].startswith("/scans/b.nii.gz: ")
+    assert group.finished() == "acd"
+
+
+def test_three_cases_apart_that_cannot_be_merged_are_three_bad_cases(group, folder):
+    for name in "abd":
+        folder.pseudo_label("group", name).unlink()
+    assert list(group.merge()) == ["a", "b", "d"]
+    assert group.finished() == "c"
+
+
+def test_three_cases_in_a_row_that_cannot_be_merged_end_the_run(group, folder):
+    for name in "abc":
+        folder.pseudo_label("group", name).unlink()
+    with pytest.raises(InputError, match=r"3 cases in a row could not .* /scans/c.nii.gz: .*/c.nii.gz: does not exist"):
+        group.merge()
+    assert group.finished() == ""
+
+
+def test_a_full_disk_ends_the_merging(group, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/work/labels/a.nii.gz")
+
+    monkeypatch.setattr(nib, "save", full)
+    with pytest.raises(InputError, match=r"^/work/labels/a.nii.gz cannot be written \(No space left on device\): free"):
+        group.merge()
