@@ -61,7 +61,7 @@ def run_config(bundle_root: str | Path, names: Sequence[str], overrides: Mapping
 
 def protected(value: Any) -> Any:
     """A value for a config; a path may hold what MONAI would change, an expression may not."""
-    return value if isinstance(value, str) and value.startswith(EXPRESSIONS) else literal(value)
+    return literal(value) if isinstance(value, str) and not value.startswith(EXPRESSIONS) else value
 
 
 def config_file(bundle_root: str | Path, name: str) -> Path:

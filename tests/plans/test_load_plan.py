@@ -107,7 +107,7 @@ def test_a_contradiction_names_both_values():
         ({"distance_channels": 0}, "--distance_head true"),
         (
             {"distance_channels": 1, "training": {"seed": 0, "field_class_agnostic": True}},
-            "--field_class_agnostic as it",
+            "--field_class_agnostic false",
         ),
     ],
 )
