@@ -40,7 +40,22 @@ LINE = re.compile(r"(?P<name>\w+): *(?P<value>'[^']*'|\"[^\"]*\"|.*?)(?: +# *(?P
 DEVICE = Kind("cpu, cuda, cuda:1 or mps", lambda value: re.fullmatch(r"cpu|mps|cuda(:\d+)?", str(value))[0])  # type: ignore[index]
 PLACE = re.compile(r"['\"]?\$(os\.path\.join\()?@(bundle_root|\w+_dir)\b")
 PART = re.compile(r"['\"]?[$@]|{?_target_|- \$|#")  # how values begin that are parts of a method, not options
+STATISTICS = {"lower": number(), "upper": number(), "mean": number(), "sd": POSITIVE}
 VOXELS = several(whole(1, 4096), 3, "[96,96,96]")
+
+
+def statistics(value: object) -> dict[str, float]:
+    """What CT is clipped to and scaled by."""
+    given = MAPPING.read(value)
+    found = {name: kind.read(given.pop(name, None)) for name, kind in STATISTICS.items()}
+    if given or found["lower"] >= found["upper"]:
+        raise ValueError
+    return found
+
+
+INTENSITY = Kind(
+    'a mapping with lower < upper, mean and sd > 0, such as "{lower: -160, upper: 240, mean: 40, sd: 60}"', statistics
+)
 
 # the kinds that default and comment do not tell
 KINDS: dict[str, Kind] = {
@@ -61,7 +76,7 @@ KINDS: dict[str, Kind] = {
     "folds": several(whole()),
     "groups": or_nothing(MAPPING),
     "initial_weights": OPTIONAL_PATH,
-    "intensity": or_nothing(MAPPING),
+    "intensity": or_nothing(INTENSITY),
     "method_tag": FOLDER_NAME_PART,
     "min_foreground_voxels": whole(),
     "mirror_axes": several(whole(0, 2)),

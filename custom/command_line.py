@@ -35,7 +35,7 @@ Command = Callable[..., Any]
 def split_arguments(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     """Option -> its text, and what stands alone, as fire splits a command line: --key value, --key=value, --switch.
 
-    As there, --no-X or --noX alone is --X false.
+    As there, --noX alone is --X false.
 
     >>> split_arguments(["--data", "2026_01_15", "--resume", "--lr=1e-3", "cohort"])
     ({'data': '2026_01_15', 'resume': 'True', 'lr': '1e-3'}, ['cohort'])
@@ -53,7 +53,7 @@ def split_arguments(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]
         if not equals and rest and not FLAG.match(rest[0]):
             text = rest.pop(0)
         elif not equals:
-            key, text = (key[2:].lstrip("_"), "False") if key.startswith("no") else (key, "True")
+            key, text = (key[2:], "False") if key.startswith("no") else (key, "True")
         named[key] = text
     return named, alone
 
