@@ -7,6 +7,7 @@ import sys
 from collections.abc import Collection, Mapping
 from inspect import signature
 from pathlib import Path
+from pydoc import locate
 from types import FrameType
 from typing import Any
 
@@ -15,7 +16,7 @@ from monai.bundle.properties import InferProperties, TrainProperties
 from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS, ID_SEP_KEY
 from monai.utils import BundlePropertyConfig
 
-from .bundle_options import bundle_options, options_by_name, top_level_ids
+from .bundle_options import bundle_options, is_whole, options_by_name, top_level_ids
 from .command_line import split_arguments
 from .errors import InputError, causes_of
 from .options import Option, did_you_mean, shown
@@ -47,7 +48,9 @@ def check_options() -> None:
     typed = getattr(workflow, "command_line", None)  # `run_config` says that there is none
     typed = typed_options() if typed is None else typed
     options = options_by_name(configs)
-    refuse_unknown(config, typed, own_ids(configs, config), options)
+    own = own_configs(configs, config)
+    refuse_unknown(config, typed, {id for file in own for id in top_level_ids(file)}, options)
+    refuse_unknown_parts(parser, typed, own)
     meant = {}
     for name, option in options.items():
         if name in typed:
@@ -79,10 +82,12 @@ def typed_options() -> dict[str, str]:
     return {name: text for name, text in split_arguments(arguments)[0].items() if name not in own}
 
 
-def own_ids(configs: Path, config: Mapping[str, Any]) -> set[str]:
-    """The ids of the whole configs that are run, which MONAI does not tell: of those whose options are all there."""
-    run_here = [name for name, known in bundle_options(configs).items() if known.keys() <= config.keys()]
-    return {id for name in run_here for id in top_level_ids(configs / f"{name}.yaml")}
+def own_configs(configs: Path, config: Mapping[str, Any]) -> list[Path]:
+    """The whole configs that are run, which MONAI does not tell: those whose options are all there."""
+    found = [
+        configs / f"{name}.yaml" for name, known in bundle_options(configs).items() if known.keys() <= config.keys()
+    ]
+    return [file for file in found if is_whole(file)]
 
 
 def refuse_unknown(
@@ -97,6 +102,32 @@ def refuse_unknown(
         if name not in used and (name in typed or name not in options):
             dashes = "--" if name in typed else ""
             raise InputError(f"{dashes}{name}: no config has such an option{did_you_mean(name, used - THEIRS)}")
+
+
+def refuse_unknown_parts(parser: ConfigParser, typed: Mapping[str, str], own: list[Path]) -> None:
+    """Refuse ids such as optimizer#lrr, of which the configs have none and the class takes none."""
+    written = None
+    for name in typed:
+        *parents, part = re.split(f"#|{ID_SEP_KEY}", name)
+        if not parents:
+            continue
+        written = written or ConfigParser(ConfigParser.load_config_files(list(map(str, own))))
+        is_used = f"@{ID_SEP_KEY.join([*parents, part])}" in str(parser.get())  # as an overlay may
+        if name in written or part.startswith("_") or is_used:
+            continue
+        parent = parser.get(ID_SEP_KEY.join(parents))
+        known = set(parent or ()) - {part} | parameters_of(parent, parser) if isinstance(parent, dict) else set()
+        if part not in parameters_of(parent, parser):
+            raise InputError(f"--{name}: {'#'.join(parents)} has no {part}{did_you_mean(part, known)}")
+
+
+def parameters_of(part: Any, parser: ConfigParser) -> set[str]:
+    """The parameters of the class or function that a part of a config names."""
+    if not ConfigComponent.is_instantiable(part):
+        return set()
+    target = ConfigComponent(part, "", parser.locator).resolve_module_name()
+    found = locate(target) if isinstance(target, str) else target
+    return set(signature(found).parameters) if callable(found) else set()
 
 
 def evaluated(parser: ConfigParser, option: Option, text: str) -> Any:

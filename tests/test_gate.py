@@ -95,6 +95,7 @@ def test_the_configs_themselves_pass(given, bundle, configs):
         (["--class_names", "[a, 2026_01]"], "class_names", ["a", "2026_01"]),
         (["--intensity", "null"], "intensity", None),
         (["--optimizer#momentum", "0.5"], "optimizer#momentum", 0.5),
+        (["--optimizer#dampening", "0.5"], "optimizer#dampening", 0.5),  # of the class, not of the config
     ],
 )
 def test_what_is_meant(given, monkeypatch, argument, id, meant):
@@ -106,6 +107,9 @@ def test_what_is_meant(given, monkeypatch, argument, id, meant):
     ("argument", "said"),
     [
         (["--learningrate", "5"], "--learningrate: no config has such an option (did you mean learning_rate?)"),
+        (["--optimizer#lrr", "5"], "--optimizer#lrr: optimizer has no lrr (did you mean lr?)"),
+        (["--train#trainer#max_epoch", "5"], "--train#trainer#max_epoch: train#trainer has no max_epoch"),
+        (["--train#sampl", "5"], "--train#sampl: train has no sampl (did you mean sampler?)"),
         (["--until", "3"], "--until: no config has such an option"),
         (["--normalisation"], "--rmalisation: no config has such an option (did you mean normalisation?)"),
         (["--epochs", "0"], "--epochs 0: pass a whole number of at least 1"),

@@ -1,7 +1,6 @@
 """Where a run computes, and in which precision."""
 
 import gc
-import os
 from datetime import timedelta
 from typing import Any
 
@@ -11,13 +10,13 @@ import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from ..errors import InputError
-from ..processes import world_size
+from ..processes import environment_number, world_size
 
 
 def default_device() -> torch.device:
     """CUDA where there is one (under torchrun the process's own), else Apple's MPS, else the CPU."""
     if torch.cuda.is_available():
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        return torch.device("cuda", environment_number("LOCAL_RANK", 0))
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
