@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Set
 from inspect import signature
 from pathlib import Path
 from pydoc import locate
 from types import FrameType
 from typing import Any
 
-from monai.bundle import BundleWorkflow, ConfigComponent, ConfigParser, ReferenceResolver, run
+from monai.bundle import BundleWorkflow, ConfigComponent, ConfigParser, ConfigWorkflow, ReferenceResolver, run
 from monai.bundle.properties import InferProperties, TrainProperties
 from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS, ID_SEP_KEY
 from monai.utils import BundlePropertyConfig
@@ -23,12 +23,14 @@ from .options import Option, did_you_mean, shown
 
 ID = BundlePropertyConfig.ID
 REFERENCE = re.compile(r"@(\w+)")
-# ids that MONAI and MONAI Label read, and arguments of MONAI's command
+# ids that MONAI and MONAI Label read
 THEIRS = {
     *("imports", "initialize", "run", "finalize", "training", "displayable_configs", "save_execute_config", "_meta_"),
     *(re.split("::|#", str(one[ID]))[0] for one in (*TrainProperties.values(), *InferProperties.values())),
     *DEFAULT_MLFLOW_SETTINGS["configs"],  # type: ignore[misc]
 }
+# and arguments of its command
+ARGUMENTS = {"workflow_name", *signature(run).parameters, *signature(ConfigWorkflow).parameters}
 
 
 def check_options() -> None:
@@ -49,7 +51,7 @@ def check_options() -> None:
     typed = typed_options() if typed is None else typed
     options = options_by_name(configs)
     own = own_configs(configs, config)
-    refuse_unknown(config, typed, {id for file in own for id in top_level_ids(file)}, options)
+    refuse_unknown(config, typed, {id for file in own for id in top_level_ids(file)}, options.keys())
     refuse_unknown_parts(parser, typed, own)
     meant = {}
     for name, option in options.items():
@@ -78,8 +80,7 @@ def typed_options() -> dict[str, str]:
     program, *arguments = sys.argv
     if Path(program).parts[-3:] != ("monai", "bundle", "__main__.py"):
         return {}
-    own = signature(run).parameters
-    return {name: text for name, text in split_arguments(arguments)[0].items() if name not in own}
+    return {name: text for name, text in split_arguments(arguments)[0].items() if name not in ARGUMENTS}
 
 
 def own_configs(configs: Path, config: Mapping[str, Any]) -> list[Path]:
@@ -90,9 +91,7 @@ def own_configs(configs: Path, config: Mapping[str, Any]) -> list[Path]:
     return [file for file in found if is_whole(file)]
 
 
-def refuse_unknown(
-    config: Mapping[str, Any], typed: Mapping[str, str], own: set[str], options: Collection[str]
-) -> None:
+def refuse_unknown(config: Mapping[str, Any], typed: Mapping[str, str], own: set[str], options: Set[str]) -> None:
     """Refuse an id that is none of the config's, that nothing refers to and MONAI does not read: it changes nothing.
 
     A file may set options of the bundle's other configs, so that one overlay is for all.
@@ -101,7 +100,8 @@ def refuse_unknown(
     for name in [*config, *(one for one in typed if "#" not in one and ID_SEP_KEY not in one)]:
         if name not in used and (name in typed or name not in options):
             dashes = "--" if name in typed else ""
-            raise InputError(f"{dashes}{name}: no config has such an option{did_you_mean(name, used - THEIRS)}")
+            known = (used - THEIRS) | ARGUMENTS | (options & config.keys())
+            raise InputError(f"{dashes}{name}: no config has such an option{did_you_mean(name, known)}")
 
 
 def refuse_unknown_parts(parser: ConfigParser, typed: Mapping[str, str], own: list[Path]) -> None:
@@ -112,7 +112,7 @@ def refuse_unknown_parts(parser: ConfigParser, typed: Mapping[str, str], own: li
         if not parents:
             continue
         written = written or ConfigParser(ConfigParser.load_config_files(list(map(str, own))))
-        is_used = f"@{ID_SEP_KEY.join([*parents, part])}" in str(parser.get())  # as an overlay may
+        is_used = re.search(f"@{ID_SEP_KEY.join([*parents, part])}\\b", str(parser.get()))  # as an overlay may
         if name in written or part.startswith("_") or is_used:
             continue
         parent = parser.get(ID_SEP_KEY.join(parents))

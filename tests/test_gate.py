@@ -1,6 +1,7 @@
 """What a bundle run makes of what is given, at its gate: the very configs, with MONAI's and fire's own reading."""
 
 import itertools
+import json
 import sys
 from collections.abc import Callable
 from copy import deepcopy
@@ -17,6 +18,7 @@ from custom.bundle_options import bundle_options
 from custom.errors import InputError, find_input_error, input_error_message
 from custom.gate import literal, quoted
 from custom.options import PATH, TEXT
+from custom.workflows.bundle_run import checked_settings
 
 from .odd_values import ODD_VALUES
 
@@ -107,6 +109,7 @@ def test_what_is_meant(given, monkeypatch, argument, id, meant):
     ("argument", "said"),
     [
         (["--learningrate", "5"], "--learningrate: no config has such an option (did you mean learning_rate?)"),
+        (["--trackng", "mlflow"], "--trackng: no config has such an option (did you mean tracking?)"),
         (["--optimizer#lrr", "5"], "--optimizer#lrr: optimizer has no lrr (did you mean lr?)"),
         (["--train#trainer#max_epoch", "5"], "--train#trainer#max_epoch: train#trainer has no max_epoch"),
         (["--train#sampl", "5"], "--train#sampl: train has no sampl (did you mean sampler?)"),
@@ -150,6 +153,17 @@ def test_an_overlay(given, refused, tmp_path, content, said):
         assert refused(*arguments).startswith(said)
     else:
         given(*arguments)
+
+
+def test_equal_settings_are_equal_however_they_are_written(project):
+    """Else a recipe that is run again would be told that its settings have changed."""
+    root = project / "bundles" / "flare_pseudolabel"
+    written = [
+        {"spacing": (1, 1, 2), "fold": "0", "learning_rate": "1e-2", "amp": "no", "plan": "small"},
+        {"spacing": [1.0, 1.0, 2.0], "fold": 0, "learning_rate": 0.01, "amp": False, "plan": "small"},
+    ]
+    one, other = (json.dumps(checked_settings("stage 1", root, ("train",), settings)) for settings in written)
+    assert one == other
 
 
 def test_values_of_a_recipe(given):
