@@ -25,7 +25,10 @@ from .odd_values import ODD_VALUES
 BUNDLES = ("batseg_spine", "flare_pseudolabel")
 PROGRAM = str(Path(monai.bundle.__file__).with_name("__main__.py"))
 WHOLE = [
-    *(("batseg_spine", config) for config in ("train", "train+evaluate", "inference", "inference+inference_exported")),
+    *(
+        ("batseg_spine", config)
+        for config in ("train", "train+evaluate", "inference", "inference+inference_exported", "study")
+    ),
     *(("flare_pseudolabel", config) for config in ("train", "train+evaluate", "inference", "pipeline")),
 ]
 

@@ -13,9 +13,12 @@ from .contract import check_patch_size
 from .distance_head import Activation, DistanceHead
 from .native_scale_dynunet import NativeScaleDynUNet
 from .nnformer import NNFormer
+from .residual_encoder_unet import ResidualEncoderUNet
 from .ux_net import UXNet
 
-OWN_NETWORKS: dict[str, type[nn.Module]] = {one.__name__: one for one in (NativeScaleDynUNet, NNFormer, UXNet)}
+OWN_NETWORKS: dict[str, type[nn.Module]] = {
+    one.__name__: one for one in (NativeScaleDynUNet, NNFormer, ResidualEncoderUNet, UXNet)
+}
 # those of monai.networks.nets that are for segmentation, and whose making computes and downloads nothing
 MONAI_NETWORKS = (
     "AttentionUnet",
