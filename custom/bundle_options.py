@@ -36,7 +36,7 @@ from .options import (
 
 HEADING = re.compile(r"# -{4} (.+?) -{4,}")
 BEHIND = "what follows from the above"
-LINE = re.compile(r"(?P<name>\w+): *(?P<value>'[^']*'|\"[^\"]*\"|.*?)(?: +# *(?P<meaning>.*))?")
+LINE = re.compile(r"(?P<name>\w+):(?P<value> +'[^']*'| +\"[^\"]*\"|.*?)(?: +# *(?P<meaning>.*))?")
 DEVICE = Kind("cpu, cuda, cuda:1 or mps", lambda value: re.fullmatch(r"cpu|mps|cuda(:\d+)?", str(value))[0])  # type: ignore[index]
 PLACE = re.compile(r"['\"]?\$(os\.path\.join\()?@(bundle_root|\w+_dir)\b")
 PART = re.compile(r"['\"]?[$@]|{?_target_|- \$|#")  # how values begin that are parts of a method, not options
@@ -170,7 +170,7 @@ def entries(lines: list[str]) -> Iterator[tuple[str, str, str]]:
         found = LINE.fullmatch(first.rstrip())
         assert found is not None
         comments = [line.strip().removeprefix("#") for line in others if line.lstrip().startswith("#")]
-        value = found["value"] or textwrap.dedent("\n".join(others))
+        value = found["value"].strip() or textwrap.dedent("\n".join(others))
         yield found["name"], value, " ".join([found["meaning"] or "", *map(str.strip, comments)]).strip()
 
 
