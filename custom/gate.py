@@ -22,12 +22,13 @@ from .errors import InputError, causes_of
 from .options import Option, did_you_mean, shown
 
 ID = BundlePropertyConfig.ID
+TRACKING: Mapping[str, Any] = DEFAULT_MLFLOW_SETTINGS["configs"]  # type: ignore[assignment]
 REFERENCE = re.compile(r"@(\w+)")
 # ids that MONAI and MONAI Label read
 THEIRS = {
     *("imports", "initialize", "run", "finalize", "training", "displayable_configs", "save_execute_config", "_meta_"),
     *(re.split("::|#", str(one[ID]))[0] for one in (*TrainProperties.values(), *InferProperties.values())),
-    *DEFAULT_MLFLOW_SETTINGS["configs"],  # type: ignore[misc]
+    *TRACKING,
 }
 # and arguments of its command
 ARGUMENTS = {"workflow_name", *signature(run).parameters, *signature(ConfigWorkflow).parameters}
@@ -57,7 +58,7 @@ def check_options() -> None:
     for name, option in options.items():
         if name in typed:
             meant[name] = option.checked(evaluated(parser, option, typed[name]))
-        elif name in config and not is_reference(config, name):
+        elif name in config and not is_reference(config, name) and config[name] != TRACKING.get(name, ...):
             meant[name] = option.checked(as_written(option, config[name]), "")
     changed = {name: new for name, value in meant.items() if repr(new := literal(value)) != repr(config.get(name))}
     if changed:  # MONAI Label may evaluate the whole config, us a second time within it
