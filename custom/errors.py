@@ -12,6 +12,11 @@ class InputError(ValueError):
     """
 
 
+class ScansLeftOutError(InputError):
+    """A run has ended whose results lack some scans: "27 of 30 labelled, 3 left out: a, b, c"."""
+
+
+LEFT_OUT_STATUS = 3  # exit status of such a run
 MARKER = f"{InputError.__name__}: "
 MISSING_PACKAGE = "OptionalImportError"  # MONAI's, by name: importing MONAI takes seconds
 
@@ -20,7 +25,7 @@ def show_input_errors_in_one_line() -> None:
     """Let an uncaught `InputError` end the program with its own line instead of pages of traceback.
 
     A config run wraps exceptions several times (`RuntimeError: Failed to evaluate ...`); only the innermost line
-    helps a user. Any other exception keeps its whole traceback.
+    helps a user. A run that left scans out ends with the status 3. Any other exception keeps its whole traceback.
     """
     previous = sys.excepthook
 
@@ -28,6 +33,9 @@ def show_input_errors_in_one_line() -> None:
         cause = find_input_error(error)
         if cause is None:
             previous(kind, error, trace)
+        elif isinstance(cause, ScansLeftOutError):
+            print(cause, file=sys.stderr)
+            raise SystemExit(LEFT_OUT_STATUS)
         else:
             print(f"error: {input_error_message(cause)}", file=sys.stderr)
 

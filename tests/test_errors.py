@@ -8,7 +8,7 @@ from monai.data import DataLoader, Dataset
 from monai.transforms import Compose
 from monai.utils import optional_import
 
-from custom.errors import InputError, find_input_error, input_error_message
+from custom.errors import LEFT_OUT_STATUS, InputError, find_input_error, input_error_message
 
 
 def test_found_behind_the_exceptions_that_wrap_it():
@@ -82,3 +82,9 @@ def test_uncaught_it_is_one_line():
 
 def test_a_bug_keeps_its_traceback():
     assert "Traceback" in run("1 / 0").stderr
+
+
+def test_a_run_that_left_scans_out_says_so_by_its_status():
+    result = run("raise ScansLeftOutError('27 of 30 labelled, 3 left out: a, b, c')")
+    assert result.returncode == LEFT_OUT_STATUS == 3
+    assert result.stderr == "27 of 30 labelled, 3 left out: a, b, c\n"

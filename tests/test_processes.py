@@ -2,49 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import multiprocessing
 import subprocess
 import sys
-import traceback
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
-import torch.distributed as dist
 
 from custom.errors import InputError
 from custom.processes import gathered, is_first, on_first, own_share, rank, together, world_size
 
-PATIENCE = 60  # seconds
-
-
-def in_two_processes(function: Callable[[], Any], folder: Path) -> list[Any]:
-    """What `function` returns (as JSON) in each of two processes of one group; forked, for a start without imports."""
-    context = multiprocessing.get_context("fork")
-    children = [context.Process(target=_run, args=(function, folder, number)) for number in range(2)]
-    for child in children:
-        child.start()
-    for child in children:
-        child.join(PATIENCE)
-        if child.is_alive():
-            child.kill()
-    faults = [file.read_text() for file in sorted(folder.glob("fault_*.txt"))]
-    assert not faults, "\n".join(faults)
-    assert [child.exitcode for child in children] == [0, 0]
-    return [json.loads((folder / f"result_{number}.json").read_text()) for number in range(2)]
-
-
-def _run(function: Callable[[], Any], folder: Path, number: int) -> None:
-    try:
-        dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=number, world_size=2)
-        (folder / f"result_{number}.json").write_text(json.dumps(function()))
-        dist.barrier()  # the first keeps the store until the other is done
-        dist.destroy_process_group()
-    except BaseException:
-        (folder / f"fault_{number}.txt").write_text(traceback.format_exc())
-        raise
+from .two_processes import in_two_processes
 
 
 def test_one_process_alone_does_everything_itself():
@@ -82,7 +48,7 @@ def test_two_processes(tmp_path):
         (tmp_path / f"refused_{rank()}").touch()
         raise InputError("case_7: no such file; restore it")
 
-    def work() -> dict[str, Any]:
+    def work():
         answer = on_first(lambda: {"rank": rank(), "none": None})
         nothing = on_first(lambda: None)
         with pytest.raises(InputError) as error:

@@ -11,6 +11,7 @@ from ..errors import InputError
 from ..fingerprint.label_statistics import read_label_map
 from ..ignore_index import IGNORE_INDEX
 from ..io.atomic_write import replacing, write_json
+from ..io.nifti_header import label_header
 from .manifest import Cohort, CohortCase
 from .merge_pseudo_label import merge_pseudo_label
 
@@ -45,7 +46,7 @@ def merge_case(
     except InputError as error:
         raise InputError(f"{case.image}: {error}") from error
     with replacing(target) as temporary:
-        nib.save(nib.Nifti1Image(merged, pseudo.affine), temporary)
+        nib.save(nib.Nifti1Image(merged, None, label_header(str(pseudo_file), merged.shape)), temporary)
     counts = np.bincount(merged.ravel(), minlength=256)
     voxel_ml = abs(float(np.linalg.det(pseudo.affine[:3, :3]))) / 1000
     record = {

@@ -4,12 +4,15 @@ from .inference_datalist import inference_datalist
 from .knight import prepare_knight
 from .labelled_datalist import labelled_datalist
 from .patch_dataset import EpochSampler, PatchDataset, ValidationSampler
+from .scan_dataset import ScanDataset, ScanLoader
 from .training_intensity import FLARE22_INTENSITY, training_intensity
 
 __all__ = [
     "FLARE22_INTENSITY",
     "EpochSampler",
     "PatchDataset",
+    "ScanDataset",
+    "ScanLoader",
     "ValidationSampler",
     "inference_datalist",
     "labelled_datalist",

@@ -9,17 +9,14 @@ from typing import Any
 
 from ..datalist.folder_layouts import files_below, image_files, scan_folder, test_images
 from ..datalist.grid_conflict import has_another_grid
-from ..datalist.output_names import OUTPUT_NAME, label_names, renamed
+from ..datalist.left_out import LeftOut
+from ..datalist.output_names import BESIDE, DICOM_SEG, OUTPUT_NAME, is_there, label_names, renamed
 from ..errors import InputError
 from ..fingerprint.data_check import only_usable
 from ..fingerprint.dataset_fingerprint import check_cases
 from ..io.image_formats import ending_of
 
 logger = logging.getLogger(__name__)
-
-DICOM_SEG = "dicom_seg"
-# what inference writes next to a label map: suffix of its name and ending, "" for the label map's own
-BESIDE = {DICOM_SEG: ("", ".dcm"), "confidence": ("_confidence", ""), "case_record": ("", ".json")}
 
 
 def inference_datalist(
@@ -29,6 +26,8 @@ def inference_datalist(
     validate: bool = True,
     num_channels: int | None = None,
     beside: Mapping[str, bool] | None = None,
+    left_out: LeftOut | None = None,
+    normalisation: str = "zscore",
 ) -> list[dict[str, Any]]:
     """The scans to predict as ``{"image", "output_name"}``, see `layouts.test_images`; none where all are labelled.
 
@@ -39,12 +38,15 @@ def inference_datalist(
         validate: read every scan first and leave out one that cannot be used, with one warning line.
         num_channels: channels of the network's image.
         beside: which of `BESIDE` are written as well.
+        left_out: takes note of what becomes of each scan.
+        normalisation: of the network's plan.
 
     Raises:
         InputError: there are no scans, none can be used, a label map would replace a scan, another label map or that
             of another series, or `output_dir` holds scans: the next run would take label maps for scans.
     """
-    cases = test_images(dataset_dir)
+    left_out = LeftOut() if left_out is None else left_out
+    cases = test_images(dataset_dir, lambda scan, reason: left_out.add({"image": scan}, reason))
     for case, name in zip(cases, label_names(cases, dataset_dir), strict=True):
         case[OUTPUT_NAME] = name
     folder, scans, searched = Path(output_dir), [Path(image_files(case)[0]) for case in cases], scan_folder(dataset_dir)
@@ -66,18 +68,23 @@ def inference_datalist(
             )
     if not overwrite:
         kinds = [kind for kind, wanted in (beside or {}).items() if wanted]
-        cases = [case for case in cases if not _is_finished(case, folder, kinds)]
-        logger.info("%d of %d scans are already labelled in %s", len(scans) - len(cases), len(scans), output_dir)
+        finished = [case for case in cases if _is_finished(case, folder, kinds)]
+        logger.info("%d of %d scans are already labelled in %s", len(finished), len(cases), output_dir)
+        cases = [case for case in cases if case not in finished]
+        for case in finished:
+            left_out.done(case)
+    for case in cases:
+        left_out.expect(case)
     check_channels(cases, num_channels)
-    if not validate or not cases:
+    if not validate:
         return cases
-    return only_usable(cases, check_cases(cases, description="checking scans"))
+    return only_usable(cases, check_cases(cases, description="checking scans", normalisation=normalisation), left_out)
 
 
 def _is_finished(case: dict[str, Any], folder: Path, kinds: Sequence[str]) -> bool:
     """Whether a scan's label map and the files wanted next to it are there; only a DICOM series has a DICOM-SEG."""
     wanted = [BESIDE[kind] for kind in kinds if not (kind == DICOM_SEG and ending_of(image_files(case)[0]))]
-    return all((folder / renamed(case[OUTPUT_NAME], *how)).exists() for how in [("", ""), *wanted])
+    return all(is_there(folder / renamed(case[OUTPUT_NAME], *how)) for how in [("", ""), *wanted])
 
 
 def _warn_of_other_scans(folder: Path, output_dir: Path) -> None:

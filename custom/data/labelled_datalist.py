@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
 from ..cohort.manifest import case_entry, read_cohort
 from ..datalist.folder_layouts import case_name, training_cases
 from ..datalist.folds import load_folds, load_or_make_folds
+from ..datalist.left_out import LeftOut
 from ..errors import InputError
-from ..fingerprint.data_check import foreground_classes, raise_on_problems
+from ..fingerprint.data_check import foreground_classes, only_usable, raise_on_problems
 from ..fingerprint.dataset_fingerprint import check_cases
 from ..processes import on_first
 from .inference_datalist import check_channels
@@ -29,6 +31,8 @@ def labelled_datalist(
     num_folds: int = 5,
     folds_file: str | Path | None = None,
     seed: int = 0,
+    left_out: LeftOut | None = None,
+    normalisation: str = "zscore",
 ) -> list[dict[str, Any]]:
     """The labelled cases of one section as ``{"image", "label"}``, of a manifest with ``"annotated"`` (class ids) too.
 
@@ -46,6 +50,8 @@ def labelled_datalist(
         num_folds: number of folds, balanced over the foreground classes that the cases have.
         folds_file: JSON; read where it exists, else written. None makes the same folds each time.
         seed: of the folds, when they are made.
+        left_out: takes the section's cases that cannot be used; without it any such case is refused.
+        normalisation: of the plan.
 
     Raises:
         InputError: the data, a file or an argument cannot be used.
@@ -56,8 +62,11 @@ def labelled_datalist(
     held_out = _fold_number(fold, num_folds) if is_folder else None
     cases = training_cases(dataset_dir) if is_folder else _cases_of_cohort(dataset_dir, section, class_names)
     check_channels(cases, num_channels)
-    facts = on_first(lambda: check_cases(cases, len(class_names) + 1, facts_file)) if validate else []
-    raise_on_problems(facts)
+    facts = []
+    if validate:
+        facts = on_first(lambda: check_cases(cases, len(class_names) + 1, facts_file, normalisation=normalisation))
+    if left_out is None:
+        raise_on_problems(facts)
     if held_out is not None:
         if not validate and folds_file is not None and Path(folds_file).exists():  # no label is read for their sake
             folds = load_folds(folds_file, [case_name(case) for case in cases], num_folds)
@@ -66,8 +75,9 @@ def labelled_datalist(
             strata = known if validate else on_first(lambda: foreground_classes(cases))
             folds = load_or_make_folds(folds_file, strata, num_folds, seed)
         in_fold = set(folds[held_out])
-        cases = [case for case in cases if (case_name(case) in in_fold) == (section == "validation")]
-    return cases
+        chosen = [(case_name(case) in in_fold) == (section == "validation") for case in cases]
+        cases, facts = list(compress(cases, chosen)), list(compress(facts, chosen))
+    return only_usable(cases, facts, left_out) if validate and left_out is not None else cases
 
 
 def _cases_of_cohort(dataset: str | Path, section: str, class_names: Sequence[str]) -> list[dict[str, Any]]:

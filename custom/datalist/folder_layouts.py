@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, NoReturn
 
 from ..errors import InputError
 from ..io.dicom_series import folders_below, is_dicom, series_below, series_of
 from ..io.image_formats import NIFTI_ENDINGS, SCAN_ENDINGS, ending_of, has_mixed_case, scan_name
-from .dataset_json import channel_count, read_listing
+from .dataset_json import LISTING, channel_count, read_listing
 
 logger = logging.getLogger(__name__)
 
+LeaveOut = Callable[[str, str], None]
 ANY_SCANS = f"scans ({', '.join(SCAN_ENDINGS)}, DICOM series)"
 CHANNEL_NUMBER = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")
 
@@ -40,7 +42,7 @@ def training_cases(dataset_dir: str | Path) -> list[dict[str, Any]]:
     return _sorted_by_name(root, cases)
 
 
-def test_images(dataset_dir: str | Path) -> list[dict[str, Any]]:
+def test_images(dataset_dir: str | Path, leave_out: LeaveOut | None = None) -> list[dict[str, Any]]:
     """Every scan to predict as ``{"image": file or list of channel files}``, absolute paths, sorted by name.
 
     `dataset_dir` is a data set (its imagesTs, or its imagesTr where it has no imagesTs), any folder of scans, or a
@@ -49,19 +51,26 @@ def test_images(dataset_dir: str | Path) -> list[dict[str, Any]]:
     numbered. Scans in files lie in the folder itself, DICOM series there or in folders below; for their paths see
     `dicom_series.Series.scan`.
 
+    Args:
+        dataset_dir: see above.
+        leave_out: called with path and reason of a scan that is no whole one - a case without one of its channels, a
+            DICOM series of which each folder holds a part -, by default with a warning line.
+
     Raises:
-        InputError: the folder is missing or holds no scans, a case lacks a channel, or two scans have one name.
+        InputError: the folder is missing or holds no scans, none is whole, or two scans have one name.
     """
+    leave_out = leave_out or (lambda _, reason: logger.warning("left out: %s", reason))
     root = _existing(dataset_dir)
     if root.is_file():
         return [{"image": _single_scan(root)}]
     folder = scan_folder(root)
     if folder != root:
-        return _grouped_images(folder, _layout_channels(root))
+        return _grouped_images(folder, _layout_channels(root), leave_out)
     listed = read_listing(root).get("training")
     if listed:
         return [{"image": case["image"]} for case in _sorted_by_name(root, _listed_cases(root, listed))]
-    return _grouped_images(root, _layout_channels(root.parent) if root.name.startswith("images") else None)
+    channels = _layout_channels(root.parent) if root.name.startswith("images") else None
+    return _grouped_images(root, channels, leave_out)
 
 
 def scan_folder(dataset_dir: str | Path) -> Path:
@@ -136,13 +145,31 @@ def _listed_cases(root: Path, entries: Any) -> list[dict[str, Any]]:
             raise InputError(f'{file}: entry {number} of "training" names no image; add it or remove the entry')
         if not label:
             raise InputError(f'{file}: image {image} of "training" has no label; add it or remove the entry')
-        names = [image] if isinstance(image, str) else image
-        files = [found for name in names for found in _listed_image(root / name) or [root / name]]
-        missing = next((path for path in (*files, root / label) if not path.is_file()), None)
+        images = [_listed_path(root, name) for name in ([image] if isinstance(image, str) else image)]
+        files = [found for path in images for found in _listed_image(path) or [path]]
+        label_file = _listed_path(root, label)
+        missing = next((path for path in (*files, label_file) if not path.is_file()), None)
         if missing:
             raise InputError(f"{missing} is listed in {file} but missing; restore it or remove the entry")
-        cases.append(_case(files, root / label))
+        cases.append(_case(files, label_file))
     return cases
+
+
+def _listed_path(root: Path, name: Any) -> Path:
+    r"""The file that dataset.json names, also as Windows does: imagesTr\a.nii.gz.
+
+    Raises:
+        InputError: a path of another machine, C:\data\a.nii.gz.
+    """
+    path, windows = root / str(name), PureWindowsPath(str(name))
+    if path.exists() or "\\" not in str(name):
+        return path
+    if windows.is_absolute():
+        raise InputError(
+            f"{root / LISTING}: {name} is a path of another machine; write it relative to {root}, such as "
+            f"./{'/'.join(windows.parts[-2:])}"
+        )
+    return root / windows.as_posix()
 
 
 def _listed_image(file: Path) -> list[Path]:
@@ -285,15 +312,15 @@ def _layout_channels(root: Path) -> int | None:
     return count
 
 
-def _grouped_images(folder: Path, count: int | None) -> list[dict[str, Any]]:
+def _grouped_images(folder: Path, count: int | None, leave_out: LeaveOut) -> list[dict[str, Any]]:
     """The scans of a folder, `count` channel files to a case; None leaves it to the names. DICOM has one channel."""
     scans = scan_files(folder, SCAN_ENDINGS)
     try:
-        series = [{"image": one.scan} for one in series_below(folder)]
+        series = [{"image": one.scan} for one in series_below(folder, leave_out)]
     except InputError as error:
         if not scans:
             raise
-        logger.warning("left out: %s", error)
+        leave_out(str(folder), str(error))
         series = []
     if not scans and not series:
         _refuse_empty(folder, SCAN_ENDINGS)
@@ -307,4 +334,14 @@ def _grouped_images(folder: Path, count: int | None) -> list[dict[str, Any]]:
     for name, file in scans.items():
         if not CHANNEL_NUMBER.fullmatch(name):
             raise InputError(f"{file}: its data set has {count} channels, so files must be named CASE_0000; rename it")
-    return [_case(_all_channels(folder, name, cases[name], count)) for name in sorted(cases)] + series
+    whole, faults = [], {}
+    for name in sorted(cases):
+        try:
+            whole.append(_case(_all_channels(folder, name, cases[name], count)))
+        except InputError as error:
+            faults[name] = str(error)
+    if not whole and not series:
+        raise InputError(next(iter(faults.values())))
+    for name, fault in faults.items():
+        leave_out(str(cases[name][min(cases[name])]), fault)
+    return whole + series

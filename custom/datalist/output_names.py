@@ -16,6 +16,9 @@ from ..io.image_formats import ending_of, label_ending, scan_name
 from .folder_layouts import CHANNEL_NUMBER, image_files, scan_folder
 
 OUTPUT_NAME = "output_name"  # key of a case, and of its image's metadata: the file name of its label map
+DICOM_SEG = "dicom_seg"
+# what inference writes next to a label map: suffix of its name and ending, "" for the label map's own
+BESIDE = {DICOM_SEG: ("", ".dcm"), "confidence": ("_confidence", ""), "case_record": ("", ".json")}
 LONGEST = 160  # bytes of a series' name before its identifier: a file name has 255
 IDENTIFIER_DIGITS = 8
 
@@ -36,6 +39,20 @@ def output_name(meta: Mapping[str, Any], _saver: Any = None, suffix: str = "", e
 def renamed(file: str, suffix: str = "", ending: str = "") -> str:
     """A file name with `suffix` before its ending, or before another `ending`."""
     return scan_name(file) + suffix + (ending or ending_of(file))
+
+
+def map_files(scan: str, label_map: str) -> list[str]:
+    """The names of the maps that inference may write for a scan, from that of its label map, which is the first."""
+    kinds = ["confidence", *([] if ending_of(scan) else [DICOM_SEG])]
+    return [label_map, *(renamed(label_map, *BESIDE[kind]) for kind in kinds)]
+
+
+def is_there(file: Path) -> bool:
+    """Whether there is a file; no error where its name is too long for one."""
+    try:
+        return file.is_file()
+    except OSError:
+        return False
 
 
 def label_names(cases: Sequence[dict[str, Any]], dataset_dir: str | Path) -> list[str]:

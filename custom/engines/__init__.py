@@ -21,6 +21,7 @@ from .metrics_report import MetricsReport
 from .mlflow_record import MLflowRecord
 from .polynomial_decay import polynomial_decay
 from .progress_bar import Progress
+from .scan_evaluator import ScanEvaluator
 from .seed import set_seed
 from .tensorboard_log import TensorBoardLog
 from .training_batch import prepare_training_batch

@@ -18,6 +18,7 @@ from monai.utils import (
     string_list_all_gather,
 )
 
+from ..datalist.left_out import LeftOut
 from ..io.atomic_write import write_json
 from ..processes import is_first, rank
 from ..reports.metric_table import (
@@ -88,11 +89,15 @@ class MetricsReport:
 
     def _collect(self, engine: Any) -> None:
         for item, output in zip(engine.state.batch, engine.state.output, strict=True):
-            self._files.append(case_file(item) or f"process{rank()}_case{len(self._files)}")
             maps = [convert_to_tensor(output[key], track_meta=False) for key in (CommonKeys.LABEL, CommonKeys.PRED)]
             ends = len(self.class_names) + 1
             counts = [torch.bincount(ids.flatten().cpu().to(torch.uint8), minlength=ends)[1:ends] for ids in maps]
+            self._files.append(case_file(item) or f"process{rank()}_case{len(self._files)}")
             self._voxels.append(torch.stack(counts))
+
+    def keep_first(self, cases: int) -> None:
+        """Forget all cases but the first of this process."""
+        del self._files[cases:], self._voxels[cases:]
 
     def _report(self, engine: Any) -> None:
         files = string_list_all_gather(self._files)
@@ -109,7 +114,8 @@ class MetricsReport:
         rows = summary(self.class_names, details, missing=(truth > 0) & (predicted == 0), groups=self.groups)
         columns = {**details, "truth_voxels": truth, "predicted_voxels": predicted}
         names = unique_case_names([files[i] for i in once])
-        self._write(per_case_rows(names, self.class_names, columns), rows, self._baselines(truth))
+        left_out = getattr(engine, "left_out", LeftOut()).reasons
+        self._write(per_case_rows(names, self.class_names, columns), rows, self._baselines(truth), left_out)
 
     def _baselines(self, truth_voxels: np.ndarray) -> dict[str, dict[str, float | None]]:
         baselines = read_baselines(self.baselines_file) if self.baselines_file else {}
@@ -119,10 +125,16 @@ class MetricsReport:
         return baselines
 
     def _write(
-        self, case_rows: list[Row], summary_rows: list[Row], baselines: dict[str, dict[str, float | None]]
+        self,
+        case_rows: list[Row],
+        summary_rows: list[Row],
+        baselines: dict[str, dict[str, float | None]],
+        left_out: Mapping[str, str],
     ) -> None:
         cases = len(case_rows) // len(self.class_names)
         notes = list(self.notes)
+        if left_out:
+            notes.append(f"{len(left_out)} of {cases + len(left_out)} cases left out, such as {next(iter(left_out))}")
         if len(self.class_names) > 1:
             joint = ", ".join(self._joint)
             notes.append(f"{joint}: the mean of their means; its sd and median over the cases' own means")
@@ -131,6 +143,7 @@ class MetricsReport:
         content = {
             "data": self.data_name,
             "cases": cases,
+            **({"left_out": dict(left_out)} if left_out else {}),
             "notes": notes,
             **({"groups": self.groups} if self.groups else {}),
             "summary": {row["class"]: {key: row[key] for key in row if key != "class"} for row in summary_rows},

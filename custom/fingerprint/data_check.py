@@ -12,14 +12,18 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 
 from ..datalist.folder_layouts import case_name, image_files
+from ..datalist.left_out import LeftOut
 from ..errors import InputError
+from ..intensity_range import LARGE, is_drowned
 from ..io.volume import Volume, affine_text, read_volume, shape_text
+from ..number_text import exact, told_apart
 from ..progress import map_with_progress
 
 logger = logging.getLogger(__name__)
 
 GRID_TOLERANCE_MM = 1e-2  # rounding of a header's quaternion moves a corner by less, a voxel of any scan is larger
 LISTED_PROBLEMS = 10
+CLIPPED = "ct"  # the normalisation that clips intensities
 CHUNK_VOXELS = 1 << 20
 
 
@@ -28,7 +32,8 @@ class CaseFacts:
     """One case as its files are; shape, spacing (mm) and affine are those of the first readable file.
 
     `label_voxels` counts the voxels of each label value, empty without a readable label; a case without foreground
-    is no problem. Each of `problems` is one line: file, what is wrong with it, remedy.
+    is no problem. Each of `problems` is one line: file, what is wrong with it, remedy. `overflows` are further ones
+    where intensities are normalised by their own mean and deviation, but not where they are clipped first.
     """
 
     name: str
@@ -39,6 +44,7 @@ class CaseFacts:
     affine: list[list[float]]
     label_voxels: dict[int, int]
     problems: list[str]
+    overflows: list[str] = dataclasses.field(default_factory=list)
 
     @property
     def foreground(self) -> tuple[int, ...]:
@@ -80,22 +86,19 @@ def raise_on_problems(facts: Sequence[CaseFacts]) -> None:
     raise InputError("\n  ".join([heading, *rest]))
 
 
-def only_usable(cases: Sequence[dict[str, Any]], facts: Sequence[CaseFacts]) -> list[dict[str, Any]]:
-    """The cases without problems; each of the others is left out with one logged warning line.
-
-    Raises:
-        InputError: no case remains.
-    """
-    usable = []
+def only_usable(cases: Sequence[dict[str, Any]], facts: Sequence[CaseFacts], left_out: LeftOut) -> list[dict[str, Any]]:
+    """The cases without problems; the others are left out."""
     for case, fact in zip(cases, facts, strict=True):
         if fact.problems:
-            logger.warning("left out: %s", "; also ".join(fact.problems))
-        else:
-            usable.append(case)
-    if not usable:
-        first = next((problem for fact in facts for problem in fact.problems), "the list of cases is empty")
-        raise InputError(f"none of {len(facts)} cases can be used, the first: {first}")
-    return usable
+            left_out.add(case, "; also ".join(fact.problems))
+    return [case for case, fact in zip(cases, facts, strict=True) if not fact.problems]
+
+
+def with_overflows(facts: CaseFacts, normalisation: str) -> CaseFacts:
+    """The same with the overflows among the problems, where intensities are not clipped."""
+    if normalisation == CLIPPED or not facts.overflows:
+        return facts
+    return dataclasses.replace(facts, problems=[*facts.problems, *facts.overflows])
 
 
 def with_class_problem(facts: CaseFacts, num_classes: int | None) -> CaseFacts:
@@ -141,12 +144,14 @@ def facts_of(case: dict[str, Any], volumes: Sequence[Volume | InputError]) -> Ca
     """What a case's files hold, from `read_volumes`; all but the comparison with a number of classes."""
     images, labels = image_files(case), label_files(case)
     problems: list[str] = []
+    overflows: list[str] = []
     label_voxels: dict[int, int] = {}
     for number, volume in enumerate(volumes):
         if isinstance(volume, InputError):
             problems.append(str(volume))
         elif number < len(images):
             problems += _intensity_problem(volume)
+            overflows += _overflow(volume)
         else:
             label_voxels, found = _inspect_label(volume)
             problems += found
@@ -161,6 +166,7 @@ def facts_of(case: dict[str, Any], volumes: Sequence[Volume | InputError]) -> Ca
         affine=sound[0].affine.tolist() if sound else [],
         label_voxels=label_voxels,
         problems=problems,
+        overflows=overflows,
     )
 
 
@@ -193,12 +199,22 @@ def _intensity_problem(volume: Volume) -> list[str]:
     return []
 
 
+def _overflow(volume: Volume) -> list[str]:
+    ends = np.array([volume.voxels.min(), volume.voxels.max()], dtype=float) * volume.slope + volume.intercept
+    if np.abs(ends).max() <= LARGE or not is_drowned(volume.voxels * volume.slope + volume.intercept):
+        return []
+    return [
+        f"{volume.file}: intensities of {ends[np.abs(ends).argmax()]:.6g} leave nothing of all others when they are "
+        "normalised; replace them by real ones, such as padding by the value of air"
+    ]
+
+
 def _inspect_label(volume: Volume) -> tuple[dict[int, int], list[str]]:
     """Label value -> voxels, and what forbids to read the values as classes."""
     values = {value * volume.slope + volume.intercept: number for value, number in count_values(volume.voxels).items()}
     odd = [value for value in values if not float(np.float32(value)).is_integer()]  # float32 is what training reads
     if odd:
-        shown = ", ".join(f"{value:g}" for value in odd[:3])
+        shown = ", ".join(map(exact, odd[:3]))
         return {}, [f"{volume.file}: label values are not whole numbers ({shown}); save classes as integers"]
     return {round(value): values[value] for value in sorted(values)}, []
 
@@ -211,9 +227,10 @@ def _grid_problem(image: Volume, other: Volume) -> list[str]:
     apart = np.linalg.norm(corners @ (image.affine - other.affine).T, axis=1).max()
     if apart <= GRID_TOLERANCE_MM:
         return []
+    here, there = told_apart(other.affine, image.affine, affine_text)
     return [
-        f"{other.file}: affine {affine_text(other.affine)} lies up to {apart:.3g} mm apart from "
-        f"{affine_text(image.affine)} of {image.file}; resample one onto the other, or correct the wrong header"
+        f"{other.file}: affine {here} lies up to {apart:.3g} mm apart from {there} of {image.file}; resample one onto "
+        "the other, or correct the wrong header"
     ]
 
 

@@ -14,9 +14,18 @@ from ..io.file_state import FileStateCache, file_states
 from ..io.volume import Volume
 from ..progress import map_with_progress
 from .case_intensity import CaseIntensity, case_intensity
-from .data_check import CaseFacts, facts_from_json, facts_of, label_files, read_volumes, with_class_problem
+from .data_check import (
+    CLIPPED,
+    CaseFacts,
+    facts_from_json,
+    facts_of,
+    label_files,
+    read_volumes,
+    with_class_problem,
+    with_overflows,
+)
 
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +73,8 @@ def read_records(
     cache_file: str | Path | None = None,
     num_workers: int | None = None,
     description: str = "reading scans",
+    *,
+    normalisation: str = CLIPPED,
 ) -> list[CaseRecord]:
     """A record of each case, in order, read in threads under a progress bar; each thread holds one case.
 
@@ -73,6 +84,7 @@ def read_records(
     Args:
         cases: ``{"image": file or channel files, "label": file, "annotated": class ids}``, the last two if there.
         num_classes: labels must be whole numbers from 0 to `num_classes` - 1; None accepts any whole number.
+        normalisation: of the plan; one that clips knows no too large intensity.
 
     Raises:
         InputError: `cache_file` cannot be written.
@@ -89,7 +101,9 @@ def read_records(
     if any(not one.facts.problems for number in todo if (one := records[number]) is not None):
         cache.save("pass another output folder")
     return [
-        _of_run(record, case, num_classes) for record, case in zip(records, cases, strict=True) if record is not None
+        _of_run(record, case, num_classes, normalisation)
+        for record, case in zip(records, cases, strict=True)
+        if record is not None
     ]
 
 
@@ -154,9 +168,9 @@ def _lowest(image: Volume) -> float:
     return float(_scaled(image, np.array([image.voxels.min(), image.voxels.max()])).min())
 
 
-def _of_run(record: CaseRecord, case: dict[str, Any], num_classes: int | None) -> CaseRecord:
-    """What files do not say: the check of the class ids and the annotated classes."""
-    facts = with_class_problem(record.facts, num_classes)
+def _of_run(record: CaseRecord, case: dict[str, Any], num_classes: int | None, normalisation: str) -> CaseRecord:
+    """What files do not say: the check of the class ids, of large intensities, and the annotated classes."""
+    facts = with_overflows(with_class_problem(record.facts, num_classes), normalisation)
     annotated = tuple(case["annotated"]) if "annotated" in case else None
     return dataclasses.replace(record, facts=facts, annotated=annotated)
 

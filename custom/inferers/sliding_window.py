@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from monai.data.utils import compute_importance_map
 
+from ..errors import InputError
+
 GAUSSIAN_SIGMA = 1 / 8  # of the window's size
 
 
@@ -47,6 +49,13 @@ def main_output(output: Any) -> torch.Tensor:
     while isinstance(output, (tuple, list)):
         output = output[0]
     return output
+
+
+def finite(logits: torch.Tensor) -> torch.Tensor:
+    """The same. Raises InputError: some are NaN or infinite, of which an arg-max would make a class."""
+    if not torch.isfinite(logits.sum(dtype=torch.float32)):
+        raise InputError("the network's output is not finite: its intensities may be far from those it was trained on")
+    return logits
 
 
 def mirrored_mean(

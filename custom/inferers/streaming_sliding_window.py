@@ -16,7 +16,7 @@ from .class_confidence import ClassConfidence
 from .direct import autocast_on
 from .efficient_windows import Window, WindowPlan, count_plain_windows
 from .slab_accumulator import SlabAccumulator
-from .sliding_window import main_output, mirrored_mean, pad_to_window
+from .sliding_window import finite, main_output, mirrored_mean, pad_to_window
 from .streaming_argmax import CERTAIN, NativeArgmax, NetworkArgmax, largest_probability
 
 AVERAGES = ("probabilities", "logits")
@@ -110,7 +110,7 @@ class StreamingSlidingWindowInferer(Inferer):
         def predict(windows: torch.Tensor) -> torch.Tensor:
             self.report["windows"] += len(windows)
             with autocast_on(windows.device, self.autocast):
-                return mirrored_mean(logits, windows, self.mirror_axes)
+                return finite(mirrored_mean(logits, windows, self.mirror_axes))
 
         grid = None if self.return_grid == "network" else native_grid_of(inputs)
         if grid is not None and self.return_grid == "exact":

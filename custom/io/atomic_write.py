@@ -10,18 +10,19 @@ from pathlib import Path
 from typing import Any
 
 TEMPORARY_PREFIX = ".tmp_"
+LONGEST_ENDING = 16  # letters of a name that a temporary file ends with: a name as long as may be leaves no more room
 
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary path in the folder of `path` (same suffixes); it becomes `path` when the block ends without error.
+    """A temporary path in the folder of `path` (same ending); it becomes `path` when the block ends without error.
 
     Folders are made as needed. Who may read the file is as the system's umask says for any new file: label maps are
     patients' data. On an error the temporary file is removed and `path` is as it was.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}_{target.name}")
+    temporary = target.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}_{target.name[-LONGEST_ENDING:]}")
     temporary.touch(exist_ok=False)
     try:
         yield temporary

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -75,10 +75,11 @@ class Series:
         return self.scan if self.alone else f"{self.scan} (series {about or self.uid})"
 
 
-def series_below(root: Path) -> list[Series]:
+def series_below(root: Path, leave_out: Callable[[str, str], None] | None = None) -> list[Series]:
     """Every series in a folder and in its sub-folders, sorted by path; what is hidden is left out.
 
-    A series of which each folder holds a part is left out with one warning line: no part is the scan.
+    A series of which each folder holds a part is left out: no part is the scan. `leave_out` is called with the path of
+    its first part and the reason, by default with a warning line.
 
     Raises:
         InputError: there is DICOM, but SimpleITK is missing, or no series is whole.
@@ -88,8 +89,11 @@ def series_below(root: Path) -> list[Series]:
     parted = _parted(found)
     if parted and all(series.uid in parted for series in found):
         raise InputError(next(iter(parted.values())))
-    for line in parted.values():
-        logger.warning("left out: %s", line)
+    for uid, line in parted.items():
+        if leave_out is None:
+            logger.warning("left out: %s", line)
+        else:
+            leave_out(next(series.scan for series in found if series.uid == uid), line)
     return [series for series in found if series.uid not in parted]
 
 

@@ -16,6 +16,7 @@ from ..geometry.file_affine import STORED_AFFINE
 from .dicom_series import read_series
 from .image_formats import is_itk, is_nifti
 from .itk_image import read_itk_image
+from .nifti_header import affine_in_mm
 
 
 class ScanReader(ImageReader):
@@ -45,8 +46,7 @@ class ScanReader(ImageReader):
             OSError: a file cannot be read.
         """
         if all(is_nifti(file) for file in img):
-            nibabel = NibabelReader()
-            voxels, meta = nibabel.get_data(nibabel.read(img))
+            voxels, meta = _read_nifti(img)
         else:
             voxels, meta = _read_channels(img)
         stored = np.asarray(meta[MetaKeys.AFFINE])
@@ -58,10 +58,16 @@ class ScanReader(ImageReader):
 def read_scan(file: str) -> tuple[np.ndarray, np.ndarray]:
     """Voxels (x, y, z) in the scan's units and affine (4 x 4, RAS, mm) of one file or series, as MONAI reads NIfTI."""
     if is_nifti(file):
-        nibabel = NibabelReader()
-        voxels, meta = nibabel.get_data(nibabel.read(file))
-        return voxels, np.asarray(meta[MetaKeys.AFFINE])
+        voxels, meta = _read_nifti((file,))
+        return voxels, meta[MetaKeys.AFFINE]
     return read_itk_image(file) if is_itk(file) else read_series(file)
+
+
+def _read_nifti(files: Sequence[str]) -> tuple[np.ndarray, dict[str, Any]]:
+    """What MONAI reads, but the affine in millimetres."""
+    nibabel = NibabelReader()
+    voxels, meta = nibabel.get_data(nibabel.read(files))
+    return voxels, {**meta, MetaKeys.AFFINE: affine_in_mm(meta[MetaKeys.AFFINE], meta)}
 
 
 def _read_channels(files: Sequence[str]) -> tuple[np.ndarray, dict[str, Any]]:

@@ -14,6 +14,7 @@ from nibabel.affines import voxel_sizes
 
 from ..errors import InputError
 from .image_formats import is_nifti
+from .nifti_header import affine_in_mm
 from .scan_reader import read_scan
 
 
@@ -76,7 +77,8 @@ def _read_nifti(path: Path) -> Volume:
             stream.read(1)  # at the end of the stream gzip compares checksum and length
     if _is_grid(np.asarray(image.affine)):
         image = correct_nifti_header_if_necessary(image)  # as MONAI does when it loads the scan
-    return Volume(str(path), np.asarray(image.affine), voxels, float(image.dataobj.slope), float(image.dataobj.inter))
+    affine = affine_in_mm(image.affine, image.header)
+    return Volume(str(path), affine, voxels, float(image.dataobj.slope), float(image.dataobj.inter))
 
 
 def _is_grid(affine: np.ndarray) -> bool:
@@ -90,6 +92,6 @@ def shape_text(shape: Sequence[int]) -> str:
     return " x ".join(str(int(size)) for size in shape)
 
 
-def affine_text(affine: np.ndarray) -> str:
+def affine_text(affine: np.ndarray, digits: int = 6) -> str:
     """The three rows of an affine that matter, in one line."""
-    return "[" + "; ".join(" ".join(f"{value:.6g}" for value in row) for row in affine[:3]) + "]"
+    return "[" + "; ".join(" ".join(f"{value:.{digits}g}" for value in row) for row in affine[:3]) + "]"

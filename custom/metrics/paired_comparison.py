@@ -1,7 +1,5 @@
 """Whether one method scores better than another on the same patients."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """nnFormer: a U-shaped network of Swin transformer blocks whose decoder attends to the encoder's features."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """nnU-Net's U-Net with a residual encoder (ResEnc): deeper towards the bottom, one convolution per decoder level."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """3D UX-Net: a U-shaped network whose encoder is of large depthwise convolutions."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any

@@ -115,7 +115,7 @@ def format_table(
     metrics = [key.removesuffix("_mean") for key in rows[0] if key.endswith("_mean")]
     titles = ["class", "cases"]
     for metric in metrics:
-        titles += [(metric_titles or {}).get(metric) or PRINTED.get(metric, (metric, 3))[0], "median"]
+        titles += [(metric_titles or {}).get(metric) or title_of(metric), "median"]
     if "missing" in rows[0]:
         titles.append("missing")
     lines = [*header, *aligned([titles, *(_printed_cells(row, metrics) for row in rows)])]
@@ -159,16 +159,22 @@ def _mean_over_classes_per_case(values: np.ndarray) -> np.ndarray:
         return np.where(present, values, 0).sum(axis=1) / present.sum(axis=1)
 
 
-def _number(value: float | None, metric: str) -> str:
-    return "-" if value is None or np.isnan(value) else f"{value:.{PRINTED.get(metric, (metric, 3))[1]}f}"
+def title_of(metric: str) -> str:
+    """The title of a metric's column."""
+    return PRINTED.get(metric, (metric.replace("_", " "), 3))[0]
+
+
+def number_text(value: float | None, metric: str, sign: str = "") -> str:
+    """A metric's value with its decimals, a dash where there is none."""
+    return "-" if value is None or np.isnan(value) else f"{value:{sign}.{PRINTED.get(metric, (metric, 3))[1]}f}"
 
 
 def _printed_cells(row: Row, metrics: Sequence[str]) -> list[str]:
     cells = [row["class"], str(row["cases"])]
     for metric in metrics:
-        mean, deviation = (_number(row[f"{metric}_{part}"], metric) for part in ("mean", "sd"))
+        mean, deviation = (number_text(row[f"{metric}_{part}"], metric) for part in ("mean", "sd"))
         spread = mean if deviation == "-" else f"{mean} +- {deviation}"
-        cells += [spread, _number(row[f"{metric}_median"], metric)]
+        cells += [spread, number_text(row[f"{metric}_median"], metric)]
     if "missing" in row:
         cells.append(str(row["missing"]))
     return cells
@@ -185,7 +191,7 @@ def _comparison(rows: Sequence[Row], baselines: Mapping[str, Mapping[str, float 
     cells = [["mean Dice", *classes, MEAN_OF_CLASSES]]
     for name, values in {"this model": model, **baselines}.items():
         means = [*map(values.get, classes), _mean_of_known(values, classes, found)]
-        cells.append([name, *(_number(value, "dice") for value in means)])
+        cells.append([name, *(number_text(value, "dice") for value in means)])
     return [list(line) for line in zip(*cells, strict=True)] if len(classes) > _MOST_COLUMNS else cells
 
 

@@ -9,6 +9,7 @@ from ..io.atomic_write import write_text
 from .pipeline_picture import draw_pipeline
 from .stage_records import NONE, Record, clock, score_of, split_controls, stage_name, text_of
 from .status_table import status_cells
+from .text_table import markdown_table
 
 LISTED_CASES = 200
 
@@ -44,12 +45,6 @@ def write_pipeline_report(
     write_text(report_file, "\n\n".join(text) + "\n")
 
 
-def _markdown_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ([" ".join(cell.replace("|", "\\|").split()) for cell in line] for line in (titles, *rows))
-    head, *body = ("| " + " | ".join(line) + " |" for line in lines)
-    return "\n".join([head, "|" + " --- |" * len(titles), *body])
-
-
 def _data_section(data: str, records: Sequence[Record], excluded: Mapping[str, str]) -> str:
     counts = sorted({int(s["cases"]) for r in records for s in (r.get("scores") or {}).values() if s.get("cases")})
     more = f" to {counts[-1]} (a group counts those that have it)" if len(counts) > 1 else ""
@@ -62,8 +57,7 @@ def _data_section(data: str, records: Sequence[Record], excluded: Mapping[str, s
 def _stages_markdown(stages: Sequence[Record]) -> str:
     if not stages:
         return "No stage has begun."
-    titles, *rows = status_cells(stages)
-    return _markdown_table(titles, rows)
+    return markdown_table(status_cells(stages))
 
 
 def _scores_markdown(stages: Sequence[Record], controls: Sequence[Record]) -> str:
@@ -79,7 +73,7 @@ def _scores_markdown(stages: Sequence[Record], controls: Sequence[Record]) -> st
             rows.append([name, group, text_of(score.get("cases")), *spreads, behind])
     if not rows:
         return "None yet."
-    return _markdown_table(["model", "group", "cases", "DSC", "NSD", "last stage is ahead by"], rows)
+    return markdown_table([["model", "group", "cases", "DSC", "NSD", "last stage is ahead by"], *rows])
 
 
 def _with_spread(score: Mapping[str, Any], metric: str) -> str:
@@ -98,13 +92,15 @@ def _fills_markdown(stages: Sequence[Record]) -> str:
             rows.append([stage_name(record), *cells, clock(fill.get("seconds"))])
     if not rows:
         return "None yet."
-    return _markdown_table(["for stage", "group", "by the model of", "cases", "suspicious in the stage", "time"], rows)
+    return markdown_table(
+        [["for stage", "group", "by the model of", "cases", "suspicious in the stage", "time"], *rows]
+    )
 
 
 def _excluded_markdown(excluded: Mapping[str, str]) -> str:
     if not excluded:
         return "None."
-    table = _markdown_table(["case", "reason"], list(excluded.items())[:LISTED_CASES])
+    table = markdown_table([("case", "reason"), *list(excluded.items())[:LISTED_CASES]])
     hidden = len(excluded) - LISTED_CASES
     return f"{table}\n\nand {hidden} more." if hidden > 0 else table
 

@@ -1,7 +1,5 @@
 """The tables of a study: every method's scores in the papers' layout, and its difference from a reference method."""
 
-from __future__ import annotations
-
 import csv
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -10,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..io.atomic_write import replacing
+from ..io.atomic_write import write_text
 from ..metrics.paired_comparison import compare_paired, holm
-from .metric_table import MEAN_OF_CLASSES, PRINTED
-from .text_table import Row, write_csv
+from .metric_table import MEAN_OF_CLASSES, number_text, title_of
+from .text_table import Row, markdown_table, write_csv
 
 NOT_METRICS = ("case", "class", "truth_voxels", "predicted_voxels")
 DASH = "-"
@@ -109,7 +107,7 @@ def method_cells(rows: Sequence[Row], class_names: Sequence[str]) -> list[list[s
     metrics = list(dict.fromkeys(row["metric"] for row in rows))
     known = {(row["method"], row["metric"], row["class"]): row for row in rows}
     columns = [*class_names, MEAN_OF_CLASSES]
-    lines = [["method", "patients", *(f"{name}: {' / '.join(map(_title, metrics))}" for name in columns)]]
+    lines = [["method", "patients", *(f"{name}: {' / '.join(map(title_of, metrics))}" for name in columns)]]
     for method in dict.fromkeys(row["method"] for row in rows):
         patients = max(known[method, metric, MEAN_OF_CLASSES]["patients"] for metric in metrics)
         cells = [" / ".join(_mean_text(known.get((method, m, name)), m) for m in metrics) for name in columns]
@@ -121,10 +119,10 @@ def comparison_cells(rows: Sequence[Row]) -> list[list[str]]:
     """Titles and a line for each comparison."""
     lines = [["method", "against", "metric", "patients", "difference", "95 % interval", "p", "p (Holm)"]]
     for row in rows:
-        low, high = (_number(row[key], row["metric"], "+") for key in ("low", "high"))
-        difference = _number(row["difference"], row["metric"], "+")
+        low, high = (number_text(row[key], row["metric"], "+") for key in ("low", "high"))
+        difference = number_text(row["difference"], row["metric"], "+")
         chances = [DASH if np.isnan(row[key]) else f"{row[key]:.2g}" for key in ("p_value", "p_holm")]
-        named = [row["method"], row["reference"], _title(row["metric"]), str(row["patients"])]
+        named = [row["method"], row["reference"], title_of(row["metric"]), str(row["patients"])]
         lines.append([*named, difference, f"{low} to {high}", *chances])
     return lines
 
@@ -138,19 +136,12 @@ def write_tables(folder: Path, title: str, scores: Sequence[Score], class_names:
         "over patients, each the mean of its classes: percentile bootstrap, Wilcoxon's signed-rank test, Holm's "
         "correction within a metric."
     )
-    text = "\n\n".join([f"# {title}", *map(markdown, tables), notes]) + "\n"
+    text = "\n\n".join([f"# {title}", *(markdown_table(table, numbers=True) for table in tables), notes]) + "\n"
     write_csv(folder / "scores.csv", rows)
     write_csv(folder / "comparisons.csv", compared, list(compared[0]) if compared else ["method"])
-    for name, content in {"study.md": text, "study.tex": "\n\n".join(map(latex, tables)) + "\n"}.items():
-        with replacing(folder / name) as temporary:
-            temporary.write_text(content, encoding="utf-8")
+    write_text(folder / "study.md", text)
+    write_text(folder / "study.tex", "\n\n".join(map(latex, tables)) + "\n")
     return text
-
-
-def markdown(lines: Sequence[Sequence[str]]) -> str:
-    """A table of Markdown."""
-    rule = ["---", *["---:"] * (len(lines[0]) - 1)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]])
 
 
 def latex(lines: Sequence[Sequence[str]]) -> str:
@@ -170,13 +161,5 @@ def _spread(values: Sequence[float]) -> Row:
     }
 
 
-def _title(metric: str) -> str:
-    return PRINTED.get(metric, (metric, 3))[0]
-
-
-def _number(value: float | None, metric: str, sign: str = "") -> str:
-    return DASH if value is None or np.isnan(value) else f"{value:{sign}.{PRINTED.get(metric, (metric, 3))[1]}f}"
-
-
 def _mean_text(row: Row | None, metric: str) -> str:
-    return DASH if row is None else _number(row["mean"], metric)
+    return DASH if row is None else number_text(row["mean"], metric)

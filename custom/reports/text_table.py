@@ -21,6 +21,13 @@ def aligned(lines: Sequence[Sequence[str]], text_columns: Collection[int] = (0,)
     return [text[0], "-" * (sum(widths) + 2 * (len(widths) - 1)), *text[1:]]
 
 
+def markdown_table(lines: Sequence[Sequence[str]], numbers: bool = False) -> str:
+    """Titles and cells as a table of Markdown; with `numbers` all columns but the first stand to the right."""
+    rule = ["---", *["---:" if numbers else "---"] * (len(lines[0]) - 1)]
+    escaped = [[" ".join(cell.replace("|", r"\|").split()) for cell in line] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [escaped[0], rule, *escaped[1:]])
+
+
 def write_csv(path: str | Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> None:
     """Write rows, atomically, by default with the columns of the first; None or nothing becomes an empty cell."""
     names = columns or (list(rows[0]) if rows else [])

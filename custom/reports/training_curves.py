@@ -12,7 +12,7 @@ from scipy.ndimage import uniform_filter1d
 
 from ..errors import InputError
 from .drawing import INK, class_colour, new_figure, save_picture
-from .metric_table import PRINTED
+from .metric_table import title_of
 
 # The columns of the log, besides those with a prefix: "loss/TERM", "gradient_norm/NAME", "validation/METRIC" and
 # "validation/METRIC/CLASS".
@@ -120,7 +120,7 @@ def _draw_metric(axes: Axes, epochs: np.ndarray, kind: str, curves: Mapping[str,
         best = int(np.nanargmin(mean) if is_distance else np.nanargmax(mean))
         text = f"best {mean[best]:.3g} (epoch {epochs[best]:.0f})"
         axes.plot(epochs[best], mean[best], "*", color=INK, markersize=11, label=text, zorder=5)
-    title = PRINTED.get(metric, (metric.replace("_", " "), 3))[0]
+    title = title_of(metric)
     axes.set(title=f"Validation: {title}", ylabel=title)
     values = _finite(curves)
     if values.min() >= 0 and values.max() <= 1:

@@ -62,8 +62,10 @@ class SurfaceDistanceField(Transform):
             raise InputError(f"{name}: truncation is {truncation}; give a positive number, or None for no truncation")
         self.num_classes = num_classes
         self.unit = unit
-        self.options: dict[str, Any] = {"truncation": truncation, "normalize": normalize, "clip": clip}
-        self.options["class_agnostic"] = class_agnostic
+        self.truncation = truncation
+        self.normalize = normalize
+        self.class_agnostic = class_agnostic
+        self.clip = clip
 
     def __call__(self, label: NdarrayOrTensor, spacing: Sequence[float] | None = None) -> NdarrayOrTensor:
         """Field (num_classes, *spatial) in float32, channel 0 zero; class-agnostic (1, *spatial).
@@ -81,7 +83,8 @@ class SurfaceDistanceField(Transform):
                 "give one channel of class ids, (1, H, W) or (1, H, W, D)"
             )
         ids, size = convert_to_numpy(label)[0], self._spacing(label, spacing)
-        field = surface_distance_field(ids, self.num_classes, size, **self.options)
+        options = (self.truncation, self.normalize, self.class_agnostic, self.clip)
+        field = surface_distance_field(ids, self.num_classes, size, *options)
         return convert_to_dst_type(field, label, dtype=torch.float32 if torch.is_tensor(label) else np.float32)[0]
 
     def _spacing(self, label: NdarrayOrTensor, spacing: Sequence[float] | None) -> tuple[float, ...]:

@@ -19,7 +19,7 @@ from ..io.checksums import sha256
 from ..options import did_you_mean
 
 EXPRESSIONS = ("$", "@")
-TRAINING_LOADER = "train#dataloader"
+TRAINING_LOADER, LEFT_OUT = "train#dataloader", "left_out"  # ids of configs
 
 
 class InnerWorkflow(ConfigWorkflow):
@@ -28,7 +28,7 @@ class InnerWorkflow(ConfigWorkflow):
     command_line: Mapping[str, str] = {}
 
 
-def run_config(bundle_root: str | Path, names: Sequence[str], overrides: Mapping[str, Any]) -> None:
+def run_config(bundle_root: str | Path, names: Sequence[str], overrides: Mapping[str, Any]) -> dict[str, str]:
     """What `python -m monai.bundle run --config_file [configs/NAME.yaml, ...] --key value ...` does, in this process.
 
     A process of its own would import everything again for every step and could not share torchrun's group of processes.
@@ -38,6 +38,9 @@ def run_config(bundle_root: str | Path, names: Sequence[str], overrides: Mapping
         bundle_root: folder of the bundle.
         names: configs to lay over one another, without folder and ending.
         overrides: ids -> values, as on the command line.
+
+    Returns:
+        Image -> reason of the scans that were left out.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="parsing config_file")  # the pipeline's own run has said it
@@ -52,6 +55,7 @@ def run_config(bundle_root: str | Path, names: Sequence[str], overrides: Mapping
         workflow.initialize()
         workflow.run()
         end_loading_processes(workflow.parser)
+        return left_out_of(workflow.parser)
     finally:
         del workflow
         gc.collect()
@@ -104,6 +108,11 @@ def checked_settings(
         is_expression = isinstance(value, str) and value.startswith(EXPRESSIONS)
         found[key] = options[key].checked(value, f"{who}: ") if key in options and not is_expression else value
     return found
+
+
+def left_out_of(parser: ConfigParser) -> dict[str, str]:
+    """Image -> reason of the scans that a run left out."""
+    return dict(parser.get_parsed_content(LEFT_OUT).reasons) if LEFT_OUT in parser else {}
 
 
 def end_loading_processes(parser: ConfigParser) -> None:

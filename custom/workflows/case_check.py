@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from ..cohort.manifest import Cohort, CohortCase, case_entry
-from ..fingerprint.data_check import CaseFacts
+from ..errors import InputError
+from ..fingerprint.data_check import CLIPPED, CaseFacts
 from ..fingerprint.dataset_fingerprint import check_cases
+from ..geometry.resampled_size import in_axis_order, refuse_absurd_size
+from ..plans import Plan
 
 
-def unusable_cases(cohort: Cohort, facts_file: str | Path) -> dict[str, str]:
-    """Name -> reason of every case whose files cannot be used, all of them read once and remembered in `facts_file`."""
+def unusable_cases(cohort: Cohort, facts_file: str | Path, plans: Sequence[Plan] = ()) -> dict[str, str]:
+    """Name -> reason of every case whose files cannot be used, all of them read once and remembered in `facts_file`.
+
+    `plans` are those that its scans are prepared by.
+    """
     entries = [case_entry(case) for case in cohort.cases]
-    facts = check_cases(entries, cohort.num_classes, facts_file, description="checking cases")
+    normalisation = next((plan["normalisation"] for plan in plans if plan["normalisation"] != CLIPPED), CLIPPED)
+    facts = check_cases(
+        entries, cohort.num_classes, facts_file, description="checking cases", normalisation=normalisation
+    )
     found = {}
     for case, fact in zip(cohort.cases, facts, strict=True):
-        problems = [*fact.problems, *unannotated_values(case, fact, cohort)]
+        problems = [*fact.problems, *unannotated_values(case, fact, cohort), *absurd_sizes(fact, plans)]
         if problems:
             found[case.name] = "; also ".join(problems)
     return found
@@ -28,3 +40,14 @@ def unannotated_values(case: CohortCase, fact: CaseFacts, cohort: Cohort) -> lis
         return []
     names = ", ".join(cohort.class_names(extra))
     return [f"{case.label}: holds {names}, which the manifest does not list as annotated; correct either of them"]
+
+
+def absurd_sizes(fact: CaseFacts, plans: Sequence[Plan]) -> list[str]:
+    """A problem where a scan's voxel sizes cannot be true for the spacing of a plan."""
+    try:
+        for plan in plans if not fact.problems else ():
+            size, spacing = in_axis_order(fact.shape, np.array(fact.affine), plan["orientation"])
+            refuse_absurd_size(fact.images[0], size, spacing, plan["spacing"])
+    except InputError as error:
+        return [str(error)]
+    return []

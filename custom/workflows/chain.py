@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..errors import InputError, find_input_error, input_error_message
+from ..errors import InputError, ScansLeftOutError, find_input_error, input_error_message
 from ..io.atomic_write import TEMPORARY_PREFIX, write_json
 from ..options import NAMES_OR_NUMBERS
 from ..processes import is_first, on_first
 from ..reports.stage_records import DONE
 from ..reports.status_table import run_table
+from .bundle_run import LEFT_OUT
 from .changes import changes, digest, shortened
 from .disk_errors import reporting_disk_trouble
 from .record import INTERRUPTED, NOT_BEGUN, RUNNING, now, read_json
@@ -93,6 +94,18 @@ class Chain:
         on_first(partial(self.finish, run))
         on_first(self.report)
         return True
+
+    def close(self) -> None:
+        """End the program with the status of a run that left scans out, where some run did."""
+        line = "" if self.dry_run or self.status else self.closing()
+        if line and is_first():
+            raise ScansLeftOutError(line)
+
+    def closing(self) -> str:
+        """Which scans the runs left out, "" for none."""
+        left_out = {record[self.noun]: record[LEFT_OUT] for record in self.records() if record.get(LEFT_OUT)}
+        scans = [f"{Path(scan).name} ({run})" for run, reasons in left_out.items() for scan in reasons]
+        return f"{len(scans)} scans left out: {', '.join(scans)}; reasons in the runs' record.json" if scans else ""
 
     def prepare(self) -> None:
         """What comes before the first run, on rank 0."""

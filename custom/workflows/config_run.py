@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..io.checksums import file_checksums
 from ..options import did_you_mean
 from ..processes import on_first, together
-from .bundle_run import checked_settings, config_checksums, is_known, known_settings, run_config
+from .bundle_run import LEFT_OUT, checked_settings, config_checksums, is_known, known_settings, run_config
 from .record import RunFolder, read_json, scores_of, training_seconds
 from .run import Run
 
@@ -42,6 +42,7 @@ class ConfigRun(Run):
         self.configs = _words(entry.get("config"))
         self.folder = RunFolder(work_dir / "runs" / self.name)
         self.earlier = earlier
+        self.left_out: dict[str, str] = {}  # image -> reason
         self.bundle_root = Path(entry.get("bundle_root", bundle_root)).absolute()
         self.known = known_settings(self.bundle_root, self.configs) if self.configs else frozenset()
         own = self.checked(entry.get("overrides") or {})
@@ -123,7 +124,7 @@ class ConfigRun(Run):
             raise InputError(f"{self.configs[0]} is for one process: run it without torchrun, then the others with it")
         else:
             parallel = ["multi_gpu_train"] if together() else []
-            run_config(self.bundle_root, [self.configs[0], *parallel, *self.configs[1:]], self.values())
+            self.left_out = run_config(self.bundle_root, [self.configs[0], *parallel, *self.configs[1:]], self.values())
 
     def execute_command(self) -> None:
         """Run the command in this process."""
@@ -131,10 +132,11 @@ class ConfigRun(Run):
         call(self.command, commands, self.values())
 
     def result(self) -> dict[str, Any]:
-        """Time and scores, where there are any."""
+        """Time, scores and scans that were left out, where there are any."""
         scores = [scores_of(read_json(self.folder.output / place, {})) for place in METRICS]
+        left_out = {LEFT_OUT: self.left_out} if self.left_out else {}
         seconds = training_seconds(self.folder.output / "log.csv")
-        return {"training_seconds": seconds, "scores": next(filter(None, scores), {})}
+        return {"training_seconds": seconds, "scores": next(filter(None, scores), {}), **left_out}
 
 
 def config_runs(

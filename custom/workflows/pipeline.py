@@ -9,6 +9,7 @@ from monai.utils import path_to_sqlite_uri
 
 from ..cohort.manifest import case_entry, default_group_rules, group_cases, read_cohort
 from ..data.training_intensity import measured_intensity
+from ..datalist.left_out import closing_line
 from ..io.atomic_write import write_json
 from ..io.checksums import file_checksums
 from ..io.optional_package import needed_package
@@ -102,7 +103,9 @@ class PseudoLabelPipeline(Chain):
         if not self.cohort.validation:
             logger.warning("%s lists no validation cases: the stages will have no scores", self.manifest)
         super().prepare()
-        unusable = unusable_cases(self.cohort, self.work.case_facts)
+        unusable = unusable_cases(
+            self.cohort, self.work.case_facts, [run.settings.plan(run.stage) for run in self.stage_runs]
+        )
         self.exclude(unusable)
         self.measure_foreground(unusable)
 
@@ -155,6 +158,11 @@ class PseudoLabelPipeline(Chain):
         files = self.work.path / "report.md", self.work.path / "report.png"
         data = f"{self.data()}; {len(self.cohort.validation)} validation cases"
         write_pipeline_report(*files, self.records(), self.work.excluded(), self.cohort.name, data)
+
+    def closing(self) -> str:
+        """Which cases are excluded, "" for none."""
+        names = list(self.work.excluded())
+        return closing_line(len(self.cohort.cases), names, "used", self.work.excluded_file) if names else ""
 
     def data(self) -> str:
         """The cohort and its groups."""

@@ -170,8 +170,8 @@ class StageRun(Run):
             )
         return found
 
-    def predict(self, fill: Fill, checksum: str, cases: Sequence[CohortCase]) -> None:
-        """Run inference.yaml on some cases with the model of an earlier stage."""
+    def predict(self, fill: Fill, checksum: str, cases: Sequence[CohortCase]) -> dict[str, str]:
+        """Run inference.yaml on some cases with the model of an earlier stage; name -> reason of those left out."""
         source, model = self.recipe[fill.model_stage].stage, self.work.stage(fill.model_stage)
         case_list = self.folder.path / "pseudo_labels" / f"{fill.group}_process{rank()}.json"
         write_case_list(case_list, [{"image": case.image, OUTPUT_NAME: f"{case.name}.nii.gz"} for case in cases])
@@ -189,9 +189,10 @@ class StageRun(Run):
             "ckpt_dir": str(model.models),
             "checkpoint": str(model.model),
             "case_records": True,
+            "left_out#file": "",  # all processes write to one folder
             "record_facts": {"stage": self.stage.name, "model": {"stage": source.name, "sha256": checksum}},
         }
-        run_config(self.settings.bundle_root, ["inference"], overrides)
+        return by_name(run_config(self.settings.bundle_root, ["inference"], overrides), cases)
 
     def review(self) -> None:
         """Write the table and the pictures of suspicious pseudo-labels, once."""
@@ -207,7 +208,7 @@ class StageRun(Run):
         on_first(self.write_case_lists)
         names = [*self.settings.training_configs(self.stage), *(["multi_gpu_train"] if together() else [])]
         try:
-            run_config(self.settings.bundle_root, names, self.training_overrides())
+            unscored = run_config(self.settings.bundle_root, names, self.training_overrides())
         except Exception as error:
             known = find_input_error(error)
             if known is None:
@@ -216,6 +217,7 @@ class StageRun(Run):
                 f"{input_error_message(known)} (in a pipeline such values stand in `training` or the stage's "
                 "`settings`; it resumes by itself, and changed values take --on_change redo)"
             ) from error
+        on_first(partial(self.work.exclude, by_name(unscored, self.cohort.validation)))
 
     def training_overrides(self) -> dict[str, Any]:
         """Ids of train.yaml for this stage."""
@@ -323,6 +325,11 @@ class StageRun(Run):
         stage_of = {one.case.name: one.filled_by for one in self.planned.training if one.filled_by}
         found = {group: {stage_of.get(case.name) for case in self.groups[group]} - {None} for group in self.stage.train}
         return {group: str(stages.pop()) for group, stages in found.items() if stages}
+
+
+def by_name(reasons: Mapping[str, str], cases: Sequence[CohortCase]) -> dict[str, str]:
+    """Image -> reason, by the names of the cases."""
+    return {case.name: reasons[case.image] for case in cases if case.image in reasons}
 
 
 def without_plan(settings: Mapping[str, Any]) -> dict[str, Any]:

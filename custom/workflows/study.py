@@ -1,7 +1,5 @@
 """A study: experiments x seeds x folds, each trained and scored on its held-out fold, and tables of all of them."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +9,7 @@ from ..errors import InputError
 from ..plans import PLAN_FILE, read_plan
 from ..reports.stage_records import DONE
 from ..reports.study_tables import read_scores, write_tables
-from .chain import REFUSE, Chain
+from .chain import Chain
 from .config_run import config_runs
 
 logger = logging.getLogger(__name__)
@@ -52,11 +50,7 @@ class Study(Chain):
         overrides: Mapping[str, Any] | None = None,
         runtime: Mapping[str, Any] | None = None,
         title: str = "Study",
-        only: str | int | Sequence[str | int] = "all",
-        until: str | int = "",
-        dry_run: bool = False,
-        status: bool = False,
-        on_change: str = REFUSE,
+        **options: Any,
     ) -> None:
         if reference not in experiments:
             raise InputError(f"reference is {reference!r}; name one of the experiments: {', '.join(experiments)}")
@@ -64,7 +58,7 @@ class Study(Chain):
         shared = {"folds_file": str(work_dir / "folds.json"), **(runtime or {})}  # made by the first training
         entries = list(study_runs(experiments, folds, seeds, overlays))
         runs = config_runs(entries, work_dir, bundle_root, overrides, shared)
-        super().__init__(runs, work_dir, only, until, dry_run, status, on_change)
+        super().__init__(runs, work_dir, **options)
         self.experiments = list(experiments)
         self.reference, self.title = reference, title
         self.evaluations = {
@@ -114,11 +108,10 @@ def study_runs(
             for name, experiment in experiments.items():
                 own = experiment or {}
                 training = f"{name}_seed{seed}_fold{fold}"
-                settings = {**own.get("settings", {}), "fold": fold, "seed": seed}
                 yield {
                     "name": training,
                     "config": ["train", *overlays, *own.get("overlays", [])],
-                    "overrides": settings,
+                    "overrides": {**own.get("settings", {}), "fold": fold, "seed": seed},
                 }
                 yield {
                     "name": f"{training}_{SCORES}",

@@ -12,6 +12,7 @@ import yaml
 from monai.bundle import ConfigParser
 from monai.bundle import run as run_bundle
 
+from custom.errors import ScansLeftOutError, find_input_error
 from custom.plans import PLAN_FILE, write_plan
 
 from ..small_bundle import OVERLAYS, PLANS, partial_cohort, write_dataset
@@ -86,6 +87,14 @@ class Bundle:
             )
         finally:
             os.chdir(before)
+
+    def ending(self, *names: str, **options) -> str:
+        """How a run ends that leaves scans out."""
+        with pytest.raises(Exception) as caught:
+            self.run(*names, **options)
+        error = find_input_error(caught.value)
+        assert isinstance(error, ScansLeftOutError), caught.value
+        return str(error)
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import nibabel as nib
 import numpy as np
 import pytest
 
-from custom.errors import find_input_error, input_error_message
+from custom.errors import find_input_error
 
 from ..io.scan_files import turned, write_scan, write_series
 
@@ -63,8 +65,9 @@ def test_the_label_map_tells_that_all_is_there(trained_flare, scans, tmp_path, m
     file.mkdir()  # nothing can be written there
     with pytest.raises(Exception) as error:
         infer(trained_flare, scans, output, **everything)
-    line = input_error_message(find_input_error(error.value))
-    assert line == f"{file} cannot be written (Is a directory): pass another --output_dir"
+    assert str(find_input_error(error.value)).startswith(f"1 of 2 labelled, 1 left out: {label[0]}; ")
+    (reason,) = json.loads((output / "left_out.json").read_text())["left_out"].values()
+    assert reason.endswith(f": {file} cannot be written (Is a directory): pass another --output_dir")
     file.rmdir()
     assert label not in files_in(output)
 

@@ -4,8 +4,10 @@ import numpy as np
 import pydicom
 import pytest
 
-from custom.data.inference_datalist import BESIDE, inference_datalist
-from custom.errors import InputError
+from custom.data.inference_datalist import inference_datalist
+from custom.datalist.left_out import LeftOut
+from custom.datalist.output_names import BESIDE
+from custom.errors import InputError, ScansLeftOutError
 from custom.io.image_formats import ending_of, scan_name
 
 from ..io.scan_files import turned, write_scan, write_series
@@ -29,8 +31,20 @@ class TestInference:
 
     def test_none_remains(self, tmp_path):
         write(tmp_path / "flat.nii.gz", np.ones((4, 4, 4), np.uint8))
-        with pytest.raises(InputError, match=r"none of 1 cases can be used, the first: .*flat.nii.gz: every voxel has"):
-            inference_datalist(tmp_path, tmp_path / "out")
+        left_out = LeftOut()
+        assert inference_datalist(tmp_path, tmp_path / "out", left_out=left_out) == []
+        with pytest.raises(ScansLeftOutError, match=r"^0 of 1 labelled, 1 left out: flat$"):
+            left_out.close()
+
+    def test_what_is_labelled_already_counts(self, data, tmp_path):
+        (data / "imagesTr" / "c04.nii.gz").write_bytes(b"")
+        write(tmp_path / "out" / "c05.nii.gz", np.zeros((4, 4, 4), np.uint8))
+        left_out = LeftOut(tmp_path / "out" / "left_out.json")
+        cases = inference_datalist(data / "imagesTr", tmp_path / "out", overwrite=False, left_out=left_out)
+        for case in cases:
+            left_out.done(case)
+        with pytest.raises(ScansLeftOutError, match=r"^11 of 12 labelled, 1 left out: c04; reasons in "):
+            left_out.close()
 
     def test_label_maps_in_the_format_of_their_scans_are_recognised(self, tmp_path):
         voxels = np.random.default_rng(0).integers(0, 100, (6, 5, 4)).astype(np.int16)

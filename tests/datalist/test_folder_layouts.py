@@ -195,8 +195,34 @@ class TestTrainingCasesRefused:
         touch(root, "labelsTr/a.nii")
         assert "are one case twice; remove or rename one" in message(folder_layouts.training_cases, root)
 
+    def test_a_listing_written_on_windows(self, tmp_path):
+        root = decathlon(tmp_path / "Task")
+        expected = folder_layouts.training_cases(root)
+        entries = [{"image": f".\\imagesTr\\{n}.nii.gz", "label": f"labelsTr\\{n}.nii.gz"} for n in "ab"]
+        assert folder_layouts.training_cases(listing(root, training=entries)) == expected
+
+    def test_a_listing_with_paths_of_another_machine(self, tmp_path):
+        root = decathlon(tmp_path)
+        listing(root, training=[{"image": "C:\\Task\\imagesTr\\a.nii.gz", "label": "labelsTr/a.nii.gz"}])
+        assert message(folder_layouts.training_cases, root) == (
+            f"{root}/dataset.json: C:\\Task\\imagesTr\\a.nii.gz is a path of another machine; write it relative to "
+            f"{root}, such as ./imagesTr/a.nii.gz"
+        )
+
 
 class TestImagesToPredict:
+    def test_a_case_without_one_of_its_channels_is_left_out(self, tmp_path):
+        listing(tmp_path, channel_names={"0": "T1", "1": "T2"})
+        touch(tmp_path, "imagesTs/a_0000.nii.gz", "imagesTs/a_0001.nii.gz", "imagesTs/b_0000.nii.gz")
+        left_out = {}
+        cases = folder_layouts.test_images(tmp_path, left_out.__setitem__)
+        assert [case["image"] for case in cases] == [[f"{tmp_path}/imagesTs/a_000{i}.nii.gz" for i in (0, 1)]]
+        ((scan, reason),) = left_out.items()
+        assert scan == f"{tmp_path}/imagesTs/b_0000.nii.gz"
+        assert "case b lacks b_0001 where 2 channels are expected" in reason
+        (tmp_path / "imagesTs" / "a_0001.nii.gz").unlink()
+        assert "case a lacks a_0001" in message(folder_layouts.test_images, tmp_path)
+
     def images(self, folder):
         return [case["image"] for case in folder_layouts.test_images(folder)]
 

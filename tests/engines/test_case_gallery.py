@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-import socket
 from types import SimpleNamespace
 
 import matplotlib.image
 import numpy as np
 import pytest
 import torch
-import torch.multiprocessing
 from monai.data import MetaTensor
 from monai.engines import SupervisedEvaluator
 
 from custom.engines import case_gallery
 from custom.engines.case_gallery import CaseGallery, choose, keep_nearest, mean_dice, median_low
 from custom.errors import InputError
+from custom.processes import rank
+
+from ..two_processes import in_two_processes
 
 SHAPE = (4, 12, 10)
 AFFINE = np.diag([3.0, 1.0, 1.0, 1.0])
@@ -214,20 +215,10 @@ def test_a_picture_that_cannot_be_written_does_not_end_the_evaluation(tmp_path, 
     assert "not drawn" in caplog.text
 
 
-def show_in_a_process(rank, port, folder):
-    torch.distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
-    case_gallery.draw_cases = lambda cases, *_: (folder / f"shown_by_{rank}").write_text(
-        " ".join(case.name for case in cases)
-    )
-    hits = [[7, 8, 6], [1, 2, 6]][rank]  # the last case is a repeat, as a sampler makes
-    run(CaseGallery(folder / "x.png", ["tumour"]), [make_case(f"case_{h}", h) for h in hits])
-    torch.distributed.destroy_process_group()
+def test_the_cases_of_all_processes_are_ranked_together(drawn, tmp_path):
+    def show():
+        hits = [[7, 8, 6], [1, 2, 6]][rank()]  # the last case is a repeat, as a sampler makes
+        run(CaseGallery(tmp_path / "x.png", ["tumour"]), [make_case(f"case_{h}", h) for h in hits])
+        return [[case.name for case in cases] for cases in drawn]
 
-
-def test_the_cases_of_all_processes_are_ranked_together(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    torch.multiprocessing.start_processes(show_in_a_process, (port, tmp_path), nprocs=2, start_method="fork")
-    assert [path.name for path in tmp_path.iterdir()] == ["shown_by_0"]
-    assert (tmp_path / "shown_by_0").read_text() == "case_8 case_6 case_1"
+    assert in_two_processes(show, tmp_path) == [[["case_8", "case_6", "case_1"]], []]

@@ -1,12 +1,10 @@
 import csv
 import json
 import logging
-from multiprocessing import get_all_start_methods
 
 import ignite.distributed as idist
 import pytest
 import torch
-import torch.distributed as dist
 from monai.data import DataLoader, Dataset, MetaTensor
 from monai.engines import SupervisedEvaluator
 from monai.handlers import IgniteMetricHandler, from_engine
@@ -15,6 +13,9 @@ from monai.transforms import AsDiscreted
 from custom.engines.metrics_report import MAJORITY, MetricsReport, read_baselines, unique_case_names
 from custom.errors import InputError
 from custom.metrics import ClassMeanDice, FlareDice, FlareSurfaceDice, HausdorffDistance95, flare_rules, hd95_rules
+from custom.processes import rank
+
+from ..two_processes import in_two_processes
 
 CLASSES = ["left", "right"]
 # label maps of 4 x 1 x 8 voxels of 3 x 1 x 1 mm: the network under test hands the image through as its arg-max
@@ -207,17 +208,12 @@ def test_case_names_are_as_short_as_tells_them_apart(files, names):
     assert unique_case_names(files) == names
 
 
-def evaluate_in_process(rank, rendezvous, folder):
-    dist.init_process_group("gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=2)
-    assert idist.get_world_size() == 2
-    evaluator(MetricsReport(folder, CLASSES), names=[["a", "b", "c"], ["d"]][rank]).run()
-    dist.barrier()
-    dist.destroy_process_group()
-
-
-@pytest.mark.skipif("fork" not in get_all_start_methods(), reason="spawning would import everything twice")
 def test_two_processes_report_the_cases_of_both(tmp_path):
-    arguments = (tmp_path / "rendezvous", str(tmp_path / "out"))
-    torch.multiprocessing.start_processes(evaluate_in_process, args=arguments, nprocs=2, start_method="fork")
+    def evaluate():
+        assert idist.get_world_size() == 2
+        names = [["a", "b", "c"], ["d"]][rank()]
+        evaluator(MetricsReport(str(tmp_path / "out"), CLASSES), names=names).run()
+
+    in_two_processes(evaluate, tmp_path / "group")
     check_case_files(tmp_path / "out")
     assert json.loads((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))["cases"] == 4

@@ -9,6 +9,7 @@ import pytest
 import SimpleITK as sitk
 
 from custom.datalist.folder_layouts import training_cases
+from custom.datalist.left_out import LeftOut
 from custom.errors import InputError
 from custom.fingerprint import data_check
 from custom.fingerprint.data_check import (
@@ -19,7 +20,7 @@ from custom.fingerprint.data_check import (
     only_usable,
     raise_on_problems,
 )
-from custom.fingerprint.dataset_fingerprint import check_cases
+from custom.fingerprint.dataset_fingerprint import CACHE_VERSION, check_cases
 
 from ..io.scan_files import turned, write_scan, write_series
 
@@ -349,12 +350,12 @@ class TestManyCases:
         assert reads == []
 
     @pytest.mark.parametrize(
-        "text", ["", "{", "[]", '{"version": 0}', '{"version": 1, "entries": [{}]}', '{"a": 1}', "7"]
+        "text", ["", "{", "[]", '{"version": 0}', '{"version": 2, "entries": [{}]}', '{"a": 1}', "7"]
     )
     def test_damaged_or_foreign_cache_is_ignored(self, cases, tmp_path, text):
         (tmp_path / "facts.json").write_text(text)
         assert check_cases(cases, 4, tmp_path / "facts.json") == check_cases(cases, 4)
-        assert json.loads((tmp_path / "facts.json").read_text())["version"] == 1
+        assert json.loads((tmp_path / "facts.json").read_text())["version"] == CACHE_VERSION
 
     def test_two_runs_write_equal_caches(self, cases, tmp_path):
         check_cases(cases, 4, tmp_path / "one.json")
@@ -371,6 +372,34 @@ class TestManyCases:
         assert foreground_classes(cases) == {"a": (), "b": (1,), "c": (), "d": (3,)}
         assert sorted(reads) == [case["label"] for case in cases]
         assert "c.nii.gz: cannot be read" in caplog.text
+
+
+PADDED = np.random.default_rng(0).normal(500, 200, (6, 5, 4)).astype(np.float32)
+PADDED[0] = 0
+
+
+@pytest.mark.parametrize("padding", [-3.4e38, 1e36, -(2.0**31)])
+def test_padding_that_drowns_the_scan_is_named_where_intensities_are_not_clipped(tmp_path, padding):
+    voxels = np.where(PADDED == 0, np.float32(padding), PADDED)
+    case = {"image": scan(tmp_path / "a.nii.gz", voxels)}
+    cache = tmp_path / "facts.json"
+    for _ in ("read", "remembered"):
+        (zscore,) = check_cases([case], cache_file=cache, normalisation="zscore")
+        (line,) = zscore.problems
+        assert line.startswith(f"{case['image']}: intensities of {voxels.flat[0]:.6g} leave nothing of all others")
+        (clipped,) = check_cases([case], cache_file=cache, normalisation="ct")
+        assert clipped.problems == []
+
+
+@pytest.mark.parametrize("padding", [-1024, -32768, 1e6])
+def test_usual_padding_is_none_of_it(tmp_path, padding):
+    case = {"image": scan(tmp_path / "a.nii.gz", np.where(PADDED == 0, np.float32(padding), PADDED))}
+    assert check_cases([case], normalisation="zscore")[0].problems == []
+
+
+def test_large_numbers_alone_do_not_drown_each_other(tmp_path):
+    case = {"image": scan(tmp_path / "a.nii.gz", PADDED * np.float32(1e10))}
+    assert check_cases([case], normalisation="zscore")[0].problems == []
 
 
 class TestReporting:
@@ -396,13 +425,12 @@ class TestReporting:
 
     def test_bad_cases_are_left_out_with_a_line_each(self, caplog):
         cases = [{"image": name} for name in "abc"]
+        left_out = LeftOut()
+        facts = self.facts((), ["b: bad; mend", "b: worse; mend"], ())
         with caplog.at_level(logging.WARNING):
-            assert only_usable(cases, self.facts((), ["b: bad; mend", "b: worse; mend"], ())) == [cases[0], cases[2]]
+            assert only_usable(cases, facts, left_out) == [cases[0], cases[2]]
         assert [record.getMessage() for record in caplog.records] == ["left out: b: bad; mend; also b: worse; mend"]
-
-    def test_nothing_left(self):
-        with pytest.raises(InputError, match="none of 1 cases can be used, the first: b: bad; mend"):
-            only_usable([{"image": "b"}], self.facts(["b: bad; mend"]))
+        assert left_out.reasons == {"b": "b: bad; mend; also b: worse; mend"}
 
 
 def test_hippocampus_is_sound(shared_data):

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from custom.io.atomic_write import replacing, write_json
+from custom.io.atomic_write import replacing, write_json, write_text
 
 
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -47,3 +47,8 @@ def test_two_writers_at_once_do_not_meet(tmp_path):
         other.write_text("other")
     assert (tmp_path / "a").read_text() == "one"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_name_as_long_as_the_file_system_takes(tmp_path):
+    write_text(tmp_path / f"{'x' * 248}.nii.gz", "whole")
+    assert [len(file.name) for file in tmp_path.iterdir()] == [255]

@@ -8,10 +8,10 @@ import pytest
 import SimpleITK as sitk
 import torch
 from monai.data import MetaTensor
-from monai.transforms import Compose, SaveImaged
+from monai.transforms import Compose, LoadImaged, SaveImaged
 
 from custom.errors import InputError, find_input_error, input_error_message
-from custom.io import LabelFolder, LabelWriter
+from custom.io import LabelFolder, LabelWriter, ScanReader
 from custom.workflows.disk_errors import disk_trouble
 
 from .scan_files import read_scan_file, turned
@@ -98,3 +98,57 @@ def test_a_folder_that_is_a_file_is_one_line(tmp_path):
     (tmp_path / "labels").touch()
     with pytest.raises(InputError, match=r"labels/a.nii.gz cannot be written \(.+\): pass another --output_dir"):
         LabelWriter(output_dtype=np.uint8).write(tmp_path / "labels" / "a.nii.gz")
+
+
+FORMS = ("sform_code", "qform_code", "srow_x", "srow_y", "srow_z", "quatern_b", "quatern_c", "quatern_d", "qoffset_x")
+
+
+def both_forms(image):
+    elsewhere = AFFINE.copy()
+    elsewhere[:3, 3] += 30
+    image.set_sform(AFFINE, 2)
+    image.set_qform(elsewhere, 1)
+
+
+def qform_alone(image):
+    image.set_sform(None, 0)
+    image.set_qform(AFFINE, 1)
+
+
+def neither(image):
+    image.set_sform(None, 0)
+    image.set_qform(None, 0)
+
+
+def metres(image):
+    image.set_sform(np.diag([0.001, 0.001, 0.001, 1]) @ AFFINE, 1)
+    image.set_qform(np.diag([0.001, 0.001, 0.001, 1]) @ AFFINE, 1)
+    image.header.set_xyzt_units("meter")
+
+
+@pytest.mark.parametrize("change", [both_forms, qform_alone, neither, metres])
+def test_label_map_and_scan_lie_at_one_place_for_every_reader(tmp_path, change):
+    """ITK and nibabel choose differently between the forms: only equal headers satisfy both."""
+    scan = nib.Nifti1Image(np.random.default_rng(0).random((4, 5, 6), dtype=np.float32), AFFINE)
+    change(scan)
+    nib.save(scan, tmp_path / "scan.nii.gz")
+    load = LoadImaged("pred", reader=ScanReader, ensure_channel_first=True)
+    data = load({"pred": str(tmp_path / "scan.nii.gz")})
+    saver = SaveImaged(
+        "pred",
+        folder_layout=LabelFolder(tmp_path),
+        resample=False,
+        output_dtype=torch.uint8,
+        writer=LabelWriter,
+        output_name_formatter=lambda *_: {"subject": "label.nii.gz"},
+        print_log=False,
+    )
+    saver({"pred": data["pred"] * 3})
+    label = nib.load(tmp_path / "label.nii.gz")
+    assert label.get_data_dtype() == np.uint8
+    assert np.array_equal(np.asarray(label.dataobj), (np.asarray(scan.dataobj) * 3).astype(np.uint8))
+    assert all(np.array_equal(label.header[field], scan.header[field]) for field in (*FORMS, "pixdim", "xyzt_units"))
+    for_itk, of_label = (sitk.ReadImage(str(tmp_path / name)) for name in ("scan.nii.gz", "label.nii.gz"))
+    assert for_itk.GetOrigin() == of_label.GetOrigin()
+    assert for_itk.GetDirection() == of_label.GetDirection()
+    assert for_itk.GetSpacing() == of_label.GetSpacing()

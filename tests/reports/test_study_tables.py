@@ -4,7 +4,8 @@ import csv
 
 import pytest
 
-from custom.reports.study_tables import comparison_rows, latex, markdown, read_scores, score_rows, write_tables
+from custom.reports.study_tables import comparison_rows, latex, read_scores, score_rows, write_tables
+from custom.reports.text_table import markdown_table
 
 HEADER = "case,class,dice,hd95_mm,truth_voxels,predicted_voxels\n"
 CLASSES = ["liver", "left_kidney"]
@@ -71,5 +72,5 @@ def test_files(files, tmp_path):
 
 def test_a_table_in_both_languages():
     lines = [["method", "95 %"], ["a_b", "1"]]
-    assert markdown(lines) == "| method | 95 % |\n| --- | ---: |\n| a_b | 1 |"
+    assert markdown_table(lines, numbers=True) == "| method | 95 % |\n| --- | ---: |\n| a_b | 1 |"
     assert latex(lines).splitlines()[2:5] == [r"method & 95 \% \\", r"\midrule", r"a\_b & 1 \\"]

@@ -33,3 +33,29 @@ def test_anything_else_has_mean_0_and_deviation_1_in_every_channel():
 def test_what_cannot_be_done_is_named(name, intensity):
     with pytest.raises(InputError, match=f"normalisation is '{name}'"):
         NormaliseIntensityd("image", name, intensity)
+
+
+SCAN = torch.linspace(0, 1000, 10**3).reshape(1, 10, 10, 10)
+
+
+def image(change) -> MetaTensor:
+    """A scan with other values in its first plane."""
+    scan = SCAN.clone()
+    scan[:, 0] = change
+    return MetaTensor(scan, meta={"filename_or_obj": "/scans/a.nii.gz"})
+
+
+@pytest.mark.parametrize("value", [-3.4e38, 1e36, -(2.0**31), float("nan"), float("inf")])
+def test_intensities_that_leave_nothing_of_the_image_are_named(value):
+    """Where 3.4e38 is squared the deviation is infinite, and the whole scan 0: a label map of background."""
+    with pytest.raises(InputError, match=r"^/scans/a.nii.gz: .* leave nothing of the image when they are normalised"):
+        NormaliseIntensityd("image", "zscore")({"image": image(value)})
+
+
+def test_ct_is_clipped_first_so_that_padding_of_any_size_is_air():
+    found = NormaliseIntensityd("image", "ct", CT)({"image": image(-3.4e38)})["image"]
+    assert torch.equal(found[:, 0], torch.full((1, 10, 10), -6.0))
+
+
+def test_a_blank_image_stays_blank():
+    assert NormaliseIntensityd("image", "zscore")({"image": torch.full((1, 4, 4, 4), 5.0)})["image"].unique() == 0

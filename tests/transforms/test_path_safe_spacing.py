@@ -7,6 +7,7 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import Compose, Invertd, LoadImaged, Orientationd, Spacingd
 
+from custom.errors import InputError
 from custom.geometry.native_grid import native_grid_of
 from custom.transforms import PathSafeSpacingd
 
@@ -70,3 +71,11 @@ def test_invertd_returns_to_the_scan_and_the_native_grid_is_known(scan):
     assert inverted["pred"].shape == (1, *SHAPE)
     assert np.allclose(inverted["pred"].affine, AFFINE)
     assert inverted["image_path"] == scan
+
+
+def test_a_voxel_size_that_cannot_be_true_is_named_before_it_fills_the_memory(scan, tmp_path):
+    file = tmp_path / "absurd.nii.gz"
+    image = nib.load(scan)
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj), AFFINE * np.array([[1e6], [1e6], [1e6], [1]])), file)
+    with pytest.raises(InputError, match=f"^{file}: 9 x 11 x 5 voxels of 8e\\+05 x 7e\\+05 x 3.3e\\+06 mm would take "):
+        PathSafeSpacingd("image", pixdim=(1.0, 1.5, 2.0))(loaded(str(file)))

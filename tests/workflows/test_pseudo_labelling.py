@@ -13,7 +13,7 @@ import pytest
 from custom.cohort.manifest import CohortCase
 from custom.errors import InputError
 from custom.processes import is_first, rank
-from custom.workflows.disk_errors import REMEDY, reporting_disk_trouble
+from custom.workflows.disk_errors import REMEDY
 from custom.workflows.pseudo_labelling import label_cases, merge_group
 from custom.workflows.recipe import Fill, PlannedStage, Stage
 from custom.workflows.work_folder import StageFolder, is_finished, record_of
@@ -30,30 +30,29 @@ CASES = [case(name) for name in "abcdefgh"]
 
 
 class Predictor:
-    """Writes labels and records in the order given, as inference.yaml does; raises at some cases."""
+    """Writes labels and records, as inference.yaml does; leaves some cases out, or fails as a whole."""
 
-    def __init__(self, folder: Path, errors: dict[str, Exception] | None = None) -> None:
+    def __init__(self, folder: Path, torn: str = "", error: Exception | None = None) -> None:
         self.folder = folder
-        self.errors = errors or {}
+        self.torn = torn
+        self.error = error
         self.calls: list[str] = []
 
     def label_of(self, name: str) -> Path:
         return self.folder / f"{name}.nii.gz"
 
-    def __call__(self, cases: list[CohortCase]) -> None:
+    def __call__(self, cases: list[CohortCase]) -> dict[str, str]:
         self.calls.append("".join(one.name for one in cases))
+        if self.error is not None:
+            raise RuntimeError("Failed to evaluate") from self.error
         for one in cases:
-            if one.name in self.errors:
-                raise RuntimeError(f"Failed to evaluate case {one.name}") from self.errors[one.name]
-            self.label_of(one.name).write_text(f"by process {rank()}")
-            record_of(self.label_of(one.name)).write_text("{}")
+            if one.name not in self.torn:
+                self.label_of(one.name).write_text(f"by process {rank()}")
+                record_of(self.label_of(one.name)).write_text("{}")
+        return {one.name: f"{one.image}: torn" for one in cases if one.name in self.torn}
 
     def finished(self) -> str:
         return "".join(one.name for one in CASES if is_finished(self.label_of(one.name)))
-
-
-def torn(name: str) -> Exception:
-    return OSError(f"/scans/{name}.nii.gz: Compressed file ended\n before the end")
 
 
 def run(predictor: Predictor, cases=CASES) -> dict[str, str]:
@@ -78,50 +77,26 @@ def test_what_is_finished_is_not_done_again(tmp_path):
     assert third.calls == []
 
 
-def test_a_bad_case_alone_is_excluded(tmp_path):
-    predictor = Predictor(tmp_path, {"c": torn("c")})
-    assert run(predictor) == {"c": "/scans/c.nii.gz: OSError: /scans/c.nii.gz: Compressed file ended before the end"}
-    assert predictor.calls == ["abcdefgh", "defgh"], "what comes before is not done again"
-    assert predictor.finished() == "abdefgh"
+def test_bad_cases_are_left_out_and_all_others_labelled(tmp_path):
+    predictor = Predictor(tmp_path, torn="abcdh")
+    assert run(predictor) == {name: f"/scans/{name}.nii.gz: torn" for name in "abcdh"}
+    assert predictor.finished() == "efg"
 
 
-def test_several_bad_cases_with_two_next_to_each_other(tmp_path):
-    predictor = Predictor(tmp_path, {name: torn(name) for name in "abdeh"})
-    assert list(run(predictor)) == list("abdeh")
-    assert predictor.finished() == "cfg"
-
-
-def test_an_input_error_that_names_the_case_is_its_reason_once(tmp_path):
-    predictor = Predictor(tmp_path, {"b": InputError("/scans/b.nii.gz: has shape 5 x 5, 2D; 3D is needed")})
-    assert run(predictor) == {"b": "/scans/b.nii.gz: has shape 5 x 5, 2D; 3D is needed"}
-
-
-def test_an_input_error_out_of_a_data_loading_process(tmp_path):
-    """Of which only the text with that process's traceback comes back."""
-    text = (
-        'Caught InputError in DataLoader worker\n  File "x.py"\ncustom.errors.InputError: /scans/b.nii.gz: is empty\n'
-    )
-    predictor = Predictor(tmp_path, {"b": RuntimeError(text)})
-    assert run(predictor) == {"b": "/scans/b.nii.gz: is empty"}
-
-
-def test_a_long_reason_is_cut(tmp_path):
-    (reason,) = run(Predictor(tmp_path, {"b": ValueError("x" * 5000)})).values()
-    assert reason.startswith("/scans/b.nii.gz: ValueError: xxx")
-    assert len(reason) < 400
-
-
-@pytest.mark.parametrize("position", ["first", "last"])
-def test_three_bad_cases_in_a_row_are_not_the_cases(tmp_path, position):
-    names = "abc" if position == "first" else "efg"
-    predictor = Predictor(tmp_path, {name: MemoryError("no memory") for name in names})
+def test_where_every_case_of_a_group_fails_it_is_not_the_cases(tmp_path):
     with pytest.raises(InputError) as error:
-        run(predictor)
+        run(Predictor(tmp_path, torn="abcdefgh"))
     assert str(error.value) == (
-        f"3 cases in a row could not be labelled, the last: /scans/{names[-1]}.nii.gz: MemoryError: no memory; "
+        "none of 8 cases could be labelled, the first: /scans/a.nii.gz: torn; "
         "correct the cause, then run the same command again; what is finished is kept"
     )
-    assert predictor.finished() == ("" if position == "first" else "abcd")
+
+
+def test_the_last_ones_of_a_group_may_all_be_bad(tmp_path):
+    """After a run that was killed before it could note them."""
+    predictor = Predictor(tmp_path, torn="fgh")
+    run(predictor)
+    assert list(run(predictor)) == ["f", "g", "h"]
 
 
 @pytest.mark.parametrize(
@@ -129,46 +104,27 @@ def test_three_bad_cases_in_a_row_are_not_the_cases(tmp_path, position):
     [
         (OSError(errno.ENOSPC, "No space left on device", "/work/b.nii.gz"),
          f"/work/b.nii.gz cannot be written (No space left on device): {REMEDY}"),
-        (InputError("model.pt does not fit the network: pass the overlays it was trained with"),
-         "model.pt does not fit the network: pass the overlays it was trained with"),
+        (InputError("/work/b.nii.gz cannot be written (No space left on device): free space"),
+         f"/work/b.nii.gz cannot be written (No space left on device): {REMEDY}"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_with_every_case_ends_the_run(tmp_path, error, message):
-    predictor = Predictor(tmp_path, {"b": error})
-    with pytest.raises(InputError) as found, reporting_disk_trouble():
-        run(predictor)
+def test_a_full_disk_ends_the_run_with_the_remedy_of_a_work_folder(tmp_path, error, message):
+    with pytest.raises(InputError) as found:
+        run(Predictor(tmp_path, error=error))
     assert str(found.value) == message
-    assert predictor.finished() == "a"
-
-
-def test_a_scan_that_may_not_be_read_is_no_full_disk(tmp_path):
-    error = PermissionError(errno.EACCES, "Permission denied", "/scans/b.nii.gz")
-    assert "Permission denied" in run(Predictor(tmp_path, {"b": error}))["b"]
-
-
-def test_an_error_after_the_last_case_is_raised_as_it_is(tmp_path):
-    class FailsAtTheEnd(Predictor):
-        def __call__(self, cases: list[CohortCase]) -> None:
-            super().__call__(cases)
-            raise RuntimeError("cannot close the loader")
-
-    predictor = FailsAtTheEnd(tmp_path)
-    with pytest.raises(RuntimeError, match="cannot close the loader"):
-        run(predictor)
-    assert run(predictor) == {}
 
 
 def test_two_processes_share_the_cases_also_where_one_comes_late(tmp_path):
     def work() -> list:
         if not is_first():
             time.sleep(0.5)  # the first has finished its first cases by then
-        predictor = Predictor(tmp_path, {"d": torn("d"), "e": torn("e")})
+        predictor = Predictor(tmp_path, torn="de")
         return [run(predictor), predictor.calls]
 
     (first, own), (second, others) = in_two_processes(work, tmp_path)
     assert list(first) == ["e", "d"]
     assert first == second, "both know the cases of both"
-    assert (own, others) == (["aceg", "g"], ["bdfh", "fh"])
+    assert (own, others) == (["aceg"], ["bdfh"])
     assert Predictor(tmp_path).finished() == "abcfgh"
     assert (tmp_path / "h.nii.gz").read_text() == "by process 1"
 
@@ -241,7 +197,9 @@ def test_files_that_cannot_be_read_are_excluded(group, folder, fault):
             save(folder.pseudo_labels("group") / f"{name}_confidence.nii.gz", CONFIDENCE)
     failed = group.merge(**options)
     assert list(failed) == ["b"]
-    assert failed["b"].startswith("/scans/b.nii.gz: ")
+    named = str(group.label["b"]) if fault in ("torn", "missing") else "/scans/b.nii.gz"
+    assert named in failed["b"]
+    assert not folder.merged("b").exists()
     assert group.finished() == "acd"
 
 
@@ -252,10 +210,10 @@ def test_three_cases_apart_that_cannot_be_merged_are_three_bad_cases(group, fold
     assert group.finished() == "c"
 
 
-def test_three_cases_in_a_row_that_cannot_be_merged_end_the_run(group, folder):
-    for name in "abc":
+def test_where_none_can_be_merged_the_run_ends(group, folder):
+    for name in "abcd":
         folder.pseudo_label("group", name).unlink()
-    with pytest.raises(InputError, match=r"3 cases in a row could not .* /scans/c.nii.gz: .*/c.nii.gz: does not exist"):
+    with pytest.raises(InputError, match=r"none of 4 cases could be .*: /scans/a.nii.gz: .*a.nii.gz: does not exist"):
         group.merge()
     assert group.finished() == ""
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pytest
 import yaml
 from monai.bundle import run as run_bundle
 
 from custom.cohort.manifest import Cohort, CohortCase, write_cohort
+from custom.errors import ScansLeftOutError, find_input_error
 from custom.plans import write_plan
 
 from ..small_bundle import AFFINE, SHAPE
@@ -145,6 +147,14 @@ class Pipeline:
             run_bundle(**self.options(**options))
         finally:
             os.chdir(before)
+
+    def run_without(self, names: str, **options) -> None:
+        """The same, where the run is to say at its end that it left cases out."""
+        with pytest.raises(Exception) as caught:
+            self.run(**options)
+        ending = find_input_error(caught.value)
+        assert isinstance(ending, ScansLeftOutError), caught.value
+        assert f" left out: {names}; reasons in {self.work / 'excluded.json'}" in str(ending)
 
     def stage(self, name: str) -> Path:
         return self.work / "stages" / name

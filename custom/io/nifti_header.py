@@ -1,0 +1,45 @@
+"""The geometry in a NIfTI header: its unit of length, and both forms with their codes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+
+from .image_formats import is_nifti
+
+MILLIMETRES = {1: 1000.0, 3: 0.001}  # of metre and micron; 2 is mm, and what is unknown counts as mm
+GEOMETRY = (
+    *("pixdim", "xyzt_units", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d"),
+    *("qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z"),
+)
+
+
+def affine_in_mm(affine: Any, header: Any) -> np.ndarray:
+    """The affine of a NIfTI image, whose header may be in metres or microns, in millimetres.
+
+    nibabel and MONAI leave the unit out of account, ITK does not. `header` is nibabel's, or the same as a mapping.
+    """
+    scale = MILLIMETRES.get(int(header["xyzt_units"]) & 7, 1.0) if "xyzt_units" in header else 1.0
+    return np.diag([scale, scale, scale, 1.0]) @ np.asarray(affine, dtype=float)
+
+
+def label_header(scan: str, shape: Sequence[int]) -> nib.Nifti1Header | None:
+    """A header of 8-bit label maps with the geometry of a scan's, to the bit; None where that is no NIfTI of the shape.
+
+    ITK, 3D Slicer and nibabel choose differently between sform and qform, and place a scan without either each at its
+    own will: only equal headers lie at one place for all of them.
+    """
+    try:
+        known: Any = nib.load(scan).header if is_nifti(scan) else None
+    except (OSError, ImageFileError):
+        known = None
+    if known is None or tuple(known.get_data_shape()) != tuple(shape):
+        return None
+    header = nib.Nifti1Header()
+    header.set_data_dtype(np.uint8)
+    header.set_data_shape(tuple(shape))
+    for field in GEOMETRY:
+        header[field] = known[field]
+    return header

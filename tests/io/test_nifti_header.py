@@ -1,0 +1,34 @@
+"""Units of NIfTI headers: a scan is of one size whichever unit it is written in."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+from monai.transforms import LoadImage
+
+from custom.io import ScanReader
+from custom.io.nifti_header import label_header
+from custom.io.scan_reader import read_scan
+from custom.io.volume import read_volume
+
+from .scan_files import turned
+
+AFFINE = turned("PIR", (10, -20, 30), (0.7, 0.9, 2.5))
+
+
+@pytest.mark.parametrize(("unit", "millimetres"), [("meter", 1000), ("micron", 0.001), ("mm", 1), ("unknown", 1)])
+def test_a_scan_lies_at_one_place_whatever_its_unit(tmp_path, unit, millimetres):
+    file = str(tmp_path / "scan.nii.gz")
+    image = nib.Nifti1Image(np.zeros((3, 4, 5), np.int16), np.diag([1 / millimetres] * 3 + [1]) @ AFFINE)
+    image.header.set_xyzt_units(unit, "sec")
+    nib.save(image, file)
+    loaded = LoadImage(reader=ScanReader, image_only=True)(file)
+    for affine in (read_volume(file).affine, read_scan(file)[1], loaded.affine, loaded.meta["original_affine"]):
+        assert np.allclose(affine, AFFINE, atol=1e-5)
+
+
+def test_a_label_map_takes_no_header_of_another_shape_or_format(tmp_path):
+    nib.save(nib.Nifti1Image(np.zeros((3, 4, 5)), AFFINE), tmp_path / "scan.nii")
+    assert label_header(str(tmp_path / "scan.nii"), (3, 4, 5)) is not None
+    assert label_header(str(tmp_path / "scan.nii"), (3, 4, 6)) is None
+    assert label_header(str(tmp_path / "scan.mha"), (3, 4, 5)) is None
+    assert label_header(str(tmp_path / "gone.nii"), (3, 4, 5)) is None
