@@ -3,6 +3,9 @@
 import sys
 from types import TracebackType
 
+from .quiet_libraries import quiet_libraries
+from .system_trouble import first_trouble
+
 
 class InputError(ValueError):
     """Something the user gave cannot be used: a file, a value, a folder, a key.
@@ -17,6 +20,7 @@ class ScansLeftOutError(InputError):
 
 
 LEFT_OUT_STATUS = 3  # exit status of such a run
+ELSEWHERE = "choose another folder, then run the same command again"
 MARKER = f"{InputError.__name__}: "
 MISSING_PACKAGE = "OptionalImportError"  # MONAI's, by name: importing MONAI takes seconds
 
@@ -25,21 +29,33 @@ def show_input_errors_in_one_line() -> None:
     """Let an uncaught `InputError` end the program with its own line instead of pages of traceback.
 
     A config run wraps exceptions several times (`RuntimeError: Failed to evaluate ...`); only the innermost line
-    helps a user. A run that left scans out ends with the status 3. Any other exception keeps its whole traceback.
+    helps a user. So does what the system refused, such as a full disk. A run that left scans out ends with the status
+    3. Any other exception keeps its whole traceback. Warnings of libraries that nobody can act on are left out, see
+    `quiet_libraries`.
     """
+    quiet_libraries()
     previous = sys.excepthook
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        cause = find_input_error(error)
-        if cause is None:
+        line, cause = one_line(error), find_input_error(error)
+        if line is None:
             previous(kind, error, trace)
         elif isinstance(cause, ScansLeftOutError):
             print(cause, file=sys.stderr)
             raise SystemExit(LEFT_OUT_STATUS)
         else:
-            print(f"error: {input_error_message(cause)}", file=sys.stderr)
+            print(f"error: {line}", file=sys.stderr)
 
     sys.excepthook = hook
+
+
+def one_line(error: BaseException) -> str | None:
+    """What a user has to read of an exception: what is wrong with the input, or what the system refused; else None."""
+    known = find_input_error(error)
+    if known is not None:
+        return input_error_message(known)
+    trouble = first_trouble(causes_of(error), ELSEWHERE)
+    return None if trouble is None else trouble.line()
 
 
 def find_input_error(error: BaseException | None) -> InputError | None:

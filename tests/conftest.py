@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,30 @@ def project() -> Path:
 def copied(project, tmp_path) -> Callable[[str], Path]:
     """Makes a copy of a bundle in a folder of bundles."""
     return lambda name: copy_bundle(project, name, tmp_path / "bundles")
+
+
+@pytest.fixture
+def as_nobody(tmp_path_factory) -> Callable[[Path], AbstractContextManager[None]]:
+    """Makes a block in which permissions hold also for root, who is nobody there; a folder of the tests is opened."""
+    ours = tmp_path_factory.getbasetemp().parent
+
+    @contextmanager
+    def block(folder: Path) -> Iterator[None]:
+        if os.geteuid() != 0:
+            yield
+            return
+        for above in (folder, *folder.parents):
+            if above.is_relative_to(ours):
+                above.chmod(above.stat().st_mode | 0o555)
+        os.seteuid(65534)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+
+    if not hasattr(os, "geteuid"):
+        pytest.skip("no permissions of this kind")
+    return block
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ..datalist.class_names import comparable
 from ..errors import InputError
 from .manifest import listed, raise_faults
-from .sources import FoundCase, plain_name
+from .sources import FoundCase
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ def annotated_as_given(
 
 
 def parse_classes(text: str, classes: Sequence[str], where: str) -> Ids:
-    """Sorted ids of classes given by name (any case, space or underscore) or id, with ";" or "," between.
+    """Sorted ids of classes given by name (in any spelling) or id, with ";" or "," between.
 
     >>> parse_classes("Left Kidney; 1", ("liver", "left_kidney"), "annotated")
     (1, 2)
@@ -108,13 +109,13 @@ def parse_classes(text: str, classes: Sequence[str], where: str) -> Ids:
     words = [word.strip() for word in text.replace(",", ";").split(";") if word.strip()]
     if not words:
         raise InputError(f"{where} is empty; name one class or more of {', '.join(classes)}")
-    plain = [plain_name(name) for name in classes]
+    known_as = [comparable(name) for name in classes]
     ids = set()
     for word in words:
         if word.isdecimal() and 1 <= int(word) <= len(classes):
             ids.add(int(word))
-        elif plain_name(word) in plain:
-            ids.add(plain.index(plain_name(word)) + 1)
+        elif comparable(word) in known_as:
+            ids.add(known_as.index(comparable(word)) + 1)
         else:
             raise InputError(f"{where}: {word!r} is none of the {len(classes)} classes {listed(classes)}; correct it")
     return tuple(sorted(ids))

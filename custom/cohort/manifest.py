@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..datalist.class_names import checked_class_names
 from ..errors import InputError
 from ..io.atomic_write import write_json
 from ..io.write_errors import reporting_unwritable
+from ..options import SWITCH
 
 # FLARE's classes in the order of their ids, 1 to 14.
 FLARE_CLASSES = (
@@ -20,7 +22,6 @@ FLARE_CLASSES = (
 FLARE_DATASET2 = ("liver", "right_kidney", "spleen", "pancreas", "left_kidney", "tumour")
 
 TRAINING, VALIDATION = "training", "validation"
-LARGEST_CLASS = 254  # label maps are 8-bit and 255 is the value to ignore
 LISTED_FAULTS = 10
 
 _CASE_KEYS = ("name", "image", "label", "annotated", "use", "source")
@@ -103,7 +104,7 @@ def read_cohort(file: str | Path) -> Cohort:
     """
     path = Path(file)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}); pass a cohort manifest, made by python -m custom cohort"
@@ -237,8 +238,10 @@ def _parse_rule(name: str, rule: Any, cohort: Cohort) -> Callable[[CohortCase], 
         except InputError as error:
             raise InputError(f"group {name}: {key!r}: {error}") from error
     some = rule.get("any_annotated")
-    if not (some is None or isinstance(some, bool)):
-        raise InputError(f"group {name}: 'any_annotated' is {some!r}; it must be true or false")
+    try:
+        some = None if some is None else SWITCH.read(some)  # a word on the command line
+    except InputError:
+        raise InputError(f"group {name}: 'any_annotated' is {some!r}; it must be true or false") from None
     return lambda case: (
         ids["annotated"] <= set(case.annotated)
         and not ids["not_annotated"] & set(case.annotated)
@@ -269,7 +272,7 @@ def _parse(content: Any, path: Path) -> Cohort:
     try:
         fault = f"must hold an object with classes and cases, not a {type(content).__name__}"
         _require(isinstance(content, dict), fault)
-        classes = _parse_classes(content.get("classes"))
+        classes = tuple(checked_class_names(content.get("classes"), '"classes"'))
         lesions = _parse_names(content.get("lesions", []), classes, '"lesions"')
         name, source = (_text(content, key) for key in ("name", "annotation_source"))
         entries = content.get("cases")
@@ -295,18 +298,6 @@ def _text(content: Mapping[str, Any], key: str) -> str:
     text = content.get(key, "")
     _require(isinstance(text, str), f'"{key}" is {text!r}; write a text')
     return str(text)
-
-
-def _parse_classes(names: Any) -> tuple[str, ...]:
-    _require(
-        isinstance(names, list) and names and all(isinstance(name, str) and name.strip() for name in names),
-        '"classes" must be a list of at least one class name; the position of a name is its id, from 1',
-    )
-    repeated = ", ".join(sorted(name for name, count in Counter(names).items() if count > 1))
-    _require(not repeated, f'"classes" names {repeated} twice; give every class its own name')
-    _require(len(names) <= LARGEST_CLASS, f'"classes" has {len(names)} names; at most {LARGEST_CLASS} fit 8-bit labels')
-    _require("background" not in names, '"classes" names background, which is always 0; take it out')
-    return tuple(names)
 
 
 def _parse_names(names: Any, classes: tuple[str, ...], where: str) -> tuple[int, ...]:

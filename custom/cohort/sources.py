@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..datalist.dataset_json import LISTING, class_names, read_listing
+from ..datalist.class_names import swapped_name
+from ..datalist.dataset_json import LISTING, class_names, described_names, read_listing
 from ..datalist.folder_layouts import (
     NIFTI_ENDINGS,
     case_name,
@@ -45,7 +46,7 @@ class FoundCase:
 
 @dataclass(frozen=True)
 class CohortSource:
-    """What was found: a name for the cohort, the cases, and the class names of dataset.json (empty without one).
+    """What was found: a name for the cohort, the cases, and the class names given or of dataset.json (else empty).
 
     `states_sources`: one source is one data set, as with a dataset.json or a CSV's column "source"; the names in a
     folder of pooled scans only hint at it.
@@ -57,7 +58,7 @@ class CohortSource:
     states_sources: bool = False
 
 
-def find_cases(source: str | Path) -> CohortSource:
+def find_cases(source: str | Path, classes: Sequence[str] = ()) -> CohortSource:
     """The cases of a folder or CSV, absolute paths, in the order of their names (of the rows, for a CSV).
 
     A folder holds imagesX and labelsX with equal X (FLARE: imagesTr2200, labelsTr2200; nnU-Net and Decathlon:
@@ -68,15 +69,19 @@ def find_cases(source: str | Path) -> CohortSource:
     A CSV has the columns image, label, annotated (class names or ids with ";" between), source, use ("training",
     "validation") and name, of which only image is needed; paths are relative to the CSV's folder.
 
+    Args:
+        source: folder or CSV.
+        classes: names of the classes to use instead of those of dataset.json.
+
     Raises:
         InputError: nothing usable is found, a listed file is missing, a scan has several channel files, a cell holds
             something else, or names or images occur twice.
     """
     path = Path(source)
     if path.is_dir():
-        found = _find_in_folder(path.resolve())
+        found = _find_in_folder(path.resolve(), classes)
     elif path.is_file() and path.suffix.lower() == ".csv":
-        found = _find_in_csv(path.absolute())
+        found = replace(_find_in_csv(path.absolute()), classes=tuple(classes))
     elif path.exists():
         raise InputError(f"{path} is neither a folder nor a .csv file; pass a data set's folder or a list of its files")
     else:
@@ -90,7 +95,7 @@ def plain_name(name: str) -> str:
     return "_".join(name.lower().split())
 
 
-def _find_in_folder(root: Path) -> CohortSource:
+def _find_in_folder(root: Path, given: Sequence[str]) -> CohortSource:
     listing = read_listing(root)
     images, labels, unlabelled = _folders(root)
     cases: list[FoundCase] = []
@@ -121,8 +126,11 @@ def _find_in_folder(root: Path) -> CohortSource:
         several = len(labelled_folders) > 1 and one.label is not None
         cases[number] = replace(one, source=f"{one.source}/{prefix}" if several else prefix)
     name = str(listing.get("name") or root.name)
-    classes = tuple(map(plain_name, class_names(listing, root / LISTING)))
-    return CohortSource(name, tuple(cases), classes, states_sources=bool(listing))
+    swapped = swapped_name(given, described_names(listing))
+    if swapped:
+        raise InputError(f"--classes: {swapped}, in {root / LISTING}; leave --classes out, or correct either")
+    classes = given or map(plain_name, class_names(listing, root / LISTING))
+    return CohortSource(name, tuple(cases), tuple(classes), states_sources=bool(listing))
 
 
 def _folders(root: Path) -> tuple[dict[str, Path], dict[str, Path], list[Path]]:

@@ -105,5 +105,5 @@ def check_channels(cases: Sequence[dict[str, Any]], num_channels: int | None) ->
         if num_channels is not None and found != num_channels:
             raise InputError(
                 f"{image_files(case)[0]}: {found} channel(s) where the network takes {num_channels}: "
-                f"pass --num_channels {found} or leave the others out"
+                "give each case as many files, or pass a plan, or weights, for so many channels"
             )

@@ -32,7 +32,7 @@ LISTING = {
     "name": "KNIGHT",
     "description": "KiTS tumours classed by the AUA risk group: NoAT up to intermediate, CanAT from high risk on",
     "channel_names": {"0": "CT"},
-    "labels": {name: number for number, name in enumerate(CLASS_NAMES)},
+    "labels": {"background": 0, "no_adjuvant_therapy": 1, "candidate_for_adjuvant_therapy": 2},  # as in the plan
     "file_ending": ".nii.gz",
 }
 
@@ -127,7 +127,7 @@ def _find_image(name: str, mask: Path, images_dir: Path | None) -> Path | None:
 def _read_classes(knight_json: Path, names: Sequence[str]) -> dict[str, int]:
     """Case name -> class of its tumour, for the cases at hand."""
     try:
-        entries = json.loads(knight_json.read_text(encoding="utf-8"))
+        entries = json.loads(knight_json.read_text(encoding="utf-8-sig"))
         risk_groups = {entry["case_id"]: entry["aua_risk_group"] for entry in entries}
     except OSError as error:
         raise InputError(f"{knight_json} cannot be read ({error.strerror}); pass KNIGHT's knight.json") from error

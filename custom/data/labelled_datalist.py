@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from itertools import compress
 from pathlib import Path
 from typing import Any
 
 from ..cohort.manifest import case_entry, read_cohort
+from ..datalist.class_names import checked_class_names, same_names
+from ..datalist.dataset_json import LISTING, read_listing, refuse_other_names
 from ..datalist.folder_layouts import case_name, training_cases
 from ..datalist.folds import load_folds, load_or_make_folds
 from ..datalist.left_out import LeftOut
 from ..errors import InputError
-from ..fingerprint.data_check import foreground_classes, only_usable, raise_on_problems
+from ..fingerprint.data_check import absent_classes, foreground_classes, only_usable, raise_on_problems
 from ..fingerprint.dataset_fingerprint import check_cases
-from ..processes import on_first
+from ..processes import is_first, on_first
 from .inference_datalist import check_channels
+
+logger = logging.getLogger(__name__)
 
 SECTIONS = ("training", "validation")
 
@@ -58,34 +63,61 @@ def labelled_datalist(
     """
     if section not in SECTIONS:
         raise InputError(f"section is {section!r}; it must be one of {', '.join(SECTIONS)}")
+    class_names = checked_class_names(class_names, "class_names")
     is_folder = Path(dataset_dir).suffix != ".json"
     held_out = _fold_number(fold, num_folds) if is_folder else None
-    cases = training_cases(dataset_dir) if is_folder else _cases_of_cohort(dataset_dir, section, class_names)
+    cases = (
+        _cases_of_folder(dataset_dir, class_names) if is_folder else _cases_of_cohort(dataset_dir, section, class_names)
+    )
     check_channels(cases, num_channels)
     facts = []
     if validate:
         facts = on_first(lambda: check_cases(cases, len(class_names) + 1, facts_file, normalisation=normalisation))
     if left_out is None:
         raise_on_problems(facts)
+    known = {fact.name: fact.foreground for fact in facts}
     if held_out is not None:
         if not validate and folds_file is not None and Path(folds_file).exists():  # no label is read for their sake
             folds = load_folds(folds_file, [case_name(case) for case in cases], num_folds)
         else:
-            known = {fact.name: fact.foreground for fact in facts}
-            strata = known if validate else on_first(lambda: foreground_classes(cases))
-            folds = load_or_make_folds(folds_file, strata, num_folds, seed)
+            known = known if validate else on_first(lambda: foreground_classes(cases))
+            folds = load_or_make_folds(folds_file, known, num_folds, seed)
         in_fold = set(folds[held_out])
         chosen = [(case_name(case) in in_fold) == (section == "validation") for case in cases]
         cases, facts = list(compress(cases, chosen)), list(compress(facts, chosen))
+    if known:
+        _say_what_is_absent([known[case_name(case)] for case in cases], section, class_names, dataset_dir)
     return only_usable(cases, facts, left_out) if validate and left_out is not None else cases
+
+
+def _say_what_is_absent(
+    present: Sequence[tuple[int, ...]], section: str, class_names: Sequence[str], dataset: str | Path
+) -> None:
+    """Warn of classes that no label has, and of no class at all where that is fine: a training may score nothing."""
+    if section == "training":
+        absent = absent_classes(present, class_names, f"{dataset}, {len(present)} training cases")
+        if absent and is_first():
+            what = "will not be learnt; check the labels, or plan without it"
+            logger.warning("%s: no training label holds %s, which %s", dataset, ", ".join(absent), what)
+    elif not any(present) and is_first():
+        logger.warning(
+            "%s: no label of the %d validation cases holds a class: nothing is scored", dataset, len(present)
+        )
+
+
+def _cases_of_folder(dataset_dir: str | Path, class_names: Sequence[str]) -> list[dict[str, Any]]:
+    root = Path(dataset_dir).resolve()
+    cases = training_cases(root)
+    refuse_other_names(read_listing(root), root / LISTING, class_names)
+    return cases
 
 
 def _cases_of_cohort(dataset: str | Path, section: str, class_names: Sequence[str]) -> list[dict[str, Any]]:
     cohort = read_cohort(dataset)
-    if list(cohort.classes) != list(class_names):
+    if not same_names(cohort.classes, class_names):
         raise InputError(
-            f"{dataset} has the classes {', '.join(cohort.classes)}, the config {', '.join(class_names)}: "
-            "pass the plan of this data set"
+            f"{dataset} has the classes {', '.join(cohort.classes)}, the plan {', '.join(class_names)}: "
+            "pass a plan, or weights, of this data set"
         )
     chosen = cohort.training if section == "training" else cohort.validation
     cases = [case_entry(case) for case in chosen if case.label is not None]
@@ -98,6 +130,8 @@ def _fold_number(fold: int | str, num_folds: int) -> int | None:
     """`fold` as an index, None for "all"."""
     if fold == "all":
         return None
+    if num_folds < 2:
+        raise InputError(f"num_folds is {num_folds}; pass --num_folds 2 or more, or --fold all")
     try:
         number = int(fold)
     except (TypeError, ValueError):

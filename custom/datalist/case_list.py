@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..errors import InputError
 from ..io.atomic_write import write_json
 
 
@@ -16,6 +17,15 @@ def write_case_list(file: str | Path, cases: Sequence[dict[str, Any]]) -> None:
 
 
 def read_case_list(file: str | Path) -> list[dict[str, Any]]:
-    """The case dictionaries of a list; a config that names the file stays short whatever their number."""
-    cases: list[dict[str, Any]] = json.loads(Path(file).read_text(encoding="utf-8"))
+    """The case dictionaries of a list; a config that names the file stays short whatever their number.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    try:
+        cases = json.loads(Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: cannot be read as a list of cases ({error}); remove it, and run again") from error
+    if not isinstance(cases, list) or not all(isinstance(case, dict) and "image" in case for case in cases):
+        raise InputError(f"{file}: is no list of cases; remove it, and run again")
     return cases

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from .class_names import checked_class_names, differing_name
 
 LISTING = "dataset.json"
+REMEDY = "correct it, or pass the names as --classes, in the order of the label values from 1"
 
 
 def read_listing(root: Path) -> dict[str, Any]:
@@ -18,7 +20,7 @@ def read_listing(root: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise InputError(
             f"{file} is not readable JSON ({error}); correct it, or remove it to use imagesTr and labelsTr as they are"
@@ -34,21 +36,36 @@ def class_names(listing: Mapping[str, Any], file: Path) -> list[str]:
     Decathlon writes ``{"0": "background", "1": "liver"}``, nnU-Net ``{"background": 0, "liver": 1}``.
 
     Raises:
-        InputError: regions of several labels, an ignore label, or ids that leave one out.
+        InputError: regions of several labels, an ignore label, ids that leave one out, or names that cannot be used.
     """
     labels = listing.get("labels") or {}
-    remedy = "correct it, or pass the names as --classes, in the order of the label values from 1"
-    try:
-        pairs = sorted((int(value), str(name)) for value, name in map(_id_and_name, labels.items()))
-    except (AttributeError, TypeError, ValueError):
-        raise InputError(f'{file}: "labels" is {labels}, no single whole number for each class; {remedy}') from None
+    pairs = _ids_and_names(labels)
+    if not isinstance(labels, Mapping) or len(pairs) != len(labels):
+        raise InputError(f'{file}: "labels" is {labels}, no single whole number for each class; {REMEDY}')
+    _refuse_ignore_label(pairs, file)
     named = [(value, name) for value, name in pairs if value != 0]
     if [value for value, _ in named] != list(range(1, len(named) + 1)):
         values = ", ".join(str(value) for value, _ in pairs)
-        raise InputError(f'{file}: "labels" has the values {values}, not 0, 1, 2, ...; {remedy}')
-    if any(name.casefold() == "ignore" for _, name in named):
-        raise InputError(f'{file}: "labels" has an ignore label, which is not supported; remove it and its cases')
-    return [name for _, name in named]
+        raise InputError(f'{file}: "labels" has the values {values}, not 0, 1, 2, ...; {REMEDY}')
+    return checked_class_names([name for _, name in named], f'{file}: "labels"') if named else []
+
+
+def described_names(listing: Mapping[str, Any]) -> dict[int, str]:
+    """Id -> name of the foreground classes that "labels" describes by one number; regions of several are left out."""
+    return {value: name for value, name in _ids_and_names(listing.get("labels") or {}) if value != 0}
+
+
+def refuse_other_names(listing: Mapping[str, Any], file: Path, names: Sequence[str]) -> None:
+    """Refuse class names that contradict those of dataset.json; spelling apart, see `class_names.comparable`.
+
+    Raises:
+        InputError: names the first contradiction.
+    """
+    described = described_names(listing)
+    _refuse_ignore_label(described.items(), file)
+    found = differing_name(names, described)
+    if found:
+        raise InputError(f'{file}: label {found}; correct "labels" there, or pass a plan, or weights, of this data set')
 
 
 def channel_names(listing: Mapping[str, Any], file: Path) -> list[str]:
@@ -71,7 +88,19 @@ def channel_count(listing: Mapping[str, Any]) -> int | None:
     return len(names) if isinstance(names, dict | list) and names else None
 
 
-def _id_and_name(entry: tuple[str, Any]) -> tuple[Any, str]:
+def _refuse_ignore_label(pairs: Iterable[tuple[int, str]], file: Path) -> None:
+    if any(name.casefold() == "ignore" for _, name in pairs):
+        raise InputError(f'{file}: "labels" has an ignore label, which is not supported; remove it and its cases')
+
+
+def _ids_and_names(labels: Any) -> list[tuple[int, str]]:
+    """Sorted ids and names of the entries that have a single whole number."""
+    entries = labels.items() if isinstance(labels, Mapping) else ()
+    pairs = [(str(value).strip().removesuffix(".0"), name) for value, name in map(_id_and_name, entries)]
+    return sorted((int(value), name) for value, name in pairs if value.isdecimal())
+
+
+def _id_and_name(entry: tuple[Any, Any]) -> tuple[Any, str]:
     """Decathlon's keys are the ids, nnU-Net's are the names."""
     key, value = entry
     return (key, str(value)) if key.isdecimal() and isinstance(value, str) and not value.isdecimal() else (value, key)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path, PureWindowsPath
@@ -14,7 +16,15 @@ from typing import Any, NoReturn
 
 from ..errors import InputError
 from ..io.dicom_series import folders_below, is_dicom, series_below, series_of
-from ..io.image_formats import NIFTI_ENDINGS, SCAN_ENDINGS, ending_of, has_mixed_case, scan_name
+from ..io.image_formats import (
+    NIFTI_ENDINGS,
+    OTHER_ENDINGS,
+    SCAN_ENDINGS,
+    SEGMENTATION_ENDINGS,
+    ending_of,
+    has_mixed_case,
+    scan_name,
+)
 from .dataset_json import LISTING, channel_count, read_listing
 
 logger = logging.getLogger(__name__)
@@ -121,7 +131,19 @@ def _existing(dataset_dir: str | Path) -> Path:
     path = _resolved(dataset_dir)
     if not path.exists():
         raise InputError(f"{path} does not exist; pass the data's folder as dataset_dir")
+    if path.is_dir():
+        _entries(path)
     return path
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What a folder holds, sorted."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise InputError(
+            f"{folder} cannot be listed ({error.strerror}); correct its permissions, or pass another folder"
+        ) from error
 
 
 def _single_scan(file: Path) -> str:
@@ -145,13 +167,17 @@ def _listed_cases(root: Path, entries: Any) -> list[dict[str, Any]]:
             raise InputError(f'{file}: entry {number} of "training" names no image; add it or remove the entry')
         if not label:
             raise InputError(f'{file}: image {image} of "training" has no label; add it or remove the entry')
-        images = [_listed_path(root, name) for name in ([image] if isinstance(image, str) else image)]
+        names = [image] if isinstance(image, str) else image
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in (*names, label)):
+            raise InputError(f'{file}: entry {number} of "training" must name files: {{"image", "label"}}; correct it')
+        images = [_listed_path(root, name) for name in names]
         files = [found for path in images for found in _listed_image(path) or [path]]
         label_file = _listed_path(root, label)
         missing = next((path for path in (*files, label_file) if not path.is_file()), None)
         if missing:
             raise InputError(f"{missing} is listed in {file} but missing; restore it or remove the entry")
         cases.append(_case(files, label_file))
+    _refuse_mixed_up(file, cases)
     return cases
 
 
@@ -161,7 +187,7 @@ def _listed_path(root: Path, name: Any) -> Path:
     Raises:
         InputError: a path of another machine, C:\data\a.nii.gz.
     """
-    path, windows = root / str(name), PureWindowsPath(str(name))
+    path, windows = _on_disk(root, str(name)), PureWindowsPath(str(name))
     if path.exists() or "\\" not in str(name):
         return path
     if windows.is_absolute():
@@ -169,7 +195,26 @@ def _listed_path(root: Path, name: Any) -> Path:
             f"{root / LISTING}: {name} is a path of another machine; write it relative to {root}, such as "
             f"./{'/'.join(windows.parts[-2:])}"
         )
-    return root / windows.as_posix()
+    return _on_disk(root, windows.as_posix())
+
+
+def _on_disk(root: Path, name: str) -> Path:
+    """A listed file, under the form of Unicode that the disk has: macOS writes an umlaut as two letters."""
+    forms = (root / unicodedata.normalize(form, name) for form in ("NFC", "NFD"))
+    return next((file for file in forms if file.is_file()), root / name)
+
+
+def _refuse_mixed_up(listing: Path, cases: list[dict[str, Any]]) -> None:
+    """Refuse entries that name another case's label, where images and labels have the same names."""
+    labels = [case_name(case) for case in cases]
+    images = [case_name({"image": case["image"]}) for case in cases]
+    for names in (images, [CHANNEL_NUMBER.sub(r"\g<case>", name) for name in images]):
+        wrong = [(name, label) for name, label in zip(names, labels, strict=True) if name != label]
+        if wrong and sorted(names) == sorted(labels):
+            raise InputError(
+                f"{listing}: image {wrong[0][0]} is listed with the label of {wrong[0][1]} "
+                f"({len(wrong)} such entries); correct them"
+            )
 
 
 def _listed_image(file: Path) -> list[Path]:
@@ -232,6 +277,7 @@ def _case(files: list[Path], label: Path | None = None) -> dict[str, Any]:
 def _sorted_by_name(root: Path, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Sorted; two cases of one name could not be distinguished in folds and results."""
     cases = sorted(cases, key=case_name)
+    _refuse_shared_files(root, cases)
     for one, other in pairwise(cases):
         if case_name(one) == case_name(other):
             raise InputError(
@@ -239,6 +285,14 @@ def _sorted_by_name(root: Path, cases: list[dict[str, Any]]) -> list[dict[str, A
                 "give every label file its own name"
             )
     return cases
+
+
+def _refuse_shared_files(root: Path, cases: list[dict[str, Any]]) -> None:
+    """Refuse a file that is part of two cases, or image and label at once: folds would share what they must not."""
+    uses = Counter(file for case in cases for file in [*image_files(case), str(case["label"])])
+    shared = next((file for file, number in uses.items() if number > 1), None)
+    if shared:
+        raise InputError(f"{root}: {shared} is listed {uses[shared]} times; give every case its own image and label")
 
 
 def _scans(folder: Path, endings: tuple[str, ...] = NIFTI_ENDINGS) -> dict[str, Path]:
@@ -249,12 +303,13 @@ def _scans(folder: Path, endings: tuple[str, ...] = NIFTI_ENDINGS) -> dict[str, 
 def scan_files(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
     """Name -> file of every scan in a folder, hidden files apart; a dangling link stays in, to be reported later."""
     scans: dict[str, Path] = {}
-    for file in filter(lambda path: path.name.lower().endswith(endings), _files(folder)):
-        if scan_name(file) in scans:
-            raise InputError(
-                f"{file} and {scans[scan_name(file)].name} are one case twice; remove or rename one of them"
-            )
-        scans[scan_name(file)] = _readable_name(file)
+    for file in _files(folder):
+        lower, name = file.name.lower(), unicodedata.normalize("NFC", scan_name(file))  # macOS decomposes letters
+        if not lower.endswith(endings) or lower.endswith(SEGMENTATION_ENDINGS):
+            continue
+        if name in scans:
+            raise InputError(f"{file} and {scans[name].name} are one case twice; remove or rename one of them")
+        scans[name] = _readable_name(file)
     return scans
 
 
@@ -267,13 +322,15 @@ def _readable_name(file: Path) -> Path:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith(".") and not path.is_dir())
+    """Files that are not hidden, and links that lead nowhere; no pipes, which would be waited for without end."""
+    visible = (path for path in _entries(folder) if not path.name.startswith("."))
+    return [path for path in visible if path.is_file() or not path.exists()]
 
 
 def _refuse_empty(folder: Path, endings: tuple[str, ...]) -> NoReturn:
     """Refuse a folder without scans, with what lies there instead."""
     files = _files(folder)
-    folders = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    folders = [path.name for path in _entries(folder) if path.is_dir() and not path.name.startswith(".")]
     hint = "it is empty: put the scans into it or pass another folder"
     if folders:
         hint = f"pass one of its {len(folders)} sub-folders, such as {folders[0]}, or put the scans directly into it"
@@ -324,6 +381,13 @@ def _grouped_images(folder: Path, count: int | None, leave_out: LeaveOut) -> lis
         series = []
     if not scans and not series:
         _refuse_empty(folder, SCAN_ENDINGS)
+    others = [file for file in _files(folder) if file.name.lower().endswith(OTHER_ENDINGS)]
+    if others:
+        logger.warning(
+            "%d files, such as %s, are not labelled: no format that is read, or a segmentation; convert scans to NIfTI",
+            len(others),
+            others[0],
+        )
     cases = _channels_by_case(scans)
     if count is None:  # channels where two or more cases agree on them and no other file is there
         common = len(next(iter(cases.values()), {}))

@@ -32,12 +32,10 @@ def make_folds(strata: dict[str, tuple[int, ...]], num_folds: int = 5, seed: int
         InputError: fewer than two folds, or more folds than cases.
     """
     if num_folds < 2:
-        raise InputError(f"num_folds is {num_folds}; cross-validation needs at least 2")
+        raise InputError(f"num_folds is {num_folds}; pass --num_folds 2 or more, or --fold all")
     if num_folds > len(strata):
-        raise InputError(
-            f"num_folds is {num_folds} but there are only {len(strata)} cases; "
-            f"pass --num_folds {len(strata)} or --fold all"
-        )
+        fewer = f"--num_folds {len(strata)} or " if len(strata) > 1 else ""
+        raise InputError(f"num_folds is {num_folds} for {len(strata)} case(s); add cases, or pass {fewer}--fold all")
     generator = np.random.default_rng(seed)
     queue: list[str] = []
     for stratum in sorted(set(strata.values())):
@@ -67,7 +65,7 @@ def write_folds(
             for fold in folds
         ],
     }
-    with reporting_unwritable(path, "pass a folds_file in another folder"):
+    with reporting_unwritable(path, "pass a --folds_file in another folder"):
         write_json(path, content)
 
 
@@ -78,15 +76,15 @@ def read_folds(path: str | Path) -> list[list[str]]:
         InputError: the file is missing or damaged, or a case lies in two folds.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        folds = [list(fold["classes_of_case"]) for fold in content["folds"]]
+        content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        folds = [list(fold["classes_of_case"].keys()) for fold in content["folds"]]
         if content["version"] != FILE_VERSION:
             raise ValueError(content["version"])
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); pass another folds_file") from error
-    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); pass another --folds_file") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{path} is no file of folds, version {FILE_VERSION}; delete it or pass another folds_file"
+            f"{path} is no file of folds, version {FILE_VERSION}; delete it or pass another --folds_file"
         ) from error
     repeated = [name for name, count in Counter(name for fold in folds for name in fold).items() if count > 1]
     if repeated:
@@ -118,14 +116,17 @@ def load_folds(path: str | Path, names: Collection[str], num_folds: int = 5) -> 
     """
     folds = read_folds(path)
     if len(folds) != num_folds:
-        raise InputError(f"{path} has {len(folds)} folds, not num_folds = {num_folds}; change one of them")
+        raise InputError(
+            f"{path} has {len(folds)} folds, not num_folds = {num_folds}: pass --num_folds {len(folds)}, or another "
+            "--folds_file"
+        )
     listed = {name for fold in folds for name in fold}
     missing, surplus = sorted(set(names) - listed), sorted(listed - set(names))
     if missing or surplus:
         parts = [f"{len(missing)} cases of the data are not in it, such as {missing[0]}"] if missing else []
         parts += [f"{len(surplus)} of its cases are not in the data, such as {surplus[0]}"] if surplus else []
         raise InputError(
-            f"{path} was made for other data: {', and '.join(parts)}; delete it or pass another folds_file"
+            f"{path} was made for other data: {', and '.join(parts)}; delete it or pass another --folds_file"
         )
     return folds
 

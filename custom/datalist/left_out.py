@@ -8,8 +8,9 @@ from typing import Any
 
 from ..errors import InputError, ScansLeftOutError, causes_of, find_input_error, input_error_message
 from ..io.atomic_write import write_json
-from ..io.write_errors import WriteProblem, reporting_unwritable, write_problem
+from ..io.write_errors import reporting_unwritable
 from ..processes import gathered, is_first
+from ..system_trouble import SystemTrouble, system_trouble
 from .folder_layouts import case_name, image_files
 from .output_names import OUTPUT_NAME, is_there, map_files, scan_name
 
@@ -134,10 +135,9 @@ def reason_of(error: Exception, case: Mapping[str, Any]) -> str:
     """
     files = [*image_files(dict(case)), *([str(case["label"])] if case.get("label") else [])]
     causes = causes_of(error)
-    for problem in filter(None, (write_problem(cause, "pass another --output_dir") for cause in causes)):
+    for problem in filter(None, (system_trouble(cause, "pass another --output_dir") for cause in causes)):
         if not _is_of_scan(problem, files, causes):
-            raise _as_input_error(error, f"{problem.file or 'a file'} cannot be written ({problem.reason}): "
-                                  f"{problem.remedy}") from error  # fmt: skip
+            raise _as_input_error(error, problem.line()) from error
     texts = [str(cause) for cause in causes]
     if not _ran_out_of_memory(causes) and any(fault in text for fault in DEVICE_FAULTS for text in texts):
         raise _as_input_error(error, f"the device fails ({_line(texts[0])}): run again, on the CPU if it stays so")
@@ -154,7 +154,7 @@ def _ran_out_of_memory(causes: Sequence[BaseException]) -> bool:
     return any(isinstance(cause, MemoryError) or any(o in str(cause) for o in OUT_OF_MEMORY) for cause in causes)
 
 
-def _is_of_scan(problem: WriteProblem, files: Sequence[str], causes: Sequence[BaseException]) -> bool:
+def _is_of_scan(problem: SystemTrouble, files: Sequence[str], causes: Sequence[BaseException]) -> bool:
     """Whether the next scan may do without the problem: too long a name, or a scan that must not be read."""
     named = any(file in f"{problem.file} {cause}" for file in files for cause in causes)
     return problem.number == errno.ENAMETOOLONG or (problem.number in NO_PERMISSION and named)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
 
-import torch
 from ignite.engine import Events
 from torch import nn
 
 from ..errors import InputError
+from ..io.torch_file import load_tensors
 from ..plans import PLAN_FILE
 from .large_files import bundle_that_lists, download_command
 
@@ -18,17 +17,14 @@ from .large_files import bundle_that_lists, download_command
 def load_fitting_weights(file: Path, network: nn.Module, remedy: str) -> None:
     """Load a flat dictionary of tensors from `file`, e.g. `models/model.pt`, into a network, strictly.
 
-    MONAI's `CheckpointLoader` reports a wrong file as pages of layer names. An InputError that ends with `remedy` says
-    that the file is missing, unreadable or of another network.
+    MONAI's `CheckpointLoader` reports a wrong file as pages of layer names. An InputError says that the
+    file is unreadable, or, ending with `remedy`, missing or of another network.
     """
     refuse_missing_weights(file, remedy)
-    try:
-        weights = torch.load(file, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, LookupError, pickle.UnpicklingError) as error:
-        raise InputError(f"{file} cannot be read as weights: {remedy}") from error
+    weights = load_tensors(file, "restore it, or pass other weights")
     try:
         network.load_state_dict(weights)
-    except (RuntimeError, AttributeError, TypeError) as error:
+    except RuntimeError as error:
         raise InputError(f"{file} does not fit the network ({first_layer(error)}): {remedy}") from error
 
 

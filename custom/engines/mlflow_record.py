@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +27,10 @@ MlflowException, _ = optional_import("mlflow.exceptions", name="MlflowException"
 
 OUTPUT_DIR, KIND = "output_dir", "kind"  # tags by which a run is found again
 LONGEST_VALUE = 500  # characters of a parameter; MLflow allows some thousands, depending on the store
+GOES_ON = "the run goes on, its curves follow when the store answers, and its tables are in"
+LONGEST_PAUSE = 64  # epochs between two tries
+LARGEST_BATCH = 1000  # metrics that MLflow takes at once
+PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}  # seconds, and 1 s between
 ITERATION_LOSS = "loss_of_iteration"
 PICTURES, TABLES, CONFIG = "pictures", "tables", "config"
 
@@ -40,8 +45,9 @@ class MLflowRecord:
     A training that resumes goes on in the run of the training before it with the same output folder; anything else is a
     run of its own. Without MONAI's handler on the engine nothing is done; with several processes only the first has it.
 
-    A store that fails, full or locked or not to be reached, costs a warning and what it did not take, not the run: also
-    of MONAI's handler, which would end it. After a failure it is tried again when the next epoch ends.
+    A store that fails, full or locked or not to be reached, costs one warning and seconds, not the run: also of MONAI's
+    handler, which would end it, and with MLflow's own patience of minutes a call. It is tried again when an epoch ends,
+    after 1, 2, 4, ... and then every `LONGEST_PAUSE` epochs, and takes what it missed but the losses of iterations.
 
     Args:
         kind: what is run, such as "training": the name of the run, with the time.
@@ -71,8 +77,13 @@ class MLflowRecord:
         self.evaluator = evaluator
         self.class_names = list(class_names)
         self.tracker: MLFlowHandler | None = None
+        self.trackers: list[MLFlowHandler] = []
+        self.resumes = False
         self.run_id = ""
         self.recording = False
+        self.warned, self.just_tried = False, False
+        self.failures, self.pause = 0, 0  # in a row; epochs until the store is tried again
+        self.pending: list[Any] = []  # metrics that it has not taken yet
 
     def attach(self, engine: Engine) -> None:
         """Follow `engine`; attach it last: the run is chosen before MONAI's handler, which comes after, starts."""
@@ -91,26 +102,40 @@ class MLflowRecord:
         for one, tracker in trackers.items():
             if one is not None and tracker is not None:
                 replace_handlers(one, tracker, lambda handler: partial(self.handle, handler))
-        self.recording = True
+        self.trackers = [one for one in trackers.values() if one is not None]
+        self.resumes = engine.state.epoch > 0
+        lose_patience()
         with self.warning():
-            run = self.choose_run(self.tracker, resumes=engine.state.epoch > 0)
-            self.run_id = run.info.run_id
-            for tracker in trackers.values():
-                if tracker is not None:
-                    tracker.cur_run = run
-            settings = {allowed_name(name): str(value)[:LONGEST_VALUE] for name, value in self.parameters.items()}
-            # MLflow refuses to change the parameters of a run that goes on
-            new = [entities.Param(name, value) for name, value in settings.items() if name not in run.data.params]
-            self.tracker.client.log_batch(self.run_id, params=new)
+            self.begin(self.tracker)
+
+    def begin(self, tracker: MLFlowHandler) -> None:
+        """Choose the run, hand it to MONAI's handlers and log the parameters, once."""
+        if self.run_id:
+            return
+        run = self.choose_run(tracker, self.resumes)
+        settings = {allowed_name(name): str(value)[:LONGEST_VALUE] for name, value in self.parameters.items()}
+        # MLflow refuses to change the parameters of a run that goes on
+        new = [entities.Param(name, value) for name, value in settings.items() if name not in run.data.params]
+        tracker.client.log_batch(run.info.run_id, params=new)
+        for one in self.trackers:
+            one.cur_run = run
+        self.run_id = run.info.run_id
 
     @contextmanager
     def warning(self) -> Iterator[None]:
-        """Do what a store may fail at; where it does, no more is recorded until the next epoch ends."""
+        """Do what a store may fail at; where it does, no more is recorded until it is tried again."""
         try:
+            self.recording = True
             yield
+            self.failures = 0
         except (OSError, MlflowException) as error:
-            self.recording = False
-            logger.warning("not recorded by MLflow: %s", " ".join(str(error).split())[:LONGEST_VALUE])
+            self.recording, self.just_tried = False, True
+            self.pause = min(2**self.failures, LONGEST_PAUSE)
+            self.failures += 1
+            if not self.warned:
+                said = " ".join(str(error).split())[:LONGEST_VALUE]
+                logger.warning("not recorded by MLflow: %s; %s %s", said, GOES_ON, self.output_dir)
+            self.warned = True
 
     def handle(self, handler: Callable[..., None], *engine: Engine) -> None:
         """Call one of MONAI's handlers, unless the store has failed since the last epoch."""
@@ -138,25 +163,35 @@ class MLflowRecord:
 
     def epoch_completed(self, engine: Any) -> None:
         """Log the numbers of the epoch, and the files if it was validated."""
-        if self.tracker is None or not self.run_id:
+        if self.tracker is None:
             return
         details = getattr(engine.state, "metric_details", {})
         logged = getattr(engine.state, "epoch_log", None)
         numbers = logged or validation_columns(engine.state.metrics, details, self.class_names)
         at = int(time.time() * 1000), engine.state.epoch
-        metrics = [entities.Metric(allowed_name(name), value, *at) for name, value in numbers.items()]
-        self.recording = True
+        self.pending += [entities.Metric(allowed_name(name), value, *at) for name, value in numbers.items()]
+        self.pause -= 1
+        self.just_tried = False
+        if self.pause > 0:
+            return
         with self.warning():
-            self.tracker.client.log_batch(self.run_id, metrics=metrics)
+            self.catch_up(self.tracker)
             if any(name.startswith(VALIDATION) for name in numbers):
                 self.log_files(self.tracker)
 
+    def catch_up(self, tracker: MLFlowHandler) -> None:
+        """Log what the store has not taken yet."""
+        self.begin(tracker)
+        while self.pending:
+            tracker.client.log_batch(self.run_id, metrics=self.pending[:LARGEST_BATCH])
+            del self.pending[:LARGEST_BATCH]
+
     def completed(self, _: Engine) -> None:
         """Log the files as they are in the end, and end the run where MONAI's handler does not."""
-        if self.tracker is None or not self.run_id:
+        if self.tracker is None or self.just_tried:
             return
-        self.recording = True
         with self.warning():
+            self.catch_up(self.tracker)
             self.log_files(self.tracker)
             # MONAI writes the executed config but misses it where `--output_dir` is given on the command line
             written = sorted(self.output_dir.glob("config_*.json"))
@@ -172,6 +207,13 @@ class MLflowRecord:
                 if not file.name.startswith(TEMPORARY_PREFIX):  # left by a run that was killed
                     folder = PICTURES if file.suffix == ".png" else TABLES
                     tracker.client.log_artifact(self.run_id, str(file), folder)
+
+
+def lose_patience() -> None:
+    """Let a server that does not answer fail within seconds, unless the environment says otherwise."""
+    for name, value in PATIENCE.items():
+        os.environ.setdefault(name, value)
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # which warns of every retry
 
 
 def tracker_of(engine: Engine | None) -> MLFlowHandler | None:

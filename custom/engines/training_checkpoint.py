@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,16 @@ from torch import nn
 
 from ..errors import InputError
 from ..io.atomic_write import replacing
+from ..io.run_lock import let_go
+from ..io.torch_file import load_mapping
+from ..io.write_errors import reporting_unwritable
 from ..plans import PLAN_FILE, refuse_other_training, write_plan
 from ..processes import is_first
 
 logger = logging.getLogger(__name__)
+
+GOING_ON = "move its folder to another disk (--ckpt_dir), then go on with --resume true: the last checkpoint is whole"
+KEYS = ("network", "optimizer", "lr_scheduler", "scaler", "epoch", "best_metric", "best_metric_epoch", "plan")
 
 
 class TrainingCheckpoint:
@@ -67,6 +72,7 @@ class TrainingCheckpoint:
         engine.add_event_handler(Events.STARTED, self.start)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.epoch_completed)
         engine.add_event_handler(Events.COMPLETED, self.completed)
+        engine.add_event_handler(Events.COMPLETED | Events.TERMINATE, let_go)  # another training may follow here
 
     def start(self, engine: Any) -> None:
         """Resume, or set an earlier checkpoint aside."""
@@ -83,10 +89,11 @@ class TrainingCheckpoint:
 
     def load(self, engine: Any) -> None:
         """Restore every state from the checkpoint."""
-        try:
-            state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise InputError(f"{self.checkpoint} cannot be read: remove it to start anew") from error
+        anew = "restore it, or remove it to begin again"
+        state = load_mapping(self.checkpoint, anew)
+        missing = [key for key in KEYS if key not in state]
+        if missing:
+            raise InputError(f"{self.checkpoint} is no checkpoint to resume from, without {missing[0]}: {anew}")
         refuse_other_training(self.checkpoint, state["plan"], self.plan)
         if state["epoch"] > engine.state.max_epochs:
             done = state["epoch"]
@@ -96,7 +103,7 @@ class TrainingCheckpoint:
             unwrapped(self.network).load_state_dict(state["network"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.lr_scheduler.load_state_dict(state["lr_scheduler"])
-        except (RuntimeError, ValueError) as error:
+        except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
             what = f"{self.checkpoint} is of another network or optimizer"
             raise InputError(f"{what}: pass the overlays it was trained with") from error
         self.set_learning_rate(base_rates)
@@ -185,6 +192,9 @@ def save(path: Path, content: dict[str, Any]) -> None:
     """`torch.save`, atomically.
 
     Through an open file, since the archive would hold a path's name: so equal weights have equal check sums.
+
+    Raises:
+        InputError: the disk is full or cannot be written; what was there stays.
     """
-    with replacing(path) as temporary, temporary.open("wb") as file:
+    with reporting_unwritable(path, GOING_ON), replacing(path) as temporary, temporary.open("wb") as file:
         torch.save(content, file)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,29 @@ def raise_on_problems(facts: Sequence[CaseFacts]) -> None:
     hidden = len(lines) - LISTED_PROBLEMS
     rest = lines[1:LISTED_PROBLEMS] + ([f"and {hidden} more problems like these"] if hidden > 0 else [])
     raise InputError("\n  ".join([heading, *rest]))
+
+
+def absent_classes(
+    cases: Iterable[CaseFacts | tuple[int, ...]], class_names: Sequence[str], dataset: str | Path
+) -> list[str]:
+    """The classes that no label holds.
+
+    Args:
+        cases: of each its facts, or the classes that its label holds.
+        class_names: the classes in the order of their ids from 1.
+        dataset: names the data in the message.
+
+    Raises:
+        InputError: no label holds any of them.
+    """
+    present = {value for one in cases for value in (one.foreground if isinstance(one, CaseFacts) else one)}
+    absent = [name for number, name in enumerate(class_names, start=1) if number not in present]
+    if len(absent) == len(class_names):
+        raise InputError(
+            f"{dataset}: no label holds a voxel of any class (1 to {len(class_names)}): there is nothing to learn or "
+            "score; check that these are the labels"
+        )
+    return absent
 
 
 def only_usable(cases: Sequence[dict[str, Any]], facts: Sequence[CaseFacts], left_out: LeftOut) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Callable, Sequence
@@ -39,8 +40,8 @@ def file_states(files: Sequence[str | Path]) -> tuple[FileState, ...] | None:
 class FileStateCache(Generic[Result]):
     """Results by the states of their files, in a JSON file; the latest state of a file replaces earlier ones.
 
-    A file of another version, or one that cannot be understood, is ignored and replaced. Processes that write the same
-    results at once write equal files.
+    A file of another version, a damaged one, or one changed by hand, is ignored and replaced. Processes that write the
+    same results at once write equal files.
 
     Args:
         file: the JSON file; None keeps the results in memory only.
@@ -64,7 +65,7 @@ class FileStateCache(Generic[Result]):
             return
         try:
             content = json.loads(self.file.read_text(encoding="utf-8"))
-            if content["version"] == version:
+            if content["version"] == version and content["checksum"] == _checksum(content["entries"]):
                 for entry in content["entries"]:
                     self.put(tuple((path, size, time) for path, size, time in entry["files"]), decode(entry["result"]))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -95,7 +96,12 @@ class FileStateCache(Generic[Result]):
             {"files": states, "result": self.encode(result)} for _, (states, result) in sorted(self.results.items())
         ]
         with reporting_unwritable(self.file, elsewhere):
-            write_json(self.file, {"version": self.version, "entries": entries})
+            write_json(self.file, {"version": self.version, "checksum": _checksum(entries), "entries": entries})
+
+
+def _checksum(entries: Any) -> str:
+    """Of what is written, so that nothing damaged is taken for a result."""
+    return hashlib.sha256(json.dumps(entries).encode()).hexdigest()
 
 
 def _paths(states: tuple[FileState, ...]) -> tuple[str, ...]:

@@ -5,8 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 NIFTI_ENDINGS = (".nii.gz", ".nii")
-ITK_ENDINGS = (".mha", ".mhd", ".nrrd", ".nhdr")
+META_IMAGE_ENDINGS, NRRD_ENDINGS = (".mha", ".mhd"), (".nrrd", ".nhdr")
+ITK_ENDINGS = META_IMAGE_ENDINGS + NRRD_ENDINGS
 SCAN_ENDINGS = NIFTI_ENDINGS + ITK_ENDINGS
+# formats of scans that are not read, and 3D Slicer's segmentations, which end as scans do
+SEGMENTATION_ENDINGS = (".seg.nrrd", ".seg.nhdr")
+OTHER_ENDINGS = (".hdr", ".img", ".img.gz", ".mgh", ".mgz", ".mnc", ".gipl", ".gipl.gz", ".vtk", ".nii.bz2", ".nii.xz",
+                 ".nii.zst", *SEGMENTATION_ENDINGS)  # fmt: skip
 ONE_FILE_ENDINGS = {".mhd": ".mha", ".nhdr": ".nrrd"}  # a header apart from its voxels cannot be replaced in one step
 
 

@@ -65,7 +65,7 @@ def read_scan(file: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _read_nifti(files: Sequence[str]) -> tuple[np.ndarray, dict[str, Any]]:
     """What MONAI reads, but the affine in millimetres."""
-    nibabel = NibabelReader()
+    nibabel = NibabelReader(squeeze_non_spatial_dims=True)  # axes of channels or time that have one entry
     voxels, meta = nibabel.get_data(nibabel.read(files))
     return voxels, {**meta, MetaKeys.AFFINE: affine_in_mm(meta[MetaKeys.AFFINE], meta)}
 

@@ -13,7 +13,9 @@ from monai.data.utils import correct_nifti_header_if_necessary
 from nibabel.affines import voxel_sizes
 
 from ..errors import InputError
-from .image_formats import is_nifti
+from .file_content import refuse_other_content
+from .image_formats import ending_of, is_itk, is_nifti
+from .itk_header import ItkHeader
 from .nifti_header import affine_in_mm
 from .scan_reader import read_scan
 
@@ -41,9 +43,13 @@ def read_volume(file: str) -> Volume:
     if not path.exists():
         raise InputError(f"{file}: does not exist; restore it or take it out of the data list")
     try:
+        if ending_of(path):
+            refuse_other_content(path)
         volume = _read_nifti(path) if is_nifti(path) else Volume(file, *read_scan(file)[::-1], 1.0, 0.0)
     except InputError:
         raise
+    except PermissionError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror}); correct its permissions") from error
     except Exception as error:  # a damaged header or stream fails in nibabel, zlib, struct or numpy alike
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(f"{file}: cannot be read ({reason}); copy or export it again") from error
@@ -52,8 +58,6 @@ def read_volume(file: str) -> Volume:
         remedy = "3D is needed: save the whole volume as one file"
         if len(shape) > 3:
             remedy = "3D is needed: save one file for each channel or time point"
-        if shape[3:] == (1,):
-            remedy = "save it without its last axis, which has length 1"
         raise InputError(f"{file}: has shape {shape_text(shape)}, {len(shape)}D; {remedy}")
     if volume.voxels.dtype.kind not in "biuf":
         raise InputError(f"{file}: voxels are of type {volume.voxels.dtype}, not numbers; save it as one grey channel")
@@ -61,6 +65,8 @@ def read_volume(file: str) -> Volume:
         raise InputError(
             f"{file}: affine {affine_text(volume.affine)} is not invertible; set its spacing and orientation"
         )
+    if is_itk(path):
+        ItkHeader(path).warn_of_no_orientation()
     return volume
 
 
@@ -72,7 +78,11 @@ def _read_nifti(path: Path) -> Volume:
         stream.seek(0)
         kind = nib.Nifti2Image if nib.Nifti2Header.may_contain_header(start) else nib.Nifti1Image
         image: Any = kind.from_stream(stream)
+        if image.dataobj.offset < kind.header_class.single_vox_offset:
+            raise InputError(f"{path}: its voxels begin inside its header (vox_offset); export it again")
         voxels = np.asarray(image.dataobj.get_unscaled())
+        if set(voxels.shape[3:]) == {1}:  # axes of channels or time that have one entry
+            voxels = voxels.reshape(voxels.shape[:3])
         if packed:
             stream.read(1)  # at the end of the stream gzip compares checksum and length
     if _is_grid(np.asarray(image.affine)):

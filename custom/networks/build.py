@@ -148,6 +148,9 @@ def made_network(kind: type[nn.Module], options: Mapping[str, Any]) -> nn.Module
     Raises:
         InputError: it does not take them, or a package is missing.
     """
+    needed = [name for name, one in inspect.signature(kind).parameters.items() if one.default is one.empty]
+    if missing := [name for name in needed if name not in options]:
+        raise InputError(f"architecture: {kind.__name__} needs {' and '.join(missing)}")
     try:
         return kind(**options)
     except InputError:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from ..datalist.class_names import checked_class_names
 from ..errors import InputError
 from ..io.atomic_write import write_text
 from ..io.write_errors import reporting_unwritable
@@ -78,6 +79,7 @@ def checked(content: Any, source: str) -> Plan:
         if not isinstance(plan[key], dict):
             raise InputError(f"{source}: {key} is {_shown(plan[key])}; it must be a mapping")
     plan["scoring"] = {**SCORING, **plan["scoring"]}
+    checked_class_names(plan["classes"], f"{source}: classes")
     for key, fits, expected in _CHECKS:
         if not fits(plan):
             raise InputError(f"{source}: {key} is {_shown(plan[key])}; it must be {expected}")
@@ -146,8 +148,6 @@ def _intensity(plan: Plan) -> bool:
 
 
 _CHECKS: tuple[tuple[str, Any, str], ...] = (
-    ("classes", lambda p: _names(p["classes"]) and "background" not in p["classes"] and len(p["classes"]) < 255,
-     "a list of different names of the foreground classes, without background, in the order of their ids from 1"),
     ("channels", lambda p: _names(p["channels"]), "a list of different names of the image's channels, such as [T1]"),
     ("orientation", lambda p: _axcodes(p["orientation"]), "three letters such as RAS, one of each pair LR, PA, IS"),
     ("spacing", lambda p: _three(p["spacing"], lambda v: _number(v) and v > 0), "three sizes in mm above 0"),

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import InputError
-from ..fingerprint.data_check import raise_on_problems
+from ..fingerprint.data_check import absent_classes, raise_on_problems
 from ..fingerprint.dataset_fingerprint import read_records
 from ..fingerprint.summary import Fingerprint, summarise
 from ..options import NAMES
 from .configuration import REFERENCE_MEMORY_GB
-from .dataset_description import DescribedData, described_data
+from .dataset_description import described_data
 from .decisions import decisions, table, warnings
 from .plan import write_plan
 from .planner import make_plan_of
@@ -48,10 +48,17 @@ def make_plan(
     """
     if memory_gb <= 0:
         raise InputError(f"memory_gb is {memory_gb!r}; pass a number of GB above 0")
-    data = described_data(dataset_dir)
-    class_names = _class_names(data, dataset_dir, classes)
+    data = described_data(dataset_dir, NAMES.read(classes))
+    class_names = data.classes
+    if not class_names:
+        raise InputError(
+            f'{dataset_dir} has no dataset.json with "labels"; name the classes in the order of their label values: '
+            "--classes liver,tumour"
+        )
     records = read_records(data.cases, len(class_names) + 1, Path(output).parent / FINGERPRINT_FILE, num_workers)
-    raise_on_problems([record.facts for record in records])
+    facts = [record.facts for record in records]
+    raise_on_problems(facts)
+    absent_classes(facts, class_names, dataset_dir)
     fingerprint = summarise(records, len(class_names))
     channel_names = NAMES.read(channels) or data.channels or guessed_channels(fingerprint)
     plan, figures = make_plan_of(fingerprint, class_names, channel_names, memory_gb, name or data.name)
@@ -73,19 +80,4 @@ def guessed_channels(fingerprint: Fingerprint) -> list[str]:
         return ["CT"]
     names = [f"channel_{number}" for number in range(len(fingerprint.lowest))]
     logger.warning("no channel is named: taken as %s, not CT; pass --channels otherwise", ", ".join(names))
-    return names
-
-
-def _class_names(data: DescribedData, dataset_dir: str | Path, classes: Names | None) -> list[str]:
-    given = NAMES.read(classes)
-    if given and data.classes and len(given) != len(data.classes):
-        raise InputError(
-            f"--classes names {len(given)} classes, {dataset_dir} has {len(data.classes)}: {', '.join(data.classes)}"
-        )
-    names = given or data.classes
-    if not names:
-        raise InputError(
-            f'{dataset_dir} has no dataset.json with "labels"; name the classes in the order of their label values: '
-            "--classes liver,tumour"
-        )
     return names

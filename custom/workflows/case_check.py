@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import numpy as np
 
 from ..cohort.manifest import Cohort, CohortCase, case_entry
 from ..errors import InputError
-from ..fingerprint.data_check import CLIPPED, CaseFacts
+from ..fingerprint.data_check import CLIPPED, CaseFacts, absent_classes
 from ..fingerprint.dataset_fingerprint import check_cases
 from ..geometry.resampled_size import in_axis_order, refuse_absurd_size
 from ..plans import Plan
+
+logger = logging.getLogger(__name__)
 
 
 def unusable_cases(cohort: Cohort, facts_file: str | Path, plans: Sequence[Plan] = ()) -> dict[str, str]:
@@ -30,6 +33,11 @@ def unusable_cases(cohort: Cohort, facts_file: str | Path, plans: Sequence[Plan]
         problems = [*fact.problems, *unannotated_values(case, fact, cohort), *absurd_sizes(fact, plans)]
         if problems:
             found[case.name] = "; also ".join(problems)
+    training = {case.name for case in cohort.training if case.label is not None and case.name not in found}
+    labelled = [fact.foreground for case, fact in zip(cohort.cases, facts, strict=True) if case.name in training]
+    absent = absent_classes(labelled, cohort.classes, cohort.name) if labelled else []
+    if absent:
+        logger.warning("%s: no training label holds %s, which will not be learnt", cohort.name, ", ".join(absent))
     return found
 
 

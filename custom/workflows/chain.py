@@ -11,16 +11,16 @@ from typing import Any
 from .. import __version__
 from ..errors import InputError, ScansLeftOutError, find_input_error, input_error_message
 from ..io.atomic_write import TEMPORARY_PREFIX, write_json
+from ..io.run_lock import is_in_use, run_lock
 from ..options import NAMES_OR_NUMBERS
 from ..processes import is_first, on_first
 from ..reports.stage_records import DONE
 from ..reports.status_table import run_table
 from .bundle_run import LEFT_OUT
 from .changes import changes, digest, shortened
-from .disk_errors import reporting_disk_trouble
+from .disk_errors import disk_trouble, reporting_disk_trouble
 from .record import INTERRUPTED, NOT_BEGUN, RUNNING, now, read_json
 from .run import Run
-from .run_lock import is_in_use, run_lock
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Chain:
         try:
             run.execute()
         except Exception as error:
-            known = find_input_error(error)
+            known = disk_trouble(error) or find_input_error(error)
             if known is None:
                 raise
             raise InputError(f"{self.noun} {run.name}: {input_error_message(known)}") from error

@@ -40,6 +40,7 @@ from ..cohort.simulated_partial_labels import (
     write_reduced_label,
 )
 from ..cohort.sources import CohortSource, FoundCase, find_cases
+from ..datalist.class_names import checked_class_names
 from ..errors import InputError
 from ..fingerprint.data_check import inspect_case
 from ..io.write_errors import reporting_unwritable
@@ -113,8 +114,11 @@ def build_cohort(
             or a file cannot be written.
     """
     path, manifest = Path(source), _manifest_path(Path(output))
-    found = find_cases(path)
-    class_names = _class_names(classes, found)
+    given = [] if classes is None else checked_class_names(NAMES.read(classes), "--classes")
+    found = find_cases(path, given)
+    class_names = found.classes or FLARE_CLASSES
+    origin = "as given" if given else "those of dataset.json" if found.classes else "FLARE's, as nothing names others"
+    logger.info("classes: %s: %s", origin, ", ".join(f"{id_} {one}" for id_, one in enumerate(class_names, start=1)))
     lesion_ids = _lesion_ids(lesions, class_names)
     parts = None if partial is None else parse_parts(partial, class_names)
     way = None if parts is not None else _way(annotated_by, annotated, found)
@@ -147,22 +151,6 @@ def _manifest_path(output: Path) -> Path:
     if output.is_file():
         raise InputError(f"output is the file {output}; pass the manifest's path, ending in .json, or a folder")
     return output / "cohort.json"
-
-
-def _class_names(classes: Names | None, found: CohortSource) -> tuple[str, ...]:
-    if classes is not None:
-        names, origin = tuple(NAMES.read(classes)), "as given"
-    elif found.classes:
-        names, origin = found.classes, "those of dataset.json"
-    else:
-        names, origin = FLARE_CLASSES, "FLARE's, as neither --classes nor a dataset.json names others"
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if not names:
-        raise InputError("classes is empty; name them in the order of the label values from 1, with a comma between")
-    if repeated:
-        raise InputError(f"classes names {', '.join(repeated)} twice; give every class its own name")
-    logger.info("classes: %s: %s", origin, ", ".join(f"{number} {one}" for number, one in enumerate(names, start=1)))
-    return names
 
 
 def _lesion_ids(lesions: Names | None, classes: Sequence[str]) -> Ids:
@@ -251,14 +239,20 @@ def _decided(cases: Sequence[FoundCase], sets: Mapping[str, Ids]) -> tuple[Cohor
 
 def _hold_out(cohort: Cohort, amount: float | str, seed: int) -> Cohort:
     """The cohort with `amount` of its completely annotated training cases used for validation instead."""
-    complete = [case for case in cohort.training if len(case.annotated) == len(cohort.classes)]
-    if not complete and cohort.organs:
-        complete = [case for case in cohort.training if set(cohort.organs) <= set(case.annotated)]
+    complete = _complete(cohort)
     held_out = set(draw_held_out([case.name for case in complete], amount, seed))
     if held_out:
         logger.info("validation: %d of %d completely annotated cases, by seed %d", len(held_out), len(complete), seed)
     cases = (dataclasses.replace(case, use=VALIDATION) if case.name in held_out else case for case in cohort.cases)
     return dataclasses.replace(cohort, cases=tuple(cases))
+
+
+def _complete(cohort: Cohort) -> list[CohortCase]:
+    """The training cases annotated for every class; where there are none, for every class but lesions."""
+    complete = [case for case in cohort.training if len(case.annotated) == len(cohort.classes)]
+    if complete or not cohort.organs:
+        return complete
+    return [case for case in cohort.training if set(cohort.organs) <= set(case.annotated)]
 
 
 def _reduce(cohort: Cohort, drawn: Mapping[str, Ids], manifest: Path, num_workers: int | None) -> Cohort:
@@ -303,4 +297,6 @@ def _show(cohort: Cohort, volumes_ml: Mapping[str, Mapping[int, float]], manifes
     lesions = ", ".join(cohort.class_names(cohort.lesions)) or "none"
     logger.info("%s: %s; lesions: %s; chart in %s", cohort.name, counts, lesions, picture)
     if not cohort.validation:
-        logger.warning("there are no validation cases; pass --validation 0.1 to keep a tenth of the complete cases out")
+        several = len(_complete(cohort)) > 1
+        remedy = "pass --validation 0.1 to keep a tenth of the complete cases out" if several else "annotate some fully"
+        logger.warning("there are no validation cases; %s", remedy)

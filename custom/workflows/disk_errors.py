@@ -1,38 +1,24 @@
-"""A full or read-only disk is reported as a one-line `InputError`, not a traceback."""
+"""A full or read-only disk, or another limit of the system, as one line with what helps in a work folder."""
 
-import errno
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..errors import InputError, causes_of, find_input_error, input_error_message
+from ..system_trouble import SAID, first_trouble
 
-NUMBERS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
-SAID = re.compile(r".+ cannot be written \(.+\)(?=[:;])")  # an `InputError` that says so already, without its remedy
-IN_TEXT = re.compile(r"\[Errno (?P<number>\d+)\] (?P<words>[^:\n]*)(: '(?P<file>[^'\n]*)')?")
 WORK_FOLDER = "the work folder"
-REMEDY = "free space or pass another --work_dir, then run the same command again; what is finished is kept"
+ELSEWHERE = "pass another --work_dir, then run the same command again; what is finished is kept"
 
 
-def disk_trouble(error: BaseException | None) -> str | None:
-    """What the system said about a full or read-only disk, anywhere in an exception's causes, or None.
-
-    Of errors in data-loading processes and in writers called by MONAI only the text comes back.
-    """
+def disk_trouble(error: BaseException | None) -> InputError | None:
+    """What the system refused, anywhere in an exception's causes, or None."""
     known = find_input_error(error)
-    said = SAID.match(input_error_message(known)) if known is not None else None
-    if said is not None:
-        return said[0]
-    causes = causes_of(error)
-    for cause in causes:
-        if isinstance(cause, OSError) and cause.errno in NUMBERS:
-            return f"{cause.filename or WORK_FOLDER} cannot be written ({cause.strerror})"
-    for found in (found for cause in causes for found in IN_TEXT.finditer(str(cause))):
-        if int(found["number"]) in NUMBERS:
-            return f"{found['file'] or WORK_FOLDER} cannot be written ({found['words']})"
-    if any("No space left on device" in str(cause) or "file write failed" in str(cause) for cause in causes):
-        return f"{WORK_FOLDER} cannot be written (is the disk full?)"  # torch's writer gives no number
-    return None
+    causes = causes_of(error) if known is None else [InputError(input_error_message(known))]
+    trouble = first_trouble(causes, ELSEWHERE)
+    if trouble is not None:
+        return InputError(trouble.line(WORK_FOLDER))
+    said = SAID.match(str(causes[0])) if known is not None else None  # of a writer that has words of its own
+    return None if said is None else InputError(f"{said[0]}: free space or {ELSEWHERE}")
 
 
 @contextmanager
@@ -44,4 +30,4 @@ def reporting_disk_trouble() -> Iterator[None]:
         trouble = disk_trouble(error)
         if trouble is None or isinstance(error, InputError):
             raise
-        raise InputError(f"{trouble}: {REMEDY}") from error
+        raise trouble from error

@@ -13,7 +13,7 @@ from ..cohort.merged_label import merge_case
 from ..datalist.left_out import reason_of
 from ..errors import InputError
 from ..processes import gathered, is_first, on_first, own_share
-from .disk_errors import REMEDY, disk_trouble
+from .disk_errors import disk_trouble
 from .recipe import Fill, PlannedStage
 from .work_folder import StageFolder, is_finished
 
@@ -48,7 +48,7 @@ def label_cases(cases: Sequence[CohortCase], label_of: Callable[[str], Path], la
         trouble = disk_trouble(error)  # of inference it names another remedy
         if trouble is None:
             raise
-        raise InputError(f"{trouble}: {REMEDY}") from error
+        raise trouble from error
     failed = gathered(own)
     if len(failed) == len(cases) >= FAILURES:
         reason = next(iter(failed.values()))

@@ -33,14 +33,17 @@ def read_json(file: Path, absent: Any) -> Any:
     """The content of a JSON file of the work folder, `absent` where there is none.
 
     Raises:
-        InputError: the file was changed by hand into something else.
+        InputError: the file is damaged, or no object or list where `absent` is one.
     """
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return absent
     except (OSError, ValueError) as error:
         raise InputError(f"{file}: cannot be read as JSON ({error}); restore or remove it") from error
+    if absent is not None and not isinstance(content, type(absent)):
+        raise InputError(f"{file}: holds a {type(content).__name__}, no {type(absent).__name__}; restore or remove it")
+    return content
 
 
 def now() -> str:

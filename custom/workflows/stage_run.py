@@ -10,6 +10,7 @@ from monai.bundle import ConfigParser
 
 from ..cohort.manifest import Cohort, CohortCase, case_entry
 from ..datalist.case_list import write_case_list
+from ..datalist.class_names import checked_class_names, same_names
 from ..datalist.output_names import OUTPUT_NAME
 from ..errors import InputError, find_input_error, input_error_message
 from ..gate import quoted
@@ -128,12 +129,14 @@ class StageRun(Run):
         }
 
     def refuse_other_classes(self) -> None:
-        """Refuse a plan of other classes than the cohort's."""
-        planned = self.settings.plan(self.stage)["classes"]
-        if planned != list(self.cohort.classes):
+        """Refuse a plan, or class_names among the settings, of other classes than the cohort's."""
+        plan, planned = self.settings.plan_name(self.stage), self.settings.plan(self.stage)["classes"]
+        settings = {**self.settings.training, **self.stage.settings}
+        planned = checked_class_names(settings.get("class_names", planned), f"stage {self.name}: class_names")
+        if not same_names(planned, self.cohort.classes):
             raise InputError(
-                f"stage {self.name}: plan {self.settings.plan_name(self.stage)} is for {', '.join(planned)}, the "
-                f"cohort has {', '.join(self.cohort.classes)}: pass a --plan of the cohort (python -m custom plan)"
+                f"stage {self.name}: plan {plan} is for {', '.join(planned)}, the cohort has "
+                f"{', '.join(self.cohort.classes)}: pass a --plan of the cohort (python -m custom plan)"
             )
 
     def execute(self) -> None:
@@ -229,6 +232,7 @@ class StageRun(Run):
             "data_name": f"{self.cohort.name}, validation cases",
             "run_name": self.stage.name,
             "unannotated": self.stage.unannotated,
+            "class_names": list(self.cohort.classes),  # as they are spelt there
             **self.settings.tracking,
             "output_dir": str(folder.output),
             "ckpt_dir": str(folder.models),

@@ -93,9 +93,9 @@ def test_files_below_the_linked_folder_of_a_manifest_are_relative_too(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"classes": []}, '"classes" must be a list of at least one class name'),
+        ({"classes": []}, '"classes" is []; it must be a list of class names'),
         ({"classes": ["liver", "liver"]}, '"classes" names liver twice; give every class its own name'),
-        ({"classes": ["background", "liver"]}, "names background, which is always 0; take it out"),
+        ({"classes": ["background", "liver"]}, "names background, which is always 0; leave it out"),
         ({"classes": [f"c{i}" for i in range(255)]}, "has 255 names; at most 254 fit 8-bit labels"),
         (
             {"lesions": ["tumor"]},
@@ -251,7 +251,7 @@ def test_a_case_that_no_rule_takes_is_named_with_its_set():
         (["liver"], "group g: its rule .* must be a mapping"),
         ({"annotated": "liver"}, "group g: 'annotated' is 'liver'; it must be a list of class names"),
         ({"not_annotated": ["livr"]}, "group g: 'not_annotated': 'livr' is none of the cohort's classes"),
-        ({"any_annotated": "yes"}, "group g: 'any_annotated' is 'yes'; it must be true or false"),
+        ({"any_annotated": "maybe"}, "group g: 'any_annotated' is 'maybe'; it must be true or false"),
     ],
 )
 def test_faults_of_a_rule(rule, message):

@@ -10,6 +10,7 @@ from custom.data.knight import prepare_knight
 from custom.datalist.folder_layouts import training_cases
 from custom.errors import InputError
 from custom.fingerprint.dataset_fingerprint import check_cases
+from custom.plans import read_plan
 
 AFFINE = np.array([[0, 0, -0.8, 5], [0, -0.8, 0, 0], [-3.0, 0, 0, 0], [0, 0, 0, 1]])
 RISKS = {"case_00000": "benign", "case_00001": "high_risk", "case_00002": "very_high_risk", "case_00003": "low_risk"}
@@ -68,13 +69,14 @@ def test_tumour_voxels_take_the_class_of_the_patient(kits, risks, tmp_path):
         assert image.get_data_dtype() == np.uint8
 
 
-def test_result_is_a_data_set_that_passes_the_check(kits, risks, tmp_path):
+def test_result_is_a_data_set_that_passes_the_check(kits, risks, tmp_path, project):
     prepare_knight(kits, risks, str(tmp_path / "out"))
     cases = training_cases(tmp_path / "out")
     assert [fact.problems for fact in check_cases(cases, 3)] == [[], []]
     assert [fact.foreground for fact in check_cases(cases, 3)] == [(1,), (2,)]
     listing = json.loads((tmp_path / "out" / "dataset.json").read_text())
-    assert listing["labels"] == {"background": 0, "NoAT": 1, "CanAT": 2}
+    planned = read_plan(project / "bundles/batseg_spine/configs/plans/knight.yaml")["classes"]
+    assert listing["labels"] == {name: number for number, name in enumerate(["background", *planned])}
     assert (listing["numTraining"], listing["file_ending"], listing["channel_names"]) == (2, ".nii.gz", {"0": "CT"})
 
 

@@ -99,12 +99,78 @@ def test_a_section_that_is_none(manifest):
 
 
 @pytest.mark.parametrize("names", [("tumour", "liver"), ("liver",), ("liver", "tumour", "spleen")])
-def test_other_classes_than_the_configs_are_refused(manifest, names):
+def test_other_classes_than_the_plans_are_refused(manifest, names):
     with pytest.raises(InputError) as error:
         labelled_datalist(manifest, "training", names)
     assert str(error.value) == (
-        f"{manifest} has the classes liver, tumour, the config {', '.join(names)}: pass the plan of this data set"
+        f"{manifest} has the classes liver, tumour, the plan {', '.join(names)}: "
+        "pass a plan, or weights, of this data set"
     )
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Four cases, of which three hold class 1 and one class 2; nothing says what the classes are called."""
+    for number in range(4):
+        make_case(tmp_path, f"case_{number}", (1, 2), value=2 if number == 3 else 1)
+    return tmp_path
+
+
+DECATHLON = {"0": "background", "1": "Liver", "2": "tumor"}
+NNUNET = {"background": 0, "Liver": 1, "tumor": 2}
+PARTLY_REGIONS = {"background": 0, "liver and tumour": [1, 2], "tumour": 2}
+
+
+@pytest.mark.parametrize("labels", [None, {}, [], DECATHLON, NNUNET, PARTLY_REGIONS])
+def test_names_that_mean_the_same_are_no_contradiction(folder, labels):
+    (folder / "dataset.json").write_text(json.dumps({} if labels is None else {"labels": labels}))
+    assert len(labelled_datalist(folder, "training", CLASSES, num_folds=2)) == 2
+
+
+@pytest.mark.parametrize("section", ["training", "validation"])
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ({"0": "background", "1": "tumour", "2": "liver"}, "label 1 is tumour there, but liver here"),
+        ({"background": 0, "liver": 2, "tumour": 1}, "label 1 is tumour there, but liver here (1 liver, 2 tumour)"),
+        ({"background": 0, "anterior": 1, "posterior": 2}, "label 1 is anterior there, but liver here"),
+        ({**NNUNET, "spleen": 3}, "label 3 is spleen there, but no class here"),
+        ({"background": 1, "liver": 0}, "label 1 is background there, but liver here"),
+        ({"background": 0, "both": [1, 2], "liver": 2}, "label 2 is liver there, but tumour here"),
+        ({**NNUNET, "ignore": 3}, "has an ignore label, which is not supported"),
+    ],
+)
+def test_names_that_contradict_the_data_sets_own_are_refused(folder, section, labels, said):
+    (folder / "dataset.json").write_text(json.dumps({"labels": labels}))
+    with pytest.raises(InputError) as error:
+        labelled_datalist(folder, section, CLASSES, num_folds=2)
+    assert str(error.value).startswith(f"{folder}/dataset.json: ")
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_class_that_no_label_holds_is_named(folder, caplog):
+    assert labelled_datalist(folder, "training", (*CLASSES, "spleen"), fold="all")
+    assert f"{folder}: no training label holds spleen, which will not be learnt" in caplog.text
+
+
+@pytest.mark.parametrize("dataset", ["folder", "manifest"])
+def test_labels_without_any_class_are_refused_before_training(folder, tmp_path, dataset):
+    cases = tuple(make_case(tmp_path, f"case_{number}", (1, 2), value=0) for number in range(4))
+    write_cohort(tmp_path / "cohort.json", Cohort("cohort", CLASSES, (2,), cases))
+    source = folder if dataset == "folder" else tmp_path / "cohort.json"
+    with pytest.raises(
+        InputError, match=rf"^{source}, \d training cases: no label holds a voxel of any class \(1 to 2\)"
+    ):
+        labelled_datalist(source, "training", CLASSES, fold="all")
+
+
+def test_validation_labels_without_any_class_are_said(tmp_path, caplog):
+    for number in range(4):
+        make_case(tmp_path, f"case_{number}", (1, 2), value=int(number == 3))
+    scored = {fold: labelled_datalist(tmp_path, "validation", ("liver",), fold=fold, num_folds=4) for fold in range(4)}
+    assert sum(map(len, scored.values())) == 4
+    assert caplog.text.count("no label of the 1 validation cases holds a class: nothing is scored") == 3
 
 
 def test_the_configs_classes_may_be_any_sequence(manifest):

@@ -125,7 +125,7 @@ def test_folds_file_decides_over_the_seed(data, tmp_path):
 
 
 def test_more_folds_than_cases(data):
-    with pytest.raises(InputError, match="num_folds is 13 but there are only 12 cases"):
+    with pytest.raises(InputError, match="num_folds is 13 for 12 case"):
         split_datalist(data, "training", 3, num_folds=13)
 
 
@@ -152,7 +152,8 @@ def test_processes_at_once_agree(data, tmp_path):
 def test_hippocampus_parts_into_160_and_40(shared_data, tmp_path):
     files = {"folds_file": tmp_path / "folds.json", "facts_file": tmp_path / "facts.json"}
     folder = shared_data / "hippocampus"
-    training = split_datalist(folder, "training", 3, **files)
-    validation = split_datalist(folder, "validation", 3, **files)
+    classes = ["anterior", "posterior"]  # dataset.json: Anterior, Posterior
+    training = labelled_datalist(folder, "training", classes, **files)
+    validation = labelled_datalist(folder, "validation", classes, **files)
     assert (len(training), len(validation)) == (160, 40)
     assert not {case["label"] for case in training} & {case["label"] for case in validation}

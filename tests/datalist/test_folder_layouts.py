@@ -1,6 +1,8 @@
 import json
 import logging
+import os
 import sys
+import unicodedata
 
 import numpy as np
 import pytest
@@ -97,6 +99,27 @@ class TestTrainingCases:
         (tmp_path / "set/imagesTr/a.nii.gz").symlink_to(tmp_path / "elsewhere/imaging.nii.gz")
         assert folder_layouts.training_cases(tmp_path / "set")[0]["image"].endswith("set/imagesTr/a.nii.gz")
 
+    def test_umlauts_in_either_form_of_unicode(self, tmp_path):
+        """macOS writes an umlaut as two letters; Linux keeps what it is given."""
+        image, label = (unicodedata.normalize(form, "Schädel_1.nii.gz") for form in ("NFC", "NFD"))
+        touch(tmp_path, f"imagesTr/{image}", f"labelsTr/{label}")
+        (case,) = folder_layouts.training_cases(tmp_path)
+        assert case == {"image": f"{tmp_path}/imagesTr/{image}", "label": f"{tmp_path}/labelsTr/{label}"}
+        listing(tmp_path, training=[{"image": f"imagesTr/{label}", "label": f"labelsTr/{image}"}])
+        assert folder_layouts.training_cases(tmp_path) == [case]
+
+    def test_a_listing_that_begins_with_a_byte_order_mark(self, tmp_path):
+        root = decathlon(tmp_path)
+        listed = folder_layouts.training_cases(root)
+        (root / "dataset.json").write_text((root / "dataset.json").read_text(), encoding="utf-8-sig")
+        assert folder_layouts.training_cases(root) == listed
+
+    def test_names_of_images_and_labels_may_differ(self, tmp_path):
+        """As long as they are not the same ones in another order."""
+        touch(tmp_path, "imagesTr/img1.nii.gz", "imagesTr/img2.nii.gz", "labelsTr/lab1.nii.gz", "labelsTr/lab2.nii.gz")
+        entries = [{"image": f"imagesTr/img{n}.nii.gz", "label": f"labelsTr/lab{3 - n}.nii.gz"} for n in (1, 2)]
+        assert len(folder_layouts.training_cases(listing(tmp_path, training=entries))) == 2
+
     def test_hippocampus(self, shared_data):
         cases = folder_layouts.training_cases(shared_data / "hippocampus")
         assert len(cases) == 200
@@ -104,6 +127,40 @@ class TestTrainingCases:
 
 
 class TestTrainingCasesRefused:
+    def test_folders_without_permission(self, tmp_path, as_nobody):
+        root = decathlon(tmp_path / "set")
+        (root / "dataset.json").unlink()
+        (root / "imagesTr").chmod(0)
+        with as_nobody(root):
+            text = message(folder_layouts.training_cases, root)
+            assert text.startswith(f"{root}/imagesTr cannot be listed (Permission denied); correct its permissions")
+            assert f"{root}/imagesTr cannot be listed" in message(folder_layouts.test_images, root / "imagesTr")
+
+    @pytest.mark.parametrize("image", ["{}.nii.gz", "{}_0000.nii.gz"])
+    def test_labels_of_other_cases(self, tmp_path, image):
+        """On one grid nothing else tells them apart."""
+        names = ["a_0001", "a_0002", "a_0003"]
+        for name in names:
+            touch(tmp_path, f"imagesTr/{image.format(name)}", f"labelsTr/{name}.nii.gz")
+        entries = [
+            {"image": f"imagesTr/{image.format(name)}", "label": f"labelsTr/{other}.nii.gz"}
+            for name, other in zip(names, [*names[1:], names[0]], strict=True)
+        ]
+        text = message(folder_layouts.training_cases, listing(tmp_path, training=entries))
+        assert "is listed with the label of a_0002 (3 such entries); correct them" in text
+
+    def test_a_file_in_two_cases(self, tmp_path):
+        root = decathlon(tmp_path)
+        a, b = ({kind: f"{kind}sTr/{name}.nii.gz" for kind in ("image", "label")} for name in "ab")
+        for entries, shared in (
+            ([a, {**b, "image": a["image"]}], "imagesTr/a.nii.gz"),
+            ([a, {"image": b["image"], "label": a["label"]}], "labelsTr/a.nii.gz"),
+            ([a, {**b, "label": b["image"]}], "imagesTr/b.nii.gz"),
+            ([a, b, a], "imagesTr/a.nii.gz"),
+        ):
+            text = message(folder_layouts.training_cases, listing(root, training=entries))
+            assert f"{root}/{shared} is listed 2 times; give every case its own image and label" in text
+
     def test_missing_folder(self, tmp_path):
         text = message(folder_layouts.training_cases, tmp_path / "nowhere")
         assert f"{tmp_path}/nowhere does not exist; pass" in text
@@ -156,6 +213,9 @@ class TestTrainingCasesRefused:
         )
         listing(tmp_path, training=["imagesTr/a.nii.gz"])
         assert 'entry 0 of "training" names no image' in message(folder_layouts.training_cases, tmp_path)
+        for entry in ({"image": 3, "label": "l.nii.gz"}, {"image": "imagesTr/a.nii.gz", "label": ["l.nii.gz"]}):
+            listing(tmp_path, training=[entry])
+            assert 'entry 0 of "training" must name files' in message(folder_layouts.training_cases, tmp_path)
         listing(tmp_path, training={"a": 1})
         assert '"training" must be a list' in message(folder_layouts.training_cases, tmp_path)
 
@@ -353,3 +413,21 @@ def test_case_name():
     assert folder_layouts.case_name({"image": ["/x/a_0000.nii.gz", "/x/a_0001.nii.gz"]}) == "a"
     assert folder_layouts.case_name({"image": "/x/a.b.nii"}) == "a.b"
     assert folder_layouts.case_name({"image": "/x/a_0000.nii.gz"}) == "a_0000"
+
+
+def test_files_that_look_like_scans_but_are_not_read_are_named(tmp_path, caplog):
+    """Analyze and FreeSurfer files, and the segmentations that 3D Slicer saves next to a scan."""
+    touch(tmp_path, "a.nii.gz", "b.hdr", "b.img", "c.mgz", "a.seg.nrrd", "notes.txt")
+    with caplog.at_level(logging.WARNING):
+        assert folder_layouts.test_images(tmp_path) == [{"image": f"{tmp_path}/a.nii.gz"}]
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith(f"4 files, such as {tmp_path}/a.seg.nrrd, are not labelled: no format that is read")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes")
+def test_pipes_are_passed_over_and_links_that_lead_nowhere_are_not(tmp_path):
+    touch(tmp_path, "a.nii.gz")
+    os.mkfifo(tmp_path / "b.nii.gz")
+    (tmp_path / "c.nii.gz").symlink_to("nowhere")
+    (tmp_path / "d.nii.gz").symlink_to("d.nii.gz")
+    assert [case["image"] for case in folder_layouts.test_images(tmp_path)] == [f"{tmp_path}/{n}.nii.gz" for n in "acd"]

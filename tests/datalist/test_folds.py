@@ -1,4 +1,5 @@
 import json
+import re
 from collections import Counter
 
 import numpy as np
@@ -46,9 +47,11 @@ def test_order_of_the_cases_has_no_influence_and_the_seed_has():
 
 
 def test_refused_numbers():
-    with pytest.raises(InputError, match="num_folds is 5 but there are only 2 cases; pass --num_folds 2"):
+    with pytest.raises(
+        InputError, match=r"num_folds is 5 for 2 case\(s\); add cases, or pass --num_folds 2 or --fold all"
+    ):
         make_folds({"a": (1,), "b": (1,)})
-    with pytest.raises(InputError, match="at least 2"):
+    with pytest.raises(InputError, match="pass --num_folds 2 or more"):
         make_folds({"a": (1,), "b": (1,)}, num_folds=1)
 
 
@@ -60,6 +63,19 @@ def test_file_is_written_once_and_then_decides(tmp_path):
     written = path.read_bytes()
     assert load_or_make_folds(path, strata, seed=8) == folds
     assert path.read_bytes() == written
+
+
+@pytest.mark.parametrize("cases", range(6))
+def test_the_number_of_folds_that_is_advised_is_taken(cases):
+    strata = {str(number): (1,) for number in range(cases)}
+    for asked in range(8):
+        try:
+            make_folds(strata, asked)
+        except InputError as error:
+            advised = re.search(r"--num_folds (\d+)", str(error))
+            assert "--fold all" in str(error)
+            if advised and cases > 1:
+                assert sum(map(len, make_folds(strata, int(advised[1])))) == cases
 
 
 def test_no_file_makes_the_same_folds_each_time():
@@ -85,14 +101,22 @@ def test_other_data_are_refused_with_counts_and_examples(tmp_path):
         load_or_make_folds(path, dict.fromkeys("abxy", (1,)), num_folds=2)
     assert str(error.value) == (
         f"{path} was made for other data: 2 cases of the data are not in it, such as x, "
-        "and 1 of its cases are not in the data, such as c; delete it or pass another folds_file"
+        "and 1 of its cases are not in the data, such as c; delete it or pass another --folds_file"
     )
     with pytest.raises(InputError, match="has 2 folds, not num_folds = 5"):
         load_folds(path, "abc")
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[]", '{"version": 9, "folds": []}', '{"version": 1}', '{"version": 1, "folds": [3]}']
+    "text",
+    [
+        "{",
+        "[]",
+        '{"version": 9, "folds": []}',
+        '{"version": 1}',
+        '{"version": 1, "folds": [3]}',
+        '{"version": 1, "folds": [{"classes_of_case": [[]]}]}',
+    ],
 )
 def test_damaged_file_is_refused(tmp_path, text):
     path = tmp_path / "folds.json"
@@ -113,6 +137,6 @@ def test_unreadable_and_unwritable_file(tmp_path):
         read_folds(tmp_path / "none.json")
     (tmp_path / "file").touch()
     with pytest.raises(
-        InputError, match=r"file/folds.json cannot be written \(.+\): pass a folds_file in another folder"
+        InputError, match=r"file/folds.json cannot be written \(.+\): pass a --folds_file in another folder"
     ):
         load_or_make_folds(tmp_path / "file" / "folds.json", dict.fromkeys("ab", (1,)), num_folds=2)

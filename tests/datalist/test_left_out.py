@@ -53,7 +53,7 @@ def test_a_long_reason_is_cut():
     ("error", "line"),
     [
         (OSError(errno.ENOSPC, "No space left on device", "/labels/b.nii.gz"), "No space left on device): free space"),
-        (OSError(errno.EMFILE, "Too many open files", SCAN), "Too many open files): raise the limit of open files"),
+        (OSError(errno.EMFILE, "Too many open files", SCAN), "Too many open files (/scans/b.nii.gz): raise the limit"),
         (PermissionError(errno.EACCES, "Permission denied", "/labels/b.nii.gz"), "correct the permissions"),
         (InputError("/labels/b.nii.gz cannot be written (No space left on device): free space"), "free space"),
         (RuntimeError("CUDA error: an illegal memory access was encountered"), "the device fails (applying"),

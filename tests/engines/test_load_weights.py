@@ -26,9 +26,6 @@ def test_weights_that_fit_are_in_the_network(tmp_path):
     [
         ({"weight": torch.zeros(1, 3), "bias": torch.zeros(1)}, "size mismatch for weight"),
         ({"weight": torch.zeros(1, 2)}, 'Missing key.* "bias"'),
-        ({"network": {"weight": torch.zeros(1, 2)}}, "Missing key"),
-        ([1, 2], "Expected state_dict to be dict-like"),
-        ({1: torch.zeros(1)}, "."),
     ],
 )
 def test_another_content_does_not_fit(tmp_path, content, reason):
@@ -47,7 +44,9 @@ def test_a_damaged_file_is_told_in_one_line_wherever_it_is_cut(tmp_path):
     parts = [content[: len(content) * number // 8] for number in range(8)] + [b"text", b"\x80\x02" * 20]
     for part in parts:
         file.write_bytes(part)
-        with pytest.raises(InputError, match=r"model\.pt cannot be read as weights: take others"):
+        with pytest.raises(
+            InputError, match=r"^[^\n]*model\.pt cannot be read \(it is .*\): restore it, or pass other"
+        ):
             load_fitting_weights(file, torch.nn.Linear(2, 1), REMEDY)
 
 
@@ -81,7 +80,7 @@ def test_weights_of_another_network(tmp_path):
 
 def test_a_file_that_holds_no_weights(tmp_path):
     (tmp_path / "model.pt").write_text("not weights")
-    with pytest.raises(InputError, match=r"model.pt cannot be read as weights"):
+    with pytest.raises(InputError, match=r"model.pt cannot be read \(it is damaged"):
         LoadWeights(str(tmp_path / "model.pt"), torch.nn.Linear(2, 1))(None)
 
 

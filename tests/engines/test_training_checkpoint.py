@@ -132,9 +132,18 @@ def test_another_learning_rate_is_followed(training, tmp_path):
 def test_a_damaged_checkpoint_is_named(training, tmp_path):
     run(training, tmp_path, stop=1)
     file = tmp_path / "resume" / "checkpoint.pt"
+    whole = torch.load(file, weights_only=True)
     file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(InputError, match=r"checkpoint.pt cannot be read: remove it"):
+    with pytest.raises(InputError, match=r"checkpoint.pt cannot be read \(it is damaged.*\): restore it, or remove it"):
         run(training, tmp_path, resume=True)
+    for content, said in (
+        ({"state_dict": whole["network"]}, "is no checkpoint to resume from, without network: restore it, or remove"),
+        ({**whole, "optimizer": {}}, "is of another network or optimizer"),
+        ({**whole, "network": [1]}, "is of another network or optimizer"),
+    ):
+        torch.save(content, file)
+        with pytest.raises(InputError, match=f"^[^\\n]*checkpoint.pt {said}"):
+            run(training, tmp_path, resume=True)
 
 
 def test_the_plan_lies_next_to_the_weights_and_says_their_epoch(training, tmp_path):

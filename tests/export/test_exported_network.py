@@ -41,6 +41,21 @@ def test_a_damaged_file_is_named_in_one_line(tmp_path, ending):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("ending", "other"), [("ts", "pt2"), ("pt2", "ts")])
+def test_an_archive_under_another_ending_is_one_line(files, tmp_path, capfd, ending, other):
+    (tmp_path / f"model.{other}").write_bytes((files / f"model.{ending}").read_bytes())
+    with pytest.raises(InputError, match=rf"model\.{other} holds a network as .*: rename it to end in \.{ending}"):
+        load_exported(tmp_path / f"model.{other}")
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("ending", ["ts", "pt2"])
+def test_weights_are_no_network(tmp_path, ending):
+    torch.save({"a": torch.zeros(1)}, tmp_path / f"model.{ending}")
+    with pytest.raises(InputError, match="holds weights, not a network: write one with `python -m custom export`"):
+        load_exported(tmp_path / f"model.{ending}")
+
+
 def test_a_missing_file_and_an_unknown_ending(tmp_path):
     with pytest.raises(InputError, match=r"no exported network at .*model\.ts"):
         load_exported(tmp_path / "model.ts")

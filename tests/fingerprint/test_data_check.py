@@ -171,7 +171,6 @@ def test_constant_intensities(tmp_path, case):
     [
         ((6, 5), "has shape 6 x 5, 2D; 3D is needed: save the whole volume"),
         ((6, 5, 4, 2), "has shape 6 x 5 x 4 x 2, 4D; 3D is needed: save one file for each channel"),
-        ((6, 5, 4, 1), "has shape 6 x 5 x 4 x 1, 4D; save it without its last axis, which has length 1"),
     ],
 )
 def test_other_than_three_axes(tmp_path, case, shape, text):

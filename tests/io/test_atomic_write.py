@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from custom.io.atomic_write import replacing, write_json, write_text
+from custom.io.atomic_write import replacing, write_json
 
 
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -49,6 +49,10 @@ def test_two_writers_at_once_do_not_meet(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_name_as_long_as_the_file_system_takes(tmp_path):
-    write_text(tmp_path / f"{'x' * 248}.nii.gz", "whole")
-    assert [len(file.name) for file in tmp_path.iterdir()] == [255]
+@pytest.mark.parametrize("name", ["n" * 248 + ".nii.gz", "肝" * 82 + ".nii.gz", os.fsdecode(b"\xe9.nii.gz")])
+def test_every_name_that_the_disk_takes(tmp_path, name):
+    """The temporary name is no longer than the file's own may be, and keeps its ending."""
+    with replacing(tmp_path / name) as temporary:
+        temporary.write_text("whole")
+        assert temporary.name.endswith(".nii.gz")
+    assert [file.name for file in tmp_path.iterdir()] == [name]

@@ -7,7 +7,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from pydicom.uid import JPEGLSLossless, RLELossless, generate_uid
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGLSLossless, RLELossless, generate_uid
 
 from custom.errors import InputError
 from custom.io.dicom_series import is_dicom, read_series, series_below, series_in, series_of
@@ -143,9 +143,10 @@ class TestFinding:
         files[0].rename(files[0].with_suffix(".old"))  # the folder changes
         with caplog.at_level(logging.WARNING):
             assert series_below(tmp_path) == []
-        lines = [r.getMessage() for r in caplog.records]
-        assert len(lines) == SHAPE[2]
-        assert f"left out: {files[2]}: is a damaged DICOM file; export it again" in lines
+        begin = f"left out: {files[0]}".removesuffix(".dcm")
+        (line,) = [r.getMessage() for r in caplog.records]
+        assert line.startswith(begin)
+        assert line.endswith(": is a damaged DICOM file (as are 6 others next to it); export the series again")
 
     @pytest.mark.parametrize("size", [0, 200, 700])
     def test_a_damaged_slice_at_the_end_of_the_stack(self, tmp_path, size):
@@ -168,11 +169,20 @@ class TestFinding:
         for name in ("a0.dcm", "b0.dcm"):
             assert "cannot be read and may be a slice of" in refusal(tmp_path / name)
 
-    @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="a file that root may not read")
-    def test_a_slice_without_permission(self, tmp_path):
+    def test_a_slice_without_permission(self, tmp_path, as_nobody):
         files = write_series(tmp_path, voxels(), AFFINE, names="IM{}")
         files[0].chmod(0)
-        assert f"{files[0]}: cannot be read and may be a slice of" in refusal(tmp_path)
+        with as_nobody(tmp_path):
+            assert f"{files[0]}: cannot be read and may be a slice of" in refusal(tmp_path)
+
+    def test_a_folder_without_permission(self, tmp_path, caplog, as_nobody):
+        for name in ("a", "b"):
+            write_series(tmp_path / name, voxels(), AFFINE)
+        (tmp_path / "a").chmod(0)
+        with as_nobody(tmp_path), caplog.at_level(logging.WARNING):
+            assert [one.scan for one in series_below(tmp_path)] == [str(tmp_path / "b")]
+        (line,) = [r.getMessage() for r in caplog.records]
+        assert line == f"left out: {tmp_path}/a: cannot be listed (Permission denied); correct its permissions"
 
     def test_a_series_in_parts_is_left_out(self, tmp_path, caplog):
         """Some exports begin a new folder after so many files."""
@@ -188,6 +198,17 @@ class TestFinding:
             assert [one.scan for one in series_below(tmp_path)] == [str(tmp_path / "b")]
         assert [r.getMessage() for r in caplog.records] == [f"left out: {line}"]
 
+    def test_slices_that_name_a_series_each_are_one_line(self, tmp_path):
+        """As some programs leave them that take names out of DICOM files."""
+        for file in write_series(tmp_path, voxels(), AFFINE):
+            slice_ = pydicom.dcmread(file)
+            slice_.SeriesInstanceUID = generate_uid()
+            slice_.save_as(file)
+        with pytest.raises(InputError) as error:
+            series_below(tmp_path)
+        about = f"{tmp_path}: its 7 slices name 7 series, though they make one stack"
+        assert str(error.value) == f"{about}; give all of them one SeriesInstanceUID"
+
     def test_time_points_in_folders_are_scans(self, tmp_path, caplog):
         uid = generate_uid()
         for name in ("early", "late"):
@@ -197,6 +218,52 @@ class TestFinding:
         assert [r.getMessage() for r in caplog.records] == [
             f"{tmp_path}/early and {tmp_path}/late are of one DICOM series: each is labelled by itself"
         ]
+
+    def test_a_localiser_among_the_slices_is_left_out(self, tmp_path, caplog):
+        """The scout that GE scanners put into the series: another direction, often another size."""
+        files = write_series(tmp_path, voxels(), AFFINE)
+        scout = pydicom.dcmread(files[0])
+        scout.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
+        scout.ImageOrientationPatient = [1, 0, 0, 0, 0, -1]
+        scout.Rows, scout.PixelData = 2 * scout.Rows, 2 * scout.PixelData
+        scout.save_as(tmp_path / "0_scout.dcm")
+        assert np.array_equal(read_series(tmp_path)[0], voxels())
+        with caplog.at_level(logging.WARNING):
+            series_below(tmp_path)
+        (line,) = [r.getMessage() for r in caplog.records]
+        assert line == f"{tmp_path}: 1 files of a series are left out: localisers"
+
+    def test_a_series_of_localisers_stays_one(self, tmp_path):
+        write_series(tmp_path, voxels(), AFFINE, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+        assert np.array_equal(read_series(tmp_path)[0], voxels())
+
+    def test_copies_of_slices_count_once(self, tmp_path, caplog):
+        for file in write_series(tmp_path, voxels(), AFFINE)[:5]:
+            (tmp_path / f"copy of {file.name}").write_bytes(file.read_bytes())
+        assert np.array_equal(read_series(tmp_path)[0], voxels())
+        with caplog.at_level(logging.WARNING):
+            series_below(tmp_path)
+        (line,) = [r.getMessage() for r in caplog.records]
+        assert line == f"{tmp_path}: 5 files of a series are left out: copies of others"
+
+    def test_links_in_a_circle_are_passed_over(self, tmp_path):
+        write_series(tmp_path, voxels(), AFFINE)
+        (tmp_path / "a.dcm").symlink_to("b.dcm")
+        (tmp_path / "b.dcm").symlink_to("a.dcm")
+        assert np.array_equal(read_series(tmp_path)[0], voxels())
+
+    def test_names_that_itk_cannot_open(self, tmp_path, caplog):
+        """ITK would end the process: file names of another character set, as old network drives have them."""
+        folder = tmp_path / os.fsdecode(b"Sch\xe4del")
+        files = write_series(tmp_path / "sound", voxels(), AFFINE)
+        files[2].rename(tmp_path / "sound" / os.fsdecode(b"\xe4.dcm"))
+        assert "path is not UTF-8: rename the file or the folder" in refusal(tmp_path / "sound")
+        write_series(tmp_path / "one", voxels(), AFFINE)
+        (tmp_path / "one").rename(folder)
+        with caplog.at_level(logging.WARNING):
+            assert len(series_below(tmp_path)) == 1, "the sound one, to be refused when it is read"
+        (line,) = [r.getMessage() for r in caplog.records]
+        assert "000.dcm: is a damaged DICOM file (as are 6 others next to it); its path is not UTF-8" in line
 
     def test_files_from_before_the_magic_word(self, tmp_path):
         for file in write_series(tmp_path, voxels(), AFFINE):
@@ -212,7 +279,7 @@ class TestFinding:
         assert len(series_in(tmp_path)) == 1
         write_series(tmp_path, voxels(), AFFINE, names="b{}")
         assert len(series_in(tmp_path)) == 2
-        assert series_in(tmp_path) is series_in(tmp_path), "and only then"
+        assert series_in(tmp_path)[0] is series_in(tmp_path)[0], "and only then"
 
 
 class TestRefused:
@@ -237,6 +304,11 @@ class TestRefused:
         [
             ({"ImageOrientationPatient": None}, "does not say where it lies in the patient"),
             ({"ImagePositionPatient": None}, "does not say where it lies in the patient"),
+            ({"PixelSpacing": None}, "does not say where it lies in the patient"),
+            ({"ImageOrientationPatient": [0] * 6}, "has rows and columns that are not at right angles"),
+            ({"ImageOrientationPatient": [1, 0, 0, 0.5, 1, 0]}, "has rows and columns that are not at right angles"),
+            ({"ImageType": ["ORIGINAL", "PRIMARY", "M", "MOSAIC"]}, "is a mosaic of slices; convert the series"),
+            ({"PhotometricInterpretation": "MONOCHROME1"}, "of which the lowest is white (MONOCHROME1); export the"),
             ({"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "PlanarConfiguration": 0}, "is in colour"),
         ],
     )
@@ -244,6 +316,38 @@ class TestRefused:
         pixels = np.repeat(voxels(), tags.get("SamplesPerPixel", 1), axis=0)
         write_series(tmp_path, pixels, AFFINE, **tags, **({"Columns": SHAPE[0]} if len(pixels) > SHAPE[0] else {}))
         assert words in refusal(tmp_path)
+
+    @pytest.mark.parametrize("implicit", [False, True])
+    def test_values_by_a_table(self, tmp_path, implicit):
+        """ITK ignores it."""
+        table = pydicom.Dataset()
+        table.LUTDescriptor, table.ModalityLUTType = [4, 0, 16], "HU"
+        table.add_new("LUTData", "OW", np.array([9, 5, 1, 0], "<u2").tobytes())
+        for file in write_series(tmp_path, voxels(), AFFINE, ModalityLUTSequence=[table]):
+            slice_ = pydicom.dcmread(file)
+            del slice_.RescaleSlope, slice_.RescaleIntercept
+            slice_.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+            pydicom.dcmwrite(file, slice_, implicit_vr=implicit, little_endian=True, enforce_file_format=True)
+        assert "gives its values by a table (ModalityLUTSequence); export it with a rescale slope" in refusal(tmp_path)
+
+    @pytest.mark.parametrize("implicit", [False, True])
+    def test_fewer_voxels_than_rows_and_columns(self, tmp_path, implicit):
+        """ITK makes up the rest. An icon inside the slice is as small as it likes."""
+        files = write_series(tmp_path, voxels(), AFFINE)
+        for file in files:
+            slice_ = pydicom.dcmread(file)
+            icon = pydicom.Dataset()
+            icon.Rows = icon.Columns = 2
+            icon.BitsAllocated, icon.PixelData = 8, b"abcd"
+            slice_.IconImageSequence = [icon]
+            slice_.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+            pydicom.dcmwrite(file, slice_, implicit_vr=implicit, little_endian=True, enforce_file_format=True)
+        assert np.array_equal(read_series(tmp_path)[0], voxels())
+        slice_ = pydicom.dcmread(files[3])
+        slice_.PixelData = slice_.PixelData[:-20]
+        slice_.save_as(files[3])
+        line = f"{files[3]}: holds 140 bytes of voxels where its size needs 160; export the series again"
+        assert refusal(tmp_path) == line
 
     def test_several_frames_in_a_file(self, tmp_path):
         files = write_series(tmp_path, voxels(), AFFINE)
@@ -274,3 +378,4 @@ class TestRefused:
         with pytest.raises(OSError) as error:
             read_series(tmp_path)
         assert "\n" not in str(error.value)
+        assert str(error.value).startswith(f"{files[0]}: ")

@@ -59,8 +59,9 @@ def test_another_version_and_damaged_entries_count_for_nothing(tmp_path, files):
     one.save("elsewhere")
     assert cache(tmp_path, version=2).get(file_states(files)) is None
     text = (tmp_path / "cache.json").read_text()
-    (tmp_path / "cache.json").write_text(text.replace('"42"', '"many"'))
-    assert cache(tmp_path).get(file_states(files)) is None
+    for damaged in (text.replace('"42"', '"many"'), text.replace('"42"', '"43"'), text[:-9], "[]"):
+        (tmp_path / "cache.json").write_text(damaged)
+        assert cache(tmp_path).get(file_states(files)) is None
 
 
 def test_without_a_file_nothing_is_written(tmp_path, files):

@@ -90,7 +90,7 @@ def test_a_file_that_the_system_refuses_is_one_line(tmp_path, ending):
     assert line.startswith(f"{file} cannot be written (")
     assert line.endswith(f"{reason}): free space or pass another --output_dir")
     assert "\n" not in line
-    assert disk_trouble(error.value) == line.partition(": free")[0], "which no case is blamed for"
+    assert str(disk_trouble(error.value)).startswith(line.partition(": free")[0]), "which no case is blamed for"
     assert list(tmp_path.iterdir()) == []
 
 

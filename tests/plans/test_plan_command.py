@@ -1,5 +1,6 @@
 import json
 import logging
+import re
 import subprocess
 
 import nibabel as nib
@@ -125,13 +126,48 @@ def test_names_are_given_where_the_folder_has_none(folder, tmp_path):
 
 
 def test_too_few_class_names(folder, tmp_path):
-    with pytest.raises(InputError, match=r"--classes names 2 classes, .* has 3: liver, left_kidney, right_kidney"):
+    with pytest.raises(
+        InputError, match=r"--classes: 1 is liver there, but a here \(1 a, 2 b\), in .*dataset.json; leave"
+    ):
         make_plan(str(folder), str(tmp_path / "plan.yaml"), classes=("a", "b"))
     (folder / "dataset.json").unlink()
     with pytest.raises(
         InputError, match=r"6 of 6 cases cannot be used: .*label values 3 are outside the classes 0 to 2"
     ):
         make_plan(str(folder), str(tmp_path / "plan.yaml"), classes=("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        ("left_kidney,liver,right_kidney", "1 is liver there, but left_kidney here"),
+        ("Liver,liver,kidney", "names Liver and liver, which are read as one"),
+        ("1,1,2", "names class 2 '1', which reads as another id"),
+        ("liver,background,ignore", "names background, which is always 0"),
+    ],
+)
+def test_class_names_that_cannot_be_meant(folder, tmp_path, classes, said):
+    with pytest.raises(InputError, match=f"^--classes:? {re.escape(said)}"):
+        make_plan(str(folder), str(tmp_path / "plan.yaml"), classes=classes)
+    assert not (tmp_path / "fingerprint.json").exists(), "before any scan is read"
+
+
+def test_regions_are_planned_with_the_names_given(folder, tmp_path):
+    listing = json.loads((folder / "dataset.json").read_text())
+    listing["labels"] = {"background": 0, "kidneys": [2, 3], "liver": 1}
+    (folder / "dataset.json").write_text(json.dumps(listing))
+    with pytest.raises(InputError, match="or pass the names as --classes"):
+        make_plan(str(folder), str(tmp_path / "plan.yaml"))
+    make_plan(str(folder), str(tmp_path / "plan.yaml"), classes="Liver,left,right")
+    assert yaml.safe_load((tmp_path / "plan.yaml").read_text())["classes"] == ["Liver", "left", "right"]
+
+
+def test_labels_without_any_class_stop_the_plan(folder, tmp_path):
+    for file in (folder / "labelsTr").iterdir():
+        image = nib.load(file)
+        nib.save(nib.Nifti1Image(np.zeros(image.shape, np.uint8), image.affine), file)
+    with pytest.raises(InputError, match=f"^{folder}: no label holds a voxel of any class"):
+        make_plan(str(folder), str(tmp_path / "plan.yaml"))
 
 
 def test_damaged_scan_stops_the_plan(folder, tmp_path):

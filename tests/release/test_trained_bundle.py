@@ -203,4 +203,4 @@ def test_refusals_name_the_remedy_and_leave_nothing(trained, tmp_path):
     refused(r"plan\.yaml is missing: it says what ")
     write_plan(folder / "plan.yaml", PLAN)
     torch.save([1, 2], folder / "model.pt")
-    refused("does not fit the network")
+    refused("holds a list, no dictionary: restore it, or pass other weights")

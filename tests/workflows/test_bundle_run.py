@@ -69,6 +69,14 @@ def test_configs_lie_over_one_another_and_overrides_over_all(bundle):
     assert values(bundle) == [3, 8, 4]
 
 
+class LeftOut:
+    reasons = {"/scans/a.nii.gz": "torn"}
+
+
+def test_the_scans_that_a_run_left_out_are_its_result(bundle):
+    assert run_config(bundle, ["train"], {"left_out": "$here.LeftOut()"}) == LeftOut.reasons
+
+
 def test_one_config_alone(bundle):
     run_config(bundle, ["train"], {})
     assert values(bundle) == [1000, 16, 5]

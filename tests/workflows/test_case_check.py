@@ -95,3 +95,21 @@ def test_a_missing_and_a_torn_scan(unusable, make_case, tmp_path):
 def test_a_corrected_file_is_noticed(unusable, make_case):
     assert list(unusable(make_case("a", (1, 2), (1,)))) == ["a"]
     assert unusable(make_case("a", (1,), (1,))) == {}
+
+
+def test_what_the_plans_of_the_stages_cannot_use(tmp_path, make_case):
+    padded = nib.load(make_case("good").image)
+    voxels = np.asarray(padded.dataobj).copy()
+    voxels[0] = -3.4e38
+    bare = [
+        CohortCase("padded", save(tmp_path / "images" / "padded.nii.gz", voxels), None, (), "training"),
+        CohortCase("huge", save(tmp_path / "images" / "huge.nii.gz", padded.get_fdata(), np.diag([1e6, 1e6, 1e6, 1])),
+                   None, (), "training"),
+    ]  # fmt: skip
+    cohort = Cohort("c", ("liver", "spleen", "tumour"), (3,), (make_case("good"), *bare))
+    plan = {"normalisation": "zscore", "spacing": [1.0, 1.0, 1.0], "orientation": "SAR"}
+    found = unusable_cases(cohort, tmp_path / "facts.json", [plan])
+    assert list(found) == ["padded", "huge"]
+    assert "leave nothing of all others" in found["padded"]
+    assert "GiB of memory at 1 x 1 x 1 mm" in found["huge"]
+    assert list(unusable_cases(cohort, tmp_path / "facts.json", [plan | {"normalisation": "ct"}])) == ["huge"]

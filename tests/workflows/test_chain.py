@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from custom.errors import InputError
+from custom.errors import InputError, ScansLeftOutError
 from custom.io.atomic_write import replacing
+from custom.io.run_lock import run_lock
 from custom.workflows.chain import Chain
 from custom.workflows.record import RunFolder
 from custom.workflows.run import Run
-from custom.workflows.run_lock import run_lock
 
 from ..test_processes import in_two_processes
 
@@ -70,6 +70,20 @@ def record(chain: Chain, name: str) -> dict:
 
 
 EVERY = {"1_train": "train", "2_predict": "train predict", "3_evaluate": "train train predict evaluate"}
+
+
+def test_a_chain_whose_runs_left_scans_out_goes_on_and_says_so_at_its_end(chain, monkeypatch):
+    monkeypatch.setattr(Word, "result", lambda run: {"left_out": {"/scans/a.nii.gz": "torn"}} if run.needs else {})
+    for _ in range(2):
+        one = chain()
+        one.run()
+        assert words(one) == EVERY
+        with pytest.raises(ScansLeftOutError) as ending:
+            one.close()
+        assert str(ending.value) == (
+            "2 scans left out: a.nii.gz (2_predict), a.nii.gz (3_evaluate); reasons in the runs' record.json"
+        )
+    chain(status=True).close()
 
 
 def test_runs_are_done_once_in_order_and_recorded(chain):

@@ -276,7 +276,7 @@ def test_labels_of_another_manifest_are_never_replaced(complete, tmp_path):
         ({"lesions": "liver"}, "lesions: 'liver' is none of the 2 classes"),
         ({"classes": "anterior"}, "label values 2 are outside the classes 1 to 1; correct the label, or name all"),
         ({"classes": "a,a"}, "classes names a twice; give every class its own name"),
-        ({"classes": ""}, "classes is empty; name them in the order of the label values"),
+        ({"classes": ""}, "--classes is []; it must be a list of class names in the order of their ids"),
         ({"validation": 20}, "validation is 20, but only 20 training cases are annotated completely"),
         ({"validation": "some"}, "validation is 'some'; pass a number of cases such as 40 or a share such as 0.1"),
     ],

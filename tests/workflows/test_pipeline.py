@@ -15,8 +15,8 @@ from custom.cohort.manifest import read_cohort
 from custom.cohort.merge_pseudo_label import merge_pseudo_label
 from custom.errors import find_input_error, input_error_message
 from custom.io.checksums import sha256
+from custom.io.run_lock import run_lock
 from custom.plans import write_plan
-from custom.workflows.run_lock import run_lock
 
 from ..small_bundle import AFFINE, SHAPE
 from .tiny_cohort import (

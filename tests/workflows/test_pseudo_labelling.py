@@ -13,7 +13,7 @@ import pytest
 from custom.cohort.manifest import CohortCase
 from custom.errors import InputError
 from custom.processes import is_first, rank
-from custom.workflows.disk_errors import REMEDY
+from custom.workflows.disk_errors import ELSEWHERE
 from custom.workflows.pseudo_labelling import label_cases, merge_group
 from custom.workflows.recipe import Fill, PlannedStage, Stage
 from custom.workflows.work_folder import StageFolder, is_finished, record_of
@@ -103,9 +103,9 @@ def test_the_last_ones_of_a_group_may_all_be_bad(tmp_path):
     ("error", "message"),
     [
         (OSError(errno.ENOSPC, "No space left on device", "/work/b.nii.gz"),
-         f"/work/b.nii.gz cannot be written (No space left on device): {REMEDY}"),
+         f"/work/b.nii.gz cannot be written (No space left on device): free space or {ELSEWHERE}"),
         (InputError("/work/b.nii.gz cannot be written (No space left on device): free space"),
-         f"/work/b.nii.gz cannot be written (No space left on device): {REMEDY}"),
+         f"/work/b.nii.gz cannot be written (No space left on device): free space or {ELSEWHERE}"),
     ],
 )  # fmt: skip
 def test_a_full_disk_ends_the_run_with_the_remedy_of_a_work_folder(tmp_path, error, message):

@@ -24,6 +24,9 @@ def test_json_that_is_absent_or_no_json(tmp_path):
         read_json(file, None)
     assert str(error.value).startswith(f"{file}: cannot be read as JSON (Expecting property name")
     assert str(error.value).endswith("; restore or remove it")
+    file.write_text("[1]")
+    with pytest.raises(InputError, match=r"record.json: holds a list, no dict; restore or remove it$"):
+        read_json(file, {})
 
 
 def test_scores_of_groups_where_there_are_any():

@@ -203,6 +203,21 @@ def test_what_the_training_is_asked_for(pipeline):
     assert pipeline.bundle.runs[3][1]["unannotated"] == "no_gradient"
 
 
+@pytest.mark.parametrize(("names", "refused"), [(["Liver"], False), (["spleen"], True), ("liver", True), ([1], True)])
+def test_classes_are_the_cohorts_however_they_are_spelt(pipeline, names, refused):
+    """A setting would go unnoticed otherwise: the stages' case lists hold ids alone."""
+    settings = replace(SETTINGS, training={**SETTINGS.training, "plan": pipeline.plan, "class_names": names})
+    (stage, *_) = pipeline.stages(settings).values()
+    if refused:
+        with pytest.raises(
+            InputError, match=r"^stage 1_liver: (plan .* is for spleen, the cohort has liver|class_names)"
+        ):
+            stage.refuse_other_classes()
+    else:
+        stage.refuse_other_classes()
+        assert stage.training_overrides()["class_names"] == ["liver"]
+
+
 def test_a_prediction_needs_the_models_folder_alone(pipeline):
     pipeline.run("1_liver", "2_both")
     names, asked = pipeline.bundle.runs[1]
@@ -280,6 +295,13 @@ def test_a_bad_scan_is_left_out_of_this_and_later_stages(pipeline):
         "u0.nii.gz",
         "u2.nii.gz",
     ]
+
+
+def test_a_validation_case_that_cannot_be_scored_is_excluded(pipeline):
+    (scan,) = [case.image for case in pipeline.cohort.validation]
+    pipeline.bundle.unscored = {scan: f"{scan}: needs more memory than there is"}
+    pipeline.run("1_liver")
+    assert pipeline.work.excluded() == {"v": f"{scan}: needs more memory than there is"}
 
 
 def test_a_case_that_an_earlier_stage_left_out_stays_out_when_the_list_is_lost(pipeline):

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from custom.errors import InputError
-from custom.workflows.run_lock import is_in_use, run_lock
+from custom.io.run_lock import hold, is_in_use, let_go, run_lock
 
 PATIENCE = 30  # seconds
 
 
-def hold(folder: Path, with_worker: bool) -> None:
+def hold_until_killed(folder: Path, with_worker: bool) -> None:
     """Hold the lock until killed, if wanted with a forked process, as a data loader's, that lives on."""
     with run_lock(folder):
         if with_worker:
@@ -35,7 +35,7 @@ def hold(folder: Path, with_worker: bool) -> None:
 
 @contextmanager
 def another_run(folder: Path, with_worker: bool = False):
-    child = multiprocessing.get_context("fork").Process(target=hold, args=(folder, with_worker))
+    child = multiprocessing.get_context("fork").Process(target=hold_until_killed, args=(folder, with_worker))
     child.start()
     try:
         until = time.monotonic() + PATIENCE
@@ -142,3 +142,28 @@ def test_a_holder_that_has_not_written_its_name_yet(tmp_path):
         (tmp_path / "lock.json").write_text("")
         with pytest.raises(InputError, match=r"another run \(unknown\)"), run_lock(tmp_path):
             pytest.fail("two runs at once")
+
+
+def test_a_folder_is_held_until_it_is_let_go(tmp_path):
+    def held_elsewhere():
+        with multiprocessing.get_context("fork").Pool(1) as pool:
+            return pool.apply(refused, (tmp_path,))
+
+    hold(tmp_path, "--output_dir")
+    hold(tmp_path, "--output_dir")  # this process may
+    assert not (tmp_path / "lock").exists(), "the user's own folder"
+    line = held_elsewhere()
+    assert line.startswith(
+        f"{tmp_path} is in use by another run (process {os.getpid()} on {socket.gethostname()} since"
+    )
+    assert line.endswith(": wait for it, end it, or pass another --output_dir")
+    let_go()
+    assert held_elsewhere() == ""
+
+
+def refused(folder):
+    try:
+        hold(folder, "--output_dir")
+    except InputError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,100 @@
+"""One run in a folder at a time."""
+
+import json
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ..errors import InputError
+
+logger = logging.getLogger(__name__)
+
+LOCK, HOLDER = "lock", "lock.json"  # two files: on Windows no other process can read the locked one
+HIDDEN = "."  # before their names in a folder whose files are the user's
+WORK_DIR = "--work_dir"
+
+_held: dict[tuple[int, Path], FileLock] = {}  # by process and folder, for as long as it trains
+
+
+@contextmanager
+def run_lock(folder: str | Path) -> Iterator[None]:
+    """Hold `folder`/lock while the block runs; the system releases it however the process ends, kill -9 included.
+
+    Forked data-loading processes, which may outlive a killed run by seconds, let go of it (filelock sees to that).
+
+    Raises:
+        InputError: another run holds it (its process, machine and start are named), or the folder cannot be written.
+    """
+    lock = _acquired(Path(folder), "", WORK_DIR)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def hold(folder: str | Path, option: str) -> None:
+    """Hold a folder until `let_go` or the end of this process, which may hold it already.
+
+    Args:
+        folder: the folder.
+        option: that names another folder, for the message.
+
+    Raises:
+        InputError: as of `run_lock`.
+    """
+    path = Path(folder).absolute()
+    if (os.getpid(), path) not in _held:
+        _held[os.getpid(), path] = _acquired(path, HIDDEN, option)
+
+
+def let_go() -> None:
+    """End `hold` of all folders."""
+    while _held:
+        _held.popitem()[1].release()
+
+
+def is_in_use(folder: str | Path) -> bool:
+    """Whether a run holds `folder`/lock; nothing is written. Unknown, and so true, where the folder is read-only."""
+    if not (Path(folder) / LOCK).exists():
+        return False
+    try:
+        with FileLock(Path(folder) / LOCK).acquire(blocking=False):
+            return False
+    except OSError:  # filelock's Timeout, too
+        return True
+
+
+def _acquired(folder: Path, prefix: str, option: str) -> FileLock:
+    """The lock, held. Raises InputError: as of `run_lock`."""
+    lock = FileLock(folder / f"{prefix}{LOCK}")
+    holder_file = folder / f"{prefix}{HOLDER}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(blocking=False)
+        since = datetime.now().isoformat(" ", "seconds")
+        holder = {"process": os.getpid(), "machine": socket.gethostname(), "since": since}
+        holder_file.write_text(json.dumps(holder), encoding="utf-8")
+    except Timeout as error:
+        what = f"{folder} is in use by another run ({_holder(holder_file)})"
+        raise InputError(f"{what}: wait for it, end it, or pass another {option}") from error
+    except NotImplementedError:
+        logger.info("%s: its file system knows no locks, so nothing keeps a second run out", folder)
+    except OSError as error:
+        lock.release()
+        what = f"{folder} cannot be written ({error.strerror})"
+        raise InputError(f"{what}: free space or pass another {option}") from error
+    return lock
+
+
+def _holder(file: Path) -> str:
+    try:
+        holder = json.loads(file.read_text(encoding="utf-8"))
+        return f"process {holder['process']} on {holder['machine']} since {holder['since']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "unknown"
