@@ -240,7 +240,7 @@ def _parse_rule(name: str, rule: Any, cohort: Cohort) -> Callable[[CohortCase], 
     some = rule.get("any_annotated")
     try:
         some = None if some is None else SWITCH.read(some)  # a word on the command line
-    except InputError:
+    except ValueError:
         raise InputError(f"group {name}: 'any_annotated' is {some!r}; it must be true or false") from None
     return lambda case: (
         ids["annotated"] <= set(case.annotated)

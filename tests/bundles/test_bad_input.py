@@ -133,8 +133,8 @@ def test_labels_without_any_class_are_refused(batseg, data):
     [
         (["bright", "dark"], "dataset.json: label 1 is Dark there, but bright here (1 bright, 2 dark); correct"),
         (["dark"], "dataset.json: label 2 is Bright there, but no class here"),
-        ("dark", "class_names is 'dark'; it must be a list of class names in the order of their ids from 1"),
-        ([1, 2], "class_names has 1 for class 1"),
+        ("dark", "dataset.json: label 2 is Bright there, but no class here"),
+        ([1, 2], "class_names '[1, 2]': was read as int, not as text"),
         (["dark", "Background"], "class_names names Background, which is always 0"),
         (["dark", "DARK"], "class_names names dark and DARK, which are read as one"),
     ],
