@@ -1,24 +1,28 @@
 """`python -m custom COMMAND`: the few things that are not a bundle run; `COMMAND --help` explains each."""
 
 import logging
+import sys
 from importlib.util import find_spec
 
 import fire
 
+from .command_line import Command, call, split_arguments
 from .data.knight import prepare_knight
 from .errors import show_input_errors_in_one_line
 from .export import export
+from .option_table import options
 from .phantoms.abdomen import write_abdomen_phantoms
 from .phantoms.spine import write_spine_phantoms
 from .plans.plan_command import make_plan
 from .workflows.cohort_builder import build_cohort
 from .workflows.measure import measure
 
-COMMANDS = {
+COMMANDS: dict[str, Command] = {
     "abdomen_phantoms": write_abdomen_phantoms,
     "cohort": build_cohort,
     "export": export,
     "measure": measure,
+    "options": options,
     "plan": make_plan,
     "prepare_knight": prepare_knight,
     "spine_phantoms": write_spine_phantoms,
@@ -29,12 +33,17 @@ if find_spec(f"{__package__}.release"):  # the copy of the code that a released 
     COMMANDS |= {"release": release, "trained_bundle": trained_bundle}
 
 
-def main() -> None:
-    """Run the command named on the command line."""
+def main(arguments: list[str]) -> None:
+    """Run the command that the arguments name, with what they say; its result goes to the terminal."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     show_input_errors_in_one_line()
-    fire.Fire(COMMANDS, name="python -m custom")
+    if not arguments or {"-h", "--help"} & set(arguments):
+        fire.Fire(COMMANDS, arguments, name="python -m custom")  # which knows how to show help only
+        return
+    result = call(arguments[0], COMMANDS, *split_arguments(arguments[1:]))
+    if result is not None:
+        print(result)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

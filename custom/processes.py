@@ -14,13 +14,21 @@ Item = TypeVar("Item")
 def rank() -> int:
     """The number of this process; before the processes are joined, the one that torchrun's environment names."""
     group = _group()
-    return int(os.environ.get("RANK", "0")) if group is None else int(group.get_rank())
+    return environment_number("RANK", 0) if group is None else int(group.get_rank())
 
 
 def world_size() -> int:
     """The number of processes; before they are joined, the one that torchrun's environment names."""
     group = _group()
-    return int(os.environ.get("WORLD_SIZE", "1")) if group is None else int(group.get_world_size())
+    return environment_number("WORLD_SIZE", 1) if group is None else int(group.get_world_size())
+
+
+def environment_number(name: str, default: int) -> int:
+    """A whole number of torchrun's environment. Raises InputError: it is something else."""
+    text = os.environ.get(name, str(default))
+    if not text.isdecimal():
+        raise InputError(f"{name}={text} in the environment: torchrun sets a whole number; unset it")
+    return int(text)
 
 
 def is_first() -> bool:

@@ -12,7 +12,7 @@ from ..datalist.class_names import checked_class_names
 from ..errors import InputError
 from ..io.atomic_write import write_json
 from ..io.write_errors import reporting_unwritable
-from ..options import is_on
+from ..options import SWITCH
 
 # FLARE's classes in the order of their ids, 1 to 14.
 FLARE_CLASSES = (
@@ -102,7 +102,7 @@ def read_cohort(file: str | Path) -> Cohort:
     Raises:
         InputError: the manifest is missing or no JSON; else one line for each fault in it: case, key, value, remedy.
     """
-    path = Path(file).expanduser()
+    path = Path(file)
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
@@ -120,7 +120,7 @@ def write_cohort(file: str | Path, cohort: Cohort, description: str = "") -> Non
     Raises:
         InputError: the cohort has faults, as in `read_cohort`, or the file cannot be written.
     """
-    path = Path(file).expanduser()
+    path = Path(file)
     entries = [
         {
             "name": case.name,
@@ -239,8 +239,8 @@ def _parse_rule(name: str, rule: Any, cohort: Cohort) -> Callable[[CohortCase], 
             raise InputError(f"group {name}: {key!r}: {error}") from error
     some = rule.get("any_annotated")
     try:
-        some = None if some is None else is_on(some)  # a word on the command line
-    except InputError:
+        some = None if some is None else SWITCH.read(some)  # a word on the command line
+    except ValueError:
         raise InputError(f"group {name}: 'any_annotated' is {some!r}; it must be true or false") from None
     return lambda case: (
         ids["annotated"] <= set(case.annotated)
@@ -259,7 +259,7 @@ def case_entry(case: CohortCase) -> dict[str, Any]:
 
 def _relative(file: str, folder: Path) -> str:
     """`file` relative to `folder` where it lies below it, else absolute; a linked file keeps its own place."""
-    path = Path(file).expanduser().absolute()
+    path = Path(file).absolute()
     home = folder.absolute()
     for inner, outer in ((path, home), (path.parent.resolve() / path.name, home.resolve())):
         if inner.is_relative_to(outer):

@@ -21,6 +21,7 @@ from ..datalist.folder_layouts import (
 )
 from ..errors import InputError
 from ..io.image_formats import is_itk
+from ..options import expanded
 from .manifest import TRAINING, VALIDATION, is_case_name, listed, raise_faults, repeated_cases
 
 logger = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ def find_cases(source: str | Path, classes: Sequence[str] = ()) -> CohortSource:
         InputError: nothing usable is found, a listed file is missing, a scan has several channel files, a cell holds
             something else, or names or images occur twice.
     """
-    path = Path(source).expanduser()
+    path = Path(source)
     if path.is_dir():
         found = _find_in_folder(path.resolve(), classes)
     elif path.is_file() and path.suffix.lower() == ".csv":
@@ -240,7 +241,7 @@ def _csv_case(row: Mapping[str, str], where: str, folder: Path, numbered: bool, 
     image, label, use = row["image"], row.get("label", ""), row.get("use") or TRAINING
     given = row.get("annotated")
     for file in filter(None, (image, label)):
-        if not (folder / Path(file).expanduser()).is_file():
+        if not (folder / expanded(file)).is_file():
             faults.append(f"{where}: {file} does not exist; correct the path or remove the row")
     name = row.get("name") or scan_name(label or image)
     if not (row.get("name") or label) and numbered:
@@ -256,8 +257,8 @@ def _csv_case(row: Mapping[str, str], where: str, folder: Path, numbered: bool, 
     faults += [where + fault for holds, fault in checks if holds]
     return FoundCase(
         name=name,
-        image=str(folder / Path(image).expanduser()),
-        label=str(folder / Path(label).expanduser()) if label else None,
+        image=str(folder / expanded(image)),
+        label=str(folder / expanded(label)) if label else None,
         use=use,
         source=row.get("source") or _prefix(name),
         given=given or None,

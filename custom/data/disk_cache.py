@@ -72,7 +72,7 @@ class DiskCache(Dataset):
     ) -> None:
         self.data = [dict(case) for case in data]
         self.prepare = prepare
-        self.folder = Path(folder).expanduser().absolute()
+        self.folder = Path(folder).absolute()
         with reporting_unwritable(self.folder, CACHE_DIR):
             self.folder.mkdir(parents=True, exist_ok=True)
         for leftover in self.folder.glob(f"{TEMPORARY_PREFIX}*"):  # of killed processes

@@ -46,10 +46,10 @@ class Source(NamedTuple):
 
 
 def prepare_knight(
-    kits_dir: str,
-    knight_json: str,
-    output_dir: str,
-    images_dir: str | None = None,
+    kits_dir: str | Path,
+    knight_json: str | Path,
+    output_dir: str | Path,
+    images_dir: str | Path | None = None,
     cysts_as: int = 0,
     copy_images: bool = False,
 ) -> str:

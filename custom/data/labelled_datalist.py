@@ -106,7 +106,7 @@ def _say_what_is_absent(
 
 
 def _cases_of_folder(dataset_dir: str | Path, class_names: Sequence[str]) -> list[dict[str, Any]]:
-    root = Path(dataset_dir).expanduser().resolve()
+    root = Path(dataset_dir).resolve()
     cases = training_cases(root)
     refuse_other_names(read_listing(root), root / LISTING, class_names)
     return cases

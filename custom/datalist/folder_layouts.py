@@ -123,7 +123,7 @@ def image_files(case: dict[str, Any]) -> list[str]:
 
 def _resolved(dataset_dir: str | Path) -> Path:
     """`dataset_dir` as an absolute path; only the folder is resolved, so that linked scans keep their names."""
-    path = Path(dataset_dir).expanduser()
+    path = Path(dataset_dir)
     return path.parent.resolve() / path.name if path.is_file() else path.resolve()
 
 

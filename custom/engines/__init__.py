@@ -9,6 +9,7 @@ from .device import (
     join_processes,
     join_processes_if_any,
     leave_processes,
+    require_device,
     uses_amp,
 )
 from .gradient_clipping import GradientClipping

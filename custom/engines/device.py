@@ -1,7 +1,6 @@
 """Where a run computes, and in which precision."""
 
 import gc
-import os
 from datetime import timedelta
 from typing import Any
 
@@ -10,14 +9,24 @@ import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
-from ..processes import world_size
+from ..errors import InputError
+from ..processes import environment_number, world_size
 
 
 def default_device() -> torch.device:
     """CUDA where there is one (under torchrun the process's own), else Apple's MPS, else the CPU."""
     if torch.cuda.is_available():
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        return torch.device("cuda", environment_number("LOCAL_RANK", 0))
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def require_device(device: str | torch.device) -> None:
+    """Refuse a device that is not there. Raises InputError: says which are."""
+    number = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    known = ["cpu", *(["cuda"] if number else []), *(f"cuda:{index}" for index in range(number))]
+    known += ["mps"] * torch.backends.mps.is_available()
+    if str(device) not in known:
+        raise InputError(f"--device {device}: PyTorch finds none here; pass {' or '.join(known)}")
 
 
 def uses_amp(amp: bool, device: str | torch.device) -> bool:

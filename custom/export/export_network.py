@@ -50,7 +50,7 @@ def export(bundle: str | Path, output: str | Path, ckpt_dir: str | Path = "", ch
         InputError: there is no such bundle, config or file of weights, the weights do not fit their plan, or the folder
             of the file cannot be written.
     """
-    root, file = Path(str(bundle)).expanduser(), Path(str(output)).expanduser()
+    root, file = Path(bundle), Path(output)
     kind = format_of(file)
     configs = [config_file(root, name) for name in ("metadata.json", "inference.yaml")]
     model = trained_weights(root, ckpt_dir, checkpoint)
@@ -80,8 +80,8 @@ def trained_weights(root: Path, ckpt_dir: str | Path = "", checkpoint: str | Pat
     Raises:
         InputError: there are none.
     """
-    folder = Path(str(ckpt_dir)).expanduser() if ckpt_dir else root / "models"
-    model = Path(str(checkpoint)).expanduser() if checkpoint else folder / "model.pt"
+    folder = Path(ckpt_dir) if ckpt_dir else root / "models"
+    model = Path(checkpoint) if checkpoint else folder / "model.pt"
     refuse_missing_weights(model, "pass the --ckpt_dir of a training")
     return model
 

@@ -21,7 +21,7 @@ def carried_plan(file: str | Path) -> Plan:
     Raises:
         InputError: there is no such file, it cannot be read, or no plan is there.
     """
-    path = Path(str(file)).expanduser()
+    path = Path(file)
     content = carried_content(path)
     if PLAN in content:
         return checked(content[PLAN], f"{path}: the plan in it")

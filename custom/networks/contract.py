@@ -67,15 +67,31 @@ def size_multiple(network: nn.Module) -> list[int]:
 
 
 def check_patch_size(network: nn.Module, patch_size: Sequence[int]) -> None:
-    """Refuse a patch that the network cannot halve evenly.
+    """Refuse a patch that the network cannot halve evenly, or cannot be trained on at all.
 
     Raises:
-        InputError: naming the axes' sizes and the multiples they must be.
+        InputError: naming the axes' sizes and the multiples they must be, or what the network says of them.
     """
     multiple = size_multiple(network)
+    if min(multiple) < 1:
+        raise InputError(f"architecture: strides multiply to {multiple}; give each level strides of at least 1")
     if len(patch_size) != len(multiple) or any(size % one for size, one in zip(patch_size, multiple, strict=True)):
         raise InputError(
             f"patch_size {list(patch_size)} does not fit the network: pass multiples of {multiple}, axis by axis"
+        )
+    try:
+        dry_run(network, patch_size, training=True)
+        answer, _ = dry_run(network, patch_size)
+    except Exception as error:  # networks refuse sizes with anything
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(
+            f"architecture: the network cannot be trained on a patch of {list(patch_size)} ({reason}): pass a larger "
+            "--patch_size, or odd kernels and fewer levels"
+        ) from error
+    if isinstance(answer, torch.Tensor) and list(answer.shape[2:]) != list(patch_size):
+        raise InputError(
+            f"architecture: the network answers a patch of {list(patch_size)} with {list(answer.shape[2:])} voxels: "
+            "give its first level strides of 1"
         )
 
 

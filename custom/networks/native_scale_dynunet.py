@@ -52,6 +52,8 @@ class NativeScaleDynUNet(DynUNet):
         res_block: bool = False,
         trans_bias: bool = True,
     ) -> None:
+        if not all(isinstance(levels, list | tuple) and len(levels) > 2 for levels in (filters, strides, kernel_size)):
+            raise InputError("NativeScaleDynUNet: filters, strides and kernel_size are lists of three levels or more")
         if convolutions < 2:
             raise InputError(f"NativeScaleDynUNet: convolutions is {convolutions}; give 2 or more per level")
         if decoder_kernel_size is not None and len(decoder_kernel_size) != len(strides) - 1:

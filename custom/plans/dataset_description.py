@@ -38,7 +38,7 @@ def described_data(dataset: str | Path, classes: Sequence[str] = ()) -> Describe
             raise InputError(f"{dataset} lists no training case with a label; annotate some, or pass another manifest")
         _refuse_others(given, dict(enumerate(cohort.classes, start=1)), dataset)
         return DescribedData(cohort.name or Path(dataset).stem, labelled, list(cohort.classes), [])
-    root = Path(dataset).expanduser().resolve()
+    root = Path(dataset).resolve()
     cases, listing, file = training_cases(dataset), read_listing(root), root / LISTING
     name = str(listing.get("name") or root.name)
     _refuse_others(given, described_names(listing), file)

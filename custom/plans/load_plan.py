@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import __version__
 from ..errors import InputError
+from ..options import as_typed
 from .plan import PLAN_FILE, Plan, checked, differences, plain, read_plan
 
 PLANS = Path("configs") / "plans"
@@ -21,7 +22,7 @@ def load_plan(plan: str | Path, bundle_root: str | Path) -> Plan:
         InputError: there is neither, or it is no plan.
     """
     named = Path(bundle_root) / PLANS / f"{plan}.yaml"
-    file = Path(str(plan)).expanduser()
+    file = Path(plan)
     if named.is_file() and not file.is_file():
         return read_plan(named)
     if not file.is_file():
@@ -38,7 +39,7 @@ def plan_of_weights(checkpoint: str | Path, bundle_root: str | Path, default: st
     """
     if not str(checkpoint):
         return load_plan(default, bundle_root)
-    weights = Path(str(checkpoint)).expanduser()
+    weights = Path(checkpoint)
     file = weights.with_name(PLAN_FILE)
     if file.is_file():
         return read_plan(file)
@@ -98,10 +99,12 @@ def refuse_other_training(file: str | Path, earlier: Mapping[str, Any], now: Map
     found = differences(before, after, keys)
     if found:
         key = found[0].split()[0]
-        option = OPTIONS.get(key, key)
-        remedy = f"--{option} as it was"
+        option, value = OPTIONS.get(key, key), before[key]
+        if key == "distance_channels":
+            value = bool(value)
+        remedy = f"--{option} {as_typed(value)}"
         if key in now and key != "distance_channels":
-            remedy = f"--plan {Path(file).parents[1] / PLAN_FILE} without --{option}"
+            remedy = f"--plan {as_typed(str(Path(file).parents[1] / PLAN_FILE))} without --{option}"
         raise InputError(f"{file} was trained with {found[0]}: pass {remedy}, or another --ckpt_dir")
 
 

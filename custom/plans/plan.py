@@ -38,7 +38,7 @@ def read_plan(file: str | Path) -> Plan:
     Raises:
         InputError: the file cannot be read, an entry is missing, unknown or has an impossible value.
     """
-    path = Path(str(file)).expanduser()
+    path = Path(file)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -8,7 +8,7 @@ from ..errors import InputError
 from ..fingerprint.data_check import absent_classes, raise_on_problems
 from ..fingerprint.dataset_fingerprint import read_records
 from ..fingerprint.summary import Fingerprint, summarise
-from ..options import option_list
+from ..options import NAMES
 from .configuration import REFERENCE_MEMORY_GB
 from .dataset_description import described_data
 from .decisions import decisions, table, warnings
@@ -24,8 +24,8 @@ Names = str | Sequence[str]
 
 
 def make_plan(
-    dataset_dir: str,
-    output: str,
+    dataset_dir: str | Path,
+    output: str | Path,
     memory_gb: float = REFERENCE_MEMORY_GB,
     name: str = "",
     classes: Names | None = None,
@@ -46,29 +46,27 @@ def make_plan(
         channels: names of a scan's channels, likewise; one called CT is normalised as CT.
         num_workers: threads; as many cases are in memory at once.
     """
-    if not isinstance(memory_gb, int | float) or isinstance(memory_gb, bool) or memory_gb <= 0:
+    if memory_gb <= 0:
         raise InputError(f"memory_gb is {memory_gb!r}; pass a number of GB above 0")
-    data = described_data(dataset_dir, option_list(classes))
+    data = described_data(dataset_dir, NAMES.read(classes))
     class_names = data.classes
     if not class_names:
         raise InputError(
             f'{dataset_dir} has no dataset.json with "labels"; name the classes in the order of their label values: '
             "--classes liver,tumour"
         )
-    records = read_records(
-        data.cases, len(class_names) + 1, Path(output).expanduser().parent / FINGERPRINT_FILE, num_workers
-    )
+    records = read_records(data.cases, len(class_names) + 1, Path(output).parent / FINGERPRINT_FILE, num_workers)
     facts = [record.facts for record in records]
     raise_on_problems(facts)
     absent_classes(facts, class_names, dataset_dir)
     fingerprint = summarise(records, len(class_names))
-    channel_names = option_list(channels) or data.channels or guessed_channels(fingerprint)
-    plan, figures = make_plan_of(fingerprint, class_names, channel_names, memory_gb, str(name or data.name))
+    channel_names = NAMES.read(channels) or data.channels or guessed_channels(fingerprint)
+    plan, figures = make_plan_of(fingerprint, class_names, channel_names, memory_gb, name or data.name)
     for line in table(decisions(plan, figures, fingerprint, memory_gb)):
         logger.info("%s", line)
     for line in warnings(plan, fingerprint):
         logger.warning("warning: %s", line)
-    write_plan(Path(output).expanduser(), plan)
+    write_plan(output, plan)
     logger.info("written to %s", output)
 
 

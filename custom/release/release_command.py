@@ -13,7 +13,7 @@ from ..engines.large_files import LARGE_FILES
 from ..engines.writable_folders import make_writable
 from ..errors import InputError
 from ..io.atomic_write import replacing, write_json
-from ..options import option_list
+from ..options import NAMES
 from .archive import write_archive, write_folder
 from .bundle_code import code_folder, importable
 from .contents import bundle_contents, code_contents
@@ -48,10 +48,10 @@ class Release(NamedTuple):
 
 def release(
     bundles: str | Sequence[str] = "all",
-    output: str = "dist",
+    output: str | Path = "dist",
     url: str = "",
     weights: str | Sequence[str] = "",
-    source: str = str(BUNDLES),
+    source: str | Path = BUNDLES,
 ) -> None:
     """Write the release of bundles into a folder; equal files give equal archives, byte for byte.
 
@@ -77,10 +77,10 @@ def release(
         InputError: a bundle, its version, its weights or a path in its files cannot be released, or `output` cannot be
             written.
     """
-    folder = Path(str(output)).expanduser()
+    folder = Path(output)
     listed = folder / MODEL_INFO
     entries = read_model_info(listed) if listed.is_file() else {}
-    roots = bundle_folders(bundles, Path(str(source)).expanduser())
+    roots = bundle_folders(bundles, Path(source))
     chosen = parse_weights(weights, [root.name for root in roots])
     releases = []
     for root in roots:
@@ -97,7 +97,7 @@ def bundle_folders(bundles: str | Sequence[str], source: Path) -> list[Path]:
     known = sorted(file.parents[1] for file in source.glob("*/configs/metadata.json"))
     if not known:
         raise InputError(f"{source} holds no bundles: run this in the project's folder, or pass --source FOLDER")
-    chosen = known if (names := option_list(bundles)) == ["all"] else [source / name for name in names]
+    chosen = known if (names := NAMES.read(bundles)) == ["all"] else [source / name for name in names]
     for root in chosen:
         if root not in known:
             raise InputError(f"--bundles {root.name}: one of {', '.join(one.name for one in known)}, or all")

@@ -37,7 +37,9 @@ DEFAULT_PLAN = re.compile(rb"^default_plan: \w+", re.MULTILINE)
 START = "models/model_start.pt"  # the weights once more: a training in MONAI Label replaces model.pt
 
 
-def trained_bundle(bundle: str, output: str, ckpt_dir: str = "", checkpoint: str = "", modality: str = "") -> None:
+def trained_bundle(
+    bundle: str | Path, output: str | Path, ckpt_dir: str | Path = "", checkpoint: str | Path = "", modality: str = ""
+) -> None:
     """Write a folder that trains and infers with trained weights alone, without options and without this project.
 
     MONAI Label serves it from the `model` folder of its monaibundle app, under the folder's name, and
@@ -55,7 +57,7 @@ def trained_bundle(bundle: str, output: str, ckpt_dir: str = "", checkpoint: str
     Raises:
         InputError: a folder or file is not what it should be, or the weights do not fit their plan.
     """
-    root, target = Path(str(bundle)).expanduser(), Path(str(output)).expanduser()
+    root, target = Path(bundle), Path(output)
     if target.exists() or target.is_symlink():
         raise InputError(f"--output {target} exists: remove it or pass another folder")
     metadata = released_metadata(root)

@@ -9,7 +9,7 @@ from monai.bundle import ConfigParser
 from ..bundle_configs import NETWORK, made_entry, metadata_file
 from ..engines.load_weights import load_fitting_weights
 from ..errors import InputError
-from ..options import option_list
+from ..options import NAMES, expanded
 from ..plans import PLAN_FILE, read_plan
 from .channel_names import channel_names
 
@@ -26,8 +26,9 @@ def parse_weights(weights: str | Sequence[str], bundles: Sequence[str]) -> dict[
         InputError: something else was given, or a bundle that is not released, or a file that is not there.
     """
     found: dict[str, Path | None] = {}
-    for entry in option_list(weights):
+    for entry in NAMES.read(weights):
         name, _, file = entry.partition("=")
+        file = expanded(file)
         if name not in bundles or not file:
             raise InputError(f"--weights {entry}: give NAME=FILE or NAME={NONE} with NAME one of {', '.join(bundles)}")
         if file != NONE and not Path(file).is_file():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import warnings
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,20 @@ from typing import Any
 import torch
 from monai.bundle import ConfigParser, ConfigWorkflow
 
+from ..bundle_options import options_by_name
 from ..errors import InputError
+from ..gate import literal
 from ..io.checksums import sha256
+from ..options import did_you_mean
 
+EXPRESSIONS = ("$", "@")
 TRAINING_LOADER, LEFT_OUT = "train#dataloader", "left_out"  # ids of configs
+
+
+class InnerWorkflow(ConfigWorkflow):
+    """A config that runs inside the process of another command: nothing of the command line is meant for it."""
+
+    command_line: Mapping[str, str] = {}
 
 
 def run_config(bundle_root: str | Path, names: Sequence[str], overrides: Mapping[str, Any]) -> dict[str, str]:
@@ -34,13 +44,12 @@ def run_config(bundle_root: str | Path, names: Sequence[str], overrides: Mapping
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="parsing config_file")  # the pipeline's own run has said it
-        workflow = ConfigWorkflow(
+        workflow = InnerWorkflow(
             config_file=[str(config_file(bundle_root, name)) for name in names],
             meta_file=str(Path(bundle_root) / "configs" / "metadata.json"),
             logging_file=False,
             workflow_type=None,
-            bundle_root=str(bundle_root),
-            **overrides,
+            **{key: protected(value) for key, value in {"bundle_root": str(bundle_root), **overrides}.items()},
         )
     try:
         workflow.initialize()
@@ -52,6 +61,11 @@ def run_config(bundle_root: str | Path, names: Sequence[str], overrides: Mapping
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def protected(value: Any) -> Any:
+    """A value for a config; a path may hold what MONAI would change, an expression may not."""
+    return literal(value) if isinstance(value, str) and not value.startswith(EXPRESSIONS) else value
 
 
 def config_file(bundle_root: str | Path, name: str) -> Path:
@@ -78,11 +92,22 @@ def is_known(key: str, known: Collection[str]) -> bool:
     return key.split("#", maxsplit=1)[0] in known
 
 
-def refuse_unknown_settings(who: str, keys: Iterable[str], known: Collection[str]) -> None:
-    """Refuse a setting that no config has: it would change nothing, silently."""
-    for key in keys:
+def checked_settings(
+    who: str, bundle_root: str | Path, names: tuple[str, ...], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Settings of some configs as they are meant, so that equal ones are equal however they were written.
+
+    Raises:
+        InputError: no config has the setting, which would change nothing, silently; or a value is not of its kind.
+    """
+    known, options = known_settings(bundle_root, names), options_by_name(Path(bundle_root) / "configs")
+    found = {}
+    for key, value in settings.items():
         if not is_known(key, known):
-            raise InputError(f"{who}: no config has a setting {key!r}; correct its name")
+            raise InputError(f"{who}: no config has a setting {key!r}{did_you_mean(key, known)}; correct its name")
+        is_expression = isinstance(value, str) and value.startswith(EXPRESSIONS)
+        found[key] = options[key].checked(value, f"{who}: ") if key in options and not is_expression else value
+    return found
 
 
 def left_out_of(parser: ConfigParser) -> dict[str, str]:

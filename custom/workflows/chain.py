@@ -12,7 +12,7 @@ from .. import __version__
 from ..errors import InputError, ScansLeftOutError, find_input_error, input_error_message
 from ..io.atomic_write import TEMPORARY_PREFIX, write_json
 from ..io.run_lock import is_in_use, run_lock
-from ..options import is_on
+from ..options import NAMES_OR_NUMBERS
 from ..processes import is_first, on_first
 from ..reports.stage_records import DONE
 from ..reports.status_table import run_table
@@ -48,16 +48,16 @@ class Chain:
         work_dir: str | Path,
         only: str | int | Sequence[str | int] = "all",
         until: str | int = "",
-        dry_run: bool | str = False,
-        status: bool | str = False,
+        dry_run: bool = False,
+        status: bool = False,
         on_change: str = REFUSE,
     ) -> None:
         if on_change not in (REFUSE, REDO):
             raise InputError(f"on_change is {on_change!r}; pass {REFUSE} or {REDO}")
         self.runs = {run.name: run for run in runs}
-        self.work_dir = Path(work_dir).expanduser().absolute()
+        self.work_dir = Path(work_dir).absolute()
         self.selected = self.select(only, until)
-        self.dry_run, self.status = is_on(dry_run), is_on(status)
+        self.dry_run, self.status = dry_run, status
         self.on_change = on_change
         self._inputs: dict[str, dict[str, Any]] = {}
 
@@ -134,13 +134,14 @@ class Chain:
         """The names of the runs to do. Raises InputError: a name or number that is no run, or none is left."""
         names = list(self.runs)
         chosen = names if until in ("", None) else names[: self.index(until) + 1]
-        if only == "all":
+        if (wanted := NAMES_OR_NUMBERS.read(only)) == ["all"]:
             return chosen
-        wanted = only.split(",") if isinstance(only, str) else [only] if isinstance(only, int) else list(only)
         numbers = {self.index(one) for one in wanted}
         selected = [name for number, name in enumerate(chosen) if number in numbers]
         if not selected:
-            raise InputError(f"no {self.noun} of {only!r} is left until {until!r}; pass other {self.option} or --until")
+            raise InputError(
+                f"no {self.noun} of {', '.join(wanted)} is left until {until!r}; pass other {self.option} or --until"
+            )
         return selected
 
     def index(self, wanted: str | int) -> int:

@@ -44,7 +44,7 @@ from ..datalist.class_names import checked_class_names
 from ..errors import InputError
 from ..fingerprint.data_check import inspect_case
 from ..io.write_errors import reporting_unwritable
-from ..options import option_list
+from ..options import NAMES
 from ..progress import map_with_progress
 from ..reports.class_statistics import (
     class_statistics,
@@ -113,8 +113,8 @@ def build_cohort(
         InputError: the source or an argument cannot be used, a label holds values outside the classes, no case is left,
             or a file cannot be written.
     """
-    path, manifest = Path(source).expanduser(), _manifest_path(Path(output).expanduser())
-    given = [] if classes is None else checked_class_names(_words(classes), "--classes")
+    path, manifest = Path(source), _manifest_path(Path(output))
+    given = [] if classes is None else checked_class_names(NAMES.read(classes), "--classes")
     found = find_cases(path, given)
     class_names = found.classes or FLARE_CLASSES
     origin = "as given" if given else "those of dataset.json" if found.classes else "FLARE's, as nothing names others"
@@ -153,15 +153,10 @@ def _manifest_path(output: Path) -> Path:
     return output / "cohort.json"
 
 
-def _words(names: Names | int) -> list[str]:
-    """Names from the command line, where a,b arrives as a tuple and 1 as a number."""
-    return option_list(names.replace(";", ",") if isinstance(names, str) else names)
-
-
 def _lesion_ids(lesions: Names | None, classes: Sequence[str]) -> Ids:
     if lesions is None:
         return tuple(number for number, name in enumerate(classes, start=1) if LESION_WORD.search(name.lower()))
-    words = _words(lesions)
+    words = NAMES.read(lesions)
     return () if words in ([], [NO_CLASS]) else parse_classes(";".join(words), classes, "lesions")
 
 
@@ -193,7 +188,7 @@ def _annotated(
     if way == SOURCE:
         sets = annotated_by_source(cases, present, classes)
         return sets, "source group: a class is annotated where any label of the same source has a voxel of it"
-    everywhere = None if annotated is None else ";".join(_words(annotated))
+    everywhere = None if annotated is None else ";".join(NAMES.read(annotated))
     sets = annotated_as_given(cases, present, classes, everywhere, path)
     return sets, "given" if everywhere is None else f"given for every label: {everywhere}"
 

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from ..cohort.manifest import read_cohort
+from ..command_line import call
 from ..errors import InputError
 from ..io.checksums import file_checksums
+from ..options import did_you_mean
 from ..processes import on_first, together
-from .bundle_run import LEFT_OUT, config_checksums, is_known, known_settings, refuse_unknown_settings, run_config
+from .bundle_run import LEFT_OUT, checked_settings, config_checksums, is_known, known_settings, run_config
 from .record import RunFolder, read_json, scores_of, training_seconds
 from .run import Run
 
@@ -43,9 +45,9 @@ class ConfigRun(Run):
         self.left_out: dict[str, str] = {}  # image -> reason
         self.bundle_root = Path(entry.get("bundle_root", bundle_root)).absolute()
         self.known = known_settings(self.bundle_root, self.configs) if self.configs else frozenset()
-        own = dict(entry.get("overrides") or {})
-        self.overrides = {**self.of_known(common), **own}
-        self.runtime = self.of_known(runtime)
+        own = self.checked(entry.get("overrides") or {})
+        self.overrides = {**self.checked(self.of_known(common)), **own}
+        self.runtime = self.checked(self.of_known(runtime))
         referred = [found[1] for found in REFERENCE.finditer(str(self.overrides))]
         self.needs = tuple(dict.fromkeys([*_words(entry.get("needs")), *referred]))
         self.check(entry, own)
@@ -61,9 +63,14 @@ class ConfigRun(Run):
             faults.append("give it either config (one or several names) or command")
         if faults:
             raise InputError(f"run {self.name}: {faults[0]}")
-        if self.configs:
-            refuse_unknown_settings(f"run {self.name}", own, self.known)
         self.values()
+
+    def checked(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values that have passed their options' descriptions; those of a command do when it is called."""
+        if not self.configs:
+            return dict(values)
+        fixed = {key: value for key, value in values.items() if not REFERENCE.search(str(value))}
+        return {**values, **checked_settings(f"run {self.name}", self.bundle_root, self.configs, fixed)}
 
     def of_known(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Those values that its configs have."""
@@ -101,7 +108,7 @@ class ConfigRun(Run):
     def content(self, key: str, value: Any) -> Any:
         """A value; of an existing file or folder path -> checksum of each file, wherever that lies."""
         is_place = isinstance(value, str) and (os.sep in value or key.endswith(("_dir", "_file")))
-        if not is_place or not (root := Path(value).expanduser()).exists():
+        if not is_place or not (root := Path(value)).exists():
             return value
         files = {file.relative_to(root).as_posix(): str(file) for file in sorted(root.rglob("*")) if file.is_file()}
         if root.is_file():
@@ -122,9 +129,7 @@ class ConfigRun(Run):
     def execute_command(self) -> None:
         """Run the command in this process."""
         commands = import_module("..__main__", __package__).COMMANDS  # which imports this room
-        if self.command not in commands:
-            raise InputError(f"command {self.command!r} is none of {', '.join(commands)}; correct it")
-        commands[self.command](**self.values())
+        call(self.command, commands, self.values())
 
     def result(self) -> dict[str, Any]:
         """Time, scores and scans that were left out, where there are any."""
@@ -161,13 +166,15 @@ def config_runs(
     """
     made: dict[str, ConfigRun] = {}
     for entry in runs:
-        place = Path(work_dir).expanduser().absolute()
+        place = Path(work_dir).absolute()
         run = ConfigRun(entry, dict(made), place, bundle_root, overrides or {}, runtime or {})
         if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", run.name) or run.name in made:
             raise InputError(f"run {run.name!r}: the name must be usable as a folder's and differ from all others")
         made[run.name] = run
     known = frozenset[str]().union(*(run.known for run in made.values()))
-    refuse_unknown_settings("all runs", {**(overrides or {}), **(runtime or {})}, known)
+    for key in {**(overrides or {}), **(runtime or {})}:
+        if not is_known(key, known):
+            raise InputError(f"all runs: no config has a setting {key!r}{did_you_mean(key, known)}; correct its name")
     return list(made.values())
 
 

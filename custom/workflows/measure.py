@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from fire.decorators import SetParseFns
 
 from ..engines.writable_folders import make_writable
 from ..errors import InputError
@@ -28,10 +27,8 @@ MB = 2**20
 _FIRST_READING = 15.0  # seconds: nvidia-smi wakes a sleeping driver
 
 
-# Fire would take a command's own options for those of `measure`, and "1,2" for a tuple: both come as plain text.
-@SetParseFns(command=str, output=str, gpus=str)
 def measure(
-    command: str, output: str = "usage.json", cases: int = 1, interval: float = 0.1, gpus: str | None = None
+    command: str, output: str | Path = "usage.json", cases: int = 1, interval: float = 0.1, gpus: str | None = None
 ) -> None:
     """Run a command and measure its time, its GPU memory, its CPU utilisation and its memory.
 

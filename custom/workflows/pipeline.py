@@ -13,7 +13,6 @@ from ..datalist.left_out import closing_line
 from ..io.atomic_write import write_json
 from ..io.checksums import file_checksums
 from ..io.optional_package import needed_package
-from ..options import is_on
 from ..processes import is_first
 from ..reports.pipeline_report import write_pipeline_report
 from ..reports.status_table import status_table
@@ -66,7 +65,7 @@ class PseudoLabelPipeline(Chain):
         runtime: Mapping[str, Any] | None = None,
         plan: str = "",
         stages: str | int | Sequence[str | int] = "all",
-        keep_cache: bool | str = False,
+        keep_cache: bool = False,
         window: Sequence[float] | None = (-160, 240),
         tracking: bool = False,
         tracking_uri: str = "",
@@ -84,18 +83,19 @@ class PseudoLabelPipeline(Chain):
             training={**({"plan": plan} if plan else {}), **(training or {})},
             inference=dict(inference or {}),
             runtime=dict(runtime or {}),
-            keep_cache=is_on(keep_cache),
+            keep_cache=keep_cache,
             window=None if window is None else (float(window[0]), float(window[1])),
             tracking={"tracking": "mlflow", "tracking_uri": tracking_uri or store} if tracking and is_first() else {},
         )
         self.cohort = read_cohort(cohort)
         self.groups = group_cases(self.cohort.training, groups or default_group_rules(self.cohort), self.cohort)
-        self.planned = plan_stages(parse_recipe(recipe, list(self.groups)), self.groups)
+        described = parse_recipe(recipe, list(self.groups))
+        self.settings = self.settings.with_checked_values(described)
+        self.planned = plan_stages([self.settings.checked(stage) for stage in described], self.groups)
         shared = (self.planned, self.cohort, self.groups, self.work, self.settings, self.checksums)
         self.stage_runs = runs = [StageRun(one, *shared) for one in self.planned]
         super().__init__(runs, work_dir, stages, **options)
-        for run in runs:  # a wrong name is reported before hours of work
-            run.refuse_unknown_settings()
+        for run in runs:
             run.refuse_other_classes()
 
     def prepare(self) -> None:

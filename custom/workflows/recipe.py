@@ -7,7 +7,7 @@ from typing import Any
 
 from ..cohort.manifest import Cohort, CohortCase
 from ..errors import InputError
-from ..options import is_on
+from ..options import SWITCH
 
 FILLED, ANNOTATED = "filled", "annotated"
 UNANNOTATED = ("background", "no_gradient")
@@ -216,7 +216,7 @@ def _one_of(*choices: str) -> tuple[Callable[[Any], str], str]:
 
 
 _Key = tuple[Callable[[Any], Any], str]  # makes its value, or fails; what that must be
-_LIST, _MAPPING, _SWITCH = (_names, "a list of names"), (_mapping, "a mapping"), (is_on, "true or false")
+_LIST, _MAPPING, _SWITCH = (_names, "a list of names"), (_mapping, "a mapping"), (SWITCH.read, SWITCH.expected)
 _MERGE_KEYS: dict[str, _Key] = {
     "lesions_overwrite": _SWITCH,
     "confidence": (_fraction, "a number from 0 to below 1"),

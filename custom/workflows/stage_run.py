@@ -1,7 +1,7 @@
 """One stage of a recipe: label groups with earlier models, merge, train, record."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,12 @@ from ..datalist.case_list import write_case_list
 from ..datalist.class_names import checked_class_names, same_names
 from ..datalist.output_names import OUTPUT_NAME
 from ..errors import InputError, find_input_error, input_error_message
+from ..gate import quoted
 from ..io.atomic_write import write_json
 from ..io.checksums import sha256
 from ..plans import PLAN_FILE, Plan, load_plan, read_plan
 from ..processes import on_first, rank, together
-from .bundle_run import config_checksums, known_settings, refuse_unknown_settings, run_config
+from .bundle_run import checked_settings, config_checksums, run_config
 from .pseudo_labelling import label_cases, merge_group
 from .recipe import Fill, PlannedStage, Stage
 from .record import read_json, scores_of, training_seconds
@@ -49,6 +50,20 @@ class PipelineSettings:
     def all_configs(self, stage: Stage) -> tuple[str, ...]:
         """All configs that a stage's training and predictions with its model use."""
         return tuple(dict.fromkeys([*self.training_configs(stage), "inference"]))
+
+    def with_checked_values(self, stages: Sequence[Stage]) -> "PipelineSettings":
+        """The same with values that have passed the descriptions of the options of any stage."""
+        names = tuple(dict.fromkeys(name for stage in stages for name in self.all_configs(stage)))
+        check = partial(checked_settings, "all stages", self.bundle_root, names)
+        training, inference, runtime = (check(one) for one in (self.training, self.inference, self.runtime))
+        return replace(self, training=training, inference=inference, runtime=runtime)
+
+    def checked(self, stage: Stage) -> Stage:
+        """A stage whose settings have passed their options' descriptions, before hours of work."""
+        check = partial(checked_settings, f"stage {stage.name}", self.bundle_root, self.all_configs(stage))
+        for common in (self.training, self.inference, self.runtime):
+            check(common)
+        return replace(stage, settings=check(stage.settings), inference=check(stage.inference))
 
     def plan_name(self, stage: Stage) -> str:
         """The plan that a stage trains with, by name or file; by default the one of train.yaml."""
@@ -113,12 +128,6 @@ class StageRun(Run):
             "validation": {case.name: content(case) for case in self.cohort.validation},
         }
 
-    def refuse_unknown_settings(self) -> None:
-        """Refuse a setting that no config of the stage has: it would change nothing, silently."""
-        known = known_settings(self.settings.bundle_root, self.settings.all_configs(self.stage))
-        common = (*self.settings.training, *self.settings.inference, *self.settings.runtime)
-        refuse_unknown_settings(f"stage {self.name}", (*common, *self.stage.settings, *self.stage.inference), known)
-
     def refuse_other_classes(self) -> None:
         """Refuse a plan, or class_names among the settings, of other classes than the cohort's."""
         plan, planned = self.settings.plan_name(self.stage), self.settings.plan(self.stage)["classes"]
@@ -178,7 +187,7 @@ class StageRun(Run):
             **self.settings.tracking,
             "save_execute_config": False,  # of tracking: it would lie among the records of the cases
             "dataset_dir": str(case_list),
-            "dataset#data": f"$datalist.read_case_list({str(case_list)!r})",
+            "dataset#data": f"$datalist.read_case_list({quoted(case_list)})",
             "output_dir": str(self.folder.pseudo_labels(fill.group)),
             "ckpt_dir": str(model.models),
             "checkpoint": str(model.model),
@@ -233,8 +242,8 @@ class StageRun(Run):
             "initial_weights": str(self.work.stage(self.stage.start_from).model) if self.stage.start_from else "",
             "resume": True,
             "validate_data": False,
-            "train#dataset#data": f"$datalist.read_case_list({str(folder.case_list)!r})",
-            "validate#dataset#data": f"$datalist.read_case_list({str(folder.validation_list)!r})",
+            "train#dataset#data": f"$datalist.read_case_list({quoted(folder.case_list)})",
+            "validate#dataset#data": f"$datalist.read_case_list({quoted(folder.validation_list)})",
         }
 
     def measures_intensity(self) -> bool:

@@ -54,7 +54,7 @@ class Study(Chain):
     ) -> None:
         if reference not in experiments:
             raise InputError(f"reference is {reference!r}; name one of the experiments: {', '.join(experiments)}")
-        work_dir = Path(work_dir).expanduser().absolute()
+        work_dir = Path(work_dir).absolute()
         shared = {"folds_file": str(work_dir / "folds.json"), **(runtime or {})}  # made by the first training
         entries = list(study_runs(experiments, folds, seeds, overlays))
         runs = config_runs(entries, work_dir, bundle_root, overrides, shared)

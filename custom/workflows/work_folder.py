@@ -36,7 +36,7 @@ class WorkFolder:
     """The folder of a whole pipeline."""
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path).expanduser().absolute()
+        self.path = Path(path).absolute()
         self.intensity = self.path / "intensity.json"
         self.intensity_source = self.path / "intensity_source.json"
         self.excluded_file = self.path / "excluded.json"

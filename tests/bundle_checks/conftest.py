@@ -97,7 +97,8 @@ class CheckedBundle:
 
     def small_options(self, *names: str) -> dict[str, Any]:
         """The same for the named configs: with an exported network, or of a recipe with its own plans and a cohort."""
-        config, options = merged_configs(*self.files(*names)), dict(self.small)
+        config = merged_configs(*self.files(*names))
+        options = {name: value for name, value in self.small.items() if name in config}
         if "cohort" in config:
             del options["plan"]
             every = self.parser("train").get_parsed_content("planned")["classes"]

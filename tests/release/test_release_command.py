@@ -9,6 +9,7 @@ import monai.bundle
 import pytest
 import yaml
 
+from custom.command_line import call
 from custom.errors import InputError
 from custom.release import large_files, release_command
 from custom.release.release_command import release
@@ -147,11 +148,10 @@ def test_a_release_of_an_unpacked_release_is_the_same_archive(project, tmp_path)
 
 
 def test_folders_with_numbers_for_names_are_folders(project, tmp_path, monkeypatch):
-    """The command line makes them numbers."""
     monkeypatch.chdir(tmp_path)
     Path("1").mkdir()
     copy_bundle(project, FLARE, Path("1"))
-    release(FLARE, output=2024, source=1)
+    call("release", {"release": release}, {"output": "2024", "source": "1"}, [FLARE])
     assert (tmp_path / "2024" / "model_info.json").is_file()
 
 
@@ -191,6 +191,6 @@ def test_unknown_bundles(project, tmp_path):
     with pytest.raises(InputError, match="one of batseg_spine, flare_pseudolabel, or all"):
         release("spine", source=str(project / "bundles"))
     with pytest.raises(InputError, match="--bundles 2024: one of"):
-        release(2024, source=str(project / "bundles"))
+        release("2024", source=str(project / "bundles"))
     with pytest.raises(InputError, match="holds no bundles: run this in the project's folder"):
         release(source=str(tmp_path))

@@ -11,11 +11,12 @@ import yaml
 
 from custom.errors import InputError, find_input_error
 from custom.io.checksums import sha256
-from custom.workflows.bundle_run import config_checksums, known_settings, refuse_unknown_settings, run_config
+from custom.workflows.bundle_run import checked_settings, config_checksums, known_settings, run_config
 
 alive: weakref.WeakSet = weakref.WeakSet()
 loaders: list = []
 
+HEADING = "# ---- what you may change ----\n"
 BASE = {
     "imports": ["$from pathlib import Path", "$from tests.workflows import test_bundle_run as here"],
     "bundle_root": ".",
@@ -47,7 +48,8 @@ def note(_held: Held, folder: str, values: list) -> None:
 def bundle(tmp_path):
     (tmp_path / "configs").mkdir()
     for name, content in {"train": BASE, "small": {"network#width": 8, "epochs": 10}}.items():
-        (tmp_path / "configs" / f"{name}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+        text = HEADING * (name == "train") + yaml.safe_dump(content, sort_keys=False)
+        (tmp_path / "configs" / f"{name}.yaml").write_text(text)
     (tmp_path / "configs" / "metadata.json").write_text('{"version": "0.1"}')
     return tmp_path
 
@@ -85,9 +87,23 @@ def test_what_is_known_of_configs_before_they_run(bundle):
     assert found == {name: sha256(bundle / "configs" / f"{name}.yaml") for name in ("train", "small")}
     known = known_settings(bundle, ("train", "small"))
     assert {"epochs", "network", "run"} <= known
-    refuse_unknown_settings("stage 1", {"network#depth": 3, "epochs": 1}, known)
-    with pytest.raises(InputError, match="stage 1: no config has a setting 'netwrok#depth'; correct its name"):
-        refuse_unknown_settings("stage 1", {"netwrok#depth": 3}, known)
+
+
+def test_settings_are_checked_by_what_configs_have(bundle):
+    meant = checked_settings("stage 1", bundle, ("train", "small"), {"network#depth": 3, "epochs": "1e2"})
+    assert meant == {"network#depth": 3, "epochs": 100}
+    for settings, said in (
+        ({"netwrok#depth": 3}, r"stage 1: no config has a setting 'netwrok#depth' \(did you mean network\?\)"),
+        ({"epochs": 0}, "stage 1: epochs 0: pass a whole number of at least 1"),
+    ):
+        with pytest.raises(InputError, match=said):
+            checked_settings("stage 1", bundle, ("train", "small"), settings)
+
+
+@pytest.mark.parametrize("name", ["a#b", "a@epochs", "$a", "a%b"])
+def test_a_path_is_taken_as_it_is(bundle, name):
+    run_config(bundle, ["train"], {"folder": str(bundle / name)})
+    assert json.loads((bundle / name / "values.json").read_text()) == [1000, 16, 5]
 
 
 def test_a_config_that_is_not_there(bundle):

@@ -219,11 +219,14 @@ def test_references(bundle, tmp_path):
 
 def test_a_command_of_the_package(bundle, tmp_path, monkeypatch):
     called = {}
-    monkeypatch.setitem(COMMANDS, "export", lambda **options: called.update(options))
+    monkeypatch.setitem(COMMANDS, "export", lambda bundle: called.update(bundle=bundle))
     Chain(config_runs([{"name": "a", "command": "export", "overrides": {"bundle": "b"}}], tmp_path), tmp_path).run()
     assert called == {"bundle": "b"}
     chain = Chain(config_runs([{"name": "b", "command": "exprot"}], tmp_path), tmp_path)
-    with pytest.raises(InputError, match="run b: command 'exprot' is none of abdomen_phantoms, cohort, export"):
+    with pytest.raises(
+        InputError,
+        match=r"run b: there is no command 'exprot' \(did you mean export\?\): abdomen",
+    ):
         chain.run()
 
 
@@ -241,7 +244,7 @@ A = {"name": "a", "config": "train"}
         ([{**A, "needs": ["b"]}], "run a: needs 'b', which is no earlier run; name one"),
         ([{**A, "overrides": {"fold": "{needs.b.fold}"}}], "run a: needs 'b', which is no earlier run"),
         ([A, {**A, "name": "b", "overrides": {"fold": "{needs.a.fold}"}}], "run b: {needs.a.fold} is unknown; a sets"),
-        ([{**A, "overrides": {"epoch": 3}}], "run a: no config has a setting 'epoch'; correct its name"),
+        ([{**A, "overrides": {"epoch": 3}}], "run a: no config has a setting 'epoch' (did you mean epochs?); correct"),
         ([{**A, "overrides": {"ckpt_dir": "/m"}}], "run a: ckpt_dir is in the run's own folder; leave it out"),
         ([{**A, "config": "trian"}], "{bundle}/configs/trian.yaml: no such config; correct its name"),
     ],
