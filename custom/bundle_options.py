@@ -1,7 +1,5 @@
 """The options of a bundle's configs, read from the first blocks of the files and the comments there."""
 
-from __future__ import annotations
-
 import re
 import textwrap
 from collections.abc import Iterator

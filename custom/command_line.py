@@ -1,7 +1,5 @@
 """What was typed on a command line, before anything made numbers of it; and `python -m custom COMMAND`."""
 
-from __future__ import annotations
-
 import inspect
 import re
 import types

@@ -1,7 +1,5 @@
 """The gate of a bundle run: every value that a user gave passes its option's description, before anything is done."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Mapping, Set

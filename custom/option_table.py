@@ -1,7 +1,5 @@
 """The command that lists what may be set in the configs of a bundle."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a user may give for an option: kinds of values, each read from text as typed or from YAML, and said in words."""
 
-from __future__ import annotations
-
 import ast
 import json
 import math

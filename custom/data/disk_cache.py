@@ -1,7 +1,5 @@
 """Prepared cases on disk, of which a training patch reads its own pages only: thousands of cases need no memory."""
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """The scans of an inference run, each with what is to be written for it."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """KNIGHT's two tumour classes from KiTS masks: the patient's risk group becomes the class of the tumour's voxels."""
 
-from __future__ import annotations
-
 import json
 import logging
 import shutil

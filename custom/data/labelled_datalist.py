@@ -1,7 +1,5 @@
 """The labelled cases of a run: from a cohort manifest, or from a data set's folder with folds."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 from itertools import compress

@@ -1,7 +1,5 @@
 """Training patches: any number per epoch, each determined by the seed and its number alone."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The statistics that a training normalises CT with: planned, those of the training it resumes, or measured."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

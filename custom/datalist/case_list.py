@@ -1,7 +1,5 @@
 """A data list kept in a file, so that a config that names it stays short whatever the number of cases."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a data set says of itself in dataset.json, in Decathlon's or in nnU-Net's form."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

@@ -3,8 +3,6 @@
 Training data are NIfTI; scans to predict are of any format.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 import unicodedata

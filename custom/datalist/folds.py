@@ -1,7 +1,5 @@
 """Cross-validation folds balanced over tumour types, kept in a file that everyone can reuse."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Collection, Sequence

@@ -1,7 +1,5 @@
 """Whether a label map that is there already can be that of a DICOM series."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import nibabel as nib

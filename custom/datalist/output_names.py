@@ -1,7 +1,5 @@
 """What a predicted label map is called: as its scan, in the data set's own layout."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Mapping, Sequence

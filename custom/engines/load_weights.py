@@ -1,7 +1,5 @@
 """Weights that must be there, and be those of a network."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

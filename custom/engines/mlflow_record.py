@@ -1,7 +1,5 @@
 """What MONAI's `--tracking mlflow` leaves out of a run: settings, curves, tables and pictures."""
 
-from __future__ import annotations
-
 import logging
 import os
 import re

@@ -1,7 +1,5 @@
 """Checkpoints a training resumes from exactly, and the weights it leaves for inference."""
 
-from __future__ import annotations
-
 import logging
 import math
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Refuse folders that cannot be written before anything is computed."""
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What every scan and label file really holds, and whether it can be used, before hours of training begin."""
 
-from __future__ import annotations
-
 import dataclasses
 import logging
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """Arg-max of class scores that come a few planes at a time, on the network's grid or on the native one."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Label maps of whole scans on their own grid, streamed: no volume of class scores ever exists."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Files appear whole or not at all: written to a temporary file, then renamed."""
 
-from __future__ import annotations
-
 import json
 import secrets
 from collections.abc import Iterator

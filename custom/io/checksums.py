@@ -1,7 +1,5 @@
 """SHA-256 of many files, each read again only after it changed."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path

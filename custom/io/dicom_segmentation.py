@@ -1,7 +1,5 @@
 """DICOM segmentation objects: the label map of a DICOM series as other DICOM software reads it, through highdicom."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial

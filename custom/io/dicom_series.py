@@ -4,8 +4,6 @@ MONAI's ITKReader takes the first series of a folder for the whole folder, and a
 one; here every series is a scan of its own, and one that is no even stack is refused.
 """
 
-from __future__ import annotations
-
 import filecmp
 import logging
 import os

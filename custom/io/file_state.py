@@ -1,7 +1,5 @@
 """Results of reading files, kept until a file changes: by path, size and time of change."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

@@ -1,7 +1,5 @@
 """The file formats a scan may be stored in, and the one its label map is written in."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 NIFTI_ENDINGS = (".nii.gz", ".nii")

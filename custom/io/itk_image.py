@@ -4,8 +4,6 @@ Not MONAI's ITKReader and ITKWriter: `itk` takes twice the disk space of SimpleI
 used, are not for the threads in which scans are checked.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

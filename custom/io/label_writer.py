@@ -1,7 +1,5 @@
 """Label maps in the format of their scans, that appear whole or not at all."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

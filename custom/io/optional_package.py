@@ -1,7 +1,5 @@
 """Packages that only some formats need: imported where they are used, missed in one line."""
 
-from __future__ import annotations
-
 from importlib import import_module
 from types import ModuleType
 

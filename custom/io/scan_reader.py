@@ -1,7 +1,5 @@
 """Scans of every format as MONAI loads them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

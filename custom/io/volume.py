@@ -1,7 +1,5 @@
 """One scan's voxels as stored, read to its last byte and refused where they cannot be a scan."""
 
-from __future__ import annotations
-
 import gzip
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A file that cannot be written, as one line: which file, why, and what helps."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """Configs of a bundle: run inside this process, and what can be known of them before."""
 
-from __future__ import annotations
-
 import gc
 import warnings
 from collections.abc import Collection, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Which cases of a cohort can be used; each of the others is excluded with its reason."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 from pathlib import Path

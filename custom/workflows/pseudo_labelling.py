@@ -1,7 +1,5 @@
 """Label a group of cases with a stage's model, and merge what it found into their own labels."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
