@@ -5,6 +5,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from monai.data.utils import correct_nifti_header_if_necessary
 from nibabel.filebasedimages import ImageFileError
 
 from .image_formats import is_nifti
@@ -23,6 +24,17 @@ def affine_in_mm(affine: Any, header: Any) -> np.ndarray:
     """
     scale = MILLIMETRES.get(int(header["xyzt_units"]) & 7, 1.0) if "xyzt_units" in header else 1.0
     return np.diag([scale, scale, scale, 1.0]) @ np.asarray(affine, dtype=float)
+
+
+def corrected(image: Any) -> Any:
+    """A NIfTI image as MONAI corrects it when it loads one, but never by a form that is not valid.
+
+    MONAI believes voxel sizes (pixdim) that disagree with the sform, and puts the qform in its place, valid or not.
+    """
+    if int(image.header["sform_code"]) > 0 and int(image.header["qform_code"]) == 0:
+        zooms = image.header.get_zooms()
+        image.header.set_zooms((*nib.affines.voxel_sizes(image.affine), *zooms[3:])[: len(zooms)])
+    return correct_nifti_header_if_necessary(image)
 
 
 def label_header(scan: str, shape: Sequence[int]) -> nib.Nifti1Header | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 from monai.config import PathLike
 from monai.data import ImageReader, NibabelReader
@@ -16,7 +17,7 @@ from ..geometry.file_affine import STORED_AFFINE
 from .dicom_series import read_series
 from .image_formats import is_itk, is_nifti
 from .itk_image import read_itk_image
-from .nifti_header import affine_in_mm
+from .nifti_header import affine_in_mm, corrected
 
 
 class ScanReader(ImageReader):
@@ -65,8 +66,9 @@ def read_scan(file: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _read_nifti(files: Sequence[str]) -> tuple[np.ndarray, dict[str, Any]]:
     """What MONAI reads, but the affine in millimetres."""
-    nibabel = NibabelReader(squeeze_non_spatial_dims=True)  # axes of channels or time that have one entry
-    voxels, meta = nibabel.get_data(nibabel.read(files))
+    reader = NibabelReader(squeeze_non_spatial_dims=True)  # axes of channels or time that have one entry
+    reader.filenames = files
+    voxels, meta = reader.get_data([corrected(nib.load(file)) for file in files])
     return voxels, {**meta, MetaKeys.AFFINE: affine_in_mm(meta[MetaKeys.AFFINE], meta)}
 
 

@@ -9,14 +9,13 @@ from typing import Any, NamedTuple
 
 import nibabel as nib
 import numpy as np
-from monai.data.utils import correct_nifti_header_if_necessary
 from nibabel.affines import voxel_sizes
 
 from ..errors import InputError
 from .file_content import refuse_other_content
 from .image_formats import ending_of, is_itk, is_nifti
 from .itk_header import ItkHeader
-from .nifti_header import affine_in_mm
+from .nifti_header import affine_in_mm, corrected
 from .scan_reader import read_scan
 
 
@@ -86,7 +85,7 @@ def _read_nifti(path: Path) -> Volume:
         if packed:
             stream.read(1)  # at the end of the stream gzip compares checksum and length
     if _is_grid(np.asarray(image.affine)):
-        image = correct_nifti_header_if_necessary(image)  # as MONAI does when it loads the scan
+        image = corrected(image)
     affine = affine_in_mm(image.affine, image.header)
     return Volume(str(path), affine, voxels, float(image.dataobj.slope), float(image.dataobj.inter))
 

@@ -32,3 +32,17 @@ def test_a_label_map_takes_no_header_of_another_shape_or_format(tmp_path):
     assert label_header(str(tmp_path / "scan.nii"), (3, 4, 6)) is None
     assert label_header(str(tmp_path / "scan.mha"), (3, 4, 5)) is None
     assert label_header(str(tmp_path / "gone.nii"), (3, 4, 5)) is None
+
+
+@pytest.mark.parametrize("sform_code", [1, 2])
+def test_voxel_sizes_that_contradict_the_only_valid_form_are_not_believed(tmp_path, sform_code):
+    """nipype 3266: pixdim of 1 mm next to an sform of 2 x 3 x 4 mm, and no valid qform."""
+    affine = np.diag([2.0, 3.0, 4.0, 1.0])
+    image = nib.Nifti1Image(np.zeros((3, 4, 5), np.int16), affine)
+    image.set_sform(affine, sform_code)
+    image.set_qform(None, 0)
+    image.header["pixdim"][1:4] = 1
+    nib.save(image, tmp_path / "a.nii.gz")
+    assert nib.load(tmp_path / "a.nii.gz").header.get_zooms() == (1, 1, 1)
+    for found in (read_scan(str(tmp_path / "a.nii.gz"))[1], read_volume(str(tmp_path / "a.nii.gz")).affine):
+        np.testing.assert_allclose(found, affine)
