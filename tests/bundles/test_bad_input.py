@@ -300,7 +300,7 @@ def test_nothing_annotated_to_take_intensities_from(flare, data):
         ({"unannotated": "nothing"}, "nothing"),
         ({"windows": "some"}, "windows some: pass all, efficient or lateral"),
         ({"return_grid": "slow"}, "return_grid slow: pass exact or fast"),
-        ({"architecture": {"name": "NativeScaleDynUNet"}}, "architecture: NativeScaleDynUNet cannot be made with"),
+        ({"architecture": {"name": "NativeScaleDynUNet"}}, "NativeScaleDynUNet needs kernel_size and strides"),
         ({"initial_weights": "/nowhere/model.pt"}, "no trained weights at /nowhere/model.pt"),
         ({"scoring": {"nsd_tolerance_mm": [1.0, 2.0, 3.0]}}, "what this run uses: scoring is"),
         ({"elastic_magnitude": 9.0}, "magnitude"),
