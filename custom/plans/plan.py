@@ -24,6 +24,7 @@ KNOWN = (
     *("name", *REQUIRED, "intensity", "batch_size", "distance_channels", "prediction", "scoring", "fingerprint"),
     *("training", "code_version"),
 )
+WINDOWS = ("all", "efficient", "lateral")
 SCORING: Mapping[str, Any] = {"tubular": [], "nsd_tolerance_mm": 1.0, "groups": {}}
 DEFAULTS: Mapping[str, Any] = {
     **{"name": "", "intensity": None, "batch_size": 2, "distance_channels": None, "prediction": {}, "scoring": {}},
@@ -138,6 +139,15 @@ def _scoring(plan: Plan) -> bool:
     return fits and all(isinstance(one, list) for one in lists)
 
 
+def _prediction(plan: Plan) -> bool:
+    checks = {
+        "mirrored": lambda value: isinstance(value, bool),
+        "windows": lambda value: value in WINDOWS,
+        "min_foreground_voxels": lambda value: _whole(value, 0),
+    }
+    return all(key in checks and checks[key](value) for key, value in plan["prediction"].items())
+
+
 def _intensity(plan: Plan) -> bool:
     value = plan.get("intensity")
     if value is None:
@@ -161,6 +171,8 @@ _CHECKS: tuple[tuple[str, Any, str], ...] = (
      "a mapping with the network's name and its options"),
     ("distance_channels", lambda p: p["distance_channels"] is None or _whole(p["distance_channels"], 0),
      "the number of channels of the distance field, 0 for none"),
+    ("prediction", _prediction,
+     f"a mapping of mirrored (true or false), windows ({', '.join(WINDOWS)}) and min_foreground_voxels (0 or more)"),
     ("scoring", _scoring, "a mapping with nsd_tolerance_mm (above 0, one or one for each class) and lists of classes: "
      "tubular, and those in the mapping groups"),
 )  # fmt: skip
