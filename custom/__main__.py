@@ -6,11 +6,11 @@ from importlib.util import find_spec
 
 import fire
 
-from .command_line import Command, call, split_arguments
 from .data.knight import prepare_knight
 from .errors import show_input_errors_in_one_line
 from .export import export
-from .option_table import options
+from .options.command_line import Command, call, split_arguments
+from .options.option_table import options
 from .phantoms.abdomen import write_abdomen_phantoms
 from .phantoms.spine import write_spine_phantoms
 from .plans.plan_command import make_plan

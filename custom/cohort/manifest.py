@@ -12,7 +12,7 @@ from ..datalist.class_names import checked_class_names
 from ..errors import InputError
 from ..io.atomic_write import write_json
 from ..io.write_errors import reporting_unwritable
-from ..options import SWITCH
+from ..options.kinds import SWITCH
 
 # FLARE's classes in the order of their ids, 1 to 14.
 FLARE_CLASSES = (

@@ -21,7 +21,7 @@ from ..datalist.folder_layouts import (
 )
 from ..errors import InputError
 from ..io.image_formats import is_itk
-from ..options import expanded
+from ..options.kinds import expanded
 from .manifest import TRAINING, VALIDATION, is_case_name, listed, raise_faults, repeated_cases
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import __version__
 from ..errors import InputError
-from ..options import as_typed
+from ..options.kinds import as_typed
 from .plan import PLAN_FILE, Plan, checked, differences, plain, read_plan
 
 PLANS = Path("configs") / "plans"

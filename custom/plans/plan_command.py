@@ -8,7 +8,7 @@ from ..errors import InputError
 from ..fingerprint.data_check import absent_classes, raise_on_problems
 from ..fingerprint.dataset_fingerprint import read_records
 from ..fingerprint.summary import Fingerprint, summarise
-from ..options import NAMES
+from ..options.kinds import NAMES
 from .configuration import REFERENCE_MEMORY_GB
 from .dataset_description import described_data
 from .decisions import decisions, table, warnings

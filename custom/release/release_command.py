@@ -13,7 +13,7 @@ from ..engines.large_files import LARGE_FILES
 from ..engines.writable_folders import make_writable
 from ..errors import InputError
 from ..io.atomic_write import replacing, write_json
-from ..options import NAMES
+from ..options.kinds import NAMES
 from .archive import write_archive, write_folder
 from .bundle_code import code_folder, importable
 from .contents import bundle_contents, code_contents

@@ -9,7 +9,7 @@ from monai.bundle import ConfigParser
 from ..bundle_configs import NETWORK, made_entry, metadata_file
 from ..engines.load_weights import load_fitting_weights
 from ..errors import InputError
-from ..options import NAMES, expanded
+from ..options.kinds import NAMES, expanded
 from ..plans import PLAN_FILE, read_plan
 from .channel_names import channel_names
 

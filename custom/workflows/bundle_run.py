@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from monai.bundle import ConfigParser, ConfigWorkflow
 
-from ..bundle_options import options_by_name
 from ..errors import InputError
-from ..gate import literal
 from ..io.checksums import sha256
-from ..options import did_you_mean
+from ..options.bundle_options import options_by_name
+from ..options.gate import literal
+from ..options.kinds import did_you_mean
 
 EXPRESSIONS = ("$", "@")
 TRAINING_LOADER, LEFT_OUT = "train#dataloader", "left_out"  # ids of configs

@@ -12,7 +12,7 @@ from .. import __version__
 from ..errors import InputError, ScansLeftOutError, find_input_error, input_error_message
 from ..io.atomic_write import TEMPORARY_PREFIX, write_json
 from ..io.run_lock import is_in_use, run_lock
-from ..options import NAMES_OR_NUMBERS
+from ..options.kinds import NAMES_OR_NUMBERS
 from ..processes import is_first, on_first
 from ..reports.stage_records import DONE
 from ..reports.status_table import run_table

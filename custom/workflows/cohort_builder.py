@@ -44,7 +44,7 @@ from ..datalist.class_names import checked_class_names
 from ..errors import InputError
 from ..fingerprint.data_check import inspect_case
 from ..io.write_errors import reporting_unwritable
-from ..options import NAMES
+from ..options.kinds import NAMES
 from ..progress import map_with_progress
 from ..reports.class_statistics import (
     class_statistics,

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ..cohort.manifest import read_cohort
-from ..command_line import call
 from ..errors import InputError
 from ..io.checksums import file_checksums
-from ..options import did_you_mean
+from ..options.command_line import call
+from ..options.kinds import did_you_mean
 from ..processes import on_first, together
 from .bundle_run import LEFT_OUT, checked_settings, config_checksums, is_known, known_settings, run_config
 from .record import RunFolder, read_json, scores_of, training_seconds

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..cohort.manifest import Cohort, CohortCase
 from ..errors import InputError
-from ..options import SWITCH
+from ..options.kinds import SWITCH
 
 FILLED, ANNOTATED = "filled", "annotated"
 UNANNOTATED = ("background", "no_gradient")

@@ -13,9 +13,9 @@ from ..datalist.case_list import write_case_list
 from ..datalist.class_names import checked_class_names, same_names
 from ..datalist.output_names import OUTPUT_NAME
 from ..errors import InputError, find_input_error, input_error_message
-from ..gate import quoted
 from ..io.atomic_write import write_json
 from ..io.checksums import sha256
+from ..options.gate import quoted
 from ..plans import PLAN_FILE, Plan, load_plan, read_plan
 from ..processes import on_first, rank, together
 from .bundle_run import checked_settings, config_checksums, run_config

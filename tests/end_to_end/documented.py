@@ -14,7 +14,7 @@ import fire
 import monai.bundle
 
 from custom.__main__ import COMMANDS
-from custom.command_line import call, split_arguments
+from custom.options.command_line import call, split_arguments
 
 from ..readme_commands import config_names
 

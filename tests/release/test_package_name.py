@@ -32,7 +32,7 @@ def test_bundles_called_otherwise_than_packages_have_importable_packages_of_thei
     ("text", "expected"),
     [
         ("  _target_: custom.networks.DistanceHead", "  _target_: spine.networks.DistanceHead"),
-        ("  - $from custom.options import is_on", "  - $from spine.options import is_on"),
+        ("  - $from custom.options.kinds import PATH", "  - $from spine.options.kinds import PATH"),
         ("  - $from custom import data", "  - $from spine import data"),
         ("  - $import custom\n  - $import os", "  - $import spine\n  - $import os"),
         ('"$import custom"', '"$import spine"'),

@@ -9,8 +9,8 @@ import monai.bundle
 import pytest
 import yaml
 
-from custom.command_line import call
 from custom.errors import InputError
+from custom.options.command_line import call
 from custom.release import large_files, release_command
 from custom.release.release_command import release
 

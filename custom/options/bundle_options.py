@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from .errors import InputError
-from .options import (
+from ..errors import InputError
+from .kinds import (
     ANYTHING,
     FOLDER_NAME_PART,
     MAPPING,

@@ -14,10 +14,10 @@ from monai.bundle.properties import InferProperties, TrainProperties
 from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS, ID_SEP_KEY
 from monai.utils import BundlePropertyConfig
 
+from ..errors import InputError, causes_of
 from .bundle_options import bundle_options, is_whole, options_by_name, top_level_ids
 from .command_line import split_arguments
-from .errors import InputError, causes_of
-from .options import Option, did_you_mean, shown
+from .kinds import Option, did_you_mean, shown
 
 ID = BundlePropertyConfig.ID
 TRACKING: Mapping[str, Any] = DEFAULT_MLFLOW_SETTINGS["configs"]  # type: ignore[assignment]

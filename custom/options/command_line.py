@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from .errors import InputError
-from .options import (
+from ..errors import InputError
+from .kinds import (
     MAPPING,
     NAME_OR_NUMBER,
     NAMES,

@@ -4,9 +4,9 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..errors import InputError
 from .bundle_options import bundle_options, is_whole
-from .errors import InputError
-from .options import Option, did_you_mean
+from .kinds import Option, did_you_mean
 
 WIDTH = 110
 

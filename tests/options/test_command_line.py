@@ -8,11 +8,11 @@ from fire.core import _ParseKeywordArgs
 from fire.inspectutils import FullArgSpec
 
 from custom.__main__ import COMMANDS, main
-from custom.command_line import call, options_of, split_arguments
 from custom.errors import InputError
-from custom.options import PATH
+from custom.options.command_line import call, options_of, split_arguments
+from custom.options.kinds import PATH
 
-from .odd_values import ODD_VALUES
+from ..odd_values import ODD_VALUES
 
 
 @pytest.mark.parametrize(

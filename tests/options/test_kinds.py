@@ -5,7 +5,7 @@ import math
 import pytest
 
 from custom.errors import InputError
-from custom.options import (
+from custom.options.kinds import (
     MAPPING,
     NAMES,
     NAMES_OR_NUMBERS,

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from .errors import InputError
+from ..errors import InputError
 
 MOST = 10**9  # of any whole number: what is larger was mistyped
 LONGEST = 80  # characters of a value in a message

@@ -14,13 +14,13 @@ import pytest
 import yaml
 from monai.bundle import ConfigParser, ConfigWorkflow
 
-from custom.bundle_options import bundle_options
 from custom.errors import InputError, find_input_error, input_error_message
-from custom.gate import literal, quoted
-from custom.options import PATH, TEXT
+from custom.options.bundle_options import bundle_options
+from custom.options.gate import literal, quoted
+from custom.options.kinds import PATH, TEXT
 from custom.workflows.bundle_run import checked_settings
 
-from .odd_values import ODD_VALUES
+from ..odd_values import ODD_VALUES
 
 BUNDLES = ("batseg_spine", "flare_pseudolabel")
 PROGRAM = str(Path(monai.bundle.__file__).with_name("__main__.py"))
