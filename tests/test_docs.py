@@ -8,7 +8,7 @@ import pytest
 
 GAP = "…"
 # lines that others print
-FOREIGN = ("No module named",)
+FOREIGN = ("No module named", "query key", "run ID")
 
 
 @cache
