@@ -8,7 +8,7 @@ import pytest
 
 GAP = "…"
 # lines that others print
-FOREIGN = ("No module named", "query key", "run ID")
+FOREIGN = ("No module named", "KeyError", "run ID")
 
 
 @cache
