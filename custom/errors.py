@@ -1,6 +1,7 @@
 """The one exception a user is meant to read, and how it reaches the terminal as one line."""
 
 import sys
+from contextlib import suppress
 from io import TextIOWrapper
 from types import TracebackType
 
@@ -37,7 +38,8 @@ def show_input_errors_in_one_line() -> None:
     quiet_libraries()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # of a file name that is no UTF-8, or in a C locale
+            with suppress(OSError):  # of a stream that another program made
+                stream.reconfigure(errors="backslashreplace")  # of a file name that is no UTF-8, or in a C locale
     previous = sys.excepthook
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
