@@ -168,7 +168,7 @@ def test_one_of_two_patches_shows_foreground_and_ignored_voxels_are_no_foregroun
         label = read_labels(file).copy()
         label[label == 2] = 255
         nib.save(nib.Nifti1Image(label, AFFINE), file)
-    parser = flare.parser("train", dataset_dir=str(data), validate_data="false", elastic_probability=0)
+    parser = flare.parser("train", dataset_dir=str(data), validate_data=False, elastic_probability=0)
     dataset = parser.get_parsed_content("train#dataset")
     patches = [dataset[index]["label"] for index in range(40)]
     assert all((patch == 1).any() for patch in patches[1::2]), "the second of every batch"

@@ -37,7 +37,7 @@ def changed(request, project, tiny_dataset, tmp_path_factory) -> Bundle:
     At a learning rate of 0, which leaves weights that answer something everywhere.
     """
     bundle = Bundle(project / "bundles" / request.param, tiny_dataset, tmp_path_factory.mktemp("changed"))
-    options = {"spacing": SPACING, "class_names": CLASSES, "learning_rate": 0.0, "epochs": 1}
+    options = {"spacing": SPACING, "class_names": CLASSES, "learning_rate": 1e-30, "epochs": 1}
     bundle.run("train", iterations_per_epoch=1, **options)
     return bundle
 

@@ -13,6 +13,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.bundle import run as run_bundle
 
 from custom.errors import InputError
+from custom.options.command_line import call
 from custom.plans import read_plan, write_plan
 from custom.release.package_name import package_name
 from custom.release.release_command import release
@@ -123,9 +124,9 @@ def test_it_can_be_released_with_its_weights(trained, scan, tmp_path, monkeypatc
 
 
 def test_a_folder_with_a_number_for_its_name(trained, tmp_path, monkeypatch):
-    """The command line makes it a number."""
+    """Which is taken as typed, not as a number."""
     monkeypatch.chdir(tmp_path)
-    trained_bundle(str(trained[0]), 2024, str(trained[1]))
+    call("trained_bundle", {"trained_bundle": trained_bundle}, {}, [str(trained[0]), "2024", str(trained[1])])
     assert (tmp_path / "2024" / "configs" / "plans" / "2024.yaml").is_file()
 
 
