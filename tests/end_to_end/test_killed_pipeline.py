@@ -82,8 +82,8 @@ def finish(pipeline: Pipeline, **options) -> None:
 
 
 def files_of(pipeline: Pipeline) -> list[str]:
-    """What stages have written whole, without prepared cases, lists of what was left to do, events, and old logs."""
-    unwanted = ("cache", ".tmp", ".previous", "_process0.json", "tensorboard")
+    """What stages have written whole, without prepared cases, lists of what was left to do, events, locks, old logs."""
+    unwanted = ("cache", ".tmp", ".previous", "_process0.json", "tensorboard", ".lock")
     walked = os.walk(pipeline.work / "stages")  # knows that folders vanish meanwhile, as glob does not
     files = (str(Path(folder, name).relative_to(pipeline.work)) for folder, _, names in walked for name in names)
     return sorted(file for file in files if not any(word in file for word in unwanted))
