@@ -16,6 +16,8 @@ from monai.networks.nets.swin_unetr import (
 from torch import nn
 from torch.nn import functional as F
 
+from .channel_norm import ChannelNorm
+
 MLP_RATIO = 4
 PATCH = 4  # voxels along an axis that the embedding makes one token of
 
@@ -153,14 +155,6 @@ class CrossWindowAttention(WindowAttention):
         bias = self.relative_position_bias_table[index].view(1, tokens, tokens, -1).permute(0, 3, 1, 2)
         attended = F.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype))
         return self.proj(attended.transpose(1, 2).reshape(windows, tokens, dim))
-
-
-class ChannelNorm(nn.LayerNorm):
-    """LayerNorm over the channels of (batch, channels, *sizes)."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The same shape."""
-        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
 
 def strided_step(in_channels: int, channels: int) -> list[nn.Module]:

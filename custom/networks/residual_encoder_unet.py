@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from monai.networks.blocks import Convolution
 from monai.networks.layers.factories import Conv, Pool
+from monai.networks.nets import DynUNet
+from monai.utils import ensure_tuple_rep
 from torch import nn
 from torch.nn import functional as F
 
@@ -67,7 +69,7 @@ class ResidualEncoderUNet(nn.Module):
             for features, kernel in zip(filters[:-1], kernel_size[:-1], strict=True)
         )
         self.heads = nn.ModuleList(Conv[Conv.CONV, spatial_dims](one, out_channels, 1) for one in filters[:-1])
-        self.apply(initialise)
+        self.apply(DynUNet.initialize_weights)
 
     def forward(self, x: torch.Tensor) -> Any:
         """Logits, or in training the list of logits of all decoder levels, finest first."""
@@ -86,7 +88,7 @@ class ResidualEncoderUNet(nn.Module):
 
     def size_multiple(self) -> list[int]:
         """The products of the strides, axis by axis, see `contract`."""
-        return [math.prod(each(one, self.dims)[axis] for one in self.strides) for axis in range(self.dims)]
+        return [math.prod(ensure_tuple_rep(one, self.dims)[axis] for one in self.strides) for axis in range(self.dims)]
 
     def supervision_scales(self) -> int:
         """Number of logits in training."""
@@ -106,7 +108,7 @@ class ResidualBlock(nn.Module):
             unit(dims, in_channels, features, kernel_size, stride),
             unit(dims, features, features, kernel_size, activated=False),
         )
-        smaller = Pool[Pool.AVG, dims](stride, stride) if max(each(stride, dims)) > 1 else nn.Identity()
+        smaller = Pool[Pool.AVG, dims](stride, stride) if max(ensure_tuple_rep(stride, dims)) > 1 else nn.Identity()
         other = unit(dims, in_channels, features, 1, activated=False, bias=False)
         self.shortcut = nn.Sequential(smaller, other if in_channels != features else nn.Identity())
 
@@ -136,16 +138,3 @@ def unit(
         norm=("INSTANCE", {"affine": True}),
         bias=bias,
     )
-
-
-def initialise(module: nn.Module) -> None:
-    """He-normal weights and no bias, as nnU-Net's."""
-    if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d):
-        nn.init.kaiming_normal_(module.weight, a=SLOPE)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
-
-
-def each(size: Size, dims: int) -> Sequence[int]:
-    """One number for each axis."""
-    return [size] * dims if isinstance(size, int) else size

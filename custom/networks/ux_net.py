@@ -8,7 +8,7 @@ import torch
 from monai.networks.blocks import UnetOutBlock, UnetrBasicBlock, UnetrUpBlock
 from torch import nn
 
-from .nnformer import ChannelNorm
+from .channel_norm import ChannelNorm
 
 LAYER_SCALE = 1e-6  # a block starts as the identity, nearly
 
