@@ -62,7 +62,7 @@ class Study(Chain):
         self.experiments = list(experiments)
         self.reference, self.title = reference, title
         self.evaluations = {
-            name: [run for run in runs if run.name.startswith(f"{name}_seed") and run.name.endswith(SCORES)]
+            name: [self.runs[f"{run_name(name, seed, fold)}_{SCORES}"] for seed in seeds for fold in folds]
             for name in experiments
         }
 
@@ -86,6 +86,11 @@ class Study(Chain):
         return []
 
 
+def run_name(experiment: str, seed: int, fold: int) -> str:
+    """The name of a training."""
+    return f"{experiment}_seed{seed}_fold{fold}"
+
+
 def study_runs(
     experiments: Mapping[str, Mapping[str, Any] | None],
     folds: Sequence[int],
@@ -107,7 +112,7 @@ def study_runs(
         for fold in folds:
             for name, experiment in experiments.items():
                 own = experiment or {}
-                training = f"{name}_seed{seed}_fold{fold}"
+                training = run_name(name, seed, fold)
                 yield {
                     "name": training,
                     "config": ["train", *overlays, *own.get("overlays", [])],
