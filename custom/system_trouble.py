@@ -40,7 +40,7 @@ class SystemTrouble(NamedTuple):
     remedy: str
 
     def line(self, place: str = "the disk") -> str:
-        """The line for a user; `place` stands for a file that is not known."""
+        """The line for a user; `place` is named where the file is not known."""
         if self.number in HANDLES:
             return f"{self.reason}{f' ({self.file})' if self.file else ''}: {self.remedy}"
         if self.number in PERMISSIONS:  # of reading, too

@@ -84,7 +84,7 @@ def shared_data() -> Path:
 
 
 def real_data_folder() -> Path:
-    """Where real scans are looked for: $SEGMENTATION_TEST_DATA, else ../shared/data beside the checkout."""
+    """Where real scans are looked for: $SEGMENTATION_TEST_DATA, else ../shared/data next to the checkout."""
     return Path(os.environ.get("SEGMENTATION_TEST_DATA", PROJECT.parent / "shared" / "data"))
 
 

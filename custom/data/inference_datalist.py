@@ -8,7 +8,7 @@ from typing import Any
 from ..datalist.folder_layouts import files_below, image_files, scan_folder, test_images
 from ..datalist.grid_conflict import has_another_grid
 from ..datalist.left_out import LeftOut
-from ..datalist.output_names import BESIDE, DICOM_SEG, OUTPUT_NAME, is_there, label_names, renamed
+from ..datalist.output_names import COMPANIONS, DICOM_SEG, OUTPUT_NAME, is_there, label_names, renamed
 from ..errors import InputError
 from ..fingerprint.data_check import only_usable
 from ..fingerprint.dataset_fingerprint import check_cases
@@ -23,7 +23,7 @@ def inference_datalist(
     overwrite: bool = True,
     validate: bool = True,
     num_channels: int | None = None,
-    beside: Mapping[str, bool] | None = None,
+    companions: Mapping[str, bool] | None = None,
     left_out: LeftOut | None = None,
     normalisation: str = "zscore",
 ) -> list[dict[str, Any]]:
@@ -32,10 +32,10 @@ def inference_datalist(
     Args:
         dataset_dir: a folder of scans in any format, one scan, or a data set.
         output_dir: folder of the label maps.
-        overwrite: False leaves out scans that have a label map, and all that is to be `beside` it, in `output_dir`.
+        overwrite: False leaves out scans that have a label map, and all `companions` of it, in `output_dir`.
         validate: read every scan first and leave out one that cannot be used, with one warning line.
         num_channels: channels of the network's image.
-        beside: which of `BESIDE` are written as well.
+        companions: which of `COMPANIONS` are written as well.
         left_out: takes note of what becomes of each scan.
         normalisation: of the network's plan.
 
@@ -65,7 +65,7 @@ def inference_datalist(
                 "another --output_dir, or remove it"
             )
     if not overwrite:
-        kinds = [kind for kind, wanted in (beside or {}).items() if wanted]
+        kinds = [kind for kind, wanted in (companions or {}).items() if wanted]
         finished = [case for case in cases if _is_finished(case, folder, kinds)]
         logger.info("%d of %d scans are already labelled in %s", len(finished), len(cases), output_dir)
         cases = [case for case in cases if case not in finished]
@@ -81,7 +81,7 @@ def inference_datalist(
 
 def _is_finished(case: dict[str, Any], folder: Path, kinds: Sequence[str]) -> bool:
     """Whether a scan's label map and the files wanted next to it are there; only a DICOM series has a DICOM-SEG."""
-    wanted = [BESIDE[kind] for kind in kinds if not (kind == DICOM_SEG and ending_of(image_files(case)[0]))]
+    wanted = [COMPANIONS[kind] for kind in kinds if not (kind == DICOM_SEG and ending_of(image_files(case)[0]))]
     return all(is_there(folder / renamed(case[OUTPUT_NAME], *how)) for how in [("", ""), *wanted])
 
 

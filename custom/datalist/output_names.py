@@ -16,7 +16,7 @@ from .folder_layouts import CHANNEL_NUMBER, image_files, scan_folder
 OUTPUT_NAME = "output_name"  # key of a case, and of its image's metadata: the file name of its label map
 DICOM_SEG = "dicom_seg"
 # what inference writes next to a label map: suffix of its name and ending, "" for the label map's own
-BESIDE = {DICOM_SEG: ("", ".dcm"), "confidence": ("_confidence", ""), "case_record": ("", ".json")}
+COMPANIONS = {DICOM_SEG: ("", ".dcm"), "confidence": ("_confidence", ""), "case_record": ("", ".json")}
 LONGEST = 160  # bytes of a series' name before its identifier: a file name has 255
 IDENTIFIER_DIGITS = 8
 
@@ -42,7 +42,7 @@ def renamed(file: str, suffix: str = "", ending: str = "") -> str:
 def map_files(scan: str, label_map: str) -> list[str]:
     """The names of the maps that inference may write for a scan, from that of its label map, which is the first."""
     kinds = ["confidence", *([] if ending_of(scan) else [DICOM_SEG])]
-    return [label_map, *(renamed(label_map, *BESIDE[kind]) for kind in kinds)]
+    return [label_map, *(renamed(label_map, *COMPANIONS[kind]) for kind in kinds)]
 
 
 def is_there(file: Path) -> bool:

@@ -83,15 +83,17 @@ class TrainingCheckpoint:
         elif is_first():
             kept = self.checkpoint.with_name("checkpoint_previous.pt")
             self.checkpoint.replace(kept)
-            logger.warning("the training starts anew (pass --resume true to go on); the old checkpoint is now %s", kept)
+            logger.warning(
+                "the training begins at epoch 1 (pass --resume true to go on); the old checkpoint is now %s", kept
+            )
 
     def load(self, engine: Any) -> None:
         """Restore every state from the checkpoint."""
-        anew = "restore it, or remove it to begin again"
-        state = load_mapping(self.checkpoint, anew)
+        remedy = "restore it, or remove it to begin again"
+        state = load_mapping(self.checkpoint, remedy)
         missing = [key for key in KEYS if key not in state]
         if missing:
-            raise InputError(f"{self.checkpoint} is no checkpoint to resume from, without {missing[0]}: {anew}")
+            raise InputError(f"{self.checkpoint} is no checkpoint to resume from, without {missing[0]}: {remedy}")
         refuse_other_training(self.checkpoint, state["plan"], self.plan)
         if state["epoch"] > engine.state.max_epochs:
             done = state["epoch"]

@@ -6,7 +6,7 @@ import pytest
 
 from custom.data.inference_datalist import inference_datalist
 from custom.datalist.left_out import LeftOut
-from custom.datalist.output_names import BESIDE
+from custom.datalist.output_names import COMPANIONS
 from custom.errors import InputError, ScansLeftOutError
 from custom.io.image_formats import ending_of, scan_name
 
@@ -125,14 +125,14 @@ class TestInference:
         for name in names.values():
             (folder / name).touch()
 
-        def left(**beside):
-            found = inference_datalist(tmp_path / "in", folder, overwrite=False, beside=beside)
+        def left(**companions):
+            found = inference_datalist(tmp_path / "in", folder, overwrite=False, companions=companions)
             return [case["image"] for case in found]
 
         assert left() == left(**{kind: False}) == []
         needing = [str(series)] if kind == "dicom_seg" else [str(file), str(series)]
         assert left(**{kind: True}) == needing
-        suffix, ending = BESIDE[kind]
+        suffix, ending = COMPANIONS[kind]
         for scan in needing:
             label = names[scan]
             (folder / (scan_name(label) + suffix + (ending or ending_of(label)))).touch()
