@@ -77,6 +77,14 @@ def test_tables_of_all_patients(bundle):
     assert rows["dice"]["patients"] == "2"
 
 
+def test_experiments_whose_names_begin_alike_are_kept_apart(bundle):
+    experiments = {"a": {"settings": {"skill": 0.25}}, "a_seed0": {"settings": {"skill": 0.75}}}
+    study(bundle, experiments=experiments, reference="a", folds=[0]).run()
+    text = Path("work/study.md").read_text()
+    assert "| a | 1 | 0.250" in text
+    assert "| a_seed0 | 1 | 0.750" in text
+
+
 def test_it_goes_on_and_takes_a_further_experiment(bundle):
     study(bundle, only="plain_seed0_fold0,plain_seed0_fold0_scores").run()
     assert trained == [("0", "0")]
