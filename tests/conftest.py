@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import os
+import random
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -21,6 +22,13 @@ PROJECT = Path(__file__).resolve().parents[1]
 def one_thread_per_worker():
     """The suite runs on several processes at once; more threads each would only compete."""
     torch.set_num_threads(int(os.environ.get("TEST_THREADS", "1")))
+
+
+@pytest.fixture(autouse=True)
+def same_random_numbers_in_every_run() -> None:
+    """What a test draws without a seed of its own does not depend on the tests before it."""
+    random.seed(0)
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

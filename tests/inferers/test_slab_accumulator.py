@@ -33,7 +33,7 @@ def test_equals_the_sum_over_a_whole_volume(size, dtype, tolerance, softmax):
     for window, values in zip(windows, logits, strict=True):
         total[(slice(None), *window)] += (values.softmax(dim=0) if softmax else values) * slab.weight
         weights[window] += slab.weight
-    assert (streamed(slab, windows, logits) - total / weights).abs().max() <= tolerance
+    torch.testing.assert_close(streamed(slab, windows, logits), total / weights, rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize("softmax", [True, False])
