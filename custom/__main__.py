@@ -15,12 +15,14 @@ from .phantoms.abdomen import write_abdomen_phantoms
 from .phantoms.spine import write_spine_phantoms
 from .plans.plan_command import make_plan
 from .workflows.cohort_builder import build_cohort
+from .workflows.label import label
 from .workflows.measure import measure
 
 COMMANDS: dict[str, Command] = {
     "abdomen_phantoms": write_abdomen_phantoms,
     "cohort": build_cohort,
     "export": export,
+    "label": label,
     "measure": measure,
     "options": options,
     "plan": make_plan,

@@ -6,6 +6,7 @@ from .labelled_datalist import labelled_datalist
 from .patch_dataset import EpochSampler, PatchDataset, ValidationSampler
 from .scan_dataset import ScanDataset, ScanLoader
 from .training_intensity import FLARE22_INTENSITY, training_intensity
+from .training_scans import training_scans
 
 __all__ = [
     "FLARE22_INTENSITY",
@@ -18,4 +19,5 @@ __all__ = [
     "labelled_datalist",
     "prepare_knight",
     "training_intensity",
+    "training_scans",
 ]

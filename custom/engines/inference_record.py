@@ -6,18 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from ignite.engine import Engine, Events
-from monai.utils import CommonKeys
+from monai.utils import CommonKeys, ImageMetaKey
 
 from ..datalist.folder_layouts import scan_name
 from ..datalist.output_names import output_name
+from ..fingerprint.input_check import UNUSUAL
 from ..io.atomic_write import write_json
 
 
 class CaseRecord:
     """Write NAME.json next to each label map an evaluator saves, after it: a case with its record is finished.
 
-    The record holds the windows computed and those of a plain grid, the seconds of loading and prediction, the mean
-    confidence of each class that was predicted, and what `facts` adds.
+    The record holds the scan's path, the label map's name, the windows computed and those of a plain grid, the seconds of loading and
+    prediction, the mean confidence of each class that was predicted, how the scan is unlike those of the training
+    ("unusual_input", "" where it is not), and what `facts` adds.
 
     Args:
         inferer: keeps its `report` of the last case, e.g. `custom.inferers.StreamingSlidingWindowInferer`.
@@ -50,9 +52,19 @@ class CaseRecord:
         output: Any = engine.state.output
         meta = output[0][CommonKeys.IMAGE].meta
         report = self.inferer.report
-        name = scan_name(output_name(meta)["subject"])
+        label = output_name(meta)["subject"]
+        name = scan_name(label)
         confidence = {self.class_names[number - 1]: round(p, 4) for number, p in report["confidence"].items() if number}
         seconds = round(time.perf_counter() - self.started, 2)
         windows = {key: report[key] for key in ("windows", "windows_all")}
-        record = {"case": name, **windows, "seconds": seconds, "confidence": confidence, **self.facts}
+        record = {
+            "case": name,
+            "label": label,
+            "image": str(meta[ImageMetaKey.FILENAME_OR_OBJ]),
+            **windows,
+            "seconds": seconds,
+            "confidence": confidence,
+            UNUSUAL: meta.get(UNUSUAL, ""),
+            **self.facts,
+        }
         write_json(self.output_dir / f"{name}.json", record)

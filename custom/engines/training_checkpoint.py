@@ -10,6 +10,7 @@ import torch
 from ignite.engine import Events
 from torch import nn
 
+from ..data.training_scans import SCANS
 from ..errors import InputError
 from ..io.atomic_write import replacing
 from ..io.run_lock import let_go
@@ -42,6 +43,7 @@ class TrainingCheckpoint:
         plan: what the training uses, which must be equal when it resumes, see `custom.plans.used_plan`.
         resume: go on from the checkpoint, if there is one; otherwise it is kept as `checkpoint_previous.pt`.
         interval: epochs between two saves; the last epoch is always saved.
+        scans: what the training scans are like, for the plan's fingerprint, see `custom.data.training_scans`.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class TrainingCheckpoint:
         plan: Mapping[str, Any] | None = None,
         resume: bool = False,
         interval: int = 1,
+        scans: Mapping[str, Any] | None = None,
     ) -> None:
         self.folder = Path(ckpt_dir)
         self.checkpoint = self.folder / "resume" / "checkpoint.pt"
@@ -64,6 +67,7 @@ class TrainingCheckpoint:
         self.plan = dict(plan or {})
         self.resume = resume
         self.interval = interval
+        self.scans = dict(scans or {})
 
     def attach(self, engine: Any) -> None:
         """Load when `engine` starts, save when epochs end; attach after validation, schedule and `StopAfterEpoch`."""
@@ -163,7 +167,8 @@ class TrainingCheckpoint:
         save(self.folder / "model.pt", state["network"])
         if self.plan:
             training = {**self.plan.get("training", {}), "epoch": engine.state.epoch}
-            write_plan(self.folder / PLAN_FILE, {**self.plan, "training": training})
+            fingerprint = {**self.plan.get("fingerprint", {}), **({SCANS: self.scans} if self.scans else {})}
+            write_plan(self.folder / PLAN_FILE, {**self.plan, "training": training, "fingerprint": fingerprint})
         save(self.checkpoint, state)
 
     def refuse_diverged(self, epoch: int, loss: float = 0.0) -> None:

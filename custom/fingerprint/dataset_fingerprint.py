@@ -24,8 +24,9 @@ from .data_check import (
     with_class_problem,
     with_overflows,
 )
+from .scan_figures import ScanFigures, evenly_spread, figures_from_json, scan_figures
 
-CACHE_VERSION = 2
+CACHE_VERSION = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +42,7 @@ class CaseRecord:
         shape_after_crop: voxels of the box.
         lowest: lowest intensity of each channel in the whole scan.
         intensities: of each channel's foreground, None without foreground.
+        figures: axes, sizes and intensities of the whole scan, None of a case with problems.
         annotated: ids of the classes annotated in the case, None for all of them; not a property of the files.
     """
 
@@ -49,6 +51,7 @@ class CaseRecord:
     shape_after_crop: list[int]
     lowest: list[float]
     intensities: list[CaseIntensity | None]
+    figures: ScanFigures | None = None
     annotated: tuple[int, ...] | None = None
 
     @property
@@ -127,6 +130,7 @@ def read_record(case: dict[str, Any]) -> CaseRecord:
         shape_after_crop=[side.stop - side.start for side in box],
         lowest=[_lowest(image) for image in images],
         intensities=[None] * len(images) if label is None else _foreground(images, label, box),
+        figures=_figures(images),
     )
 
 
@@ -168,6 +172,11 @@ def _lowest(image: Volume) -> float:
     return float(_scaled(image, np.array([image.voxels.min(), image.voxels.max()])).min())
 
 
+def _figures(images: Sequence[Volume]) -> ScanFigures:
+    samples = [_scaled(image, evenly_spread(image.voxels)) for image in images]
+    return scan_figures(images[0].voxels.shape, images[0].affine, samples)
+
+
 def _of_run(record: CaseRecord, case: dict[str, Any], num_classes: int | None, normalisation: str) -> CaseRecord:
     """What files do not say: the check of the class ids, of large intensities, and the annotated classes."""
     facts = with_overflows(with_class_problem(record.facts, num_classes), normalisation)
@@ -178,7 +187,8 @@ def _of_run(record: CaseRecord, case: dict[str, Any], num_classes: int | None, n
 def _from_json(entry: dict[str, Any]) -> CaseRecord:
     facts = facts_from_json(entry["facts"])
     intensities = [None if one is None else CaseIntensity.from_json(one) for one in entry["intensities"]]
-    return CaseRecord(**{**entry, "facts": facts, "intensities": intensities})
+    figures = figures_from_json(entry["figures"])
+    return CaseRecord(**{**entry, "facts": facts, "intensities": intensities, "figures": figures})
 
 
 def _to_json(record: CaseRecord) -> dict[str, Any]:
@@ -189,4 +199,5 @@ def _to_json(record: CaseRecord) -> dict[str, Any]:
         "shape_after_crop": record.shape_after_crop,
         "lowest": record.lowest,
         "intensities": [None if one is None else one.to_json() for one in record.intensities],
+        "figures": dataclasses.asdict(record.figures) if record.figures else None,
     }

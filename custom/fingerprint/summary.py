@@ -10,8 +10,7 @@ import numpy as np
 from ..errors import InputError
 from .case_intensity import intensity_statistics
 from .dataset_fingerprint import CaseRecord
-
-POSITIVE = {"L": "R", "R": "R", "P": "A", "A": "A", "I": "S", "S": "S"}  # axis a code lies along, by its positive end
+from .scan_figures import POSITIVE
 
 
 @dataclass(frozen=True)

@@ -63,8 +63,9 @@ class Slice:
 class Series:
     """The files of one series in one folder, by name.
 
-    `alone`: the folder holds no other series. `damaged`: files that cannot be read and may be slices of this one.
-    `notes`: what is left out of it, one line each. Damaged files of no known series are one without slices.
+    `modality`: such as CT or MR, "" where it does not say. `alone`: the folder holds no other series. `damaged`: files
+    that cannot be read and may be slices of this one. `notes`: what is left out of it, one line each. Damaged files of
+    no known series are one without slices.
     """
 
     uid: str
@@ -75,6 +76,7 @@ class Series:
     slices: tuple[Slice, ...]
     damaged: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    modality: str = ""
 
     @property
     def scan(self) -> str:
@@ -271,6 +273,7 @@ def _series(uid: str, folder: Path, members: Sequence[tuple[Path, Header]], alon
         slices=tuple(sorted(distinct, key=lambda piece: piece.file)),
         damaged=tuple(damaged),
         notes=tuple(f"{folder}: {some} files of a series are left out: {what}" for some, what in without if some),
+        modality=header.get(MODALITY, ""),
     )
 
 

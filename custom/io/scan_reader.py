@@ -12,10 +12,12 @@ from monai.utils import MetaKeys, SpaceKeys, ensure_tuple
 from ..errors import InputError
 from ..geometry.affine_rounding import without_header_rounding
 from ..geometry.file_affine import STORED_AFFINE
-from .dicom_series import read_series
-from .image_formats import is_itk, is_nifti
+from .dicom_series import read_series, series_of
+from .image_formats import ending_of, is_itk, is_nifti
 from .itk_image import read_itk_image
 from .nifti_header import affine_in_mm, corrected
+
+MODALITY = "modality"  # entry of the metadata of DICOM series
 
 
 class ScanReader(ImageReader):
@@ -83,4 +85,6 @@ def _read_channels(files: Sequence[str]) -> tuple[np.ndarray, dict[str, Any]]:
         MetaKeys.SPATIAL_SHAPE: np.asarray(voxels.shape),
         MetaKeys.ORIGINAL_CHANNEL_DIM: float("nan") if len(files) == 1 else 0,
     }
+    if not ending_of(files[0]):
+        meta[MODALITY] = series_of(files[0]).modality
     return voxels if len(files) == 1 else np.stack([others for others, _ in scans]), meta

@@ -11,3 +11,4 @@ from .load_plan import (
     used_plan,
 )
 from .plan import PLAN_FILE, Plan, checked, read_plan, write_plan
+from .released_model import MODEL_FILE, ReleasedModel, read_released_model

@@ -62,13 +62,14 @@ def slice_case(
     field: np.ndarray | None = None,
     axis: int | None = None,
     window: tuple[float, float] | None = None,
+    index: int | None = None,
 ) -> CasePicture:
     """The slice of a case that shows most of its truth, as 8-bit image, 8-bit labels and half-float field.
 
     All are RAS arrays (X, Y, Z), `spacing` is in mm. The slice lies across `axis`, by default the axis of the coarsest
-    spacing (see `slicing_axis`). Anterior is shown at the left of a sagittal slice, the patient's right at the left of
-    the others. Intensities are black and white at the ends of `window`, by default at the slice's 1st and 99.5th
-    percentile.
+    spacing (see `slicing_axis`); `index` names another slice. Anterior is shown at the left of a sagittal slice, the
+    patient's right at the left of the others. Intensities are black and white at the ends of `window`, by default at
+    the slice's 1st and 99.5th percentile.
 
     Raises:
         InputError: the arrays do not have one shape (X, Y, Z).
@@ -80,7 +81,7 @@ def slice_case(
         listed = ", ".join(f"{kind} {shape}" for kind, shape in shapes.items())
         raise InputError(f"{name}: a picture needs one grid (X, Y, Z), found {listed}; bring all to the same grid")
     across = slicing_axis(spacing) if axis is None else axis
-    index = slice_with_most_foreground(truth, prediction, across)
+    index = slice_with_most_foreground(truth, prediction, across) if index is None else index
     rows, columns = (2, 1) if across == 0 else (2, 0) if across == 1 else (1, 0)
 
     def page(volume: np.ndarray) -> np.ndarray:
@@ -160,7 +161,7 @@ def draw_cases(
     grid = figure.subplots(len(cases), len(columns), squeeze=False, height_ratios=heights)
     for row, case, height in zip(grid, cases, heights, strict=True):
         for axes, column in zip(row, columns, strict=True):
-            _draw_panel(axes, case, column)
+            draw_panel(axes, case, column)
         name = shortened(case.name, int(height * 12))
         row[0].set_ylabel(f"{case.caption}\n{name}" if case.caption else name, fontsize=9)
     for axes, column in zip(grid[0], columns, strict=True):
@@ -186,7 +187,8 @@ def _as_grey(image: np.ndarray, window: tuple[float, float] | None) -> np.ndarra
     return np.round(np.clip((values - low) / (high - low), 0, 1) * 255).astype(np.uint8)
 
 
-def _draw_panel(axes: Axes, case: CasePicture, column: str) -> None:
+def draw_panel(axes: Axes, case: CasePicture, column: str) -> None:
+    """One picture of a row: `SCAN`, `TRUTH`, `PREDICTION` or `FIELD`."""
     bare(axes)
     if column == FIELD and case.field is None:
         return

@@ -9,6 +9,7 @@ from monai.utils import path_to_sqlite_uri
 
 from ..cohort.manifest import case_entry, default_group_rules, group_cases, read_cohort
 from ..data.training_intensity import measured_intensity
+from ..data.training_scans import measured_scans
 from ..datalist.left_out import closing_line
 from ..io.atomic_write import write_json
 from ..io.checksums import file_checksums
@@ -108,6 +109,8 @@ class PseudoLabelPipeline(Chain):
         )
         self.exclude(unusable)
         self.measure_foreground(unusable)
+        entries = [case_entry(case) for case in self.cohort.training if case.name not in unusable]
+        write_json(self.work.scans, measured_scans(entries, self.work.case_facts))  # which knows them all
 
     def exclude(self, unusable: Mapping[str, str]) -> None:
         """Exclude what cannot be used; what begun stages went without stays excluded, other cases are judged again."""

@@ -239,6 +239,7 @@ class StageRun(Run):
             "cache_dir": str(folder.cache),
             # the cohort's statistics, where the plan normalises CT and has none of its own
             **({"intensity": read_json(self.work.intensity, None)} if self.measures_intensity() else {}),
+            "training_scans": read_json(self.work.scans, {}),
             "initial_weights": str(self.work.stage(self.stage.start_from).model) if self.stage.start_from else "",
             "resume": True,
             "validate_data": False,

@@ -38,6 +38,7 @@ class WorkFolder:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).absolute()
         self.intensity = self.path / "intensity.json"
+        self.scans = self.path / "scans.json"
         self.intensity_source = self.path / "intensity_source.json"
         self.excluded_file = self.path / "excluded.json"
         self.case_facts = self.path / "case_facts.json"

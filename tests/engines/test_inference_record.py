@@ -54,9 +54,12 @@ def test_one_record_a_case(record):
     assert 0 <= found["a.1"].pop("seconds") < 60
     assert found["a.1"] == {
         "case": "a.1",
+        "image": "/scans/a.1.nii.gz",
+        "label": "a.1.nii.gz",
         "windows": 4,
         "windows_all": 9,
         "confidence": {"liver": 0.9123, "tumour": 0.5},
+        "unusual_input": "",
         "stage": "2_both",
         "model": {"stage": "1_organs", "sha256": "c0ffee"},
     }

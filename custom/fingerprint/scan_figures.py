@@ -1,0 +1,84 @@
+"""What one scan is like, in figures that do not depend on how its file stores it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.affines import voxel_sizes
+
+AXES = "RAS"
+POSITIVE = {"L": "R", "R": "R", "P": "A", "A": "A", "I": "S", "S": "S"}  # axis a code lies along, by its positive end
+PERCENTILES = (0.5, 50.0, 99.5)
+MOST_VOXELS = 1 << 20  # that percentiles are taken of; more change their third digit
+
+
+@dataclass(frozen=True)
+class ChannelFigures:
+    """Intensities of a whole scan's channel: mean, deviation, percentiles 0.5, 50 and 99.5."""
+
+    mean: float
+    sd: float
+    low: float
+    median: float
+    high: float
+
+
+@dataclass(frozen=True)
+class ScanFigures:
+    """One scan; sizes of its axes by the anatomical axis that they are nearest to.
+
+    Args:
+        axes: the order of the axes in the file, by their positive ends, such as RAS or, of sagittal slices, ASR.
+        tilt: largest angle of an axis to its anatomical one, degrees.
+        spacing, extent: mm along R, A and S.
+        channels: intensities.
+    """
+
+    axes: str
+    tilt: float
+    spacing: tuple[float, ...]
+    extent: tuple[float, ...]
+    channels: tuple[ChannelFigures, ...]
+
+
+def scan_figures(shape: Sequence[int], affine: np.ndarray, channels: Sequence[np.ndarray]) -> ScanFigures:
+    """Figures of a scan.
+
+    Args:
+        shape: its voxels (x, y, z).
+        affine: (4, 4), voxels to millimetres, RAS.
+        channels: of each its intensities in the scan's units, or `evenly_spread` ones of them.
+    """
+    sizes = voxel_sizes(affine)
+    axes = "".join(POSITIVE[str(code)] for code in nib.aff2axcodes(affine))
+    places = [axes.index(axis) for axis in AXES]
+    cosines = [abs(affine[AXES.index(axis), column]) / sizes[column] for column, axis in enumerate(axes)]
+    return ScanFigures(
+        axes=axes,
+        tilt=round(float(np.degrees(np.arccos(np.clip(min(cosines), 0, 1)))), 2),
+        spacing=tuple(round(float(sizes[place]), 4) for place in places),
+        extent=tuple(round(float(sizes[place] * shape[place]), 2) for place in places),
+        channels=tuple(map(channel_figures, channels)),
+    )
+
+
+def channel_figures(voxels: np.ndarray) -> ChannelFigures:
+    """Intensities of an array of any shape."""
+    values = np.asarray(voxels, dtype=np.float64)
+    return ChannelFigures(float(values.mean()), float(values.std()), *map(float, np.percentile(values, PERCENTILES)))
+
+
+def evenly_spread(voxels: np.ndarray) -> np.ndarray:
+    """Every n-th voxel along each axis of (x, y, z), so that about a million are left."""
+    step = math.ceil((voxels.size / MOST_VOXELS) ** (1 / 3))
+    return voxels[::step, ::step, ::step]
+
+
+def figures_from_json(entry: dict[str, Any]) -> ScanFigures:
+    """What `dataclasses.asdict` gave, after JSON."""
+    channels = tuple(ChannelFigures(**one) for one in entry["channels"])
+    sizes = {key: tuple(entry[key]) for key in ("spacing", "extent")}
+    return ScanFigures(**{**entry, **sizes, "channels": channels})

@@ -1,0 +1,130 @@
+"""The command that labels scans with a model by its name: label maps, volumes, a picture of each scan."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..datalist.left_out import closing_line
+from ..datalist.output_names import scan_name
+from ..errors import InputError, ScansLeftOutError
+from ..fingerprint.input_check import UNUSUAL
+from ..geometry.canonical_axes import to_ras
+from ..io.checksums import sha256
+from ..io.scan_reader import read_scan
+from ..io.write_errors import reporting_unwritable
+from ..progress import with_progress
+from ..reports.label_overview import draw_label_overview
+from ..reports.text_table import Row, write_csv
+from ..reports.volume_table import COLUMNS, describe_volumes, volume_rows
+from .bundle_run import run_config
+from .models import Model, describe_models, find_model, known_models
+from .record import read_json
+
+logger = logging.getLogger(__name__)
+
+VOLUMES = "volumes.csv"
+NOTHING = ("", "True")  # of `--model` alone
+
+
+def label(
+    scan: str | Path = "",
+    output: str | Path = "",
+    model: str = "",
+    device: str = "",
+    overwrite: bool = True,
+    dicom_seg: bool = False,
+    pictures: bool = True,
+) -> str | None:
+    """Label scans with a trained model: `label SCAN_OR_FOLDER OUT --model headneck`; `label --model` lists the models.
+
+    Written into OUT, of each scan: its label map, on its own grid and in its format; NAME.json, with the confidence
+    in each structure and what is unusual about the scan; NAME.png, three slices through the structures. volumes.csv
+    has the volumes of all.
+
+    Args:
+        scan: one scan, a DICOM folder, or a folder of scans in any format.
+        output: another folder than that of the scans.
+        model: a name of the list, or a folder with model.pt and plan.yaml, as any training writes it.
+        device: cpu, cuda, cuda:1 or mps; by default the fastest there is.
+        overwrite: false leaves out scans that are labelled in OUT.
+        dicom_seg: also write NAME.dcm, a DICOM-SEG, for each DICOM series.
+        pictures: false writes none.
+
+    Raises:
+        InputError: there is no such model or scan, or OUT cannot be written.
+        ScansLeftOutError: some scans could not be labelled; the others are.
+    """
+    if model in NOTHING:
+        if str(scan):
+            raise InputError(f"label needs --model, one of {', '.join(known_models()) or 'none here'}, or a folder")
+        return describe_models()
+    found = find_model(model)
+    for name, value in (("SCAN_OR_FOLDER", scan), ("OUT", output)):
+        if not str(value):
+            raise InputError(f"label: {name} is missing; python -m custom label SCAN_OR_FOLDER OUT --model {model}")
+    checksum = sha256(found.weights)
+    overrides = {
+        "dataset_dir": str(scan),
+        "output_dir": str(output),
+        "ckpt_dir": str(found.folder),
+        "overwrite": overwrite,
+        "dicom_seg": dicom_seg,
+        "case_records": True,
+        "record_facts": {"model": {"name": found.name, "sha256": checksum}},
+        **({"device": device} if device else {}),
+    }
+    left_out = run_config(found.bundle_root, ["inference"], overrides)
+    records = list(records_of(Path(output), checksum))
+    with reporting_unwritable(output, "pass another OUT"):
+        rows = describe(Path(output), records, found, pictures)
+    for line in describe_volumes(rows) if rows else []:
+        logger.info("%s", line)
+    logger.info("label maps of %d scans, %s%s: %s", len(records), VOLUMES, " and pictures" if pictures else "", output)
+    if left_out:
+        names = [scan_name(image) for image in left_out]
+        raise ScansLeftOutError(closing_line(len(records) + len(names), names, "labelled"))
+    return None
+
+
+def records_of(folder: Path, checksum: str) -> Iterator[dict[str, Any]]:
+    """The records in a folder of the scans that these weights labelled."""
+    for file in sorted(folder.glob("*.json")):
+        record = read_json(file, {})
+        of_model = record.get("model") if isinstance(record, dict) else None
+        if (
+            isinstance(of_model, Mapping)
+            and of_model.get("sha256") == checksum
+            and (folder / record["label"]).is_file()
+        ):
+            yield record
+
+
+def describe(folder: Path, records: list[dict[str, Any]], model: Model, pictures: bool) -> list[Row]:
+    """Write the table of volumes and the pictures; returns the table's rows."""
+    rows: list[Row] = []
+    for record in with_progress(records, "volumes", "scan", delay=2, leave=False):
+        voxels, affine = read_scan(str(folder / record["label"]))
+        own = volume_rows(record["case"], voxels, affine, model.plan["classes"], record["confidence"], record[UNUSUAL])
+        rows += own
+        if pictures:
+            draw(folder / f"{record['case']}.png", record, voxels, affine, model, own)
+    write_csv(folder / VOLUMES, rows, COLUMNS)
+    return rows
+
+
+def draw(file: Path, record: Mapping[str, Any], voxels: Any, affine: Any, model: Model, rows: list[Row]) -> None:
+    """The picture of one scan."""
+    image, spacing = to_ras(*read_scan(record["image"]))
+    intensity = model.plan["intensity"]
+    draw_label_overview(
+        file,
+        record["case"],
+        image,
+        to_ras(voxels, affine)[0].astype("uint8"),
+        spacing,
+        model.plan["classes"],
+        {row["structure"]: row["volume_mL"] for row in rows},
+        window=(intensity["lower"], intensity["upper"]) if intensity else None,
+        note=f"unlike the scans of the training: {record[UNUSUAL]}" if record[UNUSUAL] else "",
+    )
