@@ -17,9 +17,9 @@ from ..io.atomic_write import write_json
 class CaseRecord:
     """Write NAME.json next to each label map an evaluator saves, after it: a case with its record is finished.
 
-    The record holds the scan's path, the label map's name, the windows computed and those of a plain grid, the seconds of loading and
-    prediction, the mean confidence of each class that was predicted, how the scan is unlike those of the training
-    ("unusual_input", "" where it is not), and what `facts` adds.
+    The record holds the scan's path, the label map's name, the windows computed and those of a plain grid, the seconds
+    of loading and prediction, the mean confidence of each class that was predicted, how the scan is unlike those of the
+    training ("unusual_input", "" where it is not), and what `facts` adds.
 
     Args:
         inferer: keeps its `report` of the last case, e.g. `custom.inferers.StreamingSlidingWindowInferer`.
