@@ -14,9 +14,18 @@ LABEL_INSTALL = $(LABEL_BIN)/python -m pip install --quiet --disable-pip-version
 DEMO_CONFIG := "['configs/train.yaml','configs/demo.yaml']"
 DEMO_FLARE_CONFIG := "['configs/pipeline.yaml','configs/demo.yaml']"
 
-.PHONY: help demo demo-flare test test-kill docs monailabel test-monailabel lint format verify verify-zoo release clean
+.PHONY: help try serve demo demo-flare test test-kill docs monailabel test-monailabel lint format verify verify-zoo release clean
+
+# `make try` and `make serve`: the model, the scan or folder of scans, and where label maps, volumes and pictures go
+MODEL ?= hippocampus
+SCAN ?=
+TRY_DIR ?= try
+EXAMPLE := $(TRY_DIR)/scan/mni152_hippocampus.nii.gz
+MODEL_DIR = $(firstword $(wildcard bundles/*/models/$(MODEL)))
 
 help:
+	@echo "make try         label a scan with a trained model: SCAN=FILE_OR_FOLDER MODEL=NAME, by default a template's hippocampus"
+	@echo "make serve SCANS=FOLDER   serve a trained model (MODEL=NAME) in MONAI Label, for 3D Slicer"
 	@echo "make demo        train BATseg on generated phantoms, evaluate it, show the result (minutes, no GPU needed)"
 	@echo "make demo-flare  run the five-stage FLARE recipe on generated phantoms beside two controls (minutes, no GPU)"
 	@echo "make test        run the tests, apart from the next two"
@@ -52,6 +61,24 @@ demo: $(VENV)/for-demo
 demo-flare: $(VENV)/for-demo
 	cd bundles/flare_pseudolabel && $(BIN)/python -m monai.bundle run --config_file $(DEMO_FLARE_CONFIG)
 	@echo "The table stands above; report and picture: bundles/flare_pseudolabel/output/demo/report.md and report.png"
+
+$(VENV)/for-try: $(VENV)/for-demo
+	@$(INSTALL) -e ".[try]"
+	@touch $@
+
+try: $(if $(SCAN),$(VENV)/for-demo,$(VENV)/for-try)
+	@test -n "$(SCAN)" || $(BIN)/python -m custom example_scan "$(EXAMPLE)"
+	@$(BIN)/python -m custom label "$(or $(SCAN),$(EXAMPLE))" "$(TRY_DIR)/labels" --model "$(MODEL)"
+	@echo "Pictures, volumes.csv and label maps: $(TRY_DIR)/labels"; ls "$(TRY_DIR)"/labels/*.png
+
+serve: $(LABEL_VENV)/installed
+	@test -n "$(SCANS)" || { echo "error: pass SCANS=FOLDER, the scans to label"; exit 1; }
+	@test -n "$(MODEL_DIR)" || { echo "error: there is no model $(MODEL) in bundles/*/models: pass MODEL=NAME"; exit 1; }
+	@test -d apps/monaibundle || PATH="$(LABEL_BIN):$$PATH" monailabel apps --download --name monaibundle --output apps
+	@test -d apps/monaibundle/model/$(MODEL) || $(LABEL_BIN)/python -m custom trained_bundle \
+		--bundle $(patsubst %/models/$(MODEL),%,$(MODEL_DIR)) --ckpt_dir $(MODEL_DIR) --output apps/monaibundle/model/$(MODEL)
+	PATH="$(LABEL_BIN):$$PATH" monailabel start_server --app apps/monaibundle --studies "$(SCANS)" \
+		--conf models $(MODEL) --conf zoo_source local --conf sam2 false
 
 test: $(VENV)/for-test
 	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not kill" $(PYTEST_ARGS)

@@ -15,12 +15,14 @@ from .phantoms.abdomen import write_abdomen_phantoms
 from .phantoms.spine import write_spine_phantoms
 from .plans.plan_command import make_plan
 from .workflows.cohort_builder import build_cohort
+from .workflows.example_scan import example_scan
 from .workflows.label import label
 from .workflows.measure import measure
 
 COMMANDS: dict[str, Command] = {
     "abdomen_phantoms": write_abdomen_phantoms,
     "cohort": build_cohort,
+    "example_scan": example_scan,
     "export": export,
     "label": label,
     "measure": measure,
@@ -30,9 +32,9 @@ COMMANDS: dict[str, Command] = {
     "spine_phantoms": write_spine_phantoms,
 }
 if find_spec(f"{__package__}.release"):  # the copy of the code that a released bundle carries goes without
-    from .release import release, trained_bundle
+    from .release import add_model, release, trained_bundle
 
-    COMMANDS |= {"release": release, "trained_bundle": trained_bundle}
+    COMMANDS |= {"add_model": add_model, "release": release, "trained_bundle": trained_bundle}
 
 
 def main(arguments: list[str]) -> None:

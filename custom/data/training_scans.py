@@ -1,4 +1,4 @@
-"""What the scans of a training are like, for the check of scans to label: planned, of an earlier session, or measured."""
+"""What the scans of a training are like, for the check of scans to label: planned, of an earlier session, measured."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

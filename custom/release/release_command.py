@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +25,8 @@ from .model_info import MODEL_INFO, read_model_info
 from .network_config import PATH, network_config
 from .package_name import package_name
 from .personal_paths import personal_paths
+from .released_models import models_contents, released_models
+from .trained_bundle import trained_bundle
 from .weights import MODEL, parse_weights, weights_contents
 
 logger = logging.getLogger(__name__)
@@ -63,6 +66,9 @@ def release(
     - model_info.json: checksum and address of each archive; entries of other bundles and versions stay.
     - huggingface/NAME/: the same bundle as a folder for the Hugging Face hub, its model card as README.md.
 
+    Each model in models/NAME with a model.yaml (`add_model`) is in its bundle's archive, and has one of its own,
+    NAME_vVERSION.zip, which MONAI Label serves and `monai.bundle.load` loads.
+
     Weights are released where models/model.pt exists or `--weights` gives a file, and only if `eval_metrics` in
     metadata.json states a measured score and their `origin`.
 
@@ -87,6 +93,7 @@ def release(
         own = root / MODEL
         with importable(root):
             releases.append(collect(root, chosen.get(root.name, own if own.is_file() else None), str(url)))
+        releases += models_releases(root, str(url))
     make_writable(str(folder), str(folder / HUB), remedy="pass another --output")
     archives = {made.name: write_release(made, folder) for made in releases}
     write_model_info(listed, entries, archives, str(url))
@@ -113,6 +120,7 @@ def collect(root: Path, weights: Path | None, url: str) -> Release:
     inference.update({"bundle_root": str(root), "checkpoint": str(weights or "")})
     files = bundle_contents(root, package) | code_contents(package, code_folder(root))
     files[PATH] = network_config(inference, root, package)
+    files |= models_contents(root)
     carried = weights_contents(weights, root, metadata, inference)
     large = {path: content for path, content in carried.items() if len(content) > LARGE}
     small = files | {path: content for path, content in carried.items() if path not in large}
@@ -124,6 +132,18 @@ def collect(root: Path, weights: Path | None, url: str) -> Release:
         if not url:
             raise InputError(f"{root.name}: {', '.join(large)} is above 25 MB: pass --url, where it will be downloaded")
         made.small[LARGE_FILES] = large_files_list(made.name, large, url)
+    return made
+
+
+def models_releases(root: Path, url: str) -> list[Release]:
+    """Releases of a bundle's shipped models, each as a bundle of its own. Raises InputError: see `release`."""
+    made = []
+    for folder, _ in released_models(root):
+        with tempfile.TemporaryDirectory() as scratch:
+            own = Path(scratch) / folder.name
+            trained_bundle(root, own, folder)
+            with importable(own):
+                made.append(collect(own, own / MODEL, url))
     return made
 
 

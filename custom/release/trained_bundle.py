@@ -18,7 +18,7 @@ from ..engines.load_weights import load_fitting_weights
 from ..engines.writable_folders import make_writable
 from ..errors import InputError
 from ..export.export_network import FITTING, trained_weights
-from ..plans import PLAN_FILE, read_plan
+from ..plans import PLAN_FILE, read_plan, read_released_model
 from .archive import write_folder
 from .bundle_code import code_folder, importable
 from .channel_names import channel_names
@@ -26,6 +26,7 @@ from .contents import bundle_contents, code_contents
 from .metadata import released_metadata
 from .network_config import PATH, network_config
 from .package_name import package_name
+from .released_models import stated_scores
 from .trained_page import trained_pages
 from .weights import MODEL, PLAN, weight_files
 
@@ -72,9 +73,12 @@ def trained_bundle(
         load_fitting_weights(model, made_entry(inference, NETWORK, root), FITTING)
         files[PATH] = network_config(inference, root, package)
     metadata = trained_metadata(metadata, plan, target.name, str(modality))
+    released = read_released_model(model.parent)
+    if released is not None:
+        metadata["eval_metrics"] = stated_scores(released)
     files["configs/metadata.json"] = (json.dumps(metadata, indent=4) + "\n").encode("utf-8")
     files |= weights | {START: weights[MODEL], f"configs/plans/{target.name}.yaml": weights[PLAN]}
-    files |= trained_pages(files, plan, root.resolve().name, package)
+    files |= trained_pages(files, plan, root.resolve().name, package, released.data_license if released else "")
     make_writable(str(target.parent), remedy="pass another --output")
     write_folder(target, files)
     logger.info("%s: %s for %s", target, model, ", ".join(plan["classes"]))

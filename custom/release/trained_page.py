@@ -20,11 +20,14 @@ stay. `plan.yaml` belongs to them.
 TEXT = Path(__file__).with_suffix(".md")
 
 
-def trained_pages(files: Mapping[str, bytes], plan: Mapping[str, Any], source: str, package: str) -> dict[str, bytes]:
+def trained_pages(
+    files: Mapping[str, bytes], plan: Mapping[str, Any], source: str, package: str, license_of_data: str = ""
+) -> dict[str, bytes]:
     """Path -> content of the pages of a trained bundle.
 
     Args:
         files: path in the bundle -> content of everything else.
+        license_of_data: that the weights were trained on, where it is known.
     """
     metadata = json.loads(files[METADATA])
     page = Template(TEXT.read_text(encoding="utf-8")).substitute(
@@ -36,7 +39,8 @@ def trained_pages(files: Mapping[str, bytes], plan: Mapping[str, Any], source: s
         package=package,
         trained=training_of(plan["training"]),
     )
-    texts = {PAGE: page, DATA_LICENSE: data_license(files[DATA_LICENSE].decode("utf-8")), MODELS: MODELS_PAGE}
+    source_license = files[DATA_LICENSE].decode("utf-8")
+    texts = {PAGE: page, DATA_LICENSE: data_license(source_license, license_of_data), MODELS: MODELS_PAGE}
     return {path: text.encode("utf-8") for path, text in texts.items()}
 
 
@@ -64,11 +68,13 @@ def training_of(training: Mapping[str, Any]) -> str:
     return f"The weights are those of {', '.join(known)} (`models/plan.yaml`)." if known else ""
 
 
-def data_license(source: str) -> str:
+def data_license(source: str, license_of_data: str = "") -> str:
     """The source's list of data sets, under a head that is true of weights."""
     head = (
         "This bundle ships no data. Its weights were trained by whoever wrote it: whether and how they may be passed\n"
         "on follows from the data they were trained on."
     )
+    if license_of_data:
+        head = f"This bundle ships no data. The data its weights were trained on: {license_of_data}"
     lists = [part.strip() for part in source.split("\n\n") if part.startswith(DATA_SETS)]
     return "\n\n".join([head, *lists]) + "\n"

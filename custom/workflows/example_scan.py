@@ -1,0 +1,58 @@
+"""A small scan to try a model on, from a package that ships it: the MNI152 T1 template around a hippocampus."""
+
+import logging
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from ..errors import InputError
+from ..io.atomic_write import replacing
+from ..io.optional_package import needed_package
+from ..io.write_errors import reporting_unwritable
+
+logger = logging.getLogger(__name__)
+
+# of the left hippocampus in MNI152 (mm, RAS), and about the extent of a scan of the Decathlon's Task04
+CENTRE_MM, EXTENT_MM = (-26.0, -22.0, -14.0), (38.0, 54.0, 40.0)
+
+
+def example_scan(output: str | Path) -> None:
+    """Write a crop of the MNI152 T1 template around the left hippocampus, an average of 152 healthy brains.
+
+    The package nilearn ships the template (ICBM 152, 2009a, symmetric), which the McConnell Brain Imaging Centre lets
+    anyone use, copy, change and pass on without fee, with its copyright notice: Fonov et al., NeuroImage 54, 2011.
+
+    Args:
+        output: the scan, a name that ends with .nii.gz.
+
+    Raises:
+        InputError: nilearn is missing, or the file cannot be written.
+    """
+    datasets = needed_package("nilearn.datasets", "nilearn", "the example scan")
+    template = datasets.load_mni152_template(resolution=1)
+    voxels, affine = cropped(np.asarray(template.dataobj, dtype=np.float32), template.affine, CENTRE_MM, EXTENT_MM)
+    image = nib.Nifti1Image(np.round(voxels * 1000).astype(np.int16), affine)
+    image.header.set_xyzt_units("mm")
+    with reporting_unwritable(output, "pass another --output"):
+        Path(output).parent.mkdir(parents=True, exist_ok=True)
+        with replacing(output) as temporary:
+            nib.save(image, temporary)
+    logger.info("%s: the MNI152 T1 template around the left hippocampus", output)
+
+
+def cropped(
+    voxels: np.ndarray, affine: np.ndarray, centre_mm: tuple[float, ...], extent_mm: tuple[float, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The box (mm) around a point of a volume whose axes lie along R, A and S, up to their signs; and its affine."""
+    centre = np.linalg.solve(affine[:3, :3], np.subtract(centre_mm, affine[:3, 3]))
+    half = np.divide(extent_mm, np.abs(np.diag(affine)[:3])) / 2
+    first = np.maximum(np.round(centre - half).astype(int), 0)
+    last = np.minimum(np.round(centre + half).astype(int), voxels.shape)
+    if (first >= last).any():
+        raise InputError(
+            f"the box around {centre_mm} mm lies outside the template of this nilearn"
+        )
+    moved = affine.copy()
+    moved[:3, 3] += affine[:3, :3] @ first
+    return voxels[tuple(map(slice, first, last))], moved
