@@ -18,7 +18,7 @@ NAMES = dict(zip(INTENSITIES, ("0.5th percentile", "median", "99.5th percentile"
 AIR = -1024.0  # HU; what is lower is padding
 # how far below and above the training scans: CT in HU; else in deviations of the scan, whose scale has no meaning
 CT_MARGINS = {"low": (150.0, 200.0), "median": (200.0, 200.0), "high": (250.0, 1500.0)}
-MARGINS = {"low": (1.0, 1.0), "median": (1.0, 1.0), "high": (1.0, 3.0)}
+MARGINS = {"low": (2.0, 1.0), "median": (1.0, 1.0), "high": (1.0, 3.0)}
 LIKE_CT = -100.0  # of channels that were never negative: a value that only CT reaches
 CT = "CT"
 MAGNETIC = ("mr", "t1", "t2", "flair", "dwi", "adc", "pd")  # how names of MRI's channels begin

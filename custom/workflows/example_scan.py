@@ -14,7 +14,7 @@ from ..io.write_errors import reporting_unwritable
 logger = logging.getLogger(__name__)
 
 # of the left hippocampus in MNI152 (mm, RAS), and about the extent of a scan of the Decathlon's Task04
-CENTRE_MM, EXTENT_MM = (-26.0, -22.0, -14.0), (38.0, 54.0, 40.0)
+CENTRE_MM, EXTENT_MM = (-27.0, -22.0, -10.0), (34.0, 46.0, 32.0)
 
 
 def example_scan(output: str | Path) -> None:
@@ -50,9 +50,7 @@ def cropped(
     first = np.maximum(np.round(centre - half).astype(int), 0)
     last = np.minimum(np.round(centre + half).astype(int), voxels.shape)
     if (first >= last).any():
-        raise InputError(
-            f"the box around {centre_mm} mm lies outside the template of this nilearn"
-        )
+        raise InputError(f"the box around {centre_mm} mm lies outside the template of this nilearn")
     moved = affine.copy()
     moved[:3, 3] += affine[:3, :3] @ first
     return voxels[tuple(map(slice, first, last))], moved

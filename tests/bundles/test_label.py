@@ -1,0 +1,185 @@
+"""`python -m custom label` and `add_model`, with a tiny training of each bundle."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+
+from custom.__main__ import COMMANDS
+from custom.engines import claim_folders
+from custom.errors import InputError, ScansLeftOutError
+from custom.options.command_line import call, split_arguments
+from custom.plans import PLAN_FILE, read_plan
+from custom.plans.released_model import read_released_model
+from custom.release.add_model import add_model
+from custom.workflows import models
+
+from ..bundle_copies import copy_bundle
+from ..small_bundle import AFFINE, SHAPE
+from .conftest import read_labels, rows
+
+STATED = {
+    "origin": "10 boxes, 2 epochs",
+    "data_license": "none: noise",
+    "scores": "{dice: {dark: 0.5, bright: 0.25}, cases: 2 held out}",
+    "command": "python -m monai.bundle run --config_file configs/train.yaml",
+}
+
+
+def run(*arguments):
+    return call(arguments[0], COMMANDS, *split_arguments(arguments[1:]))
+
+
+@pytest.fixture
+def scans(tiny_dataset, tmp_path) -> Path:
+    """Two scans of the training's kind, one of 30 times its intensities' range and size, and a file that is none."""
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for name in ("box_00", "box_01"):
+        (folder / f"{name}.nii.gz").write_bytes((tiny_dataset / "imagesTr" / f"{name}.nii.gz").read_bytes())
+    affine = AFFINE.copy()
+    affine[:3, :3] *= 2.5
+    nib.save(
+        nib.Nifti1Image(np.random.RandomState(0).rand(*SHAPE).astype(np.float32) + 2000, affine), folder / "odd.nii.gz"
+    )
+    (folder / "torn.nii.gz").write_bytes(b"torn")
+    return folder
+
+
+def test_a_training_writes_what_its_scans_are_like(trained_bundle):
+    ranges = read_plan(trained_bundle.models / PLAN_FILE)["fingerprint"]["scans"]
+    assert ranges["cases"] == 8
+    assert ranges["axes"] == ["RAS"]
+    assert ranges["spacing"] == {"R": [1.2, 1.2], "A": [1.0, 1.0], "S": [1.0, 1.0]}
+    assert ranges["extent"]["S"] == [16, 16]
+    assert ranges["tilt"] == pytest.approx(np.degrees(0.1), abs=0.01)
+
+
+def test_label_maps_volumes_pictures_and_marks(trained_bundle, scans, tmp_path, caplog):
+    out = tmp_path / "out"
+    with pytest.raises(ScansLeftOutError, match="3 of 4 labelled, 1 left out: torn"):
+        run("label", str(scans), str(out), "--model", str(trained_bundle.models), "--device", "cpu")
+    names = {"box_00", "box_01", "odd"}
+    assert {file.name for file in out.glob("*.png")} == {f"{name}.png" for name in names}
+    table = rows(out / "volumes.csv")
+    assert [(row["scan"], row["structure"]) for row in table[:2]] == [("box_00", "dark"), ("box_00", "bright")]
+    assert len(table) == 6
+    for row in table:
+        label = read_labels(out / f"{row['scan']}.nii.gz")
+        voxels = int((label == ["dark", "bright"].index(row["structure"]) + 1).sum())
+        voxel_ml = 1.2 / 1000 * (2.5**3 if row["scan"] == "odd" else 1)
+        assert int(row["voxels"]) == voxels
+        assert float(row["volume_mL"]) == pytest.approx(voxels * voxel_ml, rel=1e-5)
+        assert bool(row["unusual_input"]) == (row["scan"] == "odd")
+        record = json.loads((out / f"{row['scan']}.json").read_text())
+        assert row["mean_confidence_0_to_1"] == str(record["confidence"].get(row["structure"], ""))
+        assert record["unusual_input"] == row["unusual_input"]
+    warned = [one.message for one in caplog.records if "unlike the scans of the training" in one.message]
+    assert len(warned) == 1
+    assert "odd.nii.gz" in warned[0]
+    assert "spacing 3 x 2.5 x 2.5 mm (training 1.2 x 1 x 1)" in warned[0]
+
+
+@pytest.fixture
+def shipped(project, tmp_path, monkeypatch, request):
+    """A copy of both bundles in which the training of the spine is a model, which label looks for there."""
+    for name in ("batseg_spine", "flare_pseudolabel"):
+        root = copy_bundle(project, name, tmp_path / "project" / "bundles")
+        for folder in (root / "models").glob("*/"):
+            for file in folder.glob("*"):
+                file.unlink()
+            folder.rmdir()
+    monkeypatch.setattr(models, "AROUND_CODE", tmp_path / "project")
+    return tmp_path / "project" / "bundles"
+
+
+def test_a_training_becomes_a_model(trained, scans, shipped, tmp_path, caplog):
+    root = shipped / "batseg_spine"
+    for name, half in (("boxes", False), ("halved", True)):
+        add_model(root, name, ckpt_dir=trained.models, half=half, **STATED)
+    full, halved = (root / "models" / name for name in ("boxes", "halved"))
+    assert sorted(file.name for file in full.iterdir()) == ["model.pt", "model.yaml", "plan.yaml"]
+    weights = [torch.load(folder / "model.pt", weights_only=True) for folder in (trained.models, full, halved)]
+    for key, value in weights[0].items():
+        assert torch.equal(weights[1][key], value)
+        assert weights[2][key].dtype == torch.float16
+        assert torch.allclose(weights[2][key].float(), value, rtol=1e-3, atol=1e-6)
+    assert read_released_model(halved).precision == "float16"
+    assert read_released_model(full).seed == 0
+
+    listed = run("label", "--model")
+    assert listed == run("label")
+    assert "boxes" in listed
+    assert "dark, bright" in listed
+    assert "dice dark 0.5, bright 0.25; cases 2 held out" in listed
+    with pytest.raises(InputError, match=r"there is no such model \(did you mean boxes\?\).*there are boxes, halved"):
+        run("label", str(scans), str(tmp_path / "out"), "--model", "boxe")
+
+    scan = scans / "box_00.nii.gz"
+    for name in ("boxes", "halved"):
+        run("label", str(scan), str(tmp_path / name), "--model", name, "--device", "cpu", "--nopictures")
+    one, two = (read_labels(tmp_path / name / scan.name) for name in ("boxes", "halved"))
+    assert np.mean(one == two) > 0.99
+    assert not list((tmp_path / "boxes").glob("*.png"))
+
+
+def test_released_weights_stay_as_they_are(trained, shipped, tmp_path):
+    root = shipped / "batseg_spine"
+    add_model(root, "boxes", ckpt_dir=trained.models, **STATED)
+    folder = root / "models" / "boxes"
+    with pytest.raises(InputError, match="exists: remove it, or pass another --name"):
+        add_model(root, "boxes", ckpt_dir=trained.models, **STATED)
+    with pytest.raises(InputError, match="holds a released model, which stays as it is: pass another --ckpt_dir"):
+        claim_folders(str(folder))
+    with (folder / "model.pt").open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(InputError, match="is not the released file"):
+        run("label", str(tmp_path), str(tmp_path / "out"), "--model", "boxes")
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"scores": "0.9"}, "pass a mapping of names to values"),
+        ({"scores": "missing.json"}, "--scores missing.json: cannot be read"),
+        ({"data_license": ""}, "lacks data_license"),
+        ({"ckpt_dir": "nowhere"}, "no trained weights at nowhere"),
+    ],
+)
+def test_what_a_model_must_state(trained, shipped, changed, said):
+    with pytest.raises(InputError, match=said):
+        add_model(shipped / "batseg_spine", "boxes", **{"ckpt_dir": trained.models, **STATED, **changed})
+    assert not (shipped / "batseg_spine" / "models" / "boxes").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("scan.nii.gz", "out"), "label needs --model, one of"),
+        (("--model", "{models}"), "label: SCAN_OR_FOLDER is missing"),
+        (("scan.nii.gz", "--model", "{models}"), "label: OUT is missing"),
+    ],
+)
+def test_what_is_missing_is_said(trained, arguments, said):
+    with pytest.raises(InputError, match=said):
+        run("label", *(one.format(models=trained.models) for one in arguments))
+
+
+def test_git_takes_the_released_models_alone(project, tmp_path):
+    if subprocess.run(["git", "-C", project, "rev-parse"], capture_output=True, check=False).returncode:
+        pytest.skip("this is no checkout")
+
+    def ignored(path):
+        command = ["git", "-C", project, "check-ignore", "--quiet", "--no-index", f"bundles/{path}"]
+        return subprocess.run(command, check=False).returncode == 0
+
+    for name in ("model.pt", "plan.yaml", "model.yaml"):
+        assert not ignored(f"batseg_spine/models/hippocampus/{name}")
+        assert not ignored(f"flare_pseudolabel/models/headneck/{name}")
+        assert ignored(f"flare_pseudolabel/models/hippocampus/{name}")
+    for name in ("folds.json", "model_best.pt", "resume/checkpoint.pt", "baseline/model.pt"):
+        assert ignored(f"batseg_spine/models/hippocampus/{name}")
