@@ -19,6 +19,8 @@ from custom.release.add_model import add_model
 from custom.workflows import models
 
 from ..bundle_copies import copy_bundle
+from ..end_to_end.documented import Places, run_here
+from ..readme_commands import blocks, commands
 from ..small_bundle import AFFINE, SHAPE
 from .conftest import read_labels, rows
 
@@ -36,7 +38,7 @@ def run(*arguments):
 
 @pytest.fixture
 def scans(tiny_dataset, tmp_path) -> Path:
-    """Two scans of the training's kind, one of 30 times its intensities' range and size, and a file that is none."""
+    """Two scans of the training's kind, one of other voxels and intensities, and a file that is none."""
     folder = tmp_path / "scans"
     folder.mkdir()
     for name in ("box_00", "box_01"):
@@ -88,11 +90,7 @@ def test_label_maps_volumes_pictures_and_marks(trained_bundle, scans, tmp_path, 
 def shipped(project, tmp_path, monkeypatch, request):
     """A copy of both bundles in which the training of the spine is a model, which label looks for there."""
     for name in ("batseg_spine", "flare_pseudolabel"):
-        root = copy_bundle(project, name, tmp_path / "project" / "bundles")
-        for folder in (root / "models").glob("*/"):
-            for file in folder.glob("*"):
-                file.unlink()
-            folder.rmdir()
+        copy_bundle(project, name, tmp_path / "project" / "bundles")
     monkeypatch.setattr(models, "AROUND_CODE", tmp_path / "project")
     return tmp_path / "project" / "bundles"
 
@@ -125,6 +123,23 @@ def test_a_training_becomes_a_model(trained, scans, shipped, tmp_path, caplog):
     one, two = (read_labels(tmp_path / name / scan.name) for name in ("boxes", "halved"))
     assert np.mean(one == two) > 0.99
     assert not list((tmp_path / "boxes").glob("*.png"))
+
+
+def test_the_commands_of_the_page(project, trained, trained_flare, tiny_dataset, scans, shipped, tmp_path, monkeypatch):
+    """With a tiny training as the model that they name."""
+    add_model(shipped / "flare_pseudolabel", "headneck", ckpt_dir=trained_flare.models, **STATED)
+    (scans / "torn.nii.gz").unlink()
+    paths = {"scans": scans, "labels": tmp_path / "labels", "training": trained.models, "dataset": tiny_dataset}
+    monkeypatch.chdir(shipped.parent)
+    ran = [one for block in blocks(project / "docs" / "label.md") for one in commands(block)]
+    for command in ran:
+        run_here(command.split("  #")[0], Places(paths, {"": tmp_path}), shipped.parent)
+    assert len(ran) == 3
+    assert len(rows(tmp_path / "labels" / "volumes.csv")) == 6
+    assert read_released_model(shipped / "batseg_spine" / "models" / "boxes").scores == {
+        "dice": 0.9,
+        "cases": "2 held out",
+    }
 
 
 def test_released_weights_stay_as_they_are(trained, shipped, tmp_path):
