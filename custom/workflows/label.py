@@ -63,6 +63,7 @@ def label(
     for name, value in (("SCAN_OR_FOLDER", scan), ("OUT", output)):
         if not str(value):
             raise InputError(f"label: {name} is missing; python -m custom label SCAN_OR_FOLDER OUT --model {model}")
+    logging.getLogger("ignite").setLevel(logging.WARNING)  # which says that an engine runs
     checksum = sha256(found.weights)
     overrides = {
         "dataset_dir": str(scan),
@@ -107,7 +108,7 @@ def describe(folder: Path, records: list[dict[str, Any]], model: Model, pictures
         voxels, affine = read_scan(str(folder / record["label"]))
         own = volume_rows(record["case"], voxels, affine, model.plan["classes"], record["confidence"], record[UNUSUAL])
         rows += own
-        if pictures:
+        if pictures and Path(record["image"]).exists():  # it may be of an earlier run
             draw(folder / f"{record['case']}.png", record, voxels, affine, model, own)
     write_csv(folder / VOLUMES, rows, COLUMNS)
     return rows
