@@ -61,7 +61,7 @@ def test_a_training_writes_what_its_scans_are_like(trained_bundle):
     assert ranges["tilt"] == pytest.approx(np.degrees(0.1), abs=0.01)
 
 
-def test_label_maps_volumes_pictures_and_marks(trained_bundle, scans, tmp_path, caplog):
+def test_label_maps_volumes_pictures_and_marks(trained_bundle, scans, tmp_path):
     out = tmp_path / "out"
     with pytest.raises(ScansLeftOutError, match="3 of 4 labelled, 1 left out: torn"):
         run("label", str(scans), str(out), "--model", str(trained_bundle.models), "--device", "cpu")
@@ -80,6 +80,11 @@ def test_label_maps_volumes_pictures_and_marks(trained_bundle, scans, tmp_path, 
         record = json.loads((out / f"{row['scan']}.json").read_text())
         assert row["mean_confidence_0_to_1"] == str(record["confidence"].get(row["structure"], ""))
         assert record["unusual_input"] == row["unusual_input"]
+
+
+def test_inference_warns_of_an_unusual_scan_in_one_line(trained_bundle, scans, tmp_path, caplog):
+    (scans / "torn.nii.gz").unlink()
+    trained_bundle.run("inference", dataset_dir=str(scans), output_dir=str(tmp_path / "out"))
     warned = [one.message for one in caplog.records if "unlike the scans of the training" in one.message]
     assert len(warned) == 1
     assert "odd.nii.gz" in warned[0]
