@@ -109,8 +109,7 @@ class PseudoLabelPipeline(Chain):
         )
         self.exclude(unusable)
         self.measure_foreground(unusable)
-        entries = [case_entry(case) for case in self.cohort.training if case.name not in unusable]
-        write_json(self.work.scans, measured_scans(entries, self.work.case_facts))  # which knows them all
+        self.measure_scans(unusable)
 
     def exclude(self, unusable: Mapping[str, str]) -> None:
         """Exclude what cannot be used; what begun stages went without stays excluded, other cases are judged again."""
@@ -120,6 +119,13 @@ class PseudoLabelPipeline(Chain):
         self.work.replace_excluded({**unusable, **kept})
         for name, reason in self.work.excluded().items():
             logger.warning("excluded: %s: %s", name, reason)
+
+    def measure_scans(self, unusable: Mapping[str, str]) -> None:
+        """What the training scans are like, for every stage's plan; the check of the cases has read them all."""
+        entries = [case_entry(case) for case in self.cohort.training if case.name not in unusable]
+        found = measured_scans(entries, self.work.case_facts)
+        if found != read_json(self.work.scans, None):
+            write_json(self.work.scans, found)
 
     def measure_foreground(self, unusable: Mapping[str, str]) -> None:
         """The statistics that scans are normalised with, once for the same annotated cases.
