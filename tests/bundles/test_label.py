@@ -38,7 +38,7 @@ def run(*arguments):
 
 @pytest.fixture
 def scans(tiny_dataset, tmp_path) -> Path:
-    """Two scans of the training's kind, one of other voxels and intensities, and a file that is none."""
+    """Two scans of the training's kind, one of voxels 2.5 times as long, and a file that is none."""
     folder = tmp_path / "scans"
     folder.mkdir()
     for name in ("box_00", "box_01"):
@@ -46,7 +46,7 @@ def scans(tiny_dataset, tmp_path) -> Path:
     affine = AFFINE.copy()
     affine[:3, :3] *= 2.5
     nib.save(
-        nib.Nifti1Image(np.random.RandomState(0).rand(*SHAPE).astype(np.float32) + 2000, affine), folder / "odd.nii.gz"
+        nib.Nifti1Image(np.random.RandomState(0).normal(size=SHAPE).astype(np.float32), affine), folder / "odd.nii.gz"
     )
     (folder / "torn.nii.gz").write_bytes(b"torn")
     return folder
