@@ -76,7 +76,7 @@ def add_model(
     content = stored(load_tensors(source, "restore it, or pass other weights"), half)
     if len(content) > LARGE:
         raise InputError(f"{source} is {len(content) / 1e6:.0f} MB, above 25 MB: pass --half true")
-    stated = {
+    stated: dict[str, Any] = {
         "origin": origin,
         "data_license": data_license,
         "scores": read_scores(scores),
