@@ -35,7 +35,7 @@ class Stage:
         min_dice, min_class_confidence, min_agreement: classes below them stay unannotated instead of being filled, see
             `custom.cohort.held_back.Thresholds`.
         agree_with: the earlier stage whose model labels the groups as well, for min_agreement.
-        control: trained for comparison; no other stage uses its model or its merged labels.
+        control: trained for comparison; no stage uses its merged labels, and its model none but other controls.
     """
 
     name: str
@@ -181,7 +181,7 @@ def _parse_stage(number: int, entry: Any, groups: Sequence[str], earlier: Sequen
     if not FILE_NAME.fullmatch(values["name"]) or values["name"] in [stage.name for stage in earlier]:
         raise InputError(f"{where}: the name must be usable as a folder's and differ from every other stage's")
     stage = Stage(**values, **merge)
-    _check_groups(stage, where, groups, [one.name for one in earlier if not one.control])
+    _check_groups(stage, where, groups, [one.name for one in earlier if stage.control or not one.control])
     return stage
 
 

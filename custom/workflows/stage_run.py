@@ -1,6 +1,7 @@
 """One stage of a recipe: label groups with earlier models, merge, train, record."""
 
 import logging
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -14,7 +15,7 @@ from ..datalist.case_list import write_case_list
 from ..datalist.class_names import checked_class_names, same_names
 from ..datalist.output_names import OUTPUT_NAME
 from ..errors import InputError, find_input_error, input_error_message
-from ..io.atomic_write import write_json
+from ..io.atomic_write import replacing, write_json
 from ..io.checksums import sha256
 from ..losses.partial_label import BACKGROUND
 from ..options.gate import quoted
@@ -149,6 +150,7 @@ class StageRun(Run):
         """Label, review, merge and train."""
         models = on_first(self.models)
         for fill in self.planned.fills:
+            on_first(partial(self.take_over, fill))
             predict = partial(self.predict, fill)
             failed = label_cases(self.work.usable(fill.cases), partial(self.folder.pseudo_label, fill.group), predict)
             on_first(partial(self.work.exclude, failed))
@@ -186,6 +188,18 @@ class StageRun(Run):
                 "restore it, or remove that stage's record.json to train it again"
             )
         return found
+
+    def take_over(self, fill: Fill) -> None:
+        """Copy the labels that an earlier stage already has of a group by the same model."""
+        if self.stage.confidence:  # of which that stage may have no maps
+            return
+        for name, earlier in self.recipe.items():
+            if name == self.name:
+                return
+            if any((one.group, one.model_stage) == (fill.group, fill.model_stage) for one in earlier.fills):
+                for case in self.work.usable(fill.cases):
+                    folders = self.work.stage(name), self.folder
+                    copy_label(*(folder.pseudo_label(fill.group, case.name) for folder in folders))
 
     def predict(self, fill: Fill, cases: Sequence[CohortCase], second: bool = False) -> dict[str, str]:
         """Run inference.yaml on some cases with the model of an earlier stage; name -> reason of those left out.
@@ -415,6 +429,15 @@ class StageRun(Run):
         stage_of = {one.case.name: one.filled_by for one in self.planned.training if one.filled_by}
         found = {group: {stage_of.get(case.name) for case in self.groups[group]} - {None} for group in self.stage.train}
         return {group: str(stages.pop()) for group, stages in found.items() if stages}
+
+
+def copy_label(source: Path, target: Path) -> None:
+    """Copy a finished label map and its record, which makes it finished, unless the target is so already."""
+    if is_finished(source) and not is_finished(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for file, copy in ((source, target), (record_of(source), record_of(target))):
+            with replacing(copy) as temporary:
+                shutil.copyfile(file, temporary)
 
 
 def by_name(reasons: Mapping[str, str], cases: Sequence[CohortCase]) -> dict[str, str]:
