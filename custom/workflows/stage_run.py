@@ -272,11 +272,7 @@ class StageRun(Run):
 
     def score(self) -> None:
         """Score the final weights on the test cases, once: nothing is decided by them."""
-        on_first(self.score_here)
-
-    def score_here(self) -> None:
-        """Run evaluate.yaml."""
-        if self.folder.test_scores.exists():
+        if on_first(self.folder.test_scores.exists):
             return
         overrides = {
             **self.settings.runtime,
@@ -289,9 +285,10 @@ class StageRun(Run):
             "validate_data": False,
             "validate#dataset#data": f"$datalist.read_case_list({quoted(self.folder.test_list)})",
         }
-        names = [*self.settings.training_configs(self.stage), "evaluate"]
+        parallel = ["multi_gpu_train"] if together() else []
+        names = [*self.settings.training_configs(self.stage), *parallel, "evaluate"]
         unscored = run_config(self.settings.bundle_root, names, overrides)
-        self.work.exclude(by_name(unscored, self.cohort.test))
+        on_first(partial(self.work.exclude, by_name(unscored, self.cohort.test)))
 
     def training_overrides(self) -> dict[str, Any]:
         """Ids of train.yaml for this stage."""
@@ -338,7 +335,7 @@ class StageRun(Run):
                 ids = sorted({*annotated[one.case.name], *background})
                 entries.append({"image": one.case.image, "label": merged or one.case.label, "annotated": ids})
         if not entries:
-            raise InputError(f"every case is excluded or without any class, see {self.work.excluded_file}")
+            raise InputError(f"every case is excluded, or all of its classes held back, see {self.work.excluded_file}")
         write_case_list(self.folder.case_list, entries)
         write_json(self.folder.learnt, self.cohort.class_names(sorted(set().union(*annotated.values()))))
         test = [case_entry(case) for case in self.work.usable(self.cohort.test)]

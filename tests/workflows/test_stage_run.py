@@ -166,13 +166,22 @@ def test_a_stage_labels_merges_trains_and_is_recorded(pipeline):
         "epochs": 2,
         "excluded": 0,
         "fill": [
-            {"group": "bare", "model_stage": "1_liver", "model_sha256": model, "classes": ["liver"], "cases": 3},
+            {
+                "group": "bare",
+                "model_stage": "1_liver",
+                "model_sha256": model,
+                "classes": ["liver"],
+                "cases": 3,
+                "held_back": [],
+            },
         ],
         "suspicious": 0,
         "labelled_cases": 5,
         "model_sha256": sha256(pipeline.work.stage("2_both").model),
         "training_seconds": 3.8,
         "scores": {"liver": {"dice": 0.5, "dice_sd": None, "nsd": 0.25, "nsd_sd": None, "cases": 1}},
+        "test_scores": {},
+        "learnt": ["liver"],
     }
     merged = json.loads((pipeline.work.stage("2_both").path / "labels" / "u1.json").read_text())
     assert (merged["model"], merged["filled"]) == ({"stage": "1_liver", "sha256": model}, ["liver"])
@@ -318,7 +327,9 @@ def test_a_stage_without_a_usable_case(pipeline):
     pipeline.work.exclude({"l0": "torn", "l1": "torn"})
     with pytest.raises(InputError) as error:
         pipeline.run("1_liver")
-    assert str(error.value) == f"stage 1_liver: every case is excluded, see {pipeline.work.excluded_file}"
+    assert str(error.value) == (
+        f"stage 1_liver: every case is excluded, or all of its classes held back, see {pipeline.work.excluded_file}"
+    )
 
 
 @pytest.mark.parametrize(("stage", "source"), [("2_both", "1_liver"), ("3_again", "2_both")])
