@@ -177,7 +177,7 @@ def _parse_stage(number: int, entry: Any, groups: Sequence[str], earlier: Sequen
     if unknown:
         raise InputError(f"{where}: unknown key {unknown[0]!r}; use {', '.join(_KEYS)}")
     values = _checked(entry, _KEYS, f"{where}:")
-    merge = _checked(values.pop("merge", {}), _MERGE_KEYS, f"{where}: merge")
+    merge = _checked(values.pop("merge", {}), MERGE_KEYS, f"{where}: merge")
     if not FILE_NAME.fullmatch(values["name"]) or values["name"] in [stage.name for stage in earlier]:
         raise InputError(f"{where}: the name must be usable as a folder's and differ from every other stage's")
     stage = Stage(**values, **merge)
@@ -235,7 +235,7 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 def _merge(value: Any) -> dict[str, Any]:
-    if set(_mapping(value)) - set(_MERGE_KEYS):
+    if set(_mapping(value)) - set(MERGE_KEYS):
         raise ValueError
     return _mapping(value)
 
@@ -254,7 +254,7 @@ _Key = tuple[Callable[[Any], Any], str]  # makes its value, or fails; what that 
 _LIST, _MAPPING, _SWITCH = (_names, "a list of names"), (_mapping, "a mapping"), (SWITCH.read, SWITCH.expected)
 _FRACTION: _Key = (_fraction, "a number from 0 to below 1")
 _NAME: _Key = (lambda value: str(value or ""), "a name")
-_MERGE_KEYS: dict[str, _Key] = {
+MERGE_KEYS: dict[str, _Key] = {
     "lesions_overwrite": _SWITCH,
     "confidence": _FRACTION,
     "min_dice": _FRACTION,
@@ -272,7 +272,7 @@ _KEYS: dict[str, _Key] = {
     "inference": _MAPPING,
     "labels": _one_of(FILLED, ANNOTATED),
     "unannotated": _one_of(*UNANNOTATED),
-    "merge": (_merge, f"a mapping with {', '.join(_MERGE_KEYS)}"),
+    "merge": (_merge, f"a mapping with {', '.join(MERGE_KEYS)}"),
     "control": _SWITCH,
 }
 _DEFAULT_KEYS = ("overlays", "settings", "inference", "labels", "unannotated", "merge")

@@ -24,7 +24,7 @@ from ..processes import on_first, rank, together
 from .bundle_run import checked_settings, config_checksums, run_config
 from .judge_pseudo_labels import held_back_lines, judge_group
 from .pseudo_labelling import label_cases, merge_group
-from .recipe import Fill, PlannedStage, Stage
+from .recipe import MERGE_KEYS, Fill, PlannedStage, Stage
 from .record import read_json, scores_of, training_seconds
 from .review_pseudo_labels import annotated_classes, review_stage
 from .run import Run
@@ -114,6 +114,9 @@ class StageRun(Run):
     def inputs(self) -> dict[str, Any]:
         """What the labels, the weights and the scores follow from."""
         planned, checksums = self.planned, self.checksums()
+        described = asdict(self.stage)
+        if not planned.fills:  # nothing is merged, however that would be done
+            described = {key: value for key, value in described.items() if key not in MERGE_KEYS}
         used = {one.case.name: one.case for one in planned.training}
         used |= {case.name: case for fill in planned.fills for case in fill.cases}
 
@@ -122,7 +125,7 @@ class StageRun(Run):
             return {"image": checksums[case.image], "label": label, "annotated": case.annotated}
 
         return {
-            "stage": {**asdict(self.stage), "settings": without_plan(self.stage.settings)},
+            "stage": {**described, "settings": without_plan(self.stage.settings)},
             "plan": self.settings.plan(self.stage),
             "classes": self.cohort.classes,
             "lesions": self.cohort.lesions,
