@@ -63,6 +63,7 @@ LESION_WORD = re.compile(r"tumou?r|lesion|cancer|metasta")
 PICTURE = "class_statistics.png"
 REDUCED_LABELS = "labels"
 NO_CLASS = "none"
+OUTSIZED = 10  # times the median volume
 WRITABLE = "choose a place that can be written"
 
 Names = str | Sequence[str]
@@ -156,6 +157,7 @@ def build_cohort(
         cohort = _reduce(cohort, drawn, manifest, num_workers)
     cohort = _withhold(cohort, withhold, seed)
     write_cohort(manifest, cohort, f"made from {path.absolute()}")
+    _warn_of_outsized(cohort, volumes_ml)
     _show(cohort, volumes_ml, manifest)
     return str(manifest)
 
@@ -312,6 +314,19 @@ def _reduce(cohort: Cohort, drawn: Mapping[str, Ids], manifest: Path, num_worker
                 earlier.unlink()
         list(map_with_progress(lambda write: write(), work, "writing labels", num_workers=num_workers))
     return dataclasses.replace(cohort, cases=tuple(cases))
+
+
+def _warn_of_outsized(cohort: Cohort, volumes_ml: Mapping[str, Mapping[int, float]]) -> None:
+    """Name the organs far larger than in other cases: a body contour in the place of a spinal cord was found so."""
+    for number in cohort.organs:
+        volumes = {name: found[number] for name, found in volumes_ml.items() if found.get(number)}
+        typical = float(np.median([*volumes.values()])) if volumes else 0.0
+        for name, volume in volumes.items():
+            if volume > OUTSIZED * typical:
+                times = f"{volume / typical:.0f} times the median of its {len(volumes)} cases"
+                logger.warning(
+                    "case %s: %s has %.0f ml, %s; look at its label", name, cohort.classes[number - 1], volume, times
+                )
 
 
 def _show(cohort: Cohort, volumes_ml: Mapping[str, Mapping[int, float]], manifest: Path) -> None:

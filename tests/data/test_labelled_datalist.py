@@ -99,7 +99,7 @@ def test_a_section_that_is_none(manifest):
 
 
 def test_test_cases_are_those_of_a_manifest(manifest, tmp_path):
-    with pytest.raises(InputError, match="cohort.json lists no test case; make it with --test, or pass another"):
+    with pytest.raises(InputError, match="lists no test case; make it with --test, or pass another"):
         labelled_datalist(manifest, "test", CLASSES)
     cases = (make_case(tmp_path, "a", (1, 2)), make_case(tmp_path, "t", (1, 2), "test"))
     write_cohort(manifest, Cohort("cohort", CLASSES, (2,), cases))

@@ -208,6 +208,19 @@ def test_a_table_says_what_is_annotated_in_the_cases_of_a_folder(tmp_path):
     assert annotated(cohort) == {"a": (1, 2), "b": (1, 2), "c": (2,)}
 
 
+def test_an_organ_far_larger_than_in_the_other_cases_is_named(complete, tmp_path, caplog):
+    voxels = np.zeros((4, 5, 6), np.uint8)
+    voxels[0], voxels[1, 0, 0] = 1, 2  # 30 voxels, where the others have 3
+    nib.save(nib.Nifti1Image(voxels, AFFINE), complete / "labelsTr" / "case_03.nii.gz")
+    build_cohort(complete, tmp_path, validation=1)
+    assert not [line for line in caplog.messages if "look at its label" in line], "ten times is not more than ten"
+    voxels[1] = 1
+    nib.save(nib.Nifti1Image(voxels, AFFINE), complete / "labelsTr" / "case_03.nii.gz")
+    build_cohort(complete, tmp_path, validation=1)
+    line = "case case_03: anterior has 2 ml, 20 times the median of its 20 cases; look at its label"
+    assert [one for one in caplog.messages if "look at its label" in one] == [line]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
