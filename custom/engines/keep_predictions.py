@@ -22,8 +22,8 @@ INDEX = "predictions.json"
 class KeepPredictions:
     """Write the label map of every scored case, on the scan's own grid, and `predictions.json`.
 
-    The index has for each case, under its name in `metrics_per_case.csv`, the paths of "image", "label" and "prediction",
-    the last relative to `output_dir`. It goes after `MetricsReport`, whose cases it keeps.
+    The index has for each case, under its name in `metrics_per_case.csv`, the paths of "image", "label" and
+    "prediction", the last relative to `output_dir`. It goes after `MetricsReport`, whose cases it keeps.
 
     Args:
         output_dir: of the report; the maps lie in `predictions` there.

@@ -42,8 +42,8 @@ MAJORITY = "majority class on the true mask"
 class MetricsReport:
     """Write the metrics of an evaluation as files and log their table.
 
-    `metrics_per_case.csv` has a row for every case and class, with the volume of the truth in ml; `confusion.csv` counts
-    the voxels of every case by true and predicted class; `metrics_summary.csv` and `metrics.json` sum up.
+    `metrics_per_case.csv` has a row for every case and class, with the volume of the truth in ml; `confusion.csv`
+    counts the voxels of every case by true and predicted class; `metrics_summary.csv` and `metrics.json` sum up.
 
     The evaluator's output holds "pred" and "label" of every case (decollated) as class ids in one channel, and its
     metrics keep details of shape (cases, classes) without background, nan where a case does not count for the
@@ -166,7 +166,7 @@ class MetricsReport:
 
 
 def voxel_confusion(truth: torch.Tensor, prediction: torch.Tensor, classes: int) -> torch.Tensor:
-    """Voxels by their true (rows) and predicted class (columns): background, the classes, any other id; (K + 2, K + 2)."""
+    """Voxels by true (rows) and predicted class (columns), (K + 2, K + 2): background, the classes, any other id."""
     ends = classes + 2
     true, given = (
         convert_to_tensor(ids, track_meta=False).flatten().cpu().to(torch.uint8).clamp(max=ends - 1).to(torch.int32)

@@ -49,7 +49,7 @@ def case_section(
     dice = means_of(scores, DICE, results.methods)
     per_case = {name: case_means(one) for name, one in dice.items()}
     files = kept_cases(results.methods)
-    chosen = {case: why for case, why in choose_cases(seen(per_case, files), count).items()}
+    chosen = choose_cases(seen(per_case, files), count)
     shown: list[PageCase] = []
     notes, size = [], 0
     for case, reasons in chosen.items():

@@ -57,7 +57,7 @@ def load_case(image: str | Path, labels: Mapping[str, str | Path], margin_mm: fl
     cropped = {name: np.where(one[part] == IGNORE_INDEX, 0, one[part]).astype(np.uint8) for name, one in maps.items()}
     taken = " x ".join(str(size) for size in grey.shape)
     whole = " x ".join(str(size) for size in scan.shape)
-    note = f"{taken} of {whole} voxels" + (f", every {max(step)}nd along the finest axes" if max(step) > 1 else "")
+    note = f"{taken} of {whole} voxels" + (f", 1 in {max(step)} along the finest axes" if max(step) > 1 else "")
     sizes = tuple(float(size * jump) for size, jump in zip(spacing, step, strict=True))
     return CaseVolumes(grey, cropped, (sizes[0], sizes[1], sizes[2]), low, high, note)
 

@@ -1,4 +1,4 @@
-"""A chart as data: shapes in the pixels of an SVG, which the page's template draws in the colours of the reader's theme."""
+"""A chart as data: shapes in the pixels of an SVG, which the page's template draws in the reader's colours."""
 
 import math
 from collections.abc import Sequence
@@ -94,7 +94,7 @@ def limits(values: Sequence[float], is_log: bool = False) -> tuple[float, float]
     low, high = float(known.min()), float(known.max())
     if is_log:
         return low / 1.3, high * 1.3
-    if low >= 0 and high <= 1 and high > 0.2:
+    if low >= 0 and high <= 1 and (high > 0.2 or low == high):
         return 0.0, 1.0
     room = 0.05 * (high - low) or 0.5 * abs(high) or 0.5
     return (0.0 if low >= 0 and low < 0.5 * high else low - room), high + room

@@ -1,4 +1,4 @@
-"""Time and memory of inference as FLARE counts them (Table 7 of the FLARE23 paper), from files of `python -m custom measure`."""
+"""Time and memory of inference as FLARE counts them (Table 7 of the FLARE23 paper), from files of `measure`."""
 
 import base64
 from pathlib import Path

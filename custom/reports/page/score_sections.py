@@ -136,7 +136,7 @@ def confusion_section(results: Results, class_names: Sequence[str]) -> Section:
 
 
 def worst_table(results: Results, scores: Sequence[Score], links: Mapping[str, str]) -> Table:
-    """All patients, the worst first: the mean of all methods' Dice, then of each; `links`: case -> its place in the page."""
+    """All patients, the worst first: mean of all methods' Dice, then of each; `links`: case -> its id in the page."""
     per_case = {name: case_means(one) for name, one in means_of(scores, DICE, results.methods).items()}
     per_case = {name: one for name, one in per_case.items() if one}
     volumes: dict[str, float] = {}
@@ -151,6 +151,6 @@ def worst_table(results: Results, scores: Sequence[Score], links: Mapping[str, s
     for case in sorted(means, key=lambda name: (means[name], name)):
         own = [one.get(case, math.nan) for one in per_case.values()]
         cells = [Cell(number_text(x, DICE), None if math.isnan(x) else x) for x in (means[case], *own)]
-        ml = f"{volumes[case]:.3g}" if case in volumes else "-"
-        lines.append([Cell(case, link=links.get(case, "")), ml, *cells])
+        volume = f"{volumes[case]:.3g}" if case in volumes else "-"
+        lines.append([Cell(case, link=links.get(case, "")), volume, *cells])
     return Table(lines, "Mean Dice of each patient's classes, the worst first", shown=WORST_SHOWN)

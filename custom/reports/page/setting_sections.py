@@ -37,7 +37,9 @@ def stage_section(results: Results) -> Section:
 def efficiency_section(results: Results) -> Section:
     """Time and memory of inference (Table 7)."""
     found = measured(results.folder)
-    words = ["MB are 2^20 bytes; areas are integrals over the running time of a case. FLARE23 tolerates 15 s and 4 GB."]
+    words = [
+        "MB are 1048576 bytes; areas are integrals over the running time of a case. FLARE23 tolerates 15 s and 4 GB."
+    ]
     pictures = [
         Picture(one.picture, f"GPU memory, CPU and memory of {one.name} over its time") for one in found if one.picture
     ]

@@ -44,5 +44,5 @@ def stage_chart(records: Sequence[Record], metric: str) -> Chart:
                 ends = [(chart.left, y(level)), (chart.width - chart.right, y(level))]
                 words = f"control {stage_name(control)}, {group}: {level:.3f}"
                 chart.shapes.append(Shape("line", ends, series(number), words, look="dash1"))
-                chart.legend.append((series(number), f"{group}, control {stage_name(control)} (dashed)"))
+                chart.legend.append((series(number), f"{group}: {stage_name(control)} (dashed)"))
     return chart

@@ -43,6 +43,6 @@ def viewer_script() -> ViewerScript:
     found = VERSION.search(text)
     script = f"{text}\n;globalThis.Niivue = {name[1]};\n"
     licences = [one for one in package.files or () if one.name.upper().startswith("LICENSE")]
-    words = str(licences[0].read_text()) if licences else str(package.metadata.get("License", ""))
+    words = str(licences[0].read_text()) if licences else package.metadata["License"]
     gzipped = base64.b64encode(gzip.compress(script.encode("utf-8"), 9, mtime=0)).decode("ascii")
     return ViewerScript(gzipped, found[1] if found else f"of {PACKAGE} {package.version}", words.strip())

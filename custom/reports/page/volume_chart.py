@@ -29,7 +29,7 @@ def volume_charts(metric: str, points: Mapping[str, Sequence[VolumePoint]]) -> l
         y = chart.y_scale([one.score for one in every])
         step = max(1, -(-len(own) // MOST))
         shown = sorted(own, key=lambda one: one.ml)[::step]
-        chart.note = f"every {step}th of {len(own)} by volume" if step > 1 else ""
+        chart.note = f"1 in {step} of {len(own)}, by volume" if step > 1 else ""
         for one in shown:
             words = f"{one.case}, {one.label}: {one.ml:.3g} ml, {number_text(one.score, metric)}"
             chart.shapes.append(Shape("dot", [(x(one.ml), y(one.score))], series(labels.index(one.label)), words))

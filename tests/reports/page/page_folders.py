@@ -60,10 +60,8 @@ def write_evaluation(
             true, own = truth == class_id, given == class_id
             there = bool(true.any())
             score = dice(true, own)
-            rows.append(
-                [name, class_name, score if there else "", 30 * (1 - score) if there else "", true.sum(), own.sum()]
-                + [true.sum() * voxel_ml]
-            )
+            cells = [score, 30 * (1 - score)] if there else ["", ""]
+            rows.append([name, class_name, *cells, true.sum(), own.sum(), true.sum() * voxel_ml])
         every = ["background", *classes]
         for a, b in np.ndindex(len(every), len(every)):
             if voxels := int(((truth == a) & (given == b)).sum()):
