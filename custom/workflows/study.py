@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from ..errors import InputError
 from ..io.atomic_write import write_json
 from ..plans import PLAN_FILE, read_plan
 from ..reports.page import write_report
+from ..reports.page.report_command import PAGE_FILE
 from ..reports.page.results import STUDY_FILE
 from ..reports.stage_records import DONE
 from ..reports.study_tables import read_scores, write_tables
@@ -27,7 +27,7 @@ class Study(Chain):
     """Train and score experiments by cross-validation, one after another, on the same folds; goes on after any end.
 
     Writes `study.md`, `study.tex`, `scores.csv` and `comparisons.csv` to the work folder after every run, `study.json`,
-    which describes the study, before the first, and `report.html` at the end, where jinja2 is installed.
+    which describes the study, before the first, and `report.html` at the end.
 
     Args:
         experiments: name -> `settings`, values of train.yaml's first block, and `overlays`, configs laid over it.
@@ -96,8 +96,10 @@ class Study(Chain):
         files = {name: [run.folder.output / PER_CASE for run in runs] for name, runs in self.evaluations.items()}
         text = write_tables(self.work_dir, self.title, read_scores(files), self.class_names(), self.reference)
         if done == len(self.runs):
-            if find_spec("jinja2"):
+            try:
                 write_report(self.work_dir)
+            except InputError as error:  # the study is done all the same
+                logger.warning("%s: not written (%s)", self.work_dir / PAGE_FILE, error)
             logger.info("\n%s\nwritten to %s", text, self.work_dir)
 
     def class_names(self) -> list[str]:

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 from datetime import datetime
-from importlib.util import find_spec
 from pathlib import Path
 
 from ...errors import InputError
@@ -22,7 +21,7 @@ from .setting_sections import (
     setting_section,
     stage_section,
 )
-from .viewer_script import PACKAGE, ViewerScript, viewer_script
+from .viewer_script import ViewerScript, viewer_script
 
 logger = logging.getLogger(__name__)
 
@@ -51,15 +50,25 @@ def write_report(
     if cases < 0 or max_mb < 0:
         raise InputError(f"report: --cases {cases} --max_mb {max_mb:g}: pass numbers of at least 0")
     needed_package("jinja2", "jinja2", "the report")
-    if viewer == AUTO:
-        viewer = NIIVUE if find_spec(PACKAGE) else SLICES
-    script = viewer_script() if viewer == NIIVUE else None
+    script = found_viewer(viewer)
+    viewer = NIIVUE if script else SLICES
     results = read_results(folder)
     page = page_of(results, viewer, cases, max_mb)
     target = Path(output) if str(output) else results.folder / PAGE_FILE
     text = page_text(page, script if any(section.cases for section in page.sections) else None)
     write_text(target, text)
     logger.info("%s: %.1f MB, %d of %d runs done", target, len(text) / 2**20, done(results), results.runs)
+
+
+def found_viewer(viewer: str) -> ViewerScript | None:
+    """The script of NiiVue; None for slices, or where it is not to be had and need not be."""
+    try:
+        return None if viewer == SLICES else viewer_script()
+    except InputError as error:
+        if viewer == NIIVUE:
+            raise
+        logger.info("slices in place of volumes: %s", error)
+        return None
 
 
 def page_of(results: Results, viewer: str, cases: int, max_mb: float) -> Page:

@@ -12,7 +12,7 @@ from ...errors import InputError
 PACKAGE, SCRIPT = "ipyniivue", "ipyniivue/static/widget.js"
 CLASS = re.compile(r"Creating new Niivue instance.{0,400}?new ([\w$]+)\(", re.DOTALL)
 VERSION = re.compile(r'name:"@niivue/niivue",version:"([\w.+-]+)"')
-REMEDY = f'pip install "{PACKAGE}", or pass --viewer slices'
+REMEDY = f"pip install {PACKAGE}, or pass --viewer slices"
 
 
 class ViewerScript(NamedTuple):

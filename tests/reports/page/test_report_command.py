@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from custom.errors import InputError
-from custom.reports.page import write_report
+from custom.reports.page import report_command, write_report
 
 from .page_folders import CLASSES, write_cases, write_recipe, write_study
 
@@ -190,6 +190,17 @@ def test_names_are_text_and_nothing_else(tmp_path):
 def test_refused(study, options, message):
     with pytest.raises(InputError, match=message):
         write_report(study, **options)
+
+
+def test_without_niivue_slices_take_its_place_unless_it_was_asked_for(study, tmp_path, monkeypatch):
+    def missing() -> None:
+        raise InputError("not installed")
+
+    monkeypatch.setattr(report_command, "viewer_script", missing)
+    write_report(study, tmp_path / "page.html")
+    assert 'data-viewer="slices"' in (tmp_path / "page.html").read_text()
+    with pytest.raises(InputError, match="not installed"):
+        write_report(study, tmp_path / "page.html", viewer="niivue")
 
 
 def test_another_folder_is_refused(tmp_path, study):
