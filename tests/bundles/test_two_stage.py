@@ -25,7 +25,7 @@ def typed_dataset(tmp_path_factory):
         label = np.zeros(SHAPE, np.uint8)
         label[tuple(slice(random.randint(0, 6), 9) for _ in SHAPE)] = 1 + kind
         image = random.normal(0, 0.2, SHAPE) + 3 * (label > 0)
-        image[-2:] += -2 if kind else 2
+        image[-2:] += -5 if kind else 5
         for place, volume in (("imagesTr", image.astype(np.float32)), ("labelsTr", label), ("masks", label > 0)):
             (folder / place).mkdir(exist_ok=True)
             file = folder / place / f"box_{number:02d}.nii.gz"
@@ -65,7 +65,7 @@ def test_the_type_that_is_learnt_decides_the_score(typed):
     """On true masks: right types give Dice 1, and the type is seen outside of the mask alone."""
     options = {"masks_dir": masks(typed), "mirror_axes": [], "learning_rate": 0.001, "epochs": 1}
     optimizer = {"_target_": "torch.optim.AdamW", "params": "$@network.parameters()", "lr": "@learning_rate"}
-    typed.run("train", "classifier", iterations_per_epoch=30, optimizer=optimizer, **options)
+    typed.run("train", "classifier", iterations_per_epoch=60, optimizer=optimizer, **options)
     scores = rows(typed.work / "output" / "metrics_per_case.csv")
     assert [float(row["dice"]) for row in scores if row["dice"]] == [1.0, 1.0]
     plan = read_plan(typed.models / "plan.yaml")

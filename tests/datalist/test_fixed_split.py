@@ -51,5 +51,5 @@ def test_refused(tmp_path, name, text, message):
 
 
 def test_no_split_at_all(tmp_path):
-    with pytest.raises(InputError, match='fold "test": there is no split at .*split.json; pass one as --folds_file'):
+    with pytest.raises(InputError, match=r'fold "test": there is no split at .*split\.json; pass one as --folds_file'):
         held_out_cases(tmp_path, ["a"], tmp_path / "folds.json")
