@@ -32,7 +32,7 @@ class TypedMaskInferer(Inferer):
         self.autocast = autocast
 
     @torch.no_grad()
-    def __call__(  # type: ignore[override]
+    def __call__(
         self,
         inputs: torch.Tensor,
         network: Callable[[torch.Tensor], torch.Tensor],

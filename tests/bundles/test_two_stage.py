@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -102,3 +104,19 @@ def test_a_scan_without_mask_is_left_out_of_the_scores(typed, tmp_path):
         (tmp_path / "some" / f"{name}.nii.gz").symlink_to(typed.dataset / "masks" / f"{name}.nii.gz")
     ending = typed.ending("train", "classifier", "evaluate", masks_dir=str(tmp_path / "some"), mirrored="false")
     assert ending.startswith("1 of 2 scored, 1 left out: ")
+
+
+def test_two_of_the_studys_four_rows(typed):
+    """One network for the masks, two classifiers, their scores in one table."""
+    names = ["two_stage_resnet", "two_stage_unet_mask"]
+    runs = ["mask_network", "predicted_masks", *names, *(f"{name}_scores" for name in names)]
+    only = [re.sub(r"(_scores)?$", r"_seed0_fold0\1", name, count=1) for name in runs]
+    resnet = {"name": "ResNet101", "layers": [1, 1, 1, 1], "widths": [4, 4, 4, 4]}
+    options = {"plan": str(typed.plan), "resnet101": resnet, "folds": [0], "only": only, "runtime": {"num_workers": 0}}
+    typed.run("study", work_dir=str(typed.work / "study"), training={**FEW, "amp": False}, **options)
+    table = (typed.work / "study" / "study.md").read_text()
+    assert all(f"| {name} | 2 |" in table for name in names)
+    assert "mask_network" not in table
+    assert (
+        len(list((typed.work / "study" / "runs" / "predicted_masks_seed0_fold0" / "output").glob("*.nii.gz"))) == CASES
+    )

@@ -12,7 +12,7 @@ def test_the_largest_of_each_axis_in_the_plans_order(tmp_path):
     lengths = np.diag([1.0, 2, 3, 1])
     scans = {"straight": ((4, 6, 10), lengths), "turned": ((8, 4, 6), lengths[[1, 2, 0, 3]])}
     for name, (shape, affine) in scans.items():
-        for folder, volume in (("imagesTr", np.random.rand(*shape).astype(np.float32)), ("labelsTr", np.eye(1))):
+        for folder, volume in (("imagesTr", np.random.default_rng(0).random(shape)), ("labelsTr", np.ones(1))):
             (tmp_path / folder).mkdir(exist_ok=True)
             full = np.resize(volume, shape).astype(np.float32)
             nib.save(nib.Nifti1Image(full, affine), tmp_path / folder / f"{name}.nii.gz")
