@@ -7,6 +7,8 @@ from .patch_dataset import EpochSampler, PatchDataset, ValidationSampler
 from .scan_dataset import ScanDataset, ScanLoader
 from .training_intensity import FLARE22_INTENSITY, training_intensity
 from .training_scans import training_scans
+from .typed_datalist import typed_datalist
+from .volume_size import volume_size
 
 __all__ = [
     "FLARE22_INTENSITY",
@@ -20,4 +22,6 @@ __all__ = [
     "prepare_knight",
     "training_intensity",
     "training_scans",
+    "typed_datalist",
+    "volume_size",
 ]

@@ -7,19 +7,19 @@ import ignite.distributed as idist
 import torch
 from monai.engines.utils import IterationEvents
 
-from ..losses import JointLoss
+from ..losses import JointLoss, TypeLoss
 from ..processes import world_size
 
 
 class GradientNorms:
-    """Gradient norm of each term of `JointLoss` in `engine.state.gradient_norms`, once an epoch.
+    """Gradient norm of each term of a loss such as `JointLoss` in `engine.state.gradient_norms`, once an epoch.
 
     BATseg's distance term fades quadratically near its optimum, so what it contributes is measured, not assumed. One
     extra backward pass per term through those parameters, on the first batch of an epoch, whose shares in several
     processes are averaged. All terms share the `parameters`, e.g. `networks.shared_parameters(network)`.
     """
 
-    def __init__(self, loss: JointLoss, parameters: Sequence[torch.nn.Parameter]) -> None:
+    def __init__(self, loss: JointLoss | TypeLoss, parameters: Sequence[torch.nn.Parameter]) -> None:
         self.loss = loss
         self.parameters = list(parameters)
 

@@ -2,3 +2,4 @@
 
 from .direct import DirectInferer
 from .streaming_sliding_window import StreamingSlidingWindowInferer
+from .typed_mask import TypedMaskInferer

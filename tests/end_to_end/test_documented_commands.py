@@ -52,7 +52,7 @@ def work(project, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def places(work):
-    names = ("dataset", "scans", "labels", "kits", "knight.json", "knight", "study", "ablations")
+    names = ("dataset", "scans", "labels", "kits", "knight.json", "knight", "study", "ablations", "masks")
     overlays = {"": work / "tiny.yaml"}
     for config, kept in {"study": {"distance_head": False}, "study_ablations": {"boundary_base": "l2"}}.items():
         overlays[config] = work / f"tiny_{config}.yaml"
@@ -88,7 +88,7 @@ def test_pages_of_tracking_and_export(project, work, places):
 def test_every_command_of_the_bundles_page(project, work, places):
     folder = work / "bundles" / "batseg_spine"
     commands = [block for block in page(project) if "study.yaml" not in block]
-    assert len(commands) == 8
+    assert len(commands) == 9
     for block in commands:
         run(block, places, folder)
     assert (folder / "models" / "model.ts").exists()
