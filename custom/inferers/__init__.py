@@ -1,4 +1,5 @@
 """Inferers."""
 
 from .direct import DirectInferer
+from .retype_lesions import RetypeLesionsd, require_distributions
 from .streaming_sliding_window import StreamingSlidingWindowInferer

@@ -10,5 +10,5 @@ from .contract import (
     size_multiple,
     supervision_scales,
 )
-from .distance_head import DistanceHead
+from .distance_head import DistanceHead, LogitsAndField, require_distance_field
 from .native_scale_dynunet import NativeScaleDynUNet

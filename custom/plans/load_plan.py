@@ -11,7 +11,7 @@ from .plan import PLAN_FILE, Plan, checked, differences, plain, read_plan
 
 PLANS = Path("configs") / "plans"
 OPTIONS = {"classes": "class_names", "network": "architecture", "distance_channels": "distance_head"}  # of train.yaml
-DESCRIPTIVE = ("name", "training", "prediction", "scoring", "fingerprint", "code_version")
+DESCRIPTIVE = ("name", "types", "training", "prediction", "scoring", "fingerprint", "code_version")
 FIXED = ("classes", "channels", "orientation", "spacing", "normalisation", "intensity")  # prepared cases depend on them
 
 

@@ -1,6 +1,7 @@
 """Transforms."""
 
 from .annotated_classes import AnnotatedClassesd
+from .confirmed_components import DropUnconfirmed, DropUnconfirmedd
 from .copy_to_meta import CopyToMetad
 from .crop_to_nonzero import is_nonzero
 from .normalise_intensity import NormaliseIntensityd
