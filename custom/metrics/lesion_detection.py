@@ -1,7 +1,7 @@
 """Lesions as things that are found, missed, invented or mistaken for another type: scores of connected components.
 
-`panoptica` scores components too, but pins numpy below 2.3, brings plotly, pandas and scikit-image with it, and knows no
-classes that are mistaken for one another.
+`panoptica` scores components too, but pins numpy below 2.3, brings plotly, pandas and scikit-image with it, and does
+not know that a class may be mistaken for another.
 """
 
 from collections.abc import Sequence
@@ -66,7 +66,7 @@ def lesion_rules() -> list[str]:
 def lesion_scores(prediction: NdarrayOrTensor, truth: NdarrayOrTensor, num_classes: int) -> LesionScores:
     """The scores of one case, from class ids (*spatial) of both; `num_classes` counts the background."""
     maps = [convert_to_numpy(one).astype(np.uint8) for one in (prediction, truth)]
-    box = ndimage.find_objects((maps[0] | maps[1]) > 0)
+    box = ndimage.find_objects(((maps[0] | maps[1]) > 0).view(np.uint8))
     predicted, true = (one[box[0]] if box else one[..., :0] for one in maps)
     components, classes = class_components(predicted, num_classes)
     lesions, lesion_classes = class_components(true, num_classes)

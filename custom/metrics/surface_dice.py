@@ -56,7 +56,7 @@ def class_surface_dice(
     """`normalised_surface_dice` of two masks in the box around them; nan where the truth is empty."""
     if not truth.any():
         return float("nan")
-    box = ndimage.find_objects(prediction | truth)[0]
+    box = ndimage.find_objects((prediction | truth).view(np.uint8))[0]
     return normalised_surface_dice(prediction[box], truth[box], spacing, tolerance_mm)
 
 

@@ -59,7 +59,7 @@ INTENSITY = Kind(
 KINDS: dict[str, Kind] = {
     "architecture": MAPPING,
     "batch_size": whole(1, 10_000),
-    "boundary_weight": number(0),
+    "boundary_weight": either(number(0), "balanced"),
     "checkpoint": OPTIONAL_PATH,
     "class_names": NAMES,
     "class_weights": or_nothing(several(number(0))),
@@ -70,6 +70,7 @@ KINDS: dict[str, Kind] = {
     "elastic_magnitude": number(0),
     "elastic_spacing": POSITIVE,
     "experiments": MAPPING,
+    "extra_weight": either(number(0), "balanced"),
     "fold": either(whole(), "all"),
     "folds": several(whole()),
     "groups": or_nothing(MAPPING),

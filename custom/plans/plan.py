@@ -21,32 +21,14 @@ NORMALISATIONS = ("ct", "zscore")
 INTENSITY = ("lower", "upper", "mean", "sd")
 REQUIRED = ("classes", "channels", "orientation", "spacing", "normalisation", "patch_size", "mirror_axes", "network")
 KNOWN = (
-    *(
-        "name",
-        *REQUIRED,
-        "types",
-        "intensity",
-        "batch_size",
-        "distance_channels",
-        "prediction",
-        "scoring",
-        "fingerprint",
-    ),
-    *("training", "code_version"),
+    *("name", *REQUIRED, "types", "intensity", "batch_size", "distance_channels", "prediction", "scoring"),
+    *("fingerprint", "training", "code_version"),
 )
 WINDOWS = ("all", "efficient", "lateral")
 SCORING: Mapping[str, Any] = {"tubular": [], "nsd_tolerance_mm": 1.0, "groups": {}}
 DEFAULTS: Mapping[str, Any] = {
-    **{
-        "name": "",
-        "types": None,
-        "intensity": None,
-        "batch_size": 2,
-        "distance_channels": None,
-        "prediction": {},
-        "scoring": {},
-    },
-    **{"fingerprint": {}, "training": {}, "code_version": ""},
+    **{"name": "", "types": None, "intensity": None, "batch_size": 2, "distance_channels": None, "prediction": {}},
+    **{"scoring": {}, "fingerprint": {}, "training": {}, "code_version": ""},
 }
 HEAD = "# What a network is for: read wherever its weights are used, see `custom/plans/plan.py`.\n"
 
@@ -158,9 +140,8 @@ def _scoring(plan: Plan) -> bool:
 
 
 def _types(plan: Plan) -> bool:
-    return plan["types"] is None or (
-        isinstance(plan["types"], list) and all(one in plan["classes"] for one in plan["types"])
-    )
+    types = plan["types"]
+    return types is None or (isinstance(types, list) and all(one in plan["classes"] for one in types))
 
 
 def _prediction(plan: Plan) -> bool:
