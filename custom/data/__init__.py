@@ -6,6 +6,8 @@ from .labelled_datalist import labelled_datalist
 from .patch_dataset import EpochSampler, PatchDataset, ValidationSampler
 from .scan_dataset import ScanDataset, ScanLoader
 from .training_intensity import FLARE22_INTENSITY, training_intensity
+from .typed_datalist import typed_datalist
+from .volume_size import volume_size
 
 __all__ = [
     "FLARE22_INTENSITY",
@@ -18,4 +20,6 @@ __all__ = [
     "labelled_datalist",
     "prepare_knight",
     "training_intensity",
+    "typed_datalist",
+    "volume_size",
 ]

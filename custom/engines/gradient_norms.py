@@ -9,7 +9,7 @@ import torch
 from monai.engines.utils import IterationEvents
 from monai.utils import CommonKeys
 
-from ..losses import JointLoss
+from ..losses import JointLoss, TypeLoss
 from ..losses.segmentation_and_distance import SEGMENTATION
 from ..processes import world_size
 
@@ -19,7 +19,7 @@ LARGEST_WEIGHT = 1000.0
 
 
 class GradientNorms:
-    """Gradient norm of each term of `JointLoss` in `engine.state.gradient_norms`, once an epoch.
+    """Gradient norm of each term of a loss such as `JointLoss` in `engine.state.gradient_norms`, once an epoch.
 
     BATseg's distance term fades quadratically near its optimum, so what it contributes is measured, not assumed. One
     extra backward pass per term through those parameters, on the first batch of an epoch, whose shares in several
@@ -30,7 +30,7 @@ class GradientNorms:
     training that resumes goes on with the same weights.
     """
 
-    def __init__(self, loss: JointLoss, parameters: Sequence[torch.nn.Parameter]) -> None:
+    def __init__(self, loss: JointLoss | TypeLoss, parameters: Sequence[torch.nn.Parameter]) -> None:
         self.loss = loss
         self.parameters = list(parameters)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-TARGETS = ("label", "surface_distance", "annotated")
+TARGETS = ("label", "surface_distance", "annotated", "type")
 
 
 def prepare_training_batch(

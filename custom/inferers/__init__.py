@@ -3,3 +3,4 @@
 from .direct import DirectInferer
 from .retype_lesions import RetypeLesionsd, require_distributions
 from .streaming_sliding_window import StreamingSlidingWindowInferer
+from .typed_mask import TypedMaskInferer

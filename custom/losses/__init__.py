@@ -7,3 +7,4 @@ from .extra_loss import extra_loss
 from .ignoring_dice_ce import IgnoringDiceCELoss
 from .partial_label import PartialLabelLoss, merge_unannotated
 from .segmentation_and_distance import JointLoss
+from .type_loss import TypeLoss

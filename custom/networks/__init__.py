@@ -12,3 +12,4 @@ from .contract import (
 )
 from .distance_head import DistanceHead, LogitsAndField, require_distance_field
 from .native_scale_dynunet import NativeScaleDynUNet
+from .type_classifier import build_classifier, classifier_architecture

@@ -115,9 +115,9 @@ def choice(*words: str) -> Kind:
     return Kind(f"{', '.join(words[:-1])} or {words[-1]}", read)
 
 
-def either(kind: Kind, word: str) -> Kind:
-    """Values of a kind, or one word."""
-    return Kind(f"{kind.expected}, or {word}", lambda value: word if value == word else kind.read(value))
+def either(kind: Kind, *words: str) -> Kind:
+    """Values of a kind, or one of some words."""
+    return Kind(f"{kind.expected}, or {' or '.join(words)}", lambda value: value if value in words else kind.read(value))
 
 
 def or_nothing(kind: Kind, nothing: Any = None) -> Kind:

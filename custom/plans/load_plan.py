@@ -10,7 +10,13 @@ from ..options.kinds import as_typed
 from .plan import PLAN_FILE, Plan, checked, differences, plain, read_plan
 
 PLANS = Path("configs") / "plans"
-OPTIONS = {"classes": "class_names", "network": "architecture", "distance_channels": "distance_head"}  # of train.yaml
+OPTIONS = {  # of train.yaml
+    "classes": "class_names",
+    "network": "architecture",
+    "distance_channels": "distance_head",
+    "merged_classes": "class_agnostic",
+}
+SWITCHES = ("distance_channels", "merged_classes")  # whose option says only whether there are any
 DESCRIPTIVE = ("name", "types", "training", "prediction", "scoring", "fingerprint", "code_version")
 FIXED = ("classes", "channels", "orientation", "spacing", "normalisation", "intensity")  # prepared cases depend on them
 
@@ -100,10 +106,10 @@ def refuse_other_training(file: str | Path, earlier: Mapping[str, Any], now: Map
     if found:
         key = found[0].split()[0]
         option, value = OPTIONS.get(key, key), before[key]
-        if key == "distance_channels":
+        if key in SWITCHES:
             value = bool(value)
         remedy = f"--{option} {as_typed(value)}"
-        if key in now and key != "distance_channels":
+        if key in now and key not in SWITCHES:
             remedy = f"--plan {as_typed(str(Path(file).parents[1] / PLAN_FILE))} without --{option}"
         raise InputError(f"{file} was trained with {found[0]}: pass {remedy}, or another --ckpt_dir")
 

@@ -1,7 +1,8 @@
 """A study: experiments x seeds x folds, each trained and scored on its held-out fold, and tables of all of them."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ from ..plans import PLAN_FILE, read_plan
 from ..reports.stage_records import DONE
 from ..reports.study_tables import read_scores, write_tables
 from .chain import Chain
-from .config_run import config_runs
+from .config_run import REFERENCE, config_runs
 
 logger = logging.getLogger(__name__)
 
-KEYS = ("overlays", "settings")
+KEYS = ("overlays", "settings", "evaluation")
+SHARED_KEYS = ("config", "settings")
 SCORES = "scores"
 PER_CASE = Path("evaluation") / "metrics_per_case.csv"
 
@@ -25,7 +27,8 @@ class Study(Chain):
     Writes `study.md`, `study.tex`, `scores.csv` and `comparisons.csv` to the work folder after every run.
 
     Args:
-        experiments: name -> `settings`, values of train.yaml's first block, and `overlays`, configs laid over it.
+        experiments: name -> `settings`, values of train.yaml's first block, `overlays`, configs laid over it, and
+            `evaluation`, values of its evaluation alone.
         work_dir: everything is written there, each run in runs/NAME_seedS_foldF.
         bundle_root: folder of the bundle.
         reference: the experiment that all others are compared with.
@@ -35,6 +38,9 @@ class Study(Chain):
         overrides: values of all runs.
         runtime: values that leave the result as it is.
         title: what is studied, for the tables.
+        shared: name -> `config` and `settings` of a run that several experiments need, done once for each fold and
+            seed, before the first that needs it: in settings `{needs.NAME.KEY}` is the value of KEY in it, such as its
+            `ckpt_dir` or `output_dir`.
         options: those of `Chain`.
     """
 
@@ -44,20 +50,21 @@ class Study(Chain):
         work_dir: str | Path,
         bundle_root: str | Path,
         reference: str,
-        folds: Sequence[int] = (0, 1, 2, 3, 4),
+        folds: Sequence[int | str] = (0, 1, 2, 3, 4),
         seeds: Sequence[int] = (0,),
         overlays: Sequence[str] = (),
         overrides: Mapping[str, Any] | None = None,
         runtime: Mapping[str, Any] | None = None,
         title: str = "Study",
+        shared: Mapping[str, Mapping[str, Any]] | None = None,
         **options: Any,
     ) -> None:
         if reference not in experiments:
             raise InputError(f"reference is {reference!r}; name one of the experiments: {', '.join(experiments)}")
         work_dir = Path(work_dir).absolute()
-        shared = {"folds_file": str(work_dir / "folds.json"), **(runtime or {})}  # made by the first training
-        entries = list(study_runs(experiments, folds, seeds, overlays))
-        runs = config_runs(entries, work_dir, bundle_root, overrides, shared)
+        common = {"folds_file": str(work_dir / "folds.json"), **(runtime or {})}  # made by the first training
+        entries = list(study_runs(experiments, folds, seeds, overlays, shared or {}))
+        runs = config_runs(entries, work_dir, bundle_root, overrides, common)
         super().__init__(runs, work_dir, **options)
         self.experiments = list(experiments)
         self.reference, self.title = reference, title
@@ -86,40 +93,92 @@ class Study(Chain):
         return []
 
 
-def run_name(experiment: str, seed: int, fold: int) -> str:
+def run_name(experiment: str, seed: int, fold: int | str) -> str:
     """The name of a training."""
     return f"{experiment}_seed{seed}_fold{fold}"
 
 
 def study_runs(
     experiments: Mapping[str, Mapping[str, Any] | None],
-    folds: Sequence[int],
+    folds: Sequence[int | str],
     seeds: Sequence[int],
     overlays: Sequence[str],
+    shared: Mapping[str, Mapping[str, Any]],
 ) -> Iterator[dict[str, Any]]:
     """The entries of `config_runs`: fold by fold the experiments' trainings, each followed by its evaluation.
 
     Fold by fold, so that after a fifth of the time every experiment has scores of the same patients.
 
     Raises:
-        InputError: an experiment has an unknown key.
+        InputError: an experiment or a shared run has an unknown key.
     """
-    for name, experiment in experiments.items():
-        unknown = [key for key in experiment or {} if key not in KEYS]
-        if unknown:
-            raise InputError(f"experiment {name}: unknown key {unknown[0]!r}; use {' and '.join(KEYS)}")
+    for kind, entries, keys in (("experiment", experiments, KEYS), ("shared run", shared, SHARED_KEYS)):
+        for name, entry in entries.items():
+            unknown = [key for key in entry or {} if key not in keys]
+            if unknown:
+                raise InputError(f"{kind} {name}: unknown key {unknown[0]!r}; use {' and '.join(keys)}")
     for seed in seeds:
         for fold in folds:
+            done: set[str] = set()
             for name, experiment in experiments.items():
-                own = experiment or {}
-                training = run_name(name, seed, fold)
-                yield {
-                    "name": training,
-                    "config": ["train", *overlays, *own.get("overlays", [])],
-                    "overrides": {**own.get("settings", {}), "fold": fold, "seed": seed},
-                }
-                yield {
-                    "name": f"{training}_{SCORES}",
-                    "config": ["train", *overlays, "evaluate"],
-                    "overrides": {"ckpt_dir": f"{{needs.{training}.ckpt_dir}}"},
-                }
+                for needed in needed_of(experiment, shared):
+                    if needed not in done:
+                        yield shared_run(needed, shared, seed, fold, overlays)
+                        done.add(needed)
+                yield from runs_of(name, experiment or {}, shared, seed, fold, overlays)
+
+
+def runs_of(
+    name: str,
+    experiment: Mapping[str, Any],
+    shared: Iterable[str],
+    seed: int,
+    fold: int | str,
+    overlays: Sequence[str],
+) -> Iterator[dict[str, Any]]:
+    """Training and evaluation of an experiment."""
+    training = run_name(name, seed, fold)
+    configs = ["train", *overlays, *experiment.get("overlays", [])]
+    settings, scoring = (of_fold(experiment.get(key) or {}, shared, seed, fold) for key in ("settings", "evaluation"))
+    yield {"name": training, "config": configs, "overrides": {**settings, "fold": fold, "seed": seed}}
+    overrides = {"ckpt_dir": f"{{needs.{training}.ckpt_dir}}", **scoring}
+    yield {"name": f"{training}_{SCORES}", "config": [*configs, "evaluate"], "overrides": overrides}
+
+
+def shared_run(
+    name: str, shared: Mapping[str, Mapping[str, Any]], seed: int, fold: int | str, overlays: Sequence[str]
+) -> dict[str, Any]:
+    """A run that several experiments need; a training knows fold and seed."""
+    config = shared[name].get("config", "train")
+    settings = of_fold(shared[name].get("settings") or {}, shared, seed, fold)
+    training = config == "train"
+    return {
+        "name": run_name(name, seed, fold),
+        "config": [config, *overlays] if training else config,
+        "overrides": {**settings, **({"fold": fold, "seed": seed} if training else {})},
+    }
+
+
+def needed_of(entry: Any, shared: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The shared runs that an entry refers to, each after those that it needs itself."""
+    found: list[str] = []
+    for reference in REFERENCE.finditer(str(entry)):
+        if (name := reference["run"]) in shared:
+            found += [*needed_of(shared[name], {key: one for key, one in shared.items() if key != name}), name]
+    return list(dict.fromkeys(found))
+
+
+def of_fold(value: Any, shared: Iterable[str], seed: int, fold: int | str) -> Any:
+    """A value in which references to shared runs are to those of a fold and seed."""
+    if isinstance(value, Mapping):
+        return {key: of_fold(one, shared, seed, fold) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [of_fold(one, shared, seed, fold) for one in value]
+    if not isinstance(value, str):
+        return value
+
+    def placed(found: re.Match[str]) -> str:
+        run = run_name(found["run"], seed, fold) if found["run"] in shared else found["run"]
+        return f"{{needs.{run}.{found['key']}}}"
+
+    return REFERENCE.sub(placed, value)
