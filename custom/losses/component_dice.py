@@ -1,7 +1,7 @@
 """Dice + cross-entropy of every lesion for itself, so that a small one counts as much as a large one (CC-DiceCE).
 
-Written from the description in arXiv 2511.17146: each voxel belongs to the nearest connected component of the truth, and
-Dice and cross-entropy are computed within each such region and averaged over them.
+Written from the description in arXiv 2511.17146: each voxel belongs to the nearest connected component of the truth,
+and Dice and cross-entropy are computed within each such region and averaged over them.
 """
 
 import numpy as np
