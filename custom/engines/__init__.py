@@ -12,6 +12,7 @@ from .device import (
     require_device,
     uses_amp,
 )
+from .fit_temperature import FitTemperature
 from .fit_typing import FitTyping
 from .gradient_clipping import GradientClipping
 from .gradient_norms import GradientNorms

@@ -17,7 +17,8 @@ class CaseRecord:
     """Write NAME.json next to each label map an evaluator saves, after it: a case with its record is finished.
 
     The record holds the windows computed and those of a plain grid, the seconds of loading and prediction, the mean
-    confidence of each class that was predicted, and what `entries` and `facts` add.
+    confidence of each class that was predicted, that of the whole case at a fitted temperature where the inferer has one
+    ("calibrated_confidence"), and what `entries` and `facts` add.
 
     Args:
         inferer: keeps its `report` of the last case, e.g. `custom.inferers.StreamingSlidingWindowInferer`.
@@ -57,6 +58,9 @@ class CaseRecord:
         confidence = {self.class_names[number - 1]: round(p, 4) for number, p in report["confidence"].items() if number}
         seconds = round(time.perf_counter() - self.started, 2)
         windows = {key: report[key] for key in ("windows", "windows_all")}
+        calibrated = report.get("tempered_confidence", [])  # of one temperature, or None without foreground
+        if calibrated is None or calibrated:
+            windows["calibrated_confidence"] = calibrated and round(calibrated[0], 4)
         found = {key: output[0][key] for key in self.entries if key in output[0]}
         record = {"case": name, **windows, "seconds": seconds, "confidence": confidence, **found, **self.facts}
         write_json(self.output_dir / f"{name}.json", record)

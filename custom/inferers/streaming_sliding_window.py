@@ -17,6 +17,7 @@ from .logit_moments import LogitMoments
 from .slab_accumulator import SlabAccumulator
 from .sliding_window import finite, main_output, mirrored_mean, pad_to_window
 from .streaming_argmax import CERTAIN, NativeArgmax, NetworkArgmax, largest_probability, split_channels
+from .temperature import TemperedConfidence
 
 AVERAGES = ("probabilities", "logits")
 RETURN_GRIDS = ("exact", "fast", "network")
@@ -46,14 +47,15 @@ class StreamingSlidingWindowInferer(Inferer):
         field_channels: how many of the network's last channels are no logits, but a field in [0, 1] of each class, or
             of all in one, as of `custom.networks.LogitsAndField`. Where not 0, add a channel, the last: the field of
             the label's class times 255, rounded. Needs the average of logits.
-        logit_moments: see `report`.
+        logit_moments, temperatures: see `report`.
         accumulate: precision of the sum, "float32", "float16", or "auto": float16 for probabilities on CUDA.
         tubular, min_foreground_voxels, min_face_voxels: for the efficient plan, see `WindowPlan`.
         sw_batch_size: windows predicted at once.
 
     After each call `report` holds the number of windows run ("windows"), that of the plain grid of half-window steps
     ("windows_all"), and the mean of the largest probability over the voxels given each foreground class, on the
-    network's grid ("confidence": {class id: mean}). With `logit_moments` also "logit_moments", see `LogitMoments`.
+    network's grid ("confidence": {class id: mean}). With `logit_moments` also "logit_moments", see `LogitMoments`;
+    with `temperatures` "tempered_confidence", see `TemperedConfidence`.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class StreamingSlidingWindowInferer(Inferer):
         sw_batch_size: int = 1,
         field_channels: int = 0,
         logit_moments: bool = False,
+        temperatures: Sequence[float] = (),
     ) -> None:
         for name, value, choices in (
             ("average", average, AVERAGES),
@@ -80,10 +83,11 @@ class StreamingSlidingWindowInferer(Inferer):
         ):
             if value not in choices:
                 raise InputError(f"{type(self).__name__}: {name} is {value!r}; use one of {', '.join(choices)}")
-        if (field_channels or logit_moments) and average != "logits":
+        if (field_channels or logit_moments or temperatures) and average != "logits":
             raise InputError(f"{type(self).__name__}: fields and moments of logits need average 'logits'; pass that")
         self.field_channels = field_channels
         self.logit_moments = logit_moments
+        self.temperatures = tuple(temperatures)
         self.roi_size = tuple(roi_size)
         self.logits = average == "logits"
         self.plan = WindowPlan(windows, tubular, min_foreground_voxels, min_face_voxels)
@@ -135,7 +139,7 @@ class StreamingSlidingWindowInferer(Inferer):
 
     def _label(self, image: torch.Tensor, predict: Predict, result: NetworkArgmax | NativeArgmax) -> torch.Tensor:
         """The volume of `result` after it took in all planes of an image; their confidence goes into the report."""
-        confidence, moments = ClassConfidence(), LogitMoments()
+        confidence, moments, tempered = ClassConfidence(), LogitMoments(), TemperedConfidence(self.temperatures)
         for channels in self._final_planes(image, predict):
             scores, fields = split_channels(channels, self.field_channels)
             largest, labels = scores.max(dim=0)
@@ -143,6 +147,8 @@ class StreamingSlidingWindowInferer(Inferer):
             confidence.add(probability, labels)
             if self.logit_moments:
                 moments.add(scores, labels)
+            if self.temperatures:
+                tempered.add(scores, labels)
             if isinstance(result, NativeArgmax):
                 result.add(channels)
             else:
@@ -150,6 +156,8 @@ class StreamingSlidingWindowInferer(Inferer):
         self.report["confidence"] = confidence.means()
         if self.logit_moments:
             self.report["logit_moments"] = moments.sums
+        if self.temperatures:
+            self.report["tempered_confidence"] = tempered.means()
         return result.volume
 
     def _final_planes(self, image: torch.Tensor, predict: Predict) -> Iterator[torch.Tensor]:

@@ -126,3 +126,15 @@ def test_the_losses_are_those_of_the_options(batseg):
     assert isinstance(loss, JointLoss)
     assert loss.balanced == ["boundary_aware"]
     assert loss.extra is not None
+
+
+def test_a_calibrated_confidence_stands_in_the_record(trained, tmp_path):
+    file = str(tmp_path / "temperature.json")
+    trained.run("train", "evaluate", "fit_temperature", temperature_file=file, output_dir=str(tmp_path))
+    fitted = json.loads(Path(file).read_text())
+    assert fitted["cases"] == 2, "the held-out fold"
+    options = {"calibrated_confidence": True, "temperature_file": file}
+    scans = trained.dataset / "imagesTr"
+    trained.run("inference", dataset_dir=str(scans), output_dir=str(tmp_path / "labels"), **options)
+    for record in (tmp_path / "labels").glob("box_*.json"):
+        assert 1 / 3 < json.loads(record.read_text())["calibrated_confidence"] <= 1

@@ -20,9 +20,7 @@ class Vessel:
     signal: float
 
 
-def draw_vessels(
-    rng: np.random.Generator, canal: Canal, tumour: Tumour, length_mm: float, most: int
-) -> list[Vessel]:
+def draw_vessels(rng: np.random.Generator, canal: Canal, tumour: Tumour, length_mm: float, most: int) -> list[Vessel]:
     """None to `most` vessels, each on the surface of the cord or of the sac, away from the tumour."""
     vessels = []
     for _ in range(int(rng.integers(0, most + 1))):
