@@ -20,7 +20,7 @@ class FitTemperature:
 
     Args:
         file: written.
-        inferer: a `StreamingSlidingWindowInferer(temperatures=TEMPERATURES)`, which keeps its `report` of the last case.
+        inferer: a `StreamingSlidingWindowInferer(temperatures=TEMPERATURES)`, with its `report` of the last case.
         fold: which cases are held out; "all", none, is refused.
     """
 
@@ -45,7 +45,7 @@ class FitTemperature:
             raise InputError("a temperature is fitted by one process: run this without torchrun")
         if self.fold == "all":
             raise InputError(
-                "a temperature is fitted to held-out cases, and with fold all there are none; pass another"
+                "a temperature is fitted to held-out cases, of which fold all has none; pass other weights"
             )
         self.cases = []
 

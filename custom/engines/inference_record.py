@@ -17,8 +17,8 @@ class CaseRecord:
     """Write NAME.json next to each label map an evaluator saves, after it: a case with its record is finished.
 
     The record holds the windows computed and those of a plain grid, the seconds of loading and prediction, the mean
-    confidence of each class that was predicted, that of the whole case at a fitted temperature where the inferer has one
-    ("calibrated_confidence"), and what `entries` and `facts` add.
+    confidence of each class that was predicted, that of the whole case at a fitted temperature where the inferer has
+    one ("calibrated_confidence"), and what `entries` and `facts` add.
 
     Args:
         inferer: keeps its `report` of the last case, e.g. `custom.inferers.StreamingSlidingWindowInferer`.

@@ -1,7 +1,7 @@
 """A confidence of a whole case that means what it says: softmax at a temperature fitted to held-out cases.
 
-A case's confidence is the mean of the largest probability over its predicted foreground. It is calibrated when it is the
-share of these voxels that are right; Guo et al. (2017) fit one temperature, by which logits are divided, for that.
+A case's confidence is the mean of the largest probability over its predicted foreground. It is calibrated when it is
+the share of these voxels that are right; Guo et al. (2017) fit one temperature, by which logits are divided, for that.
 """
 
 import json
