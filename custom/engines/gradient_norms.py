@@ -41,19 +41,20 @@ class GradientNorms:
     def __call__(self, engine: Any) -> None:
         """Measure on the first batch of an epoch, or where weights are balanced on every batch, whose loss changes."""
         first = (engine.state.iteration - 1) % engine.state.epoch_length == 0
-        balanced = getattr(self.loss, "balanced", [])
+        loss: Any = self.loss
+        balanced = getattr(loss, "balanced", [])  # a classifier's has one term
         if not first and not balanced:
             return
         # under float16 the boundary-aware gradient of a voxel would round to 0
         scaler = getattr(engine, "scaler", None)
         scale = float(scaler.get_scale()) if scaler is not None and scaler.is_enabled() else 1.0
-        norms = {name: gradient_norm(term, self.parameters, scale) for name, term in self.loss.terms.items()}
+        norms = {name: gradient_norm(term, self.parameters, scale) for name, term in loss.terms.items()}
         if first:
             engine.state.gradient_norms = norms
         for name in balanced:
-            self.loss.weights[name] = balancing_weight(norms[SEGMENTATION], norms[name])
+            loss.weights[name] = balancing_weight(norms[SEGMENTATION], norms[name])
         if balanced:
-            engine.state.output[CommonKeys.LOSS] = self.loss.total()
+            engine.state.output[CommonKeys.LOSS] = loss.total()
 
 
 def balancing_weight(wanted: float, norm: float) -> float:

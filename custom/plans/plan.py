@@ -140,8 +140,8 @@ def _scoring(plan: Plan) -> bool:
 
 
 def _types(plan: Plan) -> bool:
-    types = plan["types"]
-    return types is None or (isinstance(types, list) and all(one in plan["classes"] for one in types))
+    types, merged = plan["types"], plan["training"].get("merged_classes") or []
+    return types is None or (isinstance(types, list) and all(one in [*plan["classes"], *merged] for one in types))
 
 
 def _prediction(plan: Plan) -> bool:
