@@ -59,7 +59,7 @@ def nearest_components(label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     A component: one class, connected by faces, edges or corners. Without any, all voxels belong to one of class 0.
     Distances are in voxels.
     """
-    numbers, classes = np.zeros(label.shape, np.int64), []
+    numbers, classes = np.zeros(label.shape, np.int64), list[int]()
     for class_id in np.unique(label[label > 0]):
         found, count = ndimage.label(label == class_id, np.ones((3,) * label.ndim))
         numbers[found > 0] = found[found > 0] + len(classes)

@@ -92,7 +92,7 @@ def lesion_scores(prediction: NdarrayOrTensor, truth: NdarrayOrTensor, num_class
 
 def class_components(labels: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
     """Numbers from 1 of the 26-connected components of all classes (*spatial), and the class of each (components,)."""
-    numbers, classes = np.zeros(labels.shape, np.int32), []
+    numbers, classes = np.zeros(labels.shape, np.int32), list[int]()
     for class_id in range(1, num_classes):
         found, count = ndimage.label(labels == class_id, np.ones((3,) * labels.ndim))
         numbers += np.where(found, found + len(classes), 0).astype(np.int32)

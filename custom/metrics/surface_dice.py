@@ -32,7 +32,7 @@ class SurfaceDice(ClassMetric):
     def __init__(self, num_classes: int, tolerances: float | Sequence[float] = 1.0) -> None:
         super().__init__()
         one = isinstance(tolerances, int | float)
-        self.tolerances = [tolerances] * (num_classes - 1) if one else list(tolerances)  # type: ignore[arg-type]
+        self.tolerances: list[float] = [tolerances] * (num_classes - 1) if one else list(tolerances)  # type: ignore
 
     def _scores(self, prediction: torch.Tensor, truth: torch.Tensor) -> list[float]:
         spacing = file_spacing(truth) if isinstance(truth, MetaTensor) else [1.0] * truth.ndim
