@@ -1,5 +1,7 @@
 """KNIGHT's two tumour classes from KiTS masks: the patient's risk group becomes the class of the tumour's voxels."""
 
+import csv
+import io
 import json
 import logging
 import shutil
@@ -10,6 +12,7 @@ from typing import Any, NamedTuple
 import nibabel as nib
 import numpy as np
 
+from ..datalist.fixed_split import SPLIT_FILE, write_split
 from ..datalist.folder_layouts import scan_files
 from ..errors import InputError
 from ..fingerprint.data_check import count_values
@@ -25,6 +28,7 @@ CLASS_NAMES = ("background", "NoAT", "CanAT")
 CLASS_OF_RISK_GROUP = {"benign": 1, "low_risk": 1, "intermediate_risk": 1, "high_risk": 2, "very_high_risk": 2}
 TUMOUR, CYST = 2, 3  # KiTS: 0 background, 1 kidney, 2 tumour; since KiTS21 also 3 cyst
 MASK_NAMES = ("segmentation.nii.gz", "aggregated_MAJ_seg.nii.gz")  # KiTS19 and KiTS23; KiTS21 and KNIGHT
+TRAINING_CASES = 300  # of KNIGHT, which come first in its list; 100 are for testing
 RECORD = "preparation.json"
 LISTING = {
     "name": "KNIGHT",
@@ -50,6 +54,7 @@ def prepare_knight(
     images_dir: str | Path | None = None,
     cysts_as: int = 0,
     copy_images: bool = False,
+    test_cases: str | Path | None = None,
 ) -> str:
     """Write a data set in nnU-Net raw layout with the classes 1 NoAT and 2 CanAT at the tumours' voxels.
 
@@ -65,6 +70,10 @@ def prepare_knight(
             next to each mask. Without any scans the labels alone are written.
         cysts_as: class of KiTS21's cyst voxels: 0 background, 1 NoAT, 2 CanAT.
         copy_images: copy the scans instead of linking to them.
+        test_cases: CSV or JSON list that names the held-out cases (column or key case_id); by default those that
+            follow the first 300 of knight_json. KNIGHT's public list ends there: the risk groups of its 100 test cases
+            are to be added to knight_json by those who have them. The split is written to split.json, with its source;
+            `--fold test` trains and scores by it.
 
     Returns:
         One line that says what was written.
@@ -77,6 +86,11 @@ def prepare_knight(
     sources = _find_sources(Path(kits_dir), None if images_dir is None else Path(images_dir))
     classes = _read_classes(Path(knight_json), [source.name for source in sources])
     sources = [source for source in sources if source.name in classes]
+    held_out, why = _held_out(Path(knight_json), test_cases)
+    test = [name for name in classes if name in held_out]
+    if held_out and not 0 < len(test) < len(classes):
+        side = "all" if test else "none"
+        raise InputError(f"{why}: {side} of the {len(classes)} cases at hand are held out; name some as test_cases")
     output = Path(output_dir)
     try:
         _check_record(output / RECORD, {"cysts_as": cysts_as, "class_of_case": classes})
@@ -85,13 +99,16 @@ def prepare_knight(
             written += _write_label(source, output / "labelsTr", classes[source.name], cysts_as)
             if source.image is not None:
                 _place_image(source.image, output / "imagesTr" / f"{source.name}_0000.nii.gz", copy_images)
+        if test:
+            write_split(output / SPLIT_FILE, [name for name in classes if name not in held_out], test, why)
         write_json(output / "dataset.json", {**LISTING, "numTraining": len(sources)})  # last: the data set is complete
     except OSError as error:
         elsewhere = "pass another output_dir, and --copy_images where links are not supported"
         raise unwritable(error, error.filename or output, elsewhere) from error
     counts = ", ".join(f"{sum(c == number for c in classes.values())} {CLASS_NAMES[number]}" for number in (1, 2))
     images = "with their scans" if sources[0].image else "labels alone, no scans found: training needs images_dir"
-    return f"KNIGHT: {len(sources)} cases ({counts}) in {output}, {written} labels newly written, {images}"
+    split = f", {len(test)} of them held out ({SPLIT_FILE}: {why})" if test else ""
+    return f"KNIGHT: {len(sources)} cases ({counts}) in {output}, {written} labels newly written, {images}{split}"
 
 
 def _find_sources(kits_dir: Path, images_dir: Path | None) -> list[Source]:
@@ -145,6 +162,28 @@ def _read_classes(knight_json: Path, names: Sequence[str]) -> dict[str, int]:
         text = "%d of %d cases are left out: %s has no risk group for them, such as %s"
         logger.warning(text, len(unlisted), len(names), knight_json, unlisted[0])
     return {name: CLASS_OF_RISK_GROUP[group] for name, group in listed.items()}
+
+
+def _held_out(knight_json: Path, test_cases: str | Path | None) -> tuple[set[str], str]:
+    """The cases to test on, and where that comes from."""
+    if test_cases is not None:
+        return set(_listed_cases(Path(test_cases))), f"cases of {Path(test_cases).name}"
+    listed = [str(entry["case_id"]) for entry in json.loads(knight_json.read_text(encoding="utf-8-sig"))]
+    return set(listed[TRAINING_CASES:]), f"cases after the first {TRAINING_CASES} of {knight_json.name}"
+
+
+def _listed_cases(file: Path) -> list[str]:
+    """The cases that a CSV or JSON file names."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+        if file.suffix.lower() == ".csv":
+            return [row["case_id"].strip() for row in csv.DictReader(io.StringIO(text))]
+        return [str(entry["case_id"] if isinstance(entry, dict) else entry) for entry in list(json.loads(text))]
+    except OSError as error:
+        raise InputError(f"{file} cannot be read ({error.strerror}); pass a list of cases as test_cases") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        what = f"{file} is no list of cases ({error})"
+        raise InputError(f"{what}: write a CSV with the column case_id, or a JSON list of names") from error
 
 
 def _check_record(path: Path, record: dict[str, Any]) -> None:

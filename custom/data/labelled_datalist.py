@@ -9,6 +9,7 @@ from typing import Any
 from ..cohort.manifest import case_entry, read_cohort
 from ..datalist.class_names import checked_class_names, same_names
 from ..datalist.dataset_json import LISTING, read_listing, refuse_other_names
+from ..datalist.fixed_split import TEST, held_out_cases
 from ..datalist.folder_layouts import case_name, training_cases
 from ..datalist.folds import load_folds, load_or_make_folds
 from ..datalist.left_out import LeftOut
@@ -48,10 +49,12 @@ def labelled_datalist(
         validate: read every file first and refuse data with problems. Without it, and with an existing folds file, no
             file is opened here; else labels are read for the sake of the folds.
         num_channels: channels of the network's image.
-        fold: 0 to `num_folds` - 1, or "all": training and validation are then both every case, so that scores on the
-            validation cases are scores on training cases.
+        fold: 0 to `num_folds` - 1; "test": the test cases of a fixed split, see `held_out_cases`; or "all": training
+            and validation are then both every case, so that scores on the validation cases are scores on training
+            cases.
         num_folds: number of folds, balanced over the foreground classes that the cases have.
-        folds_file: JSON; read where it exists, else written. None makes the same folds each time.
+        folds_file: JSON; read where it exists, else written. None makes the same folds each time. Of fold "test" the
+            split, if it is one.
         seed: of the folds, when they are made.
         left_out: takes the section's cases that cannot be used; without it any such case is refused.
         normalisation: of the plan.
@@ -74,13 +77,16 @@ def labelled_datalist(
     if left_out is None:
         raise_on_problems(facts)
     known = {fact.name: fact.foreground for fact in facts}
-    if held_out is not None:
+    if held_out == TEST:
+        in_fold = set(held_out_cases(dataset_dir, [case_name(case) for case in cases], folds_file))
+    elif isinstance(held_out, int):
         if not validate and folds_file is not None and Path(folds_file).exists():  # no label is read for their sake
             folds = load_folds(folds_file, [case_name(case) for case in cases], num_folds)
         else:
             known = known if validate else on_first(lambda: foreground_classes(cases))
             folds = load_or_make_folds(folds_file, known, num_folds, seed)
         in_fold = set(folds[held_out])
+    if held_out is not None:
         chosen = [(case_name(case) in in_fold) == (section == "validation") for case in cases]
         cases, facts = list(compress(cases, chosen)), list(compress(facts, chosen))
     if known:
@@ -124,10 +130,10 @@ def _cases_of_cohort(dataset: str | Path, section: str, class_names: Sequence[st
     return cases
 
 
-def _fold_number(fold: int | str, num_folds: int) -> int | None:
-    """`fold` as an index, None for "all"."""
-    if fold == "all":
-        return None
+def _fold_number(fold: int | str, num_folds: int) -> int | str | None:
+    """`fold` as an index, `TEST` for a fixed split, None for "all"."""
+    if fold in ("all", TEST):
+        return None if fold == "all" else TEST
     if num_folds < 2:
         raise InputError(f"num_folds is {num_folds}; pass --num_folds 2 or more, or --fold all")
     try:
@@ -135,5 +141,5 @@ def _fold_number(fold: int | str, num_folds: int) -> int | None:
     except (TypeError, ValueError):
         number = -1
     if not 0 <= number < num_folds:
-        raise InputError(f'fold is {fold!r}; it must be 0 to {num_folds - 1} (num_folds - 1) or "all"')
+        raise InputError(f'fold is {fold!r}; it must be 0 to {num_folds - 1} (num_folds - 1), "test" or "all"')
     return number

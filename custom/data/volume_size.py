@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..datalist.folder_layouts import training_cases
 from ..fingerprint.dataset_fingerprint import check_cases
 from ..geometry.resampled_size import in_axis_order
 from ..networks.type_classifier import CLASSIFIER
@@ -13,22 +14,22 @@ from ..processes import on_first
 
 
 def volume_size(
-    cases: Sequence[dict[str, Any]],
+    dataset_dir: str | Path,
     plan: Mapping[str, Any],
     spacing: Sequence[float],
     facts_file: str | Path | None = None,
 ) -> list[int]:
-    """Voxels of the smallest box that holds every scan after resampling, axis by axis.
+    """Voxels of the smallest box that holds every scan of a data set after resampling, axis by axis.
 
     Args:
-        cases: the training cases.
+        dataset_dir: folder of the data set.
         plan: says in which order axes are; a classifier's own plan says the size, too.
         spacing: mm along these axes.
         facts_file: JSON in which the findings of the data check are kept, so that no file is read twice.
     """
     if plan["network"]["name"] == CLASSIFIER:
         return list(plan["patch_size"])
-    facts = on_first(lambda: check_cases(cases, cache_file=facts_file))
+    facts = on_first(lambda: check_cases(training_cases(dataset_dir), cache_file=facts_file))
     in_order = [in_axis_order(fact.shape, np.asarray(fact.affine), plan["orientation"]) for fact in facts]
     lengths = np.array([np.multiply(*one) for one in in_order]) / np.asarray(spacing)
     return np.ceil(lengths.max(axis=0) - 1e-3).astype(int).tolist()

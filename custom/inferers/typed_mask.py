@@ -32,7 +32,7 @@ class TypedMaskInferer(Inferer):
         self.autocast = autocast
 
     @torch.no_grad()
-    def __call__(  # type: ignore[override]
+    def __call__(
         self,
         inputs: torch.Tensor,
         network: Callable[[torch.Tensor], torch.Tensor],
@@ -54,5 +54,7 @@ class TypedMaskInferer(Inferer):
         padded, _ = pad_to_window(torch.as_tensor(scan), self.volume_size)
         with autocast_on(padded.device, self.autocast):
             # of no size, so that mirroring back changes nothing
-            logits = finite(mirrored_mean(lambda image: network(image)[..., None, None, None], padded, self.mirror_axes))
+            logits = finite(
+                mirrored_mean(lambda image: network(image)[..., None, None, None], padded, self.mirror_axes)
+            )
         return ((mask > 0) * (1 + logits.flatten().argmax())).to(torch.uint8)

@@ -86,8 +86,8 @@ def build_classifier(
     encoder, options = name_and_options(options.get("encoder") or {})
     network = TypeClassifier(made_network(encoder_class(encoder), {**options, "in_channels": in_channels}), num_types)
     try:
-        dry_run(network, volume_size, training=True)
-    except Exception as error:  # normalisation of a single voxel
+        dry_run(network, volume_size)
+    except Exception as error:  # instances of a single voxel cannot be normalised
         raise InputError(
             f"classifier: {encoder} leaves nothing of scans of {list(volume_size)} voxels "
             f"({' '.join(str(error).split())[:100]}): give it fewer levels, or pass a larger --patch_size"

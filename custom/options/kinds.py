@@ -117,7 +117,9 @@ def choice(*words: str) -> Kind:
 
 def either(kind: Kind, *words: str) -> Kind:
     """Values of a kind, or one of some words."""
-    return Kind(f"{kind.expected}, or {' or '.join(words)}", lambda value: value if value in words else kind.read(value))
+    return Kind(
+        f"{kind.expected}, or {' or '.join(words)}", lambda value: value if value in words else kind.read(value)
+    )
 
 
 def or_nothing(kind: Kind, nothing: Any = None) -> Kind:

@@ -93,6 +93,7 @@ class CheckedBundle:
             "ckpt_dir": str(training),
             "output_dir": str(self.work / "output"),
             "work_dir": str(self.work / "work"),
+            "masks_dir": str(self.work / "dataset" / "labelsTr"),
         }
 
     def small_options(self, *names: str) -> dict[str, Any]:

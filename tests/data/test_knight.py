@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from custom.data.knight import prepare_knight
+from custom.datalist.fixed_split import read_split
 from custom.datalist.folder_layouts import training_cases
 from custom.errors import InputError
 from custom.fingerprint.dataset_fingerprint import check_cases
@@ -220,6 +221,52 @@ class TestRefused:
     def test_unwritable_output(self, flat, risks, tmp_path):
         (tmp_path / "file").touch()
         assert "cannot be written" in self.refused(flat, risks, str(tmp_path / "file" / "out"))
+
+
+def test_cases_after_the_first_300_are_held_out(tmp_path):
+    for number in (7, 299, 300, 350):
+        save(tmp_path / "kits" / f"case_{number:05d}.nii.gz", kits_mask())
+    listed = [{"case_id": f"case_{number:05d}", "aua_risk_group": "benign"} for number in range(400)]
+    (tmp_path / "knight.json").write_text(json.dumps(listed))
+    text = prepare_knight(str(tmp_path / "kits"), str(tmp_path / "knight.json"), str(tmp_path / "out"))
+    assert text.endswith("2 of them held out (split.json: cases after the first 300 of knight.json)")
+    split = json.loads((tmp_path / "out" / "split.json").read_text())
+    assert split == {
+        "source": "cases after the first 300 of knight.json",
+        "training": ["case_00007", "case_00299"],
+        "test": ["case_00300", "case_00350"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("t.csv", "case_id,age\ncase_00001,60\n"),
+        ("t.json", '["case_00001"]'),
+        ("t.json", '[{"case_id": "case_00001"}]'),
+    ],
+)
+def test_held_out_cases_that_are_named(kits, risks, tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    prepare_knight(kits, risks, str(tmp_path / "out"), test_cases=str(tmp_path / name))
+    split = read_split(tmp_path / "out" / "split.json")
+    assert split == {"training": ["case_00000"], "test": ["case_00001"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("t.csv", "case\ncase_00001\n", "is no list of cases"),
+        ("t.json", "{", "is no list of cases"),
+        ("t.json", '["case_00009"]', "none of the 2 cases at hand are held out"),
+        ("t.json", '["case_00000", "case_00001"]', "all of the 2 cases at hand are held out"),
+    ],
+)
+def test_held_out_cases_that_are_no_part(kits, risks, tmp_path, name, text, message):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=message):
+        prepare_knight(kits, risks, str(tmp_path / "out"), test_cases=str(tmp_path / name))
+    assert not (tmp_path / "out").exists()
 
 
 def test_real_kidney_masks(shared_data, tmp_path):

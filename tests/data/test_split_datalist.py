@@ -50,13 +50,23 @@ def test_fold_all_trains_and_validates_on_everything(data):
         assert len(split_datalist(data, section, 3, "all")) == 12
 
 
+def test_a_fixed_split_holds_out_its_test_cases(data):
+    sides = [("test" if number in (3, 9) else "training") for number in range(12)]
+    lines = [f"c{number:02d},{side}" for number, side in enumerate(sides)]
+    (data / "split.csv").write_text("\n".join(["case,split", *lines]))
+    for validate in (True, False):
+        options = {"fold": "test", "folds_file": data / "split.csv", "validate": validate}
+        assert names(split_datalist(data, "validation", 3, **options)) == ["c03", "c09"]
+        assert len(split_datalist(data, "training", 3, **options)) == 10
+
+
 def test_fold_given_as_text(data):
     assert split_datalist(data, "validation", 3, "2") == split_datalist(data, "validation", 3, 2)
 
 
 @pytest.mark.parametrize("fold", [-1, 5, "first", None])
 def test_fold_out_of_range(data, fold):
-    with pytest.raises(InputError, match=r'it must be 0 to 4 \(num_folds - 1\) or "all"'):
+    with pytest.raises(InputError, match=r'it must be 0 to 4 \(num_folds - 1\), "test" or "all"'):
         split_datalist(data, "training", 3, fold)
 
 

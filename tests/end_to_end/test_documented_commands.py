@@ -52,7 +52,7 @@ def work(project, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def places(work):
-    names = ("dataset", "scans", "labels", "kits", "knight.json", "knight", "study", "ablations", "improved")
+    names = ("dataset", "scans", "labels", "kits", "knight.json", "knight", "study", "ablations", "improved", "masks")
     overlays = {"": work / "tiny.yaml"}
     typing = {"typing": True, "typing_file": "{needs.batseg_types.typing_file}"}
     others = {
@@ -94,7 +94,7 @@ def test_pages_of_tracking_and_export(project, work, places):
 def test_every_command_of_the_bundles_page(project, work, places):
     folder = work / "bundles" / "batseg_spine"
     commands = [block for block in page(project) if "study.yaml" not in block]
-    assert len(commands) == 9
+    assert len(commands) == 10
     for block in commands:
         run(block, places, folder)
     assert (folder / "models" / "model.ts").exists()

@@ -105,6 +105,7 @@ def test_a_contradiction_names_both_values():
         ({"network": {"name": "SegResNet"}}, "--plan models/plan.yaml without --architecture"),
         ({"training": {"seed": 1}}, "--seed 0"),
         ({"distance_channels": 0}, "--distance_head true"),
+        ({"classes": ["all"], "training": {"seed": 0, "merged_classes": ["dark", "bright"]}}, "--class_agnostic false"),
         (
             {"distance_channels": 1, "training": {"seed": 0, "field_class_agnostic": True}},
             "--field_class_agnostic false",
@@ -112,7 +113,8 @@ def test_a_contradiction_names_both_values():
     ],
 )
 def test_a_training_goes_on_with_equal_values_only(changed, remedy):
-    plan = {**PLAN, "distance_channels": 3, "training": {"seed": 0, "field_class_agnostic": False}}
+    training = {"seed": 0, "field_class_agnostic": False, "merged_classes": []}
+    plan = {**PLAN, "distance_channels": 3, "training": training}
     now = {**plan, "training": plan["training"]}
     refuse_other_training("models/resume/checkpoint.pt", plan, {**now, "name": "other", "code_version": "9"})
     said = refused(refuse_other_training, "models/resume/checkpoint.pt", plan, {**now, **changed})

@@ -17,6 +17,7 @@ from ..small_bundle import TINY_PLAN
 TRAIN = {
     "imports": ["$from tests.workflows import test_study as here"],
     **{"bundle_root": ".", "output_dir": "", "ckpt_dir": "", "folds_file": "", "fold": 0, "seed": 0, "skill": 0.0},
+    "output_from": "",
     "epochs": 1,
     "initialize": [],
     "run": ["$here.train(@ckpt_dir, @folds_file, @fold, @seed, @skill)"],
@@ -120,8 +121,9 @@ def test_weights_of_another_experiment_are_scored_again(bundle):
         ({"reference": "other"}, "reference is 'other'; name one of the experiments: plain, better"),
         (
             {"experiments": {"plain": {"setting": {}}}},
-            "experiment plain: unknown key 'setting'; use overlays and settings",
+            "experiment plain: unknown key 'setting'; use overlays and settings and evaluation",
         ),
+        ({"shared": {"mask": {"setting": {}}}}, "shared run mask: unknown key 'setting'; use config and settings"),
         (
             {"experiments": {"plain": {"settings": {"skil": 1}}}},
             "run plain_seed0_fold0: no config has a setting 'skil'",
@@ -139,3 +141,37 @@ def test_weights_of_another_experiment_are_scored_again(bundle):
 def test_refused(bundle, options, message):
     with pytest.raises(InputError, match=message):
         study(bundle, **options)
+
+
+SHARED = {
+    "first": {"settings": {"skill": 0.125}},
+    "second": {"settings": {"skill": 0.5, "output_from": "{needs.first.ckpt_dir}"}},
+    "unused": {"settings": {"skill": 0.75}},
+}
+
+
+def test_runs_that_experiments_share_are_done_once_for_each_fold_and_seed(bundle):
+    needs = {"settings": {"output_from": "{needs.second.ckpt_dir}"}}
+    runs = study(bundle, experiments={"plain": {}, "a": needs, "b": needs}, shared=SHARED, seeds=[0, 7]).runs
+    names = [name for name in runs if name.endswith("_seed7_fold1")]
+    assert names == [f"{name}_seed7_fold1" for name in ("plain", "first", "second", "a", "b")]
+    assert runs["b_seed7_fold1"].needs == ("second_seed7_fold1",)
+    assert runs["b_seed7_fold1"].values()["output_from"].endswith("runs/second_seed7_fold1/models")
+
+
+def test_shared_runs_have_no_row(bundle):
+    experiments = {**EXPERIMENTS, "needy": {"settings": {"output_from": "{needs.first.ckpt_dir}"}}}
+    study(bundle, experiments=experiments, shared=SHARED, folds=["test"]).run()
+    assert sorted(trained) == 4 * [("test", "0")]
+    text = Path("work/study.md").read_text()
+    assert "| needy | 1 |" in text
+    assert "first" not in text
+
+
+def test_an_evaluation_has_the_experiments_overlays_and_values_of_its_own(bundle):
+    (bundle / "configs" / "other.yaml").write_text("skill: 0.5\n")
+    experiments = {"plain": {"overlays": ["other"], "evaluation": {"output_from": "{needs.first.ckpt_dir}"}}}
+    runs = study(bundle, experiments=experiments, shared=SHARED, folds=[0]).runs
+    evaluation = runs["plain_seed0_fold0_scores"]
+    assert evaluation.configs == ("train", "other", "evaluate")
+    assert evaluation.needs == ("plain_seed0_fold0", "first_seed0_fold0")
