@@ -17,6 +17,7 @@ from .fit_typing import FitTyping
 from .gradient_clipping import GradientClipping
 from .gradient_norms import GradientNorms
 from .inference_record import CaseRecord
+from .keep_predictions import KeepPredictions
 from .load_weights import LoadWeights
 from .loading_processes import loading_context
 from .metrics_report import MetricsReport

@@ -78,6 +78,7 @@ KINDS: dict[str, Kind] = {
     "groups": or_nothing(MAPPING),
     "initial_weights": OPTIONAL_PATH,
     "intensity": or_nothing(INTENSITY),
+    "keep_predictions": choice("none", "chosen", "all"),
     "masks_dir": OPTIONAL_PATH,
     "method_tag": FOLDER_NAME_PART,
     "min_foreground_voxels": whole(),

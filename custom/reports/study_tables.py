@@ -13,7 +13,7 @@ from ..metrics.paired_comparison import compare_paired, holm
 from .metric_table import MEAN_OF_CLASSES, number_text, title_of
 from .text_table import Row, markdown_table, write_csv
 
-NOT_METRICS = ("case", "class", "truth_voxels", "predicted_voxels")
+NOT_METRICS = ("case", "class", "truth_voxels", "predicted_voxels", "truth_ml")
 MAIN = ("dice", "hd95_mm")  # in the papers' tables; the others have one of their own
 DASH = "-"
 

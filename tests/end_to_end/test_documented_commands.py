@@ -107,6 +107,8 @@ def test_studies_of_the_bundles_page(project, work, places):
     for study, trainings in (("study", 2), ("ablations", 2), ("improved", 1)):
         assert "| other | batseg | Dice | 2 |" in (work / study / "study.md").read_text()
         assert len(list((work / study / "runs").glob("*_seed0_fold3/models/model.pt"))) == trainings
+        assert "4 of 4 runs done" in (work / study / "report.html").read_text()
+        assert len(list((work / study / "runs").glob("*_scores/output/evaluation/predictions/*.nii.gz"))) == 4
     assert "| method | NSD | lesion F1 | false components | wrong type |" in (work / "improved/study.md").read_text()
 
 
