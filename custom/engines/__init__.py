@@ -12,6 +12,8 @@ from .device import (
     require_device,
     uses_amp,
 )
+from .fit_temperature import FitTemperature
+from .fit_typing import FitTyping
 from .gradient_clipping import GradientClipping
 from .gradient_norms import GradientNorms
 from .inference_record import CaseRecord

@@ -18,12 +18,14 @@ class CaseRecord:
     """Write NAME.json next to each label map an evaluator saves, after it: a case with its record is finished.
 
     The record holds the scan's path, the label map's name, the windows computed and those of a plain grid, the seconds
-    of loading and prediction, the mean confidence of each class that was predicted, how the scan is unlike those of the
-    training ("unusual_input", "" where it is not), and what `facts` adds.
+    of loading and prediction, the mean confidence of each class that was predicted, that of the whole case at a fitted
+    temperature where the inferer has one ("calibrated_confidence"), how the scan is unlike those of the training
+    ("unusual_input", "" where it is not), and what `entries` and `facts` add.
 
     Args:
         inferer: keeps its `report` of the last case, e.g. `custom.inferers.StreamingSlidingWindowInferer`.
         facts: further entries of every record, e.g. the model's checksum.
+        entries: keys of the evaluator's output that become entries of a case's record where they are there.
     """
 
     def __init__(
@@ -32,11 +34,13 @@ class CaseRecord:
         inferer: Any,
         class_names: Sequence[str],
         facts: Mapping[str, Any] | None = None,
+        entries: Sequence[str] = (),
     ) -> None:
         self.output_dir = Path(output_dir)
         self.inferer = inferer
         self.class_names = list(class_names)
         self.facts = dict(facts or {})
+        self.entries = list(entries)
         self.started = 0.0
 
     def attach(self, engine: Engine) -> None:
@@ -57,6 +61,9 @@ class CaseRecord:
         confidence = {self.class_names[number - 1]: round(p, 4) for number, p in report["confidence"].items() if number}
         seconds = round(time.perf_counter() - self.started, 2)
         windows = {key: report[key] for key in ("windows", "windows_all")}
+        calibrated = report.get("tempered_confidence", [])  # of one temperature, or None without foreground
+        if calibrated is None or calibrated:
+            windows["calibrated_confidence"] = calibrated and round(calibrated[0], 4)
         record = {
             "case": name,
             "label": label,
@@ -65,6 +72,7 @@ class CaseRecord:
             "seconds": seconds,
             "confidence": confidence,
             UNUSUAL: meta.get(UNUSUAL, ""),
+            **{key: output[0][key] for key in self.entries if key in output[0]},
             **self.facts,
         }
         write_json(self.output_dir / f"{name}.json", record)

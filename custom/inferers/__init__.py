@@ -1,5 +1,7 @@
 """Inferers."""
 
 from .direct import DirectInferer
+from .retype_lesions import RetypeLesionsd, require_distributions
 from .streaming_sliding_window import StreamingSlidingWindowInferer
+from .temperature import TEMPERATURES, read_temperature
 from .typed_mask import TypedMaskInferer

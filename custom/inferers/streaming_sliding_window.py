@@ -13,9 +13,11 @@ from ..geometry.native_grid import native_grid_of, nearest_on_native_grid, on_na
 from .class_confidence import ClassConfidence
 from .direct import autocast_on
 from .efficient_windows import Window, WindowPlan, count_plain_windows
+from .logit_moments import LogitMoments
 from .slab_accumulator import SlabAccumulator
 from .sliding_window import finite, main_output, mirrored_mean, pad_to_window
-from .streaming_argmax import CERTAIN, NativeArgmax, NetworkArgmax, largest_probability
+from .streaming_argmax import CERTAIN, NativeArgmax, NetworkArgmax, largest_probability, split_channels
+from .temperature import TemperedConfidence
 
 AVERAGES = ("probabilities", "logits")
 RETURN_GRIDS = ("exact", "fast", "network")
@@ -41,14 +43,19 @@ class StreamingSlidingWindowInferer(Inferer):
         return_grid: "exact": their means are interpolated linearly to the native grid, then arg-max; "fast": arg-max
             on the network's grid, then the nearest label; "network": arg-max, on the grid of the input. Native voxels
             more than half a network voxel outside of the input, such as those cropped away, are background.
-        confidence: add a second channel, the largest probability times 255, rounded; of logits, the softmax of means.
+        confidence: add a channel, the largest probability times 255, rounded; of logits, the softmax of means.
+        field_channels: how many of the network's last channels are no logits, but a field in [0, 1] of each class, or
+            of all in one, as of `custom.networks.LogitsAndField`. Where not 0, add a channel, the last: the field of
+            the label's class times 255, rounded. Needs the average of logits.
+        logit_moments, temperatures: see `report`.
         accumulate: precision of the sum, "float32", "float16", or "auto": float16 for probabilities on CUDA.
         tubular, min_foreground_voxels, min_face_voxels: for the efficient plan, see `WindowPlan`.
         sw_batch_size: windows predicted at once.
 
     After each call `report` holds the number of windows run ("windows"), that of the plain grid of half-window steps
     ("windows_all"), and the mean of the largest probability over the voxels given each foreground class, on the
-    network's grid ("confidence": {class id: mean}).
+    network's grid ("confidence": {class id: mean}). With `logit_moments` also "logit_moments", see `LogitMoments`;
+    with `temperatures` "tempered_confidence", see `TemperedConfidence`.
     """
 
     def __init__(
@@ -65,6 +72,9 @@ class StreamingSlidingWindowInferer(Inferer):
         min_foreground_voxels: int = 1000,
         min_face_voxels: int = 10,
         sw_batch_size: int = 1,
+        field_channels: int = 0,
+        logit_moments: bool = False,
+        temperatures: Sequence[float] = (),
     ) -> None:
         for name, value, choices in (
             ("average", average, AVERAGES),
@@ -73,6 +83,11 @@ class StreamingSlidingWindowInferer(Inferer):
         ):
             if value not in choices:
                 raise InputError(f"{type(self).__name__}: {name} is {value!r}; use one of {', '.join(choices)}")
+        if (field_channels or logit_moments or temperatures) and average != "logits":
+            raise InputError(f"{type(self).__name__}: fields and moments of logits need average 'logits'; pass that")
+        self.field_channels = field_channels
+        self.logit_moments = logit_moments
+        self.temperatures = tuple(temperatures)
         self.roi_size = tuple(roi_size)
         self.logits = average == "logits"
         self.plan = WindowPlan(windows, tubular, min_foreground_voxels, min_face_voxels)
@@ -86,7 +101,7 @@ class StreamingSlidingWindowInferer(Inferer):
 
     @torch.no_grad()
     def __call__(self, inputs: torch.Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> torch.Tensor:
-        """Label map (1, 1, *grid), uint8, of one image (1, channels, z, y, x); a second channel with `confidence`.
+        """Label map (1, 1, *grid), uint8, of one image (1, channels, z, y, x); more channels where asked for.
 
         With the native grid as `return_grid` the image is a `MetaTensor` that knows its affine, original affine and
         original shape, as after `LoadImaged`.
@@ -112,30 +127,41 @@ class StreamingSlidingWindowInferer(Inferer):
 
         grid = None if self.return_grid == "network" else native_grid_of(inputs)
         if grid is not None and self.return_grid == "exact":
-            volume = self._label(image, predict, NativeArgmax(grid, self.logits, self.confidence, image.device))
-            return on_native_grid(volume[None], inputs)
-        volume = self._label(image, predict, NetworkArgmax(image.shape[2:], self.confidence, image.device))
+            native = NativeArgmax(grid, self.logits, self.confidence, image.device, self.field_channels)
+            return on_native_grid(self._label(image, predict, native)[None], inputs)
+        own = NetworkArgmax(image.shape[2:], self.confidence, image.device, self.field_channels)
+        volume = self._label(image, predict, own)
         if grid is None:
             return convert_to_dst_type(volume[None], inputs, dtype=torch.uint8)[0]
-        volume = nearest_on_native_grid(volume, grid, (0, CERTAIN)[: len(volume)])
+        outside = [0] + [CERTAIN] * self.confidence + [0] * (self.field_channels > 0)
+        volume = nearest_on_native_grid(volume, grid, outside)
         return on_native_grid(volume[None], inputs)
 
     def _label(self, image: torch.Tensor, predict: Predict, result: NetworkArgmax | NativeArgmax) -> torch.Tensor:
         """The volume of `result` after it took in all planes of an image; their confidence goes into the report."""
-        confidence = ClassConfidence()
-        for scores in self._final_planes(image, predict):
+        confidence, moments, tempered = ClassConfidence(), LogitMoments(), TemperedConfidence(self.temperatures)
+        for channels in self._final_planes(image, predict):
+            scores, fields = split_channels(channels, self.field_channels)
             largest, labels = scores.max(dim=0)
             probability = largest_probability(scores, largest, self.logits)
             confidence.add(probability, labels)
+            if self.logit_moments:
+                moments.add(scores, labels)
+            if self.temperatures:
+                tempered.add(scores, labels)
             if isinstance(result, NativeArgmax):
-                result.add(scores)
+                result.add(channels)
             else:
-                result.add(probability, labels)
+                result.add(probability, labels, fields)
         self.report["confidence"] = confidence.means()
+        if self.logit_moments:
+            self.report["logit_moments"] = moments.sums
+        if self.temperatures:
+            self.report["tempered_confidence"] = tempered.means()
         return result.volume
 
     def _final_planes(self, image: torch.Tensor, predict: Predict) -> Iterator[torch.Tensor]:
-        """Mean scores (classes, planes, y, x) of an image in order, as soon as no window can change them."""
+        """Mean scores (channels, planes, y, x) of an image in order, as soon as no window can change them."""
         padded, inner = pad_to_window(image, self.roi_size)
         accumulator: SlabAccumulator | None = None
         skip = False
@@ -147,13 +173,14 @@ class StreamingSlidingWindowInferer(Inferer):
             if accumulator is None:
                 accumulator = self._accumulator(logits, padded, inner)
             yield from accumulator.advance(row.start)
-            labels = logits.argmax(dim=0) if self.plan.looks_at_labels else None
+            classes = split_channels(logits, self.field_channels)[0]
+            labels = classes.argmax(dim=0) if self.plan.looks_at_labels else None
             places = list(row.others) if labels is None else self.plan.following(labels, row.others)
             if places is None:
                 skip = True
                 continue
             accumulator.add(row.first, logits)
-            del logits  # the next windows are not to be predicted beside it
+            del logits, classes  # the next windows are not to be predicted beside it
             self._run([row.others[place] for place in places], padded, predict, accumulator)
         assert accumulator is not None  # there is at least one row
         yield from accumulator.finish()
@@ -171,7 +198,7 @@ class StreamingSlidingWindowInferer(Inferer):
 
     def _accumulator(self, logits: torch.Tensor, image: torch.Tensor, region: tuple[slice, ...]) -> SlabAccumulator:
         """The accumulator for logits (classes, *window) of a padded image."""
-        num_classes = len(logits)
+        channels, num_classes = len(logits), len(logits) - self.field_channels
         if not 2 <= num_classes <= MAX_CLASSES:
             raise InputError(
                 f"StreamingSlidingWindowInferer: the network gives {num_classes} channels; "
@@ -180,4 +207,4 @@ class StreamingSlidingWindowInferer(Inferer):
         automatic = "float16" if image.device.type == "cuda" and not self.logits else "float32"
         dtype = PRECISIONS[automatic if self.accumulate == "auto" else self.accumulate]
         softmax = not self.logits
-        return SlabAccumulator(num_classes, image.shape[2:], self.roi_size, region, dtype, image.device, softmax)
+        return SlabAccumulator(channels, image.shape[2:], self.roi_size, region, dtype, image.device, softmax)

@@ -1,14 +1,63 @@
 """The normalised surface Dice of two masks by the areas of their surfaces, exact at the tolerance."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import torch
 from monai.config import NdarrayOrTensor
+from monai.data import MetaTensor
 from monai.metrics.utils import get_code_to_measure_table
 from monai.utils import convert_to_numpy
+from scipy import ndimage
 from scipy.spatial import KDTree
 
+from ..geometry.file_affine import file_spacing
+from .class_metric import ClassMetric
+
 _INSIDE = 255  # code of a corner whose eight voxels all belong to the mask
+
+
+class SurfaceDice(ClassMetric):
+    """NSD of every case and class, kept as (cases, classes) with nan where a case does not have the class.
+
+    A class that the prediction lacks scores 0, as in `ClassMeanDice`; FLARE has rules of its own
+    (`FlareSurfaceDice`). The voxel size is that of the truth where it is a `MetaTensor`, else 1 mm.
+
+    Args:
+        num_classes: classes with the background, which is not scored.
+        tolerances: mm, one for each class or one for all.
+    """
+
+    def __init__(self, num_classes: int, tolerances: float | Sequence[float] = 1.0) -> None:
+        super().__init__()
+        one = isinstance(tolerances, int | float)
+        self.tolerances: list[float] = [tolerances] * (num_classes - 1) if one else list(tolerances)  # type: ignore
+
+    def _scores(self, prediction: torch.Tensor, truth: torch.Tensor) -> list[float]:
+        spacing = file_spacing(truth) if isinstance(truth, MetaTensor) else [1.0] * truth.ndim
+        predicted, true = convert_to_numpy(prediction), convert_to_numpy(truth)
+        return [
+            class_surface_dice(predicted == number, true == number, spacing, tolerance)
+            for number, tolerance in enumerate(self.tolerances, start=1)
+        ]
+
+
+def nsd_rule(scoring: Mapping[str, Any]) -> str:
+    """The tolerance of a plan's `scoring` in words, for the header of a table."""
+    given = scoring["nsd_tolerance_mm"]
+    tolerances = given if isinstance(given, list) else [given]
+    return f"NSD tolerance: {', '.join(f'{one:g}' for one in tolerances)} mm; 0 where the prediction lacks the class"
+
+
+def class_surface_dice(
+    prediction: np.ndarray, truth: np.ndarray, spacing: Sequence[float], tolerance_mm: float
+) -> float:
+    """`normalised_surface_dice` of two masks in the box around them; nan where the truth is empty."""
+    if not truth.any():
+        return float("nan")
+    box = ndimage.find_objects((prediction | truth).view(np.uint8))[0]
+    return normalised_surface_dice(prediction[box], truth[box], spacing, tolerance_mm)
 
 
 def normalised_surface_dice(

@@ -1,5 +1,6 @@
 """BATseg's second head, for the surface distance field, on any network."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 import torch
@@ -12,6 +13,7 @@ from .contract import feature_channels, segmentation_head, with_features
 from .dry_run import spatial_dims
 
 Activation = Literal["sigmoid", "linear"]
+BOUNDS = ("field_normalize", "field_truncate", "field_clip")  # options of which none may be off for a field in [0, 1]
 BACKGROUND_LOGIT = -4.0  # sigmoid(-4) = 0.018: the field starts near 0, which almost every voxel's truth is
 
 
@@ -20,6 +22,7 @@ class DistanceHead(nn.Module):
 
     The head is one convolution of kernel 1, without deep supervision; it is not computed in eval mode. Where
     features are coarser than logits, as in `monai.networks.nets.UNet`, the field is interpolated to the logits' size.
+    `LogitsAndField` computes it in eval mode, too.
 
     Output in eval mode, and always when scripted: the network's, logits (batch, out_channels, *sizes).
     Output in training mode: (the network's logits or list of logits, field (batch, channels, *sizes) in float32).
@@ -65,3 +68,45 @@ class DistanceHead(nn.Module):
     def wrapped_network(self) -> nn.Module:
         """The network itself, which `contract` asks."""
         return self.network
+
+
+class LogitsAndField(nn.Module):
+    """A network with a distance head as one that answers with one tensor: its logits, then the field's channels.
+
+    For predictions that look at the field: both are averaged over windows and mirrors in the same way.
+
+    Args:
+        network: a `DistanceHead` of any network.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """(batch, classes + channels of the field, *sizes), float32."""
+        logits, field = self.network.training_output(image)  # type: ignore[operator]
+        return torch.cat((logits if isinstance(logits, torch.Tensor) else logits[0], field), dim=1).float()
+
+
+def require_distance_field(wanted: bool, network: nn.Module, training: Mapping[str, Any], source: str) -> None:
+    """Refuse a consensus that a network cannot give.
+
+    Args:
+        wanted: whether it is asked for.
+        training: the plan's entry of that name: options of the training.
+        source: the file of the weights, for the message.
+
+    Raises:
+        InputError: the network has no distance head, or its field does not lie in [0, 1].
+    """
+    if not wanted:
+        return
+    remedy = "leave --consensus out, or pass weights of a training with the method's own field"
+    if not isinstance(network, DistanceHead):
+        raise InputError(f"--consensus true: the network of {source} has no distance head; {remedy}")
+    off = [option for option in BOUNDS if not training.get(option, True)]
+    if off:
+        raise InputError(
+            f"--consensus true: {source} was trained with {off[0]} false, so its field has no scale; {remedy}"
+        )

@@ -59,7 +59,7 @@ INTENSITY = Kind(
 KINDS: dict[str, Kind] = {
     "architecture": MAPPING,
     "batch_size": whole(1, 10_000),
-    "boundary_weight": number(0),
+    "boundary_weight": either(number(0), "balanced"),
     "checkpoint": OPTIONAL_PATH,
     "class_agnostic": SWITCH,
     "class_names": NAMES,
@@ -72,6 +72,7 @@ KINDS: dict[str, Kind] = {
     "elastic_magnitude": number(0),
     "elastic_spacing": POSITIVE,
     "experiments": MAPPING,
+    "extra_weight": either(number(0), "balanced"),
     "fold": either(whole(), "all", "test"),
     "folds": several(either(whole(), "test")),
     "groups": or_nothing(MAPPING),

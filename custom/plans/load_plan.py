@@ -17,7 +17,7 @@ OPTIONS = {  # of train.yaml
     "merged_classes": "class_agnostic",
 }
 SWITCHES = ("distance_channels", "merged_classes")  # whose option says only whether there are any
-DESCRIPTIVE = ("name", "training", "prediction", "scoring", "fingerprint", "code_version")
+DESCRIPTIVE = ("name", "types", "training", "prediction", "scoring", "fingerprint", "code_version")
 FIXED = ("classes", "channels", "orientation", "spacing", "normalisation", "intensity")  # prepared cases depend on them
 
 

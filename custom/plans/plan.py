@@ -21,14 +21,14 @@ NORMALISATIONS = ("ct", "zscore")
 INTENSITY = ("lower", "upper", "mean", "sd")
 REQUIRED = ("classes", "channels", "orientation", "spacing", "normalisation", "patch_size", "mirror_axes", "network")
 KNOWN = (
-    *("name", *REQUIRED, "intensity", "batch_size", "distance_channels", "prediction", "scoring", "fingerprint"),
-    *("training", "code_version"),
+    *("name", *REQUIRED, "types", "intensity", "batch_size", "distance_channels", "prediction", "scoring"),
+    *("fingerprint", "training", "code_version"),
 )
 WINDOWS = ("all", "efficient", "lateral")
 SCORING: Mapping[str, Any] = {"tubular": [], "nsd_tolerance_mm": 1.0, "groups": {}}
 DEFAULTS: Mapping[str, Any] = {
-    **{"name": "", "intensity": None, "batch_size": 2, "distance_channels": None, "prediction": {}, "scoring": {}},
-    **{"fingerprint": {}, "training": {}, "code_version": ""},
+    **{"name": "", "types": None, "intensity": None, "batch_size": 2, "distance_channels": None, "prediction": {}},
+    **{"scoring": {}, "fingerprint": {}, "training": {}, "code_version": ""},
 }
 HEAD = "# What a network is for: read wherever its weights are used, see `custom/plans/plan.py`.\n"
 
@@ -139,6 +139,11 @@ def _scoring(plan: Plan) -> bool:
     return fits and all(isinstance(one, list) for one in lists)
 
 
+def _types(plan: Plan) -> bool:
+    types, merged = plan["types"], plan["training"].get("merged_classes") or []
+    return types is None or (isinstance(types, list) and all(one in [*plan["classes"], *merged] for one in types))
+
+
 def _prediction(plan: Plan) -> bool:
     checks = {
         "mirrored": lambda value: isinstance(value, bool),
@@ -158,6 +163,7 @@ def _intensity(plan: Plan) -> bool:
 
 
 _CHECKS: tuple[tuple[str, Any, str], ...] = (
+    ("types", _types, "a list of those classes that are types of one kind of lesion, [] for none"),
     ("channels", lambda p: _names(p["channels"]), "a list of different names of the image's channels, such as [T1]"),
     ("orientation", lambda p: _axcodes(p["orientation"]), "three letters such as RAS, one of each pair LR, PA, IS"),
     ("spacing", lambda p: _three(p["spacing"], lambda v: _number(v) and v > 0), "three sizes in mm above 0"),

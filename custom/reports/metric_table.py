@@ -9,7 +9,10 @@ from .text_table import Row, aligned
 
 MEAN_OF_CLASSES = "mean of classes"
 # column: title in the printed table, decimals
-PRINTED = {"dice": ("Dice", 3), "nsd": ("NSD", 3), "hd95_mm": ("HD95 [mm]", 1)}
+PRINTED = {
+    **{"dice": ("Dice", 3), "nsd": ("NSD", 3), "hd95_mm": ("HD95 [mm]", 1)},
+    **{"lesion_f1": ("lesion F1", 3), "false_components": ("false components", 2), "wrong_type": ("wrong type", 3)},
+}
 _MOST_COLUMNS = 8  # classes next to each other in the comparison with other predictors; more stand below each other
 
 

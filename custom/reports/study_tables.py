@@ -14,6 +14,7 @@ from .metric_table import MEAN_OF_CLASSES, number_text, title_of
 from .text_table import Row, markdown_table, write_csv
 
 NOT_METRICS = ("case", "class", "truth_voxels", "predicted_voxels", "truth_ml")
+MAIN = ("dice", "hd95_mm")  # in the papers' tables; the others have one of their own
 DASH = "-"
 
 
@@ -112,8 +113,9 @@ def case_means(means: Mapping[tuple[str, str], float]) -> dict[str, float]:
 
 
 def method_cells(rows: Sequence[Row], class_names: Sequence[str]) -> list[list[str]]:
-    """Titles and a line for each method, as Table 3 of the BATseg paper: per class the metrics' means."""
-    metrics = list(dict.fromkeys(row["metric"] for row in rows))
+    """Titles and a line for each method, as Table 3 of the BATseg paper: per class the means of Dice and HD95."""
+    found = list(dict.fromkeys(row["metric"] for row in rows))
+    metrics = [metric for metric in found if metric in MAIN] or found
     known = {(row["method"], row["metric"], row["class"]): row for row in rows}
     columns = [*class_names, MEAN_OF_CLASSES]
     lines = [["method", "patients", *(f"{name}: {' / '.join(map(title_of, metrics))}" for name in columns)]]
@@ -122,6 +124,15 @@ def method_cells(rows: Sequence[Row], class_names: Sequence[str]) -> list[list[s
         cells = [" / ".join(_mean_text(known.get((method, m, name)), m) for m in metrics) for name in columns]
         lines.append([method, str(patients), *cells])
     return lines
+
+
+def further_cells(rows: Sequence[Row]) -> list[list[str]]:
+    """Titles and a line for each method: the means over classes of the metrics that are not in the first table."""
+    metrics = [metric for metric in dict.fromkeys(row["metric"] for row in rows) if metric not in MAIN]
+    means = {(row["method"], row["metric"]): row for row in rows if row["class"] == MEAN_OF_CLASSES}
+    methods = dict.fromkeys(row["method"] for row in rows)
+    lines = [[method, *(_mean_text(means.get((method, one)), one) for one in metrics)] for method in methods]
+    return [["method", *map(title_of, metrics)], *lines] if metrics else []
 
 
 def comparison_cells(rows: Sequence[Row]) -> list[list[str]]:
@@ -139,7 +150,8 @@ def comparison_cells(rows: Sequence[Row]) -> list[list[str]]:
 def write_tables(folder: Path, title: str, scores: Sequence[Score], class_names: Sequence[str], reference: str) -> str:
     """Write the files of a study; returns the text of `study.md`."""
     rows, compared = score_rows(scores, class_names), comparison_rows(scores, reference)
-    tables = [method_cells(rows, class_names)] + ([comparison_cells(compared)] if compared else [])
+    tables = [table for table in (method_cells(rows, class_names), further_cells(rows)) if table]
+    tables += [comparison_cells(compared)] if compared else []
     notes = (
         "Means over patients (of their means over seeds); a class counts the patients that have it. Differences are "
         "over patients, each the mean of its classes: percentile bootstrap, Wilcoxon's signed-rank test, Holm's "

@@ -2,6 +2,7 @@
 
 from .annotated_classes import AnnotatedClassesd
 from .check_input import CheckInputd
+from .confirmed_components import DropUnconfirmed, DropUnconfirmedd
 from .copy_to_meta import CopyToMetad
 from .crop_to_nonzero import is_nonzero
 from .normalise_intensity import NormaliseIntensityd

@@ -19,7 +19,7 @@ from .config_run import REFERENCE, config_runs
 
 logger = logging.getLogger(__name__)
 
-KEYS = ("overlays", "settings", "evaluation")
+KEYS = ("overlays", "settings", "evaluation", "weights")
 SHARED_KEYS = ("config", "settings")
 SCORES = "scores"
 PER_CASE = Path("evaluation") / "metrics_per_case.csv"
@@ -33,7 +33,8 @@ class Study(Chain):
 
     Args:
         experiments: name -> `settings`, values of train.yaml's first block, `overlays`, configs laid over it, and
-            `evaluation`, values of its evaluation alone.
+            `evaluation`, values of its evaluation alone; `weights`: in place of settings, the earlier experiment whose
+            trainings are scored once more.
         work_dir: everything is written there, each run in runs/NAME_seedS_foldF.
         bundle_root: folder of the bundle.
         reference: the experiment that all others are compared with.
@@ -43,9 +44,9 @@ class Study(Chain):
         overrides: values of all runs.
         runtime: values that leave the result as it is.
         title: what is studied, for the tables.
-        shared: name -> `config` and `settings` of a run that several experiments need, done once for each fold and
-            seed, before the first that needs it: in settings `{needs.NAME.KEY}` is the value of KEY in it, such as its
-            `ckpt_dir` or `output_dir`.
+        shared: name -> `config` (one or several) and `settings` of a run that several experiments need, done once for
+            each fold and seed, before the first that needs it: in settings `{needs.NAME.KEY}` is the value of KEY in
+            it, such as its `ckpt_dir` or `output_dir`; NAME may also be an earlier experiment.
         options: those of `Chain`.
     """
 
@@ -142,44 +143,61 @@ def study_runs(
             unknown = [key for key in entry or {} if key not in keys]
             if unknown:
                 raise InputError(f"{kind} {name}: unknown key {unknown[0]!r}; use {' and '.join(keys)}")
+    check_weights(experiments)
+    placed = [*experiments, *shared]
     for seed in seeds:
         for fold in folds:
             done: set[str] = set()
             for name, experiment in experiments.items():
                 for needed in needed_of(experiment, shared):
                     if needed not in done:
-                        yield shared_run(needed, shared, seed, fold, overlays)
+                        yield shared_run(needed, shared[needed], placed, seed, fold, overlays)
                         done.add(needed)
-                yield from runs_of(name, experiment or {}, shared, seed, fold, overlays)
+                yield from runs_of(name, experiment or {}, placed, seed, fold, overlays)
+
+
+def check_weights(experiments: Mapping[str, Mapping[str, Any] | None]) -> None:
+    """Refuse weights of anything but an earlier experiment with a training of its own."""
+    trained: list[str] = []
+    for name, experiment in experiments.items():
+        weights = (experiment or {}).get("weights")
+        if weights is None:
+            trained.append(name)
+        elif weights not in trained:
+            raise InputError(f"experiment {name}: weights is {weights!r}; name one of the earlier {', '.join(trained)}")
+        elif experiment and "settings" in experiment:
+            raise InputError(f"experiment {name}: settings are a training's, but it takes {weights}'s; use evaluation")
 
 
 def runs_of(
     name: str,
     experiment: Mapping[str, Any],
-    shared: Iterable[str],
+    runs: Iterable[str],
     seed: int,
     fold: int | str,
     overlays: Sequence[str],
 ) -> Iterator[dict[str, Any]]:
-    """Training and evaluation of an experiment."""
-    training = run_name(name, seed, fold)
+    """Training, unless it takes another's, and evaluation of an experiment."""
+    training = run_name(experiment.get("weights", name), seed, fold)
     configs = ["train", *overlays, *experiment.get("overlays", [])]
-    settings, scoring = (of_fold(experiment.get(key) or {}, shared, seed, fold) for key in ("settings", "evaluation"))
-    yield {"name": training, "config": configs, "overrides": {**settings, "fold": fold, "seed": seed}}
+    settings, scoring = (of_fold(experiment.get(key) or {}, runs, seed, fold) for key in ("settings", "evaluation"))
+    if "weights" not in experiment:
+        yield {"name": training, "config": configs, "overrides": {**settings, "fold": fold, "seed": seed}}
     overrides = {"ckpt_dir": f"{{needs.{training}.ckpt_dir}}", **scoring}
-    yield {"name": f"{training}_{SCORES}", "config": [*configs, "evaluate"], "overrides": overrides}
+    yield {"name": f"{run_name(name, seed, fold)}_{SCORES}", "config": [*configs, "evaluate"], "overrides": overrides}
 
 
 def shared_run(
-    name: str, shared: Mapping[str, Mapping[str, Any]], seed: int, fold: int | str, overlays: Sequence[str]
+    name: str, entry: Mapping[str, Any], runs: Iterable[str], seed: int, fold: int | str, overlays: Sequence[str]
 ) -> dict[str, Any]:
     """A run that several experiments need; a training knows fold and seed."""
-    config = shared[name].get("config", "train")
-    settings = of_fold(shared[name].get("settings") or {}, shared, seed, fold)
-    training = config == "train"
+    config = entry.get("config", "train")
+    configs = [config] if isinstance(config, str) else list(config)
+    settings = of_fold(entry.get("settings") or {}, runs, seed, fold)
+    training = configs == ["train"]
     return {
         "name": run_name(name, seed, fold),
-        "config": [config, *overlays] if training else config,
+        "config": [configs[0], *(overlays if configs[0] == "train" else []), *configs[1:]],
         "overrides": {**settings, **({"fold": fold, "seed": seed} if training else {})},
     }
 
@@ -193,17 +211,17 @@ def needed_of(entry: Any, shared: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def of_fold(value: Any, shared: Iterable[str], seed: int, fold: int | str) -> Any:
-    """A value in which references to shared runs are to those of a fold and seed."""
+def of_fold(value: Any, runs: Iterable[str], seed: int, fold: int | str) -> Any:
+    """A value in which references to runs by a name without fold and seed are to those of a fold and seed."""
     if isinstance(value, Mapping):
-        return {key: of_fold(one, shared, seed, fold) for key, one in value.items()}
+        return {key: of_fold(one, runs, seed, fold) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [of_fold(one, shared, seed, fold) for one in value]
+        return [of_fold(one, runs, seed, fold) for one in value]
     if not isinstance(value, str):
         return value
 
     def placed(found: re.Match[str]) -> str:
-        run = run_name(found["run"], seed, fold) if found["run"] in shared else found["run"]
+        run = run_name(found["run"], seed, fold) if found["run"] in runs else found["run"]
         return f"{{needs.{run}.{found['key']}}}"
 
     return REFERENCE.sub(placed, value)

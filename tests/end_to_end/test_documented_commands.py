@@ -52,11 +52,17 @@ def work(project, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def places(work):
-    names = ("dataset", "scans", "labels", "kits", "knight.json", "knight", "study", "ablations", "masks")
+    names = ("dataset", "scans", "labels", "kits", "knight.json", "knight", "study", "ablations", "improved", "masks")
     overlays = {"": work / "tiny.yaml"}
-    for config, kept in {"study": {"distance_head": False}, "study_ablations": {"boundary_base": "l2"}}.items():
+    typing = {"typing": True, "typing_file": "{needs.batseg_types.typing_file}"}
+    others = {
+        "study": {"settings": {"distance_head": False}},
+        "study_ablations": {"settings": {"boundary_base": "l2"}},
+        "study_improved": {"weights": "batseg", "evaluation": {"consensus": True, **typing}},
+    }
+    for config, other in others.items():
         overlays[config] = work / f"tiny_{config}.yaml"
-        few = {"experiments": {"batseg": {}, "other": {"settings": kept}}, "reference": "batseg", "folds": [3]}
+        few = {"experiments": {"batseg": {}, "other": other}, "reference": "batseg", "folds": [3]}
         training = {key: value for key, value in SMALL.items() if key != "num_workers"}
         small = {"plan": str(work / "tiny_plan.yaml"), "training": training, "runtime": {"num_workers": 0}}
         overlays[config].write_text(yaml.safe_dump({**few, **small}))
@@ -88,7 +94,7 @@ def test_pages_of_tracking_and_export(project, work, places):
 def test_every_command_of_the_bundles_page(project, work, places):
     folder = work / "bundles" / "batseg_spine"
     commands = [block for block in page(project) if "study.yaml" not in block]
-    assert len(commands) == 9
+    assert len(commands) == 10
     for block in commands:
         run(block, places, folder)
     assert (folder / "models" / "model.ts").exists()
@@ -98,11 +104,12 @@ def test_studies_of_the_bundles_page(project, work, places):
     """Two experiments and one fold of each: the others differ in nothing but their values."""
     (block,) = (block for block in page(project) if "study.yaml" in block)
     run(block, places, work / "bundles" / "batseg_spine")
-    for study in ("study", "ablations"):
+    for study, trainings in (("study", 2), ("ablations", 2), ("improved", 1)):
         assert "| other | batseg | Dice | 2 |" in (work / study / "study.md").read_text()
-        assert len(list((work / study / "runs").glob("*_seed0_fold3/models/model.pt"))) == 2
+        assert len(list((work / study / "runs").glob("*_seed0_fold3/models/model.pt"))) == trainings
         assert "4 of 4 runs done" in (work / study / "report.html").read_text()
         assert len(list((work / study / "runs").glob("*_scores/output/evaluation/predictions/*.nii.gz"))) == 4
+    assert "| method | NSD | lesion F1 | false components | wrong type |" in (work / "improved/study.md").read_text()
 
 
 def test_demo_of_the_readme(project, work):

@@ -61,3 +61,21 @@ def test_dice_and_cross_entropy_are_nnunets_plus_one():
     cross_entropy = -torch.log(torch.tensor(0.75))
     dice = (2 * 0.75 + 1e-5) / (1 + 1 + 1e-5)
     assert DICE_CE(logits, label).item() == pytest.approx((cross_entropy + 1 - dice).item(), rel=1e-5)
+
+
+def test_a_further_loss_sees_the_finest_logits(prediction, target):
+    loss = JointLoss(segmentation_loss(), BoundaryAwareLoss(), 3.0, DICE_CE, 0.5)
+    plain = JointLoss(segmentation_loss(), BoundaryAwareLoss(), 3.0)
+    expected = plain(prediction, target) + 0.5 * DICE_CE(prediction[0][0], target["label"])
+    assert loss(prediction, target).item() == pytest.approx(expected.item(), rel=1e-6)
+    assert loss.terms["extra"].item() == pytest.approx(DICE_CE(prediction[0][0], target["label"]).item())
+    alone = JointLoss(DICE_CE, extra=DICE_CE)
+    assert alone(prediction[0][0], target).item() == pytest.approx(2 * loss.terms["extra"].item(), rel=1e-6)
+
+
+def test_balanced_weights_are_set_from_outside(prediction, target):
+    loss = JointLoss(segmentation_loss(), BoundaryAwareLoss(), "balanced", None, "balanced")
+    assert loss.balanced == ["boundary_aware"], "a loss that is not there needs no weight"
+    before = loss(prediction, target)
+    loss.weights["boundary_aware"] = 11.0
+    assert (loss.total() - before).item() == pytest.approx(10 * loss.terms["boundary_aware"].item(), rel=1e-5)

@@ -6,10 +6,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from monai.data import MetaTensor
 from monai.metrics import compute_surface_dice
 from scipy import ndimage
 
-from custom.metrics import normalised_surface_dice
+from custom.metrics import SurfaceDice, normalised_surface_dice
 
 ANISOTROPIC = (3.3, 0.47, 1.0)
 OF_A_FILE = tuple(float(size) for size in np.float32([0.8, 0.8, 2.5]))  # files hold single precision
@@ -115,3 +116,20 @@ def test_empty_masks():
         for a, b in itertools.product((some, none), repeat=2)
     }
     assert scores == {(True, True): 1.0, (True, False): 0.0, (False, True): 0.0, (False, False): 1.0}
+
+
+def test_the_metric_scores_the_classes_that_a_case_has_in_its_own_millimetres():
+    truth, prediction = torch.zeros(1, 1, 12, 12, 12), torch.zeros(1, 1, 12, 12, 12)
+    truth[..., 2:8, 2:8, 2:8] = 1
+    truth[..., 10, 10, 10] = 2
+    prediction[..., 3:9, 2:8, 2:8] = 1  # shifted by a voxel of 2 mm
+    affine = torch.diag(torch.tensor([2.0, 1, 1, 1]))
+    for tolerance, least, most in ((1.9, 0.3, 0.95), (2.0, 1, 1)):
+        metric = SurfaceDice(4, [tolerance, 1, 1])
+        metric([MetaTensor(prediction[0], affine=affine)], [MetaTensor(truth[0], affine=affine)])
+        shifted, missing, absent = metric.get_buffer()[0].tolist()
+        whole = normalised_surface_dice(prediction[0, 0] == 1, truth[0, 0] == 1, (2, 1, 1), tolerance)
+        assert shifted == pytest.approx(whole)
+        assert least <= shifted <= most
+        assert missing == 0
+        assert np.isnan(absent)

@@ -8,7 +8,15 @@ from custom.engines.gradient_norms import gradient_norm
 from custom.errors import InputError
 from custom.export.accurate_instance_norm import TRANSLATIONS
 from custom.losses import BoundaryAwareLoss, JointLoss, supervision_weights
-from custom.networks import DistanceHead, NativeScaleDynUNet, build_network, shared_parameters, supervision_scales
+from custom.networks import (
+    DistanceHead,
+    LogitsAndField,
+    NativeScaleDynUNet,
+    build_network,
+    require_distance_field,
+    shared_parameters,
+    supervision_scales,
+)
 
 from .architectures import FACTS, MEDNEXT, NAMES, OURS, SWIN, UNET
 
@@ -151,3 +159,24 @@ def test_two_dimensions():
 def test_unknown_activation_is_refused():
     with pytest.raises(InputError, match="activation is 'relu'; use 'sigmoid' or 'linear'"):
         headed(activation="relu")
+
+
+@pytest.mark.parametrize("architecture", [OURS, UNET])
+def test_in_eval_mode_field_and_logits_come_in_one_tensor(architecture):
+    network = headed(architecture).eval()
+    image = torch.randn(1, 1, *PATCH)
+    with torch.no_grad():
+        both = LogitsAndField(network)(image)
+        assert torch.equal(both[:, :3], network(image))
+        features = network.training_output(image)[1]
+    assert both.shape == (1, 6, *PATCH)
+    assert torch.equal(both[:, 3:], features)
+
+
+def test_a_consensus_needs_a_bounded_field():
+    require_distance_field(False, torch.nn.Identity(), {}, "model.pt")
+    require_distance_field(True, headed(), {"field_normalize": True}, "model.pt")
+    with pytest.raises(InputError, match=r"^--consensus true: the network of model.pt has no distance head; leave"):
+        require_distance_field(True, build_network(OURS, 1, 3, PATCH), {}, "model.pt")
+    with pytest.raises(InputError, match=r"model.pt was trained with field_truncate false, so its field has no scale"):
+        require_distance_field(True, headed(), {"field_truncate": False}, "model.pt")

@@ -229,3 +229,15 @@ def test_an_empty_data_set_and_other_parameters_are_refused(written, tmp_path):
         write_spine_phantoms(tmp_path, num_cases=0)
     with pytest.raises(InputError, match="seed 0 instead of 1"):
         write_spine_phantoms(written, **TINY, seed=1)
+
+
+def test_vessels_enhance_like_tumours_without_label_and_change_nothing_else():
+    found = 0
+    for seed in range(4):
+        plain, with_vessels = (make_spine_phantom(seed, "meningioma", **SMALL, vessels=most) for most in (0, 6))
+        np.testing.assert_array_equal(plain.label, with_vessels.label)
+        brighter = with_vessels.image.astype(int) - plain.image > 0.15 * np.percentile(plain.image, 99)
+        assert not (brighter & (plain.label > 0)).any()
+        assert brighter.mean() < 0.01, "thin"
+        found += connected(brighter, np.ones((3, 3, 3)))[1]
+    assert found >= 4

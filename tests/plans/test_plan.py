@@ -99,6 +99,8 @@ def test_numbers_of_numpy_and_torch_are_written_as_numbers(tmp_path):
         ("batch_size", 0, "a number of patches"),
         ("mirror_axes", [3], "a list of axes among 0, 1, 2"),
         ("mirror_axes", [[0]], "a list of axes among 0, 1, 2"),
+        ("types", ["grey"], "a list of those classes that are types of one kind of lesion"),
+        ("types", "dark", "a list of those classes that are types of one kind of lesion"),
         ("network", "SwinUNETR", "a mapping with the network's name"),
         ("network", {"filters": [4]}, "a mapping with the network's name"),
         ("distance_channels", -1, "the number of channels of the distance field"),

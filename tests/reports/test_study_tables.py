@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from custom.reports.study_tables import comparison_rows, latex, read_scores, score_rows, write_tables
+from custom.reports.study_tables import Score, comparison_rows, latex, read_scores, score_rows, write_tables
 from custom.reports.text_table import markdown_table
 
 HEADER = "case,class,dice,hd95_mm,truth_voxels,predicted_voxels\n"
@@ -74,3 +74,15 @@ def test_a_table_in_both_languages():
     lines = [["method", "95 %"], ["a_b", "1"]]
     assert markdown_table(lines, numbers=True) == "| method | 95 % |\n| --- | ---: |\n| a_b | 1 |"
     assert latex(lines).splitlines()[2:5] == [r"method & 95 \% \\", r"\midrule", r"a\_b & 1 \\"]
+
+
+def test_metrics_beyond_the_papers_have_a_table_of_their_own(tmp_path):
+    scores = [
+        Score("plain", metric, "case", label, value)
+        for metric, value in (("dice", 0.5), ("hd95_mm", 4.0), ("lesion_f1", 0.25), ("false_components", 3.0))
+        for label in ("a", "b")
+    ]
+    text = write_tables(tmp_path, "Study", scores, ["a", "b"], "plain")
+    assert "| plain | 1 | 0.500 / 4.0 | 0.500 / 4.0 | 0.500 / 4.0 |" in text
+    assert "| method | lesion F1 | false components |" in text
+    assert "| plain | 0.250 | 3.00 |" in text

@@ -23,7 +23,7 @@ TRAIN = {
     "initialize": [],
     "run": ["$here.train(@ckpt_dir, @folds_file, @fold, @seed, @skill)"],
 }
-EVALUATE = {"run": ["$here.evaluate(@ckpt_dir, @output_dir)"]}
+EVALUATE = {"bonus": 0.0, "run": ["$here.evaluate(@ckpt_dir, @output_dir, @bonus)"]}
 EXPERIMENTS = {"plain": {}, "better": {"settings": {"skill": 0.25}}}
 trained: list[tuple[str, str]] = []  # fold and seed of every training, in this process
 
@@ -36,8 +36,9 @@ def train(models: str, folds_file: str, fold: int, seed: int, skill: float) -> N
     (Path(models) / "model.pt").write_text(f"{fold} {skill + int(seed) / 100}")
 
 
-def evaluate(models: str, output: str) -> None:
-    fold, dice = (Path(models) / "model.pt").read_text().split()
+def evaluate(models: str, output: str, bonus: float) -> None:
+    fold, skill = (Path(models) / "model.pt").read_text().split()
+    dice = str(round(float(skill) + float(bonus), 6))
     folder = Path(output) / "evaluation"
     folder.mkdir(parents=True)
     lines = [f"case{fold},{name},{dice},{8 - float(dice)},9,9" for name in TINY_PLAN["classes"]]
@@ -113,6 +114,23 @@ def test_it_goes_on_and_takes_a_further_experiment(bundle):
     assert "| best | 2 | 0.500" in Path("work/study.md").read_text()
 
 
+def test_weights_of_another_experiment_are_scored_again(bundle):
+    """Also by what a run in between fitted to that training."""
+    again = {"weights": "better", "evaluation": {"bonus": "{needs.fitted.bonus}"}}
+    shared = {
+        "fitted": {"config": ["train", "evaluate"], "settings": {"ckpt_dir": "{needs.better.ckpt_dir}", "bonus": 0.5}}
+    }
+    one = study(bundle, experiments={**EXPERIMENTS, "again": again}, shared=shared, folds=[1])
+    assert [name.replace("_seed0_fold1", "") for name in one.runs][2:] == [
+        *("better", "better_scores", "fitted", "again_scores"),
+    ]
+    one.run()
+    assert len(trained) == 2, "it trains nothing"
+    text = Path("work/study.md").read_text()
+    assert "| better | 1 | 0.250" in text
+    assert "| again | 1 | 0.750" in text
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -125,6 +143,14 @@ def test_it_goes_on_and_takes_a_further_experiment(bundle):
         (
             {"experiments": {"plain": {"settings": {"skil": 1}}}},
             "run plain_seed0_fold0: no config has a setting 'skil'",
+        ),
+        (
+            {"experiments": {"plain": {}, "again": {"weights": "better"}}},
+            "experiment again: weights is 'better'; name one of the earlier plain",
+        ),
+        (
+            {"experiments": {"plain": {}, "again": {"weights": "plain", "settings": {}}}},
+            "experiment again: settings are a training's, but it takes plain's; use evaluation",
         ),
     ],
 )

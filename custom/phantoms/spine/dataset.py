@@ -31,6 +31,7 @@ def write_spine_phantoms(
     extent_mm: tuple[float, float] = (120.0, 200.0),
     in_plane_mm: tuple[float, float] | None = None,
     num_workers: int | None = None,
+    vessels: int = 0,
 ) -> str:
     """Write `num_cases` labelled and `num_test` unlabelled phantoms and their `dataset.json`, once.
 
@@ -45,6 +46,7 @@ def write_spine_phantoms(
         extent_mm: field of view, anterior-posterior and superior-inferior.
         in_plane_mm: range of the pixel size instead of the paper's.
         num_workers: threads; None takes the processors of the machine, at most 8.
+        vessels: most vessels of a scan that enhance like a tumour and are none, which methods may mistake for one.
 
     Returns:
         The folder.
@@ -52,13 +54,13 @@ def write_spine_phantoms(
     Raises:
         InputError: the folder holds other data or phantoms of other parameters, or cannot be written.
     """
-    check_counts(num_cases=num_cases, num_test=num_test, seed=seed)
+    check_counts(num_cases=num_cases, num_test=num_test, seed=seed, vessels=vessels)
     parameters: dict[str, Any] = {"generator": GENERATOR, "num_cases": num_cases, "num_test": num_test, "seed": seed}
-    parameters |= {"extent_mm": extent_mm, "in_plane_mm": in_plane_mm}
+    parameters |= {"extent_mm": extent_mm, "in_plane_mm": in_plane_mm, **({"vessels": vessels} if vessels else {})}
     root = Path(folder)
 
     def write(case: Case) -> None:
-        phantom = make_spine_phantom(case.seed, case.tumour, extent_mm, in_plane_mm)
+        phantom = make_spine_phantom(case.seed, case.tumour, extent_mm, in_plane_mm, vessels)
         if case.label is not None:
             save_volume(root / case.label, phantom.label, phantom.affine)
         save_volume(root / case.image, phantom.image, phantom.affine)

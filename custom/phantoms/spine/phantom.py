@@ -1,6 +1,6 @@
 """One phantom: a gadolinium-enhanced T1 scan of a spine with one tumour. Signals are relative to fat's."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from ..shapes import Common, Ellipsoid, HalfSpace, Points, Shape, Slabs, straigh
 from .canal import Canal, Spine, draw_spine, remodel
 from .scan import acquire, draw_grid
 from .tumours import TUMOURS, Tumour, draw_tumour
+from .vessels import Vessel, draw_vessels
 
 SMALLEST_EXTENT_MM = (60.0, 80.0)
 SUB_SLICES = 3  # samples across a slice, whose mean is the slice; odd, so that their median decides the label
@@ -47,6 +48,7 @@ class Scene:
     tumour: Tumour
     canal: Canal
     grid: Grid
+    vessels: tuple[Vessel, ...] = ()
 
     def points(self) -> Points:
         """Straightened coordinates of the samples, `SUB_SLICES` for each slice."""
@@ -68,6 +70,7 @@ def make_spine_phantom(
     tumour: str,
     extent_mm: tuple[float, float] = (120.0, 200.0),
     in_plane_mm: tuple[float, float] | None = None,
+    vessels: int = 0,
 ) -> SpinePhantom:
     """A phantom of a sagittal scan with one tumour; the same arguments give the same arrays.
 
@@ -75,12 +78,16 @@ def make_spine_phantom(
         tumour: one of `TUMOURS`.
         extent_mm: field of view, anterior-posterior and superior-inferior.
         in_plane_mm: range of the pixel size, instead of the paper's; larger pixels make quick demonstrations.
+        vessels: most vessels in and around the sac that enhance like a tumour; all else is the same without them.
 
     Raises:
         InputError: an unknown tumour, or a field of view too small for a spine.
     """
     rng = np.random.default_rng(seed)
     scene = draw_scene(rng, tumour, extent_mm, in_plane_mm)
+    if vessels:
+        drawn = draw_vessels(np.random.default_rng([seed, 1]), scene.canal, scene.tumour, extent_mm[1], vessels)
+        scene = replace(scene, vessels=tuple(drawn))
     signal, mask = render(rng, scene)
     number = np.uint8(1 + list(TUMOURS).index(tumour))
     return SpinePhantom(acquire(rng, signal), mask * number, scene.grid.affine)
@@ -111,6 +118,8 @@ def render(rng: np.random.Generator, scene: Scene) -> tuple[np.ndarray, np.ndarr
     canvas = Canvas(scene.points(), signals["muscle"], scene.grid.spacing_mm[1])
     paint_surroundings(rng, canvas, scene.spine, signals)
     paint_canal(rng, canvas, scene, signals)
+    for vessel in scene.vessels:
+        canvas.paint(vessel.shape, vessel.signal)
     distance = scene.tumour_distance(canvas.points)
     in_slices = (scene.grid.shape[0], SUB_SLICES, *scene.grid.shape[1:])
     middle = np.median(distance.reshape(in_slices), axis=1)  # so that half of a voxel decides its label

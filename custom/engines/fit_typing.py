@@ -1,0 +1,86 @@
+"""The distributions of logits of lesion types, fitted to the cases of a training."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from ignite.engine import Engine, Events
+from monai.utils import CommonKeys, convert_to_numpy
+
+from ..errors import InputError
+from ..inferers.logit_moments import MomentSums
+from ..inferers.retype_lesions import type_ids
+from ..inferers.type_distributions import fit_distribution, joint_moments, write_distributions
+from ..io.write_errors import reporting_unwritable
+from ..processes import world_size
+
+logger = logging.getLogger(__name__)
+
+
+class FitTyping:
+    """Collect each case's logits under its true type, and write the types' distributions when the engine completes.
+
+    A case's true type is the type that most voxels of its label have; its logits are those of the voxels that the
+    network gives any type, as in a scan without label.
+
+    Args:
+        file: written.
+        inferer: keeps the moments of the last case in its `report`, see `RetypeLesionsd`.
+        class_names: the foreground classes, in the order of their ids.
+        types: those of them that are types of lesions; None: all.
+    """
+
+    def __init__(self, file: str, inferer: Any, class_names: Sequence[str], types: Sequence[str] | None) -> None:
+        self.file = file
+        self.inferer = inferer
+        self.class_names = list(class_names)
+        self.types = types
+        self.cases: list[tuple[str, MomentSums] | None] = []
+
+    def attach(self, engine: Engine) -> None:
+        """Follow every case of `engine`."""
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
+        engine.add_event_handler(Events.COMPLETED, self._write)
+
+    def keep_first(self, cases: int) -> None:
+        """Forget all cases but the first."""
+        del self.cases[cases:]
+
+    def _start(self, _: Engine) -> None:
+        if world_size() > 1:
+            raise InputError("distributions of types are fitted by one process: run this without torchrun")
+        self.ids = type_ids(self.class_names, self.types)
+        self.cases = []
+
+    def _collect(self, engine: Any) -> None:
+        true = true_type(convert_to_numpy(engine.state.output[0][CommonKeys.LABEL]), list(self.ids.values()))
+        moments = joint_moments(self.inferer.report["logit_moments"], list(self.ids.values()))
+        self.cases.append(None if true is None or moments is None else (self.class_names[true - 1], moments))
+
+    def _write(self, _: Engine) -> None:
+        by_type: dict[str, list[MomentSums]] = defaultdict(list)
+        for name, moments in filter(None, self.cases):
+            by_type[name].append(moments)
+        if len(by_type) < 2:
+            raise InputError(
+                f"the network found lesions of {len(by_type)} of the types {', '.join(self.ids)} in the training "
+                "cases; fit distributions with weights that find at least two"
+            )
+        distributions = {name: fit_distribution(by_type[name]) for name in self.ids if name in by_type}
+        with reporting_unwritable(self.file, "pass another --typing_file"):
+            write_distributions(self.file, self.class_names, distributions)
+        counts = ", ".join(f"{name} {one.cases}" for name, one in distributions.items())
+        lacking = [name for name in self.ids if name not in by_type]
+        logger.info("%s: distributions of logits fitted to cases: %s", self.file, counts)
+        if lacking:
+            logger.warning("no training case of %s with a predicted lesion: never chosen", ", ".join(lacking))
+
+
+def true_type(label: np.ndarray, ids: Sequence[int]) -> int | None:
+    """The one of some class ids that most voxels of a label have; None where none has any."""
+    counts = {number: int(np.count_nonzero(label == number)) for number in ids}
+    best = max(counts, key=lambda number: counts[number])
+    return best if counts[best] else None

@@ -1,0 +1,121 @@
+"""Components that the distance field confirms stay, others go, and nothing else changes."""
+
+import numpy as np
+import pytest
+import torch
+from monai.data import MetaTensor
+
+from custom.errors import InputError
+from custom.transforms import DropUnconfirmed, DropUnconfirmedd, SurfaceDistanceField
+from custom.transforms.confirmed_components import confirmed_components
+
+AFFINE = torch.diag(torch.tensor([3.3, 0.5, 0.5, 1.0]))
+
+
+def two_lesions() -> np.ndarray:
+    """A lesion of class 1 of 5 x 8 x 8 voxels, and fragments of class 1 (2 x 2 x 2) and 2 (1 x 3 x 3)."""
+    labels = np.zeros((12, 24, 24), np.uint8)
+    labels[2:7, 2:10, 2:10] = 1
+    labels[9:11, 20:22, 20:22] = 1
+    labels[1:2, 15:18, 3:6] = 2
+    return labels
+
+
+def own_field(labels: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """The true field of each voxel's predicted class."""
+    field = SurfaceDistanceField(3)(truth[None])
+    return np.take_along_axis(field, labels[None].astype(int), 0)[0]
+
+
+def test_a_perfect_field_confirms_every_true_component_however_small():
+    labels = two_lesions()
+    kept, dropped = confirmed_components(labels, own_field(labels, labels))
+    assert np.array_equal(kept, labels)
+    assert dropped == 0
+
+
+def test_a_perfect_field_drops_what_is_not_there():
+    labels, truth = two_lesions(), two_lesions()
+    truth[9:11], truth[truth == 2] = 0, 0
+    kept, dropped = confirmed_components(labels, own_field(labels, truth))
+    assert np.array_equal(kept, truth)
+    assert dropped == 2
+    assert labels[10, 21, 21] == 1, "the input is left alone"
+
+
+def test_a_component_of_another_class_than_the_field_says_goes():
+    labels, truth = two_lesions(), two_lesions()
+    truth[truth == 2] = 1
+    kept, dropped = confirmed_components(labels, own_field(labels, truth))
+    assert dropped == 1
+    assert not (kept == 2).any()
+
+
+@pytest.mark.parametrize(("share", "stays"), [(0.0, True), (0.25, True), (0.26, False)])
+def test_the_share_of_voxels_decides(share, stays):
+    labels, field = np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 4))
+    labels[:2, :2, :2] = 1  # 8 voxels
+    field[0, 0, :2] = 0.5  # 2 of them, at the threshold
+    kept, _ = confirmed_components(labels, field, 0.5, share)
+    assert kept.any() == stays
+
+
+def test_a_share_of_zero_still_asks_for_a_voxel():
+    labels = np.ones((2, 2, 2), np.uint8)
+    assert not confirmed_components(labels, np.full(labels.shape, 0.49), 0.5, 0.0)[0].any()
+
+
+def test_voxels_that_touch_by_a_corner_are_one_component():
+    labels, field = np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 4))
+    labels[1, 1, 1] = labels[2, 2, 2] = 1
+    field[1, 1, 1] = 1
+    assert confirmed_components(labels, field)[0].sum() == 2
+
+
+def test_many_random_components_against_one_by_one():
+    """Brute force: flood every component voxel by voxel."""
+    random = np.random.default_rng(0)
+    labels = random.choice(3, (7, 9, 8), p=(0.8, 0.1, 0.1)).astype(np.uint8)
+    field = random.random(labels.shape)
+    kept, dropped = confirmed_components(labels, field, 0.5, 0.4)
+    expected, count, seen = labels.copy(), 0, np.zeros(labels.shape, bool)
+    for start in np.argwhere(labels):
+        if seen[tuple(start)]:
+            continue
+        component, front = [], [tuple(start)]
+        seen[tuple(start)] = True
+        while front:
+            voxel = front.pop()
+            component.append(voxel)
+            for step in np.ndindex(3, 3, 3):
+                near = tuple(np.array(voxel) + step - 1)
+                inside = all(0 <= one < size for one, size in zip(near, labels.shape, strict=True))
+                if inside and not seen[near] and labels[near] == labels[voxel]:
+                    seen[near] = True
+                    front.append(near)
+        inside = [field[voxel] >= 0.5 for voxel in component]
+        if not any(inside) or np.mean(inside) < 0.4:
+            count += 1
+            for voxel in component:
+                expected[voxel] = 0
+    assert np.array_equal(kept, expected)
+    assert dropped == count > 5
+
+
+def test_the_transform_keeps_geometry_and_type_and_says_how_many_went():
+    labels = two_lesions()
+    field = np.where(labels == 1, 255, 100).astype(np.uint8)
+    volume = MetaTensor(torch.as_tensor(np.stack([labels, field])), affine=AFFINE)
+    output = DropUnconfirmedd("pred")({"pred": volume})
+    assert output["pred"].shape == (1, *labels.shape)
+    assert output["pred"].dtype == torch.uint8
+    assert torch.equal(output["pred"].affine, volume.affine)
+    assert output["dropped_components"] == 1
+    assert set(np.unique(output["pred"])) == {0, 1}
+    assert isinstance(DropUnconfirmed()(np.stack([labels, field])), np.ndarray)
+
+
+@pytest.mark.parametrize("options", [{"threshold": 0}, {"threshold": 1.5}, {"share": -0.1}, {"share": 2}])
+def test_refused(options):
+    with pytest.raises(InputError, match="give a threshold above 0 up to 1 and a share from 0 to 1"):
+        DropUnconfirmed(**options)
