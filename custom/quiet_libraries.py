@@ -6,6 +6,7 @@ import warnings
 WARNINGS = (
     r"NvImgCodecPydicomReader: nvImageCodec decoder plugin did not register",  # MONAI: an optional package, of DICOM
     r".*is unlikely to represent the intended person name",  # highdicom, of the scan's patient
+    r"This DataLoader will create \d+ worker processes",  # PyTorch, of more than there are cores
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # PyTorch, of itself, in exports
 )
 LOGGERS = {  # the least level that is shown

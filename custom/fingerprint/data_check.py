@@ -14,7 +14,8 @@ from ..datalist.folder_layouts import case_name, image_files
 from ..datalist.left_out import LeftOut
 from ..errors import InputError
 from ..intensity_range import LARGE, is_drowned
-from ..io.volume import Volume, affine_text, read_volume, shape_text
+from ..io.scan_check import affine_text, shape_text
+from ..io.volume import Volume, read_volume
 from ..number_text import exact, told_apart
 from ..progress import map_with_progress
 
@@ -112,7 +113,7 @@ def only_usable(cases: Sequence[dict[str, Any]], facts: Sequence[CaseFacts], lef
     """The cases without problems; the others are left out."""
     for case, fact in zip(cases, facts, strict=True):
         if fact.problems:
-            left_out.add(case, "; also ".join(fact.problems))
+            left_out.add(case, "; also ".join(fact.problems), by_all=True)
     return [case for case, fact in zip(cases, facts, strict=True) if not fact.problems]
 
 
