@@ -14,7 +14,7 @@ LABEL_INSTALL = $(LABEL_BIN)/python -m pip install --quiet --disable-pip-version
 DEMO_CONFIG := "['configs/train.yaml','configs/demo.yaml']"
 DEMO_FLARE_CONFIG := "['configs/pipeline.yaml','configs/demo.yaml']"
 
-.PHONY: help demo demo-flare test test-kill monailabel test-monailabel lint format verify verify-zoo release clean
+.PHONY: help demo demo-flare test test-kill docs monailabel test-monailabel lint format verify verify-zoo release clean
 
 help:
 	@echo "make demo        train BATseg on generated phantoms, evaluate it, show the result (minutes, no GPU needed)"
@@ -27,6 +27,7 @@ help:
 	@echo "make release     write the bundles' archives and what belongs to them into dist/ (RELEASE_ARGS: options)"
 	@echo "make monailabel  install MONAI Label into $(LABEL_VENV) (Python 3.11 or newer, 2.3 GB)"
 	@echo "make test-monailabel   test both bundles in a real MONAI Label server"
+	@echo "make docs        build the documentation in site/; fails on a dead link"
 	@echo "make format      ruff format"
 	@echo "make clean       remove $(VENV), $(LABEL_VENV) and what the demos wrote"
 
@@ -77,6 +78,11 @@ monailabel: $(LABEL_VENV)/installed
 
 test-monailabel: $(VENV)/for-test $(LABEL_VENV)/installed
 	MONAI_LABEL_VENV=$(abspath $(LABEL_VENV)) $(BIN)/python -m pytest -n 0 $(LABEL_FILES) $(PYTEST_ARGS)
+
+docs: $(VENV)/for-demo
+	@$(INSTALL) -e ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+	@echo "The documentation: site/index.html"
 
 lint: $(VENV)/for-test
 	$(BIN)/ruff check .

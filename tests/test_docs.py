@@ -6,6 +6,8 @@ from functools import cache
 
 import pytest
 
+from .readme_commands import blocks
+
 GAP = "…"
 # lines that others print
 FOREIGN = ("No module named", "KeyError", "run ID")
@@ -65,3 +67,13 @@ def test_reports_have_an_address_and_an_outcome(project):
 @pytest.mark.parametrize("page", ["when_something_goes_wrong.md", "reliability.md"])
 def test_the_front_page_links_them(project, page):
     assert f"(docs/{page})" in (project / "README.md").read_text(encoding="utf-8")
+
+
+def test_commands_of_studies_are_the_bundles_which_are_run(project):
+    (block,) = blocks(project / "docs" / "studies.md")
+    assert block.removeprefix("cd bundles/batseg_spine\n") in blocks(project / "bundles/batseg_spine/docs/README.md")
+
+
+def test_every_page_is_in_the_sites_menu(project):
+    menu = (project / "mkdocs.yml").read_text(encoding="utf-8")
+    assert [page.name for page in (project / "docs").glob("*.md") if f": {page.name}" not in menu] == []

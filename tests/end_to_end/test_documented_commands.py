@@ -1,6 +1,6 @@
-"""Every command of README.md and of the spine bundle's page runs as it stands, with small data and a small network.
+"""Every command of README.md, docs and the spine bundle's page runs as it stands, with small data and a small network.
 
-README's releases are in test_downloaded_releases.py, its MONAI Label in tests/monai_label.
+The releases' are in test_downloaded_releases.py, MONAI Label's in tests/monai_label.
 """
 
 import json
@@ -73,13 +73,13 @@ def test_own_scans_section_of_the_readme(project, work, places):
     assert len(list((work / "labels").iterdir())) == 10
 
 
-def test_tracking_and_export_sections_of_the_readme(project, work, places):
+def test_pages_of_tracking_and_export(project, work, places):
     """Installing and looking at it apart."""
-    (tracking,) = (block for block in blocks(project / "README.md") if TRACKING in block)
+    (tracking,) = (block for block in blocks(project / "docs" / "tracking.md") if TRACKING in block)
     kept = [line for line in tracking.splitlines() if not line.startswith(("pip install", "mlflow ui"))]
     run("\n".join(kept), places, work)
     assert (work / "bundles" / "batseg_spine" / "output" / "mlruns.db").exists()
-    (export,) = (block for block in blocks(project / "README.md") if "custom export" in block)
+    (export,) = (block for block in blocks(project / "docs" / "export.md") if "custom export" in block)
     shutil.rmtree(work / "labels", ignore_errors=True)
     run(export, places, work)
     assert len(list((work / "labels").iterdir())) == 10

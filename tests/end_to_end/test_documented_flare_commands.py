@@ -1,4 +1,4 @@
-"""Every command of the FLARE bundle's page and configs, and the README's, runs as it stands, with small data."""
+"""Every command of the FLARE bundle's page and configs, and of docs/own_scans.md, runs as it stands, on small data."""
 
 import csv
 import json
@@ -203,9 +203,9 @@ def test_partly_annotated_scans(project, work, places):
         assert set(np.unique(label.dataobj)) <= set(range(len(HEADNECK) + 1))
 
 
-def test_recipe_of_the_readme(project, work, places):
+def test_recipe_of_the_page_on_own_scans(project, work, places):
     """After the page's commands: the manifest is made again as it was, so nothing is done twice."""
-    (block,) = (block for block in blocks(project / "README.md") if "custom cohort" in block)
+    (block,) = (block for block in blocks(project / "docs" / "own_scans.md") if "custom cohort" in block)
     run(fewer(block), places, work)
     assert (work / "work" / "report.md").exists()
 

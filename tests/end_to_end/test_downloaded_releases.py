@@ -1,4 +1,4 @@
-"""Releases made, served and downloaded by the README's commands, in an environment where this project is not."""
+"""Releases made, served and downloaded by the commands of docs/releases.md, where this project is not installed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("downloaded")]
 SPINE, FLARE = "batseg_spine", "flare_pseudolabel"
 BUNDLES = (SPINE, FLARE)
 NEXT = "9.0.0"
-PORT = "8001"  # of the README's web server
+PORT = "8001"  # of the page's web server
 TINIER = {"epochs": 1, "iterations_per_epoch": 2}
 SEEDED = "models/seeded"  # weights that label scans
 PROJECT_FILES = ("Makefile", "setup.cfg", "pyproject.toml", "constraints.txt")
@@ -64,11 +64,11 @@ class Downloaded(NamedTuple):
 
 @pytest.fixture(scope="module")
 def alone(project, tmp_path_factory) -> Iterator[Downloaded]:
-    """Both bundles, downloaded and trained as the README says; a next version of one, with weights, is served."""
+    """Both bundles, downloaded and trained as the page says; a next version of one, with weights, is served."""
     work = tmp_path_factory.mktemp("releases")
     checkout, folder = copy_of_project(project, work / "project"), work / "user"
     folder.mkdir()
-    make_and_serve, use = (block for block in blocks(project / "README.md") if PORT in block)
+    make_and_serve, use = (block for block in blocks(project / "docs" / "releases.md") if PORT in block)
     make, serve = make_and_serve.strip().splitlines()
     end(begin(Path(sys.executable), ["bash", "-euc", make], checkout))
     newer = copy_bundle(project, FLARE, work / "newer")
@@ -110,7 +110,7 @@ def copy_of_project(project: Path, folder: Path) -> Path:
 
 @contextmanager
 def web_server(command: str, folder: Path) -> Iterator[str]:
-    """The README's web server on a free port, which is given, until the block ends."""
+    """The page's web server on a free port, which is given, until the block ends."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -221,7 +221,7 @@ def test_inference_on_real_scans_equals_the_projects(alone, labelled, scans, pro
         assert_equal(labelled / name, tmp_path / name)
 
 
-def test_evaluation_of_what_was_trained_as_the_readme_says(alone):
+def test_evaluation_of_what_was_trained_as_the_page_says(alone):
     together(
         alone.python,
         [
@@ -279,11 +279,11 @@ ONE_PROCESS = dedent(
 
 
 def test_in_one_process_each_release_runs_its_own_code(alone, labelled, scans, project, tmp_path):
-    """Both bundles, and by `monai.bundle.load` a network as the README shows it and another version of one bundle.
+    """Both bundles, and by `monai.bundle.load` a network as the page shows it and another version of one bundle.
 
     Label maps are those of separate processes.
     """
-    (documented,) = (block for block in python_blocks(project / "README.md") if "monai.bundle" in block)
+    (documented,) = (block for block in python_blocks(project / "docs" / "releases.md") if "monai.bundle" in block)
     seeded_training(project / "bundles" / SPINE, alone.root(SPINE) / "models")
     jobs = {
         name: {

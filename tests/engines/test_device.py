@@ -42,17 +42,18 @@ def test_one_process_alone():
 
 
 @pytest.mark.parametrize(
-    ("amp", "device", "amx", "dtype"),
+    ("wanted", "device", "instructions", "dtype"),
     [
-        (True, "cpu", True, torch.bfloat16),
-        (False, "cpu", True, None),
-        (True, "cpu", False, None),
-        (True, "cuda", True, None),
+        (True, "cpu", "amx_bf16", torch.bfloat16),
+        (True, "cpu", "avx512_bf16", torch.bfloat16),
+        (False, "cpu", "amx_bf16", None),
+        (True, "cpu", "avx512_f", None),
+        (True, "cuda", "amx_bf16", None),
     ],
 )
-def test_bfloat16_on_cpus_with_matrix_units_only(monkeypatch, amp, device, amx, dtype):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": amx}, raising=False)
-    assert cpu_autocast(amp, device) == dtype
+def test_bfloat16_on_cpus_with_instructions_for_it_only(monkeypatch, wanted, device, instructions, dtype):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {instructions: True}, raising=False)
+    assert cpu_autocast(wanted, device) == dtype
 
 
 @pytest.mark.parametrize("processes", [None, "1"])

@@ -1,4 +1,4 @@
-"""The README's block on MONAI Label, as it stands."""
+"""The block of docs/monai_label.md, as it stands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("monai_label")]
 INSTALLING = "make monailabel\n"  # which `make test-monailabel` has done
 
 
-def test_the_readmes_commands_serve_a_training(environment, project, scans, tmp_path):
+def test_the_pages_commands_serve_a_training(environment, project, scans, tmp_path):
     """In a copy of the project, with weights of a seed for those of a training on the hippocampus data."""
     shutil.copytree(project / "custom", tmp_path / "custom", ignore=shutil.ignore_patterns("__pycache__"))
     bundle = copy_bundle(project, "batseg_spine", tmp_path / "bundles")
@@ -28,7 +28,7 @@ def test_the_readmes_commands_serve_a_training(environment, project, scans, tmp_
     scan = scans.image(scans.names[0])
     shutil.copy(scan, tmp_path / "scans")
 
-    (block,) = (block for block in blocks(project / "README.md") if "start_server" in block)
+    (block,) = (block for block in blocks(project / "docs" / "monai_label.md") if "start_server" in block)
     assert block.startswith(INSTALLING)
     block = Places({"scans": tmp_path / "scans"}, {}).adapted(block.removeprefix(INSTALLING))
     block = block.replace("start_server", f"start_server {' '.join(HERE)}")
