@@ -68,7 +68,7 @@ class LeftOut:
         self._note(case, "")
 
     def add(self, case: Mapping[str, Any], reason: str, by_all: bool = False) -> None:
-        """A scan is left out. `reason` is one line that names its file; where all processes say so, the first logs it."""
+        """A scan is left out. `reason`: one line that names its file; `by_all`: all processes say so, one logs it."""
         if is_first() or not by_all:
             logger.warning("left out: %s", reason)
         self._note(case, reason)

@@ -44,7 +44,9 @@ def refuse_impossible(image: Any, file: str | Path) -> None:
     needed = math.prod(shape) * image.get_data_dtype().itemsize
     most = Path(file).stat().st_size * (DEFLATE if str(file).lower().endswith(".gz") else 1)
     if min(shape, default=0) > 0 and needed > most:
-        raise InputError(f"{file}: its header says {shape_text(shape)} voxels, more than the file holds; copy or export it again")
+        raise InputError(
+            f"{file}: its header says {shape_text(shape)} voxels, more than the file holds; copy or export it again"
+        )
 
 
 def corrected(image: Any) -> Any:

@@ -49,9 +49,7 @@ def refuse_unusable(file: str, shape: Sequence[int], dtype: np.dtype, affine: np
     if dtype.kind not in "biuf":
         raise InputError(f"{file}: voxels are of type {dtype}, not numbers; save it as one grey channel")
     if not is_grid(affine):
-        raise InputError(
-            f"{file}: affine {affine_text(affine)} is not invertible; set its spacing and orientation"
-        )
+        raise InputError(f"{file}: affine {affine_text(affine)} is not invertible; set its spacing and orientation")
 
 
 def is_grid(affine: np.ndarray) -> bool:

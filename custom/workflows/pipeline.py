@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-
 from ..cohort.manifest import case_entry, default_group_rules, group_cases, read_cohort
 from ..data.training_intensity import measured_intensity
 from ..datalist.left_out import closing_line
