@@ -147,15 +147,23 @@ def test_no_accepted_value_of_a_run_is_more_than_a_line(project, toys, tmp_path,
     """Each option alone with some odd values: the run is built, or refused in one line."""
     root = project / "bundles" / bundle
     build(root, configs, small_run(root, configs, toys, tmp_path))
+    faults = []
     for name, option in options_of_run(root, configs).items():
         for text, meant in some(accepted(option), name):
             options = {**small_run(root, configs, toys, tmp_path), name: literal(meant)}
             try:
                 build(root, configs, options)
             except Exception as error:
-                assert one_line(error) is not None, f"{configs} --{name} {text[:40]!r}: {causes_of(error)[-1]!r}"
+                faults += fault(error, name, text)
             finally:
                 let_go()
+    assert not faults, "\n".join(faults)
+
+
+def fault(error: Exception, name: str, text: str) -> list[str]:
+    """What a user would see pages of, if anything."""
+    last = causes_of(error)[-1]
+    return [] if one_line(error) is not None else [f"--{name} {text[:40]!r}: {type(last).__name__}: {last}"]
 
 
 VALID: dict[str, dict[str, Any]] = {
@@ -179,6 +187,7 @@ def test_no_accepted_value_of_a_command_is_more_than_a_line(command, project, to
         monkeypatch.setattr(module, "write_folder", lambda *_, **__: None)
     places = {**toys, "bundle": str(project / "bundles" / "batseg_spine")}
     given = {name: places.get(value, value) for name, value in VALID[command].items()}
+    faults = []
     for name, option in options_of(COMMANDS[command]).items():
         for text, _ in some(accepted(option), name):
             try:
@@ -186,4 +195,5 @@ def test_no_accepted_value_of_a_command_is_more_than_a_line(command, project, to
             except SystemExit:  # measure ends as its command did
                 pass
             except Exception as error:
-                assert one_line(error) is not None, f"{command} --{name} {text[:40]!r}: {causes_of(error)[-1]!r}"
+                faults += fault(error, name, text)
+    assert not faults, "\n".join(faults)
