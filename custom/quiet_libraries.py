@@ -14,6 +14,7 @@ LOGGERS = {  # the least level that is shown
     "mlflow.store.db.utils": logging.WARNING,
     "monai.bundle.workflows": logging.ERROR,  # that a stage of a recipe takes no logging file of its own
     "monai.data.nvimgcodec_pydicom_plugin": logging.ERROR,
+    "nibabel.global": logging.ERROR,  # of codes in a header that it sets to 0, without the file's name
     "onnx_ir": logging.WARNING,  # each node that it removes
     "onnxscript": logging.WARNING,
     "torch.onnx._internal.exporter._registration": logging.ERROR,  # operators of torchvision, which is not needed

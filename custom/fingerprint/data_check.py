@@ -224,7 +224,11 @@ def _intensity_problem(volume: Volume) -> list[str]:
 
 def _overflow(volume: Volume) -> list[str]:
     ends = np.array([volume.voxels.min(), volume.voxels.max()], dtype=float) * volume.slope + volume.intercept
-    if not np.isfinite(ends).all() or np.abs(ends).max() <= LARGE or not is_drowned(volume.voxels * volume.slope + volume.intercept):
+    if (
+        not np.isfinite(ends).all()
+        or np.abs(ends).max() <= LARGE
+        or not is_drowned(volume.voxels * volume.slope + volume.intercept)
+    ):
         return []
     return [
         f"{volume.file}: intensities of {ends[np.abs(ends).argmax()]:.6g} leave nothing of all others when they are "

@@ -65,7 +65,10 @@ def test_what_is_meant(kind, given, meant):
     ("kind", "given"),
     [
         *((SWITCH, one) for one in ("maybe", "", None, 2, [True])),
-        *((whole(1), one) for one in ("0", 0, -1, "/data", True, "1.5", "", None, [3], "nan", "1e400", 10**10, "2026_01_15", "1_00")),
+        *(
+            (whole(1), one)
+            for one in ("0", 0, -1, "/data", True, "1.5", "", None, [3], "nan", "1e400", 10**10, "2026_01_15", "1_00")
+        ),
         *((number(0, above=True), one) for one in (0, "0", "-1", "nan", math.inf, "-inf", "two", "")),
         *((several(whole(1), 3), one) for one in (96, "96", "[96,96]", "[96,96,0]", "null", "{a: 1}", "[[1],1,1]")),
         *((PATH, one) for one in ("", " ", "null", 2024, 20260115, True, None, [1], "~nosuchuser/x", "a\nb", "a\x00")),
