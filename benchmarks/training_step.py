@@ -21,7 +21,7 @@ import torch
 from monai.bundle import ConfigParser
 from tqdm import tqdm
 
-BUNDLE = Path(__file__).resolve().parents[1] / "bundles" / "batseg_spine"
+BUNDLES = Path(__file__).resolve().parents[1] / "bundles"
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -34,15 +34,19 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def make_step(plan: str, overlays: list[str], batch_size: int, amp: str) -> Callable[[], None]:
-    """One training step of a config on a random batch."""
+def make_step(
+    plan: str, overlays: list[str], batch_size: int, amp: str, bundle: str = "batseg_spine", compiled: bool = False
+) -> Callable[[], None]:
+    """One training step of a bundle's config on a random batch."""
+    root = BUNDLES / bundle
     parser = ConfigParser()
-    parser.read_config([str(BUNDLE / "configs" / f"{name}.yaml") for name in ["train", *overlays]])
-    parser.update({"bundle_root": str(BUNDLE), "plan": plan, "amp": amp})
+    parser.read_config([str(root / "configs" / f"{name}.yaml") for name in ["train", *overlays]])
+    parser.update({"bundle_root": str(root), "plan": plan, "amp": amp})
     torch.manual_seed(0)
     network, loss, optimizer, inferer, device = (
         parser.get_parsed_content(name) for name in ("network", "loss", "optimizer", "train#inferer", "device")
     )
+    network = torch.compile(network) if compiled else network
     use_amp, options = parser.get_parsed_content("use_amp"), parser.get_parsed_content("train#trainer#amp_kwargs")
     patch, classes = parser.get_parsed_content("patch_size"), parser.get_parsed_content("num_classes")
     image = torch.randn(batch_size, 1, *patch, device=device)

@@ -1,10 +1,14 @@
 """Which classes are annotated in each case: those in its label, those of its source group, or as given."""
 
+import csv
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..datalist.class_names import comparable
+from ..datalist.folder_layouts import scan_name
 from ..errors import InputError
 from .manifest import listed, raise_faults
 from .sources import FoundCase
@@ -63,6 +67,43 @@ def annotated_by_source(
     return annotated
 
 
+def table_named(annotated: str | Sequence[str] | None) -> str | None:
+    """The CSV that an argument names instead of classes, None where it names none."""
+    names = [annotated] if isinstance(annotated, str) else list(annotated or ())
+    return names[0].strip() if len(names) == 1 and names[0].strip().lower().endswith(".csv") else None
+
+
+def with_given_table(cases: Sequence[FoundCase], table: Path) -> list[FoundCase]:
+    """The cases, each with its cell "annotated" of a CSV with the columns case (or name) and annotated.
+
+    Raises:
+        InputError: the CSV cannot be read, lacks a column, or names a case twice or one that there is not.
+    """
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            rows = [
+                {str(key).strip().lower(): str(cell or "").strip() for key, cell in row.items()}
+                for row in csv.DictReader(file)
+            ]
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(f"{table}: cannot be read as a CSV ({error}); save it as UTF-8 with commas") from error
+    column = next((name for name in ("case", "name") if rows and name in rows[0]), None)
+    if column is None or "annotated" not in rows[0]:
+        found = ", ".join(rows[0]) if rows else "no row"
+        raise InputError(f"{table}: has {found}; give it the columns case and annotated, and a row for each case")
+    known, given = {case.name for case in cases}, [(scan_name(row[column]), row["annotated"]) for row in rows]
+    counts = Counter(name for name, _ in given)
+    faults = [f"case {name}: has {count} rows; keep one" for name, count in counts.items() if count > 1]
+    faults += [
+        f"case {name}: there is no such scan; correct the name or remove the row"
+        for name in counts
+        if name not in known
+    ]
+    raise_faults(table, faults)
+    cells = dict(given)
+    return [replace(case, given=cells.get(case.name)) for case in cases]
+
+
 def annotated_as_given(
     cases: Sequence[FoundCase], present: Mapping[str, Ids], classes: Sequence[str], everywhere: str | None, path: Path
 ) -> dict[str, Ids]:
@@ -101,15 +142,19 @@ def annotated_as_given(
 
 
 def parse_classes(text: str, classes: Sequence[str], where: str) -> Ids:
-    """Sorted ids of classes given by name (in any spelling) or id, with ";" or "," between.
+    """Sorted ids of classes given by name (in any spelling) or id, with ";", "," or blanks between.
 
     >>> parse_classes("Left Kidney; 1", ("liver", "left_kidney"), "annotated")
+    (1, 2)
+    >>> parse_classes("liver left_kidney", ("liver", "left_kidney"), "annotated")
     (1, 2)
     """
     words = [word.strip() for word in text.replace(",", ";").split(";") if word.strip()]
     if not words:
         raise InputError(f"{where} is empty; name one class or more of {', '.join(classes)}")
     known_as = [comparable(name) for name in classes]
+    if len(words) == 1 and comparable(words[0]) not in known_as:  # blanks, which a name may hold too
+        words = words[0].split()
     ids = set()
     for word in words:
         if word.isdecimal() and 1 <= int(word) <= len(classes):

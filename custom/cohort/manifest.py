@@ -21,7 +21,7 @@ FLARE_CLASSES = (
 )
 FLARE_DATASET2 = ("liver", "right_kidney", "spleen", "pancreas", "left_kidney", "tumour")
 
-TRAINING, VALIDATION = "training", "validation"
+TRAINING, VALIDATION, TEST = USES = "training", "validation", "test"
 LISTED_FAULTS = 10
 
 _CASE_KEYS = ("name", "image", "label", "annotated", "use", "source")
@@ -33,7 +33,7 @@ class CohortCase:
     """One case: its files, the ids of the classes annotated in it (sorted), and what it is used for.
 
     A case has a label exactly if some class is annotated. A voxel of a class that is not annotated is 0 in the label.
-    `use` is "training" or "validation"; `source` names the data set the case came from, where known.
+    `use` is "training", "validation" or "test"; `source` names the data set the case came from, where known.
     """
 
     name: str
@@ -75,8 +75,13 @@ class Cohort:
 
     @property
     def validation(self) -> tuple[CohortCase, ...]:
-        """The cases kept out of training; each has a label."""
+        """The cases kept out of training, on which models are judged and chosen; each has a label."""
         return tuple(case for case in self.cases if case.use == VALIDATION)
+
+    @property
+    def test(self) -> tuple[CohortCase, ...]:
+        """The cases on which finished models are scored and by which nothing is decided; each has a label."""
+        return tuple(case for case in self.cases if case.use == TEST)
 
     def class_ids(self, names: Sequence[str]) -> tuple[int, ...]:
         """Ids of classes given by name, in the order given.
@@ -322,11 +327,11 @@ def _parse_case(where: str, entry: Any, classes: tuple[str, ...], folder: Path) 
         _require(isinstance(image, str) and image, f'"image" is {image!r}; name the scan\'s file')
         given = label is None or (isinstance(label, str) and label)
         _require(given, f'"label" is {label!r}; name the label\'s file, or write null')
-        _require(use in (TRAINING, VALIDATION), f'"use" is {use!r}; write {TRAINING} or {VALIDATION}')
+        _require(use in USES, f'"use" is {use!r}; write {", ".join(USES[:-1])} or {USES[-1]}')
         source = _text(entry, "source")
         ids = _parse_names(entry.get("annotated", []), classes, '"annotated"')
         _require(label or not ids, '"label" is null although classes are annotated; name it or empty "annotated"')
-        _require(label or use == TRAINING, '"use" is validation without a label; name the label or write training')
+        _require(label or use == TRAINING, f'"use" is {use} without a label; name the label or write training')
         _require(ids or not label, '"annotated" is empty although there is a label; list its classes, or label null')
     except InputError as error:
         raise InputError(f"case {name}: {error}") from error

@@ -67,23 +67,26 @@ def draw_parts(names: Sequence[str], parts: Sequence[Part], seed: int) -> dict[s
     return {name: drawn[name] for name in names}
 
 
-def draw_held_out(names: Sequence[str], amount: float | str, seed: int) -> list[str]:
+def draw_held_out(
+    names: Sequence[str], amount: float | str, seed: int, what: str = "validation", kind: str = "annotated completely"
+) -> list[str]:
     """`amount` of the cases, sorted, drawn by `seed` alone: what becomes of the others has no influence.
 
     Args:
         amount: a number of cases (40), or a share of them below 1 (0.1 or "1/5"), rounded, at least one.
+        what, kind: for messages, the option and which cases `names` are.
 
     Raises:
         InputError: `amount` is neither, or leaves no case.
     """
     wanted = _fraction(amount)
     if wanted is None or (wanted > 1 and wanted.denominator != 1):
-        raise InputError(f"validation is {amount!r}; pass a number of cases such as 40 or a share such as 0.1")
+        raise InputError(f"{what} is {amount!r}; pass a number of cases such as 40 or a share such as 0.1")
     count = int(wanted) if wanted.denominator == 1 else max(1, round(wanted * len(names)))
     if count and count >= len(names):
         raise InputError(
-            f"validation is {amount}, but only {len(names)} training cases are annotated completely, of which one "
-            "at least must remain; pass a smaller number, or name validation cases in a CSV's column use"
+            f"{what} is {amount}, but only {len(names)} training cases are {kind}, of which one "
+            f"at least must remain; pass a smaller number, or name {what} cases in a CSV's column use"
         )
     ordered = sorted(names)
     return sorted(ordered[number] for number in np.random.default_rng([seed, 0]).permutation(len(ordered))[:count])

@@ -22,7 +22,7 @@ from ..datalist.folder_layouts import (
 from ..errors import InputError
 from ..io.image_formats import is_itk
 from ..options.kinds import expanded
-from .manifest import TRAINING, VALIDATION, is_case_name, listed, raise_faults, repeated_cases
+from .manifest import TRAINING, USES, VALIDATION, is_case_name, listed, raise_faults, repeated_cases
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def find_cases(source: str | Path, classes: Sequence[str] = ()) -> CohortSource:
     used. Where dataset.json lists training cases, these replace imagesTr.
 
     A CSV has the columns image, label, annotated (class names or ids with ";" between), source, use ("training",
-    "validation") and name, of which only image is needed; paths are relative to the CSV's folder.
+    "validation", "test") and name, of which only image is needed; paths are relative to the CSV's folder.
 
     Args:
         source: folder or CSV.
@@ -248,8 +248,8 @@ def _csv_case(row: Mapping[str, str], where: str, folder: Path, numbered: bool, 
         name = name.removesuffix("_0000")
     checks = (
         (not image, " names no image; add it or remove the row"),
-        (use not in (TRAINING, VALIDATION), f": use is {use!r}; write {TRAINING} or {VALIDATION}"),
-        (use == VALIDATION and not label, f" is a validation case without a label; add it or write {TRAINING}"),
+        (use not in USES, f": use is {use!r}; write {', '.join(USES[:-1])} or {USES[-1]}"),
+        (use in USES[1:] and not label, f" is a {use} case without a label; add it or write {TRAINING}"),
         (given and not label, " names annotated classes but no label; add the label or empty annotated"),
         (given == "" and label, " has a label but annotated is empty; list the classes, or empty label too"),
         (image and not is_case_name(name), f": name is {name!r}; write one that can be the name of a file"),

@@ -20,7 +20,7 @@ from .inference_datalist import check_channels
 
 logger = logging.getLogger(__name__)
 
-SECTIONS = ("training", "validation")
+SECTIONS = ("training", "validation", "test")
 
 
 def labelled_datalist(
@@ -43,7 +43,7 @@ def labelled_datalist(
     Args:
         dataset_dir: a cohort manifest (.json), whose cases say themselves what they are used for, or a folder in
             Medical Segmentation Decathlon or nnU-Net raw layout.
-        section: "training" (of a folder every fold but `fold`) or "validation" (`fold` alone).
+        section: "training" (of a folder every fold but `fold`), "validation" (`fold` alone) or, of a manifest, "test".
         class_names: the classes; a manifest must have the same in the same order.
         facts_file: JSON in which the findings of the integrity check are kept: the next check reads only what changed.
         validate: read every file first and refuse data with problems. Without it, and with an existing folds file, no
@@ -66,6 +66,8 @@ def labelled_datalist(
         raise InputError(f"section is {section!r}; it must be one of {', '.join(SECTIONS)}")
     class_names = checked_class_names(class_names, "class_names")
     is_folder = Path(dataset_dir).suffix != ".json"
+    if is_folder and section == "test":
+        raise InputError(f"{dataset_dir} is a folder, of which folds are validated; test cases are those of a manifest")
     held_out = _fold_number(fold, num_folds) if is_folder else None
     cases = (
         _cases_of_folder(dataset_dir, class_names) if is_folder else _cases_of_cohort(dataset_dir, section, class_names)
@@ -104,7 +106,7 @@ def _say_what_is_absent(
             logger.warning("%s: no training label holds %s, which %s", dataset, ", ".join(absent), what)
     elif not any(present) and is_first():
         logger.warning(
-            "%s: no label of the %d validation cases holds a class: nothing is scored", dataset, len(present)
+            "%s: no label of the %d %s cases holds a class: nothing is scored", dataset, len(present), section
         )
 
 
@@ -133,8 +135,9 @@ def _cases_of_cohort(dataset: str | Path, section: str, class_names: Sequence[st
             f"{dataset} has the classes {', '.join(cohort.classes)}, the plan {', '.join(class_names)}: "
             "pass a plan, or weights, of this data set"
         )
-    chosen = cohort.training if section == "training" else cohort.validation
-    cases = [case_entry(case) for case in chosen if case.label is not None]
+    cases = [case_entry(case) for case in getattr(cohort, section) if case.label is not None]
+    if section == "test" and not cases:
+        raise InputError(f"{dataset} lists no test case; make it with --test, or pass another manifest")
     if section == "training" and not cases:
         raise InputError(f"{dataset} lists no training case with a label; annotate some, or pass another manifest")
     return cases

@@ -92,9 +92,16 @@ def _fills_markdown(stages: Sequence[Record]) -> str:
             rows.append([stage_name(record), *cells, clock(fill.get("seconds"))])
     if not rows:
         return "None yet."
-    return markdown_table(
+    table = markdown_table(
         [["for stage", "group", "by the model of", "cases", "suspicious in the stage", "time"], *rows]
     )
+    held_back = [
+        f"- {stage_name(record)}, {fill['group']}: {line}"
+        for record in stages
+        for fill in record.get("fill") or ()
+        for line in fill.get("held_back") or ()
+    ]
+    return "\n\n".join([table, *(["Classes held back:\n\n" + "\n".join(held_back)] if held_back else [])])
 
 
 def _excluded_markdown(excluded: Mapping[str, str]) -> str:

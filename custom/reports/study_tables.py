@@ -86,6 +86,15 @@ def comparison_rows(scores: Sequence[Score], reference: str) -> list[Row]:
     return rows
 
 
+def class_comparison_rows(scores: Sequence[Score], reference: str) -> list[Row]:
+    """The same for each class by itself; p values are adjusted within a class and metric."""
+    return [
+        {"class": name, **row}
+        for name in dict.fromkeys(score.label for score in scores)
+        for row in comparison_rows([score for score in scores if score.label == name], reference)
+    ]
+
+
 def patient_means(scores: Sequence[Score]) -> dict[tuple[str, str], float]:
     """(case, class) -> mean over seeds, of one method and metric."""
     values: dict[tuple[str, str], list[float]] = defaultdict(list)
@@ -128,7 +137,7 @@ def comparison_cells(rows: Sequence[Row]) -> list[list[str]]:
 
 
 def write_tables(folder: Path, title: str, scores: Sequence[Score], class_names: Sequence[str], reference: str) -> str:
-    """Write `study.md`, `study.tex`, `scores.csv` and `comparisons.csv`; returns the first's text."""
+    """Write the files of a study; returns the text of `study.md`."""
     rows, compared = score_rows(scores, class_names), comparison_rows(scores, reference)
     tables = [method_cells(rows, class_names)] + ([comparison_cells(compared)] if compared else [])
     notes = (
@@ -139,6 +148,8 @@ def write_tables(folder: Path, title: str, scores: Sequence[Score], class_names:
     text = "\n\n".join([f"# {title}", *(markdown_table(table, numbers=True) for table in tables), notes]) + "\n"
     write_csv(folder / "scores.csv", rows)
     write_csv(folder / "comparisons.csv", compared, list(compared[0]) if compared else ["method"])
+    per_class = class_comparison_rows(scores, reference)
+    write_csv(folder / "comparisons_per_class.csv", per_class, list(per_class[0]) if per_class else ["class"])
     write_text(folder / "study.md", text)
     write_text(folder / "study.tex", "\n\n".join(map(latex, tables)) + "\n")
     return text

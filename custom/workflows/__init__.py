@@ -3,4 +3,5 @@
 from .chain import Chain
 from .config_run import config_runs
 from .pipeline import PseudoLabelPipeline
+from .recipe_study import RecipeStudy
 from .study import Study

@@ -118,5 +118,5 @@ def end_loading_processes(parser: ConfigParser) -> None:
 
     The garbage collector would close their queues before it asks them to end: PyTorch then waits five seconds.
     """
-    if TRAINING_LOADER in parser:
+    if TRAINING_LOADER in parser.ref_resolver.resolved_content:  # an evaluation has not made one
         parser.get_parsed_content(TRAINING_LOADER)._iterator = None

@@ -20,9 +20,13 @@ from ..cohort.annotation import (
     annotated_by_source,
     annotated_by_values,
     parse_classes,
+    table_named,
+    with_given_table,
 )
 from ..cohort.manifest import (
     FLARE_CLASSES,
+    TEST,
+    TRAINING,
     VALIDATION,
     Cohort,
     CohortCase,
@@ -44,7 +48,7 @@ from ..datalist.class_names import checked_class_names
 from ..errors import InputError
 from ..fingerprint.data_check import inspect_case
 from ..io.write_errors import reporting_unwritable
-from ..options.kinds import NAMES
+from ..options.kinds import NAMES, expanded
 from ..progress import map_with_progress
 from ..reports.class_statistics import (
     class_statistics,
@@ -59,6 +63,7 @@ LESION_WORD = re.compile(r"tumou?r|lesion|cancer|metasta")
 PICTURE = "class_statistics.png"
 REDUCED_LABELS = "labels"
 NO_CLASS = "none"
+OUTSIZED = 10  # times the median volume
 WRITABLE = "choose a place that can be written"
 
 Names = str | Sequence[str]
@@ -72,6 +77,8 @@ def build_cohort(
     annotated_by: str | None = None,
     annotated: Names | None = None,
     validation: float | str = 0,
+    test: float | str = 0,
+    withhold: float | str = 0,
     partial: str | None = None,
     seed: int = 0,
     name: str | None = None,
@@ -95,14 +102,18 @@ def build_cohort(
             folder, such as AMOS of AMOS_0001) or "given" (CSV column "annotated", or the next argument). By default
             given where there is something given, source for a data set with dataset.json or a CSV with sources, else
             values.
-        annotated: class names or ids annotated in every label, with ";" or "," between.
+        annotated: class names or ids annotated in every label, with ";" or "," between; or, for a folder, a CSV with
+            the columns case and annotated, whose cells hold such names or ids with ";" or blanks between.
         validation: how many of the completely annotated training cases to keep out of training, a number (40) or a
             share (0.1), drawn by `seed`. Complete means every class, where no case is so every class but lesions.
+        test: the same for test cases, drawn first: finished models are scored on them, and nothing is decided by them.
+        withhold: how many of the partly annotated training cases to take the labels from, a number or a share, drawn
+            by `seed` among all that are neither complete nor unlabelled: unlabelled cases of an experiment.
         partial: written as "anterior:1/3,posterior:1/3,none:1/3", makes a partial-label cohort out of fully annotated
             data. Each part names the classes that stay annotated (with ";" between, or "none" or "all") and its share
             of the training cases, a fraction or, in every part, a number; the draw is by `seed`. Reduced labels are
             written to labels/ next to the manifest. Validation cases are drawn first and stay complete.
-        seed: of both draws.
+        seed: of all draws.
         name: of the cohort; by default that of dataset.json or the folder.
         num_workers: threads that read and write labels.
 
@@ -116,6 +127,9 @@ def build_cohort(
     path, manifest = Path(source), _manifest_path(Path(output))
     given = [] if classes is None else checked_class_names(NAMES.read(classes), "--classes")
     found = find_cases(path, given)
+    if table := table_named(annotated):
+        cases = with_given_table(found.cases, Path(expanded(table)))
+        found, annotated = dataclasses.replace(found, cases=tuple(cases)), None
     class_names = found.classes or FLARE_CLASSES
     origin = "as given" if given else "those of dataset.json" if found.classes else "FLARE's, as nothing names others"
     logger.info("classes: %s: %s", origin, ", ".join(f"{id_} {one}" for id_, one in enumerate(class_names, start=1)))
@@ -136,11 +150,14 @@ def build_cohort(
         sets, how = _annotated(way, annotated, usable, present, class_names, path)
 
     cohort = Cohort(name or found.name, class_names, lesion_ids, _decided(usable, sets), how)
-    cohort = _hold_out(cohort, validation, seed)
+    cohort = _hold_out(cohort, test, TEST, seed)
+    cohort = _hold_out(cohort, validation, VALIDATION, seed)
     if parts is not None:
         drawn = draw_parts([case.name for case in cohort.training if case.label is not None], parts, seed)
         cohort = _reduce(cohort, drawn, manifest, num_workers)
+    cohort = _withhold(cohort, withhold, seed)
     write_cohort(manifest, cohort, f"made from {path.absolute()}")
+    _warn_of_outsized(cohort, volumes_ml)
     _show(cohort, volumes_ml, manifest)
     return str(manifest)
 
@@ -226,24 +243,39 @@ def _decided(cases: Sequence[FoundCase], sets: Mapping[str, Ids]) -> tuple[Cohor
     """The cases with their annotated classes; a label without any makes no labelled case."""
     empty = [case.name for case in cases if case.label is not None and not sets.get(case.name)]
     if empty:
-        what = "nothing is annotated in %d label(s): unlabelled cases, left out of validation: %s"
+        what = "nothing is annotated in %d label(s): unlabelled cases, left out of validation and test: %s"
         logger.warning(what, len(empty), listed(empty))
     decided = []
     for case in cases:
         ids = sets.get(case.name, ())
-        if case.name not in empty or case.use != VALIDATION:
+        if case.name not in empty or case.use == TRAINING:
             label = case.label if ids else None
             decided.append(CohortCase(case.name, case.image, label, ids, case.use, case.source))
     return tuple(decided)
 
 
-def _hold_out(cohort: Cohort, amount: float | str, seed: int) -> Cohort:
-    """The cohort with `amount` of its completely annotated training cases used for validation instead."""
+def _hold_out(cohort: Cohort, amount: float | str, use: str, seed: int) -> Cohort:
+    """The cohort with `amount` of its completely annotated training cases used for validation or test instead."""
     complete = _complete(cohort)
-    held_out = set(draw_held_out([case.name for case in complete], amount, seed))
+    held_out = set(draw_held_out([case.name for case in complete], amount, seed, use))
     if held_out:
-        logger.info("validation: %d of %d completely annotated cases, by seed %d", len(held_out), len(complete), seed)
-    cases = (dataclasses.replace(case, use=VALIDATION) if case.name in held_out else case for case in cohort.cases)
+        logger.info("%s: %d of %d completely annotated cases, by seed %d", use, len(held_out), len(complete), seed)
+    cases = (dataclasses.replace(case, use=use) if case.name in held_out else case for case in cohort.cases)
+    return dataclasses.replace(cohort, cases=tuple(cases))
+
+
+def _withhold(cohort: Cohort, amount: float | str, seed: int) -> Cohort:
+    """The cohort without the labels of `amount` of its partly annotated training cases."""
+    complete = {case.name for case in _complete(cohort)}
+    partly = [case.name for case in cohort.training if case.label is not None and case.name not in complete]
+    drawn = set(draw_held_out(partly, amount, seed, "withhold", "annotated in part"))
+    if drawn:
+        logger.info(
+            "withhold: the labels of %d of %d partly annotated cases, by seed %d", len(drawn), len(partly), seed
+        )
+    cases = (
+        dataclasses.replace(case, label=None, annotated=()) if case.name in drawn else case for case in cohort.cases
+    )
     return dataclasses.replace(cohort, cases=tuple(cases))
 
 
@@ -284,6 +316,19 @@ def _reduce(cohort: Cohort, drawn: Mapping[str, Ids], manifest: Path, num_worker
     return dataclasses.replace(cohort, cases=tuple(cases))
 
 
+def _warn_of_outsized(cohort: Cohort, volumes_ml: Mapping[str, Mapping[int, float]]) -> None:
+    """Name the organs far larger than in other cases: a body contour in the place of a spinal cord was found so."""
+    for number in cohort.organs:
+        volumes = {name: found[number] for name, found in volumes_ml.items() if found.get(number)}
+        typical = float(np.median([*volumes.values()])) if volumes else 0.0
+        for name, volume in volumes.items():
+            if volume > OUTSIZED * typical:
+                times = f"{volume / typical:.0f} times the median of its {len(volumes)} cases"
+                logger.warning(
+                    "case %s: %s has %.0f ml, %s; look at its label", name, cohort.classes[number - 1], volume, times
+                )
+
+
 def _show(cohort: Cohort, volumes_ml: Mapping[str, Mapping[int, float]], manifest: Path) -> None:
     """Log the tables and draw the picture."""
     rows = class_statistics(cohort, volumes_ml)
@@ -294,6 +339,7 @@ def _show(cohort: Cohort, volumes_ml: Mapping[str, Mapping[int, float]], manifes
     with reporting_unwritable(picture, WRITABLE):
         draw_class_statistics(cohort, rows, picture)
     counts = f"{len(cohort.training)} training cases, {len(cohort.validation)} validation cases"
+    counts += f", {len(cohort.test)} test cases" if cohort.test else ""
     lesions = ", ".join(cohort.class_names(cohort.lesions)) or "none"
     logger.info("%s: %s; lesions: %s; chart in %s", cohort.name, counts, lesions, picture)
     if not cohort.validation:

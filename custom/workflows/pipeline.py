@@ -33,6 +33,7 @@ class PseudoLabelPipeline(Chain):
         work_dir: where everything is written.
         recipe: the stages, see `custom.workflows.recipe.Stage`.
         bundle_root: folder of the bundle whose train.yaml and inference.yaml the stages run.
+        defaults: keys of a stage for every stage that has none of its own, e.g. {"unannotated": "marginal"}.
         groups: name -> rule of the groups that stages name, see `custom.cohort.manifest.group_cases`; None: the paper's
             dataset1 to dataset4.
         overlays: configs laid over train.yaml in every stage.
@@ -57,6 +58,7 @@ class PseudoLabelPipeline(Chain):
         recipe: Sequence[Mapping[str, Any]],
         bundle_root: str | Path = ".",
         groups: Mapping[str, Mapping[str, Any]] | None = None,
+        defaults: Mapping[str, Any] | None = None,
         overlays: Sequence[str] = (),
         training: Mapping[str, Any] | None = None,
         inference: Mapping[str, Any] | None = None,
@@ -86,7 +88,7 @@ class PseudoLabelPipeline(Chain):
         )
         self.cohort = read_cohort(cohort)
         self.groups = group_cases(self.cohort.training, groups or default_group_rules(self.cohort), self.cohort)
-        described = parse_recipe(recipe, list(self.groups))
+        described = parse_recipe(recipe, list(self.groups), defaults or {})
         self.settings = self.settings.with_checked_values(described)
         self.planned = plan_stages([self.settings.checked(stage) for stage in described], self.groups)
         shared = (self.planned, self.cohort, self.groups, self.work, self.settings, self.checksums)
@@ -140,7 +142,9 @@ class PseudoLabelPipeline(Chain):
 
     def plan(self) -> str:
         """What each selected stage would label and train on."""
-        head = f"{self.data()}, validation {len(self.cohort.validation)} cases"
+        held_out = f"validation {len(self.cohort.validation)} cases"
+        held_out += f", test {len(self.cohort.test)} cases" if self.cohort.test else ""
+        head = f"{self.data()}, {held_out}"
         return "\n".join(["plan (nothing is run)", head, *describe_plan(self.planned, self.cohort, self.selected)])
 
     def table(self, records: Sequence[dict[str, Any]]) -> str:

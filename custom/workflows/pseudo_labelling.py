@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..processes import gathered, is_first, on_first, own_share
 from .disk_errors import disk_trouble
 from .recipe import Fill, PlannedStage
+from .record import read_json
 from .work_folder import StageFolder, is_finished
 
 logger = logging.getLogger(__name__)
@@ -58,15 +59,18 @@ def merge_group(
     planned: PlannedStage, fill: Fill, cases: Sequence[CohortCase], cohort: Cohort, folder: StageFolder, checksum: str
 ) -> dict[str, str]:
     """Write the merged label and its record for every case of a group that has none; as `label_cases`."""
-    stage = planned.stage
+    stage, held_back = planned.stage, read_json(folder.held_back, {}).get(fill.group, {})
     facts = {"stage": stage.name, "model": {"stage": fill.model_stage, "sha256": checksum}}
 
     def merge(todo: Sequence[CohortCase]) -> dict[str, str]:
         failed = {}
         for case in tqdm(todo, desc=f"merging {fill.group}", unit="case", disable=not is_first()):
             files = folder.pseudo_label(fill.group, case.name), folder.merged(case.name)
+            reasons = held_back.get(case.name, {})
+            classes = [number for number in fill.classes if cohort.classes[number - 1] not in reasons]
+            entries = {**facts, "held_back": reasons}
             try:
-                merge_case(case, cohort, *files, fill.classes, stage.lesions_overwrite, stage.confidence, facts)
+                merge_case(case, cohort, *files, classes, stage.lesions_overwrite, stage.confidence, entries)
             except Exception as error:  # of a damaged file in nibabel, zlib, numpy or MONAI
                 failed[case.name] = reason_of(error, case_entry(case))
                 logger.warning("left out: %s", failed[case.name])

@@ -5,12 +5,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..cohort.held_back import Thresholds
 from ..cohort.manifest import Cohort, CohortCase
 from ..errors import InputError
+from ..losses.partial_label import BACKGROUND, MARGINAL, UNANNOTATED
 from ..options.kinds import SWITCH
 
 FILLED, ANNOTATED = "filled", "annotated"
-UNANNOTATED = ("background", "no_gradient")
 FILE_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
@@ -27,10 +28,14 @@ class Stage:
         settings: values of the first block of train.yaml, e.g. {"plan": "big"}.
         inference: values of the first block of inference.yaml, for predictions with this stage's model.
         labels: "filled": a group's latest merged labels; "annotated": the cohort's own labels alone.
-        unannotated: what a class means that a case's label lacks: "background" or "no_gradient".
+        unannotated: what a class means that a case's label lacks, see `PartialLabelLoss`; a class that no case of the
+            stage is annotated for is background in any case.
         lesions_overwrite: a lesion of the pseudo-label may replace an annotated organ.
         confidence: below this probability a filled voxel is neither trained on nor sampled; 0: all are used.
-        control: trained for comparison; no other stage uses its model or its merged labels.
+        min_dice, min_class_confidence, min_agreement: classes below them stay unannotated instead of being filled, see
+            `custom.cohort.held_back.Thresholds`.
+        agree_with: the earlier stage whose model labels the groups as well, for min_agreement.
+        control: trained for comparison; no stage uses its merged labels, and its model none but other controls.
     """
 
     name: str
@@ -44,7 +49,16 @@ class Stage:
     unannotated: str = "background"
     lesions_overwrite: bool = True
     confidence: float = 0.0
+    min_dice: float = 0.0
+    min_class_confidence: float = 0.0
+    min_agreement: float = 0.0
+    agree_with: str = ""
     control: bool = False
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """What a class must reach to be filled."""
+        return Thresholds(self.min_dice, self.min_class_confidence, self.min_agreement)
 
 
 @dataclass(frozen=True)
@@ -76,13 +90,22 @@ class PlannedStage:
     classes: tuple[int, ...]
 
 
-def parse_recipe(recipe: Sequence[Mapping[str, Any]], groups: Sequence[str]) -> list[Stage]:
-    """The stages of a recipe, checked. Raises InputError: naming the stage, the key, its value and the remedy."""
+def parse_recipe(
+    recipe: Sequence[Mapping[str, Any]], groups: Sequence[str], defaults: Mapping[str, Any] | None = None
+) -> list[Stage]:
+    """The stages of a recipe, checked; `defaults` are keys for every stage that has none of its own.
+
+    Raises:
+        InputError: naming the stage, the key, its value and the remedy.
+    """
+    unknown = sorted(set(defaults or {}) - set(_DEFAULT_KEYS))
+    if unknown:
+        raise InputError(f"defaults: {unknown[0]!r} is no key for all stages; use {', '.join(_DEFAULT_KEYS)}")
     if isinstance(recipe, str | Mapping) or not isinstance(recipe, Sequence) or not recipe:
         raise InputError(f"recipe is {recipe!r}; it must be a list of stages, each with name and train")
     stages: list[Stage] = []
     for number, entry in enumerate(recipe, start=1):
-        stages.append(_parse_stage(number, entry, groups, stages))
+        stages.append(_parse_stage(number, _with_defaults(entry, defaults or {}), groups, stages))
     return stages
 
 
@@ -136,6 +159,15 @@ def describe_plan(
     return lines
 
 
+def _with_defaults(entry: Any, defaults: Mapping[str, Any]) -> Any:
+    if not isinstance(entry, Mapping):
+        return entry
+    merge = entry.get("merge", {})
+    if isinstance(merge, Mapping) and "merge" in defaults:
+        entry = {**entry, "merge": {**defaults["merge"], **merge}}
+    return {**defaults, **entry}
+
+
 def _parse_stage(number: int, entry: Any, groups: Sequence[str], earlier: Sequence[Stage]) -> Stage:
     where = f"recipe, stage {number}"
     if not isinstance(entry, Mapping) or not {"name", "train"} <= set(entry):
@@ -145,11 +177,11 @@ def _parse_stage(number: int, entry: Any, groups: Sequence[str], earlier: Sequen
     if unknown:
         raise InputError(f"{where}: unknown key {unknown[0]!r}; use {', '.join(_KEYS)}")
     values = _checked(entry, _KEYS, f"{where}:")
-    merge = _checked(values.pop("merge", {}), _MERGE_KEYS, f"{where}: merge")
+    merge = _checked(values.pop("merge", {}), MERGE_KEYS, f"{where}: merge")
     if not FILE_NAME.fullmatch(values["name"]) or values["name"] in [stage.name for stage in earlier]:
         raise InputError(f"{where}: the name must be usable as a folder's and differ from every other stage's")
     stage = Stage(**values, **merge)
-    _check_groups(stage, where, groups, [one.name for one in earlier if not one.control])
+    _check_groups(stage, where, groups, [one.name for one in earlier if stage.control or not one.control])
     return stage
 
 
@@ -161,10 +193,13 @@ def _check_groups(stage: Stage, where: str, groups: Sequence[str], models: Seque
             known = ", ".join(groups)
             raise InputError(f"{where}: {group!r} is none of the groups {known}; correct it or add the group")
     used = {f"{group} shall be filled by": model for group, model in stage.fill.items()}
-    for what, model in {**used, **({"start_from is": stage.start_from} if stage.start_from else {})}.items():
+    used |= {f"{key} is": model for key in ("start_from", "agree_with") if (model := getattr(stage, key))}
+    for what, model in used.items():
         if model not in models:
             known = ", ".join(models) or "there is none"
             raise InputError(f"{where}: {what} {model!r}, which is no earlier stage ({known}); name one of those")
+    if bool(stage.agree_with) != bool(stage.min_agreement):
+        raise InputError(f"{where}: merge needs both agree_with, a stage, and min_agreement, or neither; give both")
 
 
 def _check_labelled(stage: Stage, training: Sequence[TrainingCase], groups: Mapping[str, Sequence[CohortCase]]) -> None:
@@ -200,7 +235,7 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 def _merge(value: Any) -> dict[str, Any]:
-    if set(_mapping(value)) - set(_MERGE_KEYS):
+    if set(_mapping(value)) - set(MERGE_KEYS):
         raise ValueError
     return _mapping(value)
 
@@ -217,23 +252,30 @@ def _one_of(*choices: str) -> tuple[Callable[[Any], str], str]:
 
 _Key = tuple[Callable[[Any], Any], str]  # makes its value, or fails; what that must be
 _LIST, _MAPPING, _SWITCH = (_names, "a list of names"), (_mapping, "a mapping"), (SWITCH.read, SWITCH.expected)
-_MERGE_KEYS: dict[str, _Key] = {
+_FRACTION: _Key = (_fraction, "a number from 0 to below 1")
+_NAME: _Key = (lambda value: str(value or ""), "a name")
+MERGE_KEYS: dict[str, _Key] = {
     "lesions_overwrite": _SWITCH,
-    "confidence": (_fraction, "a number from 0 to below 1"),
+    "confidence": _FRACTION,
+    "min_dice": _FRACTION,
+    "min_class_confidence": _FRACTION,
+    "min_agreement": _FRACTION,
+    "agree_with": _NAME,
 }
 _KEYS: dict[str, _Key] = {
     "name": (str, "a name"),
     "train": _LIST,
     "fill": _MAPPING,
     "overlays": _LIST,
-    "start_from": (lambda value: str(value or ""), "a name"),
+    "start_from": _NAME,
     "settings": _MAPPING,
     "inference": _MAPPING,
     "labels": _one_of(FILLED, ANNOTATED),
     "unannotated": _one_of(*UNANNOTATED),
-    "merge": (_merge, f"a mapping with {', '.join(_MERGE_KEYS)}"),
+    "merge": (_merge, f"a mapping with {', '.join(MERGE_KEYS)}"),
     "control": _SWITCH,
 }
+_DEFAULT_KEYS = ("overlays", "settings", "inference", "labels", "unannotated", "merge")
 
 
 def _checked(entry: Mapping[str, Any], keys: Mapping[str, _Key], where: str) -> dict[str, Any]:
@@ -253,10 +295,14 @@ def _notes(stage: Stage) -> str:
         notes.append(f"starting from {stage.start_from}")
     if stage.labels == ANNOTATED:
         notes.append("annotated labels only")
-    if stage.unannotated != UNANNOTATED[0]:
-        notes.append("no gradient for unannotated classes")
+    if stage.unannotated != BACKGROUND:
+        notes.append("marginal loss" if stage.unannotated == MARGINAL else "no gradient for unannotated classes")
     if stage.confidence:
         notes.append(f"voxels below {stage.confidence:g} ignored")
+    gates = {"Dice": stage.min_dice, "confidence": stage.min_class_confidence, "agreement": stage.min_agreement}
+    held = ", ".join(f"{name} {least:g}" for name, least in gates.items() if least)
+    if held and stage.fill:
+        notes.append(f"classes below {held} held back")
     return f" ({'; '.join(notes)})" if notes else ""
 
 

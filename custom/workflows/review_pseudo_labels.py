@@ -72,8 +72,10 @@ def group_suspicions(
     """The suspicions about each case's filled classes."""
     files, names = [folder.pseudo_label(fill.group, case.name) for case in cases], [case.name for case in cases]
     statistics = many(files, range(1, cohort.num_classes), names=names, description=f"reviewing {fill.group}")
+    held_back = read_json(folder.held_back, {}).get(fill.group, {})
     for case, file, found in zip(cases, files, statistics, strict=True):
-        filled = [number for number in fill.classes if number not in case.annotated]
+        out = {*case.annotated, *cohort.class_ids(list(held_back.get(case.name, {})))}
+        filled = [number for number in fill.classes if number not in out]
         record = read_json(record_of(file), {})
         confidence = {cohort.classes.index(name) + 1: value for name, value in record.get("confidence", {}).items()}
         yield from suspicions(found, confidence, distribution, cohort.classes, cohort.lesions, filled)

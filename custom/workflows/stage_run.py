@@ -1,5 +1,7 @@
 """One stage of a recipe: label groups with earlier models, merge, train, record."""
 
+import logging
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -13,18 +15,22 @@ from ..datalist.case_list import write_case_list
 from ..datalist.class_names import checked_class_names, same_names
 from ..datalist.output_names import OUTPUT_NAME
 from ..errors import InputError, find_input_error, input_error_message
-from ..io.atomic_write import write_json
+from ..io.atomic_write import replacing, write_json
 from ..io.checksums import sha256
+from ..losses.partial_label import BACKGROUND
 from ..options.gate import quoted
 from ..plans import PLAN_FILE, Plan, load_plan, read_plan
 from ..processes import on_first, rank, together
 from .bundle_run import checked_settings, config_checksums, run_config
+from .judge_pseudo_labels import held_back_lines, judge_group
 from .pseudo_labelling import label_cases, merge_group
-from .recipe import Fill, PlannedStage, Stage
+from .recipe import MERGE_KEYS, Fill, PlannedStage, Stage
 from .record import read_json, scores_of, training_seconds
 from .review_pseudo_labels import annotated_classes, review_stage
 from .run import Run
 from .work_folder import StageFolder, WorkFolder, is_finished, record_of
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,9 @@ class StageRun(Run):
     def inputs(self) -> dict[str, Any]:
         """What the labels, the weights and the scores follow from."""
         planned, checksums = self.planned, self.checksums()
+        described = asdict(self.stage)
+        if not planned.fills:  # nothing is merged, however that would be done
+            described = {key: value for key, value in described.items() if key not in MERGE_KEYS}
         used = {one.case.name: one.case for one in planned.training}
         used |= {case.name: case for fill in planned.fills for case in fill.cases}
 
@@ -116,7 +125,7 @@ class StageRun(Run):
             return {"image": checksums[case.image], "label": label, "annotated": case.annotated}
 
         return {
-            "stage": {**asdict(self.stage), "settings": without_plan(self.stage.settings)},
+            "stage": {**described, "settings": without_plan(self.stage.settings)},
             "plan": self.settings.plan(self.stage),
             "classes": self.cohort.classes,
             "lesions": self.cohort.lesions,
@@ -126,6 +135,7 @@ class StageRun(Run):
             "cases": {name: content(case) for name, case in sorted(used.items())},
             "trained": {one.case.name: [one.filled_by, one.annotated] for one in planned.training},
             "validation": {case.name: content(case) for case in self.cohort.validation},
+            "test": {case.name: content(case) for case in self.cohort.test},
         }
 
     def refuse_other_classes(self) -> None:
@@ -143,16 +153,25 @@ class StageRun(Run):
         """Label, review, merge and train."""
         models = on_first(self.models)
         for fill in self.planned.fills:
-            predict = partial(self.predict, fill, models[fill.group])
+            on_first(partial(self.take_over, fill))
+            predict = partial(self.predict, fill)
             failed = label_cases(self.work.usable(fill.cases), partial(self.folder.pseudo_label, fill.group), predict)
             on_first(partial(self.work.exclude, failed))
+            if self.stage.agree_with:
+                second = partial(self.predict, replace(fill, model_stage=self.stage.agree_with), second=True)
+                label_of = partial(self.folder.second_label, fill.group)
+                failed = label_cases(self.work.usable(fill.cases), label_of, second)
+                on_first(partial(self.work.exclude, failed))
         if self.planned.fills:
+            on_first(self.judge)
             on_first(self.review)
         for fill in self.planned.fills:
             cases = self.work.usable(fill.cases)
             failed = merge_group(self.planned, fill, cases, self.cohort, self.folder, models[fill.group])
             on_first(partial(self.work.exclude, failed))
         self.train()
+        if self.cohort.test:
+            self.score()
 
     def models(self) -> dict[str, str]:
         """Group to label -> checksum of the weights that do."""
@@ -173,21 +192,38 @@ class StageRun(Run):
             )
         return found
 
-    def predict(self, fill: Fill, checksum: str, cases: Sequence[CohortCase]) -> dict[str, str]:
-        """Run inference.yaml on some cases with the model of an earlier stage; name -> reason of those left out."""
+    def take_over(self, fill: Fill) -> None:
+        """Copy the labels that an earlier stage already has of a group by the same model."""
+        if self.stage.confidence:  # of which that stage may have no maps
+            return
+        for name, earlier in self.recipe.items():
+            if name == self.name:
+                return
+            if any((one.group, one.model_stage) == (fill.group, fill.model_stage) for one in earlier.fills):
+                for case in self.work.usable(fill.cases):
+                    folders = self.work.stage(name), self.folder
+                    copy_label(*(folder.pseudo_label(fill.group, case.name) for folder in folders))
+
+    def predict(self, fill: Fill, cases: Sequence[CohortCase], second: bool = False) -> dict[str, str]:
+        """Run inference.yaml on some cases with the model of an earlier stage; name -> reason of those left out.
+
+        The labels of a `second` model only say where the first one's can be trusted.
+        """
         source, model = self.recipe[fill.model_stage].stage, self.work.stage(fill.model_stage)
-        case_list = self.folder.path / "pseudo_labels" / f"{fill.group}_process{rank()}.json"
+        checksum = self.model_checksum(fill)
+        output = (self.folder.second_label if second else self.folder.pseudo_label)(fill.group, "any").parent
+        case_list = output.parent / f"{fill.group}_process{rank()}.json"
         write_case_list(case_list, [{"image": case.image, OUTPUT_NAME: f"{case.name}.nii.gz"} for case in cases])
         overrides = {
             **self.settings.inference,
             **source.inference,
             **self.settings.runtime,
             "run_name": f"of {fill.group} with {source.name}",
-            "confidence": self.stage.confidence > 0,
+            "confidence": self.stage.confidence > 0 and not second,
             **self.settings.tracking,
             "dataset_dir": str(case_list),
             "dataset#data": f"$datalist.read_case_list({quoted(case_list)})",
-            "output_dir": str(self.folder.pseudo_labels(fill.group)),
+            "output_dir": str(output),
             "ckpt_dir": str(model.models),
             "checkpoint": str(model.model),
             "case_records": True,
@@ -195,6 +231,21 @@ class StageRun(Run):
             "record_facts": {"stage": self.stage.name, "model": {"stage": source.name, "sha256": checksum}},
         }
         return by_name(run_config(self.settings.bundle_root, ["inference"], overrides), cases)
+
+    def judge(self) -> None:
+        """Decide, once, which classes stay unannotated in which case."""
+        if self.folder.held_back.exists():
+            return
+        if self.stage.min_dice and not self.cohort.validation:
+            logger.warning("stage %s: min_dice judges by validation cases, of which there are none", self.name)
+        found = {
+            fill.group: judge_group(
+                *(self.stage, fill, self.work.usable(fill.cases), self.cohort),
+                *(self.folder, self.work.stage(fill.model_stage)),
+            )
+            for fill in self.planned.fills
+        }
+        write_json(self.folder.held_back, found)
 
     def review(self) -> None:
         """Write the table and the pictures of suspicious pseudo-labels, once."""
@@ -220,6 +271,26 @@ class StageRun(Run):
                 "`settings`; it resumes by itself, and changed values take --on_change redo)"
             ) from error
         on_first(partial(self.work.exclude, by_name(unscored, self.cohort.validation)))
+
+    def score(self) -> None:
+        """Score the final weights on the test cases, once: nothing is decided by them."""
+        if on_first(self.folder.test_scores.exists):
+            return
+        overrides = {
+            **self.settings.runtime,
+            **self.settings.tracking,
+            "run_name": f"of {self.name} (test cases)",
+            "data_name": f"{self.cohort.name}: {self.name}, test cases",
+            "output_dir": str(self.folder.test),
+            "ckpt_dir": str(self.folder.models),
+            "cache_dir": str(self.folder.cache),
+            "validate_data": False,
+            "validate#dataset#data": f"$datalist.read_case_list({quoted(self.folder.test_list)})",
+        }
+        parallel = ["multi_gpu_train"] if together() else []
+        names = [*self.settings.training_configs(self.stage), *parallel, "evaluate"]
+        unscored = run_config(self.settings.bundle_root, names, overrides)
+        on_first(partial(self.work.exclude, by_name(unscored, self.cohort.test)))
 
     def training_overrides(self) -> dict[str, Any]:
         """Ids of train.yaml for this stage."""
@@ -255,18 +326,42 @@ class StageRun(Run):
         self.work.exclude(self.never_merged())
         if self.folder.validation_list.exists():  # written last
             return
-        kept = {case.name for case in self.work.usable([one.case for one in self.planned.training])}
+        annotated = self.annotated()
+        background = set(range(1, self.cohort.num_classes)).difference(*annotated.values())  # which no case knows
+        if self.stage.unannotated == BACKGROUND:
+            background = set()  # is meant for every class anyway
         entries = []
         for one in self.planned.training:
-            if one.case.name in kept:
+            if one.case.name in annotated:
                 merged = one.filled_by and str(self.work.stage(one.filled_by).merged(one.case.name))
-                label = merged or one.case.label
-                entries.append({"image": one.case.image, "label": label, "annotated": list(one.annotated)})
+                ids = sorted({*annotated[one.case.name], *background})
+                entries.append({"image": one.case.image, "label": merged or one.case.label, "annotated": ids})
         if not entries:
-            raise InputError(f"every case is excluded, see {self.work.excluded_file}")
+            raise InputError(f"every case is excluded, or all of its classes held back, see {self.work.excluded_file}")
         write_case_list(self.folder.case_list, entries)
+        write_json(self.folder.learnt, self.cohort.class_names(sorted(set().union(*annotated.values()))))
+        test = [case_entry(case) for case in self.work.usable(self.cohort.test)]
+        write_case_list(self.folder.test_list, test)
         validation = [case_entry(case) for case in self.work.usable(self.cohort.validation)]
         write_case_list(self.folder.validation_list, validation)
+
+    def annotated(self) -> dict[str, set[int]]:
+        """Name -> classes annotated or filled, of each usable case to train on that has any."""
+        held_back: dict[str, dict[str, Any]] = {}  # by stage: name of a case -> classes
+        found = {}
+        usable = {case.name for case in self.work.usable([one.case for one in self.planned.training])}
+        for one in self.planned.training:
+            if one.filled_by and one.filled_by not in held_back:
+                groups = read_json(self.work.stage(one.filled_by).held_back, {}).values()
+                held_back[one.filled_by] = {name: classes for group in groups for name, classes in group.items()}
+            out = held_back[one.filled_by].get(one.case.name, ()) if one.filled_by else ()
+            ids = set(one.annotated) - set(self.cohort.class_ids(list(out)))
+            if one.case.name in usable and ids:
+                found[one.case.name] = ids
+        bare = len(usable) - len(found)
+        if bare:
+            logger.info("%s: not trained on: %d cases in which every class is held back", self.name, bare)
+        return found
 
     def never_merged(self) -> dict[str, str]:
         """Name -> reason of the cases that an earlier stage left out, where the list of those was lost."""
@@ -280,12 +375,15 @@ class StageRun(Run):
 
     def result(self) -> dict[str, Any]:
         """What was labelled, trained and scored."""
-        models = self.models()
+        models, held_back = self.models(), read_json(self.folder.held_back, {})
         fills = [
             {
                 **{"group": fill.group, "model_stage": fill.model_stage, "model_sha256": models[fill.group]},
                 **{"classes": list(self.cohort.class_names(fill.classes)), "cases": len(self.work.usable(fill.cases))},
                 "seconds": self.labelling_seconds(fill),
+                "held_back": held_back_lines(
+                    fill, self.work.usable(fill.cases), self.cohort, held_back.get(fill.group, {})
+                ),
             }
             for fill in self.planned.fills
         ]
@@ -294,9 +392,11 @@ class StageRun(Run):
             "suspicious": read_json(self.folder.review / "counts.json", {}).get("cases", 0),
             "labelled_cases": len(read_json(self.folder.case_list, [])),
             "epochs": read_plan(self.folder.models / PLAN_FILE)["training"].get("epoch"),
+            "learnt": read_json(self.folder.learnt, list(self.cohort.classes)),
             "model_sha256": sha256(self.folder.model),
             "training_seconds": training_seconds(self.folder.output / "log.csv"),
             "scores": scores_of(read_json(self.folder.scores, {})),
+            "test_scores": scores_of(read_json(self.folder.test_scores, {})),
         }
 
     def labelling_seconds(self, fill: Fill) -> float:
@@ -330,6 +430,15 @@ class StageRun(Run):
         return {group: str(stages.pop()) for group, stages in found.items() if stages}
 
 
+def copy_label(source: Path, target: Path) -> None:
+    """Copy a finished label map and its record, which makes it finished, unless the target is so already."""
+    if is_finished(source) and not is_finished(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for file, copy in ((source, target), (record_of(source), record_of(target))):
+            with replacing(copy) as temporary:
+                shutil.copyfile(file, temporary)
+
+
 def by_name(reasons: Mapping[str, str], cases: Sequence[CohortCase]) -> dict[str, str]:
     """Image -> reason, by the names of the cases."""
     return {case.name: reasons[case.image] for case in cases if case.image in reasons}
@@ -343,5 +452,6 @@ def without_plan(settings: Mapping[str, Any]) -> dict[str, Any]:
 def model_stages(planned: PlannedStage) -> list[str]:
     """The earlier stages whose models, merged labels or weights a stage uses."""
     models = [fill.model_stage for fill in planned.fills]
+    models += [planned.stage.agree_with] if planned.stage.agree_with else []
     labels = [one.filled_by for one in planned.training if one.filled_by and one.filled_by != planned.stage.name]
     return list(dict.fromkeys([*models, *labels, *([planned.stage.start_from] if planned.stage.start_from else [])]))

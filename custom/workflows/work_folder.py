@@ -18,6 +18,11 @@ class StageFolder(RunFolder):
         self.review = path / "review"  # suspicious pseudo-labels
         self.case_list = path / "training_cases.json"  # what the training reads
         self.validation_list = path / "validation_cases.json"  # what its validation reads
+        self.test_list = path / "test_cases.json"  # what its model is scored on in the end
+        self.test = path / "test"
+        self.test_scores = self.test / "evaluation" / "metrics.json"
+        self.learnt = path / "learnt.json"  # classes that some case of the training is annotated for, or filled
+        self.held_back = path / "held_back.json"  # classes that pseudo-labels do not fill, of each group and case
 
     def pseudo_labels(self, group: str) -> Path:
         """Predictions for a group, on each scan's own grid."""
@@ -26,6 +31,10 @@ class StageFolder(RunFolder):
     def pseudo_label(self, group: str, case: str) -> Path:
         """The prediction for one case."""
         return self.pseudo_labels(group) / f"{case}.nii.gz"
+
+    def second_label(self, group: str, case: str) -> Path:
+        """The prediction of the model that the first is compared with."""
+        return self.path / "second_labels" / group / f"{case}.nii.gz"
 
     def merged(self, case: str) -> Path:
         """The label of one case after merging."""

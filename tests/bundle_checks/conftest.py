@@ -101,7 +101,8 @@ class CheckedBundle:
         options = {name: value for name, value in self.small.items() if name in config}
         if "cohort" in config:
             del options["plan"]
-            every = self.parser("train").get_parsed_content("planned")["classes"]
+            planned = {"plan": config["plan"]} if config["plan"] else {}
+            every = self.parser("train", **planned).get_parsed_content("planned")["classes"]
             groups = config["groups"] or {"complete": {"annotated": every}, "none": {"any_annotated": False}}
             options["cohort"] = str(write_cohort_of_groups(self.work / "cohort.json", groups))
         if "exported" in config:

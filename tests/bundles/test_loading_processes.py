@@ -37,7 +37,7 @@ def test_what_loads_scans_can_be_sent(bundle, entry, configs):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", ["spawn", "forkserver"])
+@pytest.mark.parametrize(("bundle", "way"), [("batseg", "spawn"), ("flare", "forkserver")], indirect=["bundle"])
 def test_training_and_inference_with_such_processes(bundle, tmp_path, way):
     runs = [
         (bundle.files("train"), bundle.options("train", epochs=1, iterations_per_epoch=2, num_workers=1)),

@@ -13,7 +13,7 @@ from custom.plans import PLAN_FILE, read_plan, write_plan
 INTENSITY = {"lower": -900.0, "upper": 300.0, "mean": 80.0, "sd": 140.0}  # instead of the data set's own
 PLANS = {
     "batseg_spine": ["hippocampus", "knight", "phantoms", "spine"],
-    "flare_pseudolabel": ["big", "hippocampus", "phantoms", "phantoms_big", "small"],
+    "flare_pseudolabel": ["big", "headneck", "hippocampus", "phantoms", "phantoms_big", "small"],
 }
 EVERY_PLAN = [(bundle, plan) for bundle, plans in PLANS.items() for plan in plans]
 
@@ -133,6 +133,8 @@ def test_a_training_mirrors_the_plans_axes_alone(request, bundle):
         ("flare_pseudolabel", "few_steps", ["train"]),
         ("flare_pseudolabel", "demo", ["pipeline"]),
         ("flare_pseudolabel", "pipeline_hippocampus", ["pipeline"]),
+        ("flare_pseudolabel", "pipeline_partial", ["pipeline"]),
+        ("flare_pseudolabel", "pipeline_headneck", ["pipeline"]),
     ],
 )
 def test_overlays_set_only_what_there_is(project, bundle, overlay, bases):

@@ -125,7 +125,7 @@ def test_faults_of_the_head(read, tmp_path, change, message):
         ({"annotated": []}, 'case a: "annotated" is empty although there is a label'),
         ({"annotated": ["livr"]}, "case a: \"annotated\" names 'livr', none of the classes liver, spleen, tumour"),
         ({"annotated": "liver"}, "case a: \"annotated\" is 'liver'; it must be a list of class names"),
-        ({"use": "test"}, "case a: \"use\" is 'test'; write training or validation"),
+        ({"use": "tests"}, "case a: \"use\" is 'tests'; write training, validation or test"),
         ({"use": "validation", "label": None, "annotated": []}, 'case a: "use" is validation without a label'),
         ({"source": 1}, 'case a: "source" is 1; write a text'),
         ({"anotated": []}, 'case a: "anotated" is unknown; correct it to one of name, image, label, annotated'),

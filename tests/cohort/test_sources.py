@@ -197,7 +197,7 @@ def test_csv_case_goes_by_its_label(table):
         (["image,label", ",a_label.nii.gz"], "line 2 names no image; add it or remove the row"),
         (["image", "z.nii.gz"], "line 2: z.nii.gz does not exist; correct the path or remove the row"),
         (["image,label", "a.nii.gz,z.nii.gz"], "line 2: z.nii.gz does not exist"),
-        (["image,use", "a.nii.gz,test"], "line 2: use is 'test'; write training or validation"),
+        (["image,use", "a.nii.gz,tests"], "line 2: use is 'tests'; write training, validation or test"),
         (["image,use", "a.nii.gz,validation"], "line 2 is a validation case without a label"),
         (["image,annotated", "a.nii.gz,liver"], "line 2 names annotated classes but no label"),
         (["image,label,annotated", "a.nii.gz,a_label.nii.gz,"], "line 2 has a label but annotated is empty"),

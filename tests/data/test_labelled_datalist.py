@@ -94,8 +94,19 @@ def test_a_manifests_files_are_checked_before_training(manifest, tmp_path):
 
 
 def test_a_section_that_is_none(manifest):
-    with pytest.raises(InputError, match=r"^section is 'test'; it must be one of training, validation$"):
+    with pytest.raises(InputError, match=r"^section is 'tests'; it must be one of training, validation, test$"):
+        labelled_datalist(manifest, "tests", CLASSES)
+
+
+def test_test_cases_are_those_of_a_manifest(manifest, tmp_path):
+    with pytest.raises(InputError, match="lists no test case; make it with --test, or pass another"):
         labelled_datalist(manifest, "test", CLASSES)
+    cases = (make_case(tmp_path, "a", (1, 2)), make_case(tmp_path, "t", (1, 2), "test"))
+    write_cohort(manifest, Cohort("cohort", CLASSES, (2,), cases))
+    assert labelled_datalist(manifest, "test", CLASSES) == listed(tmp_path, t=[1, 2])
+    assert labelled_datalist(manifest, "training", CLASSES) == listed(tmp_path, a=[1, 2])
+    with pytest.raises(InputError, match="is a folder, of which folds are validated; test cases are those of a manif"):
+        labelled_datalist(tmp_path, "test", CLASSES)
 
 
 @pytest.mark.parametrize("names", [("tumour", "liver"), ("liver",), ("liver", "tumour", "spleen")])

@@ -61,8 +61,8 @@ def test_fold_out_of_range(data, fold):
 
 
 def test_unknown_section(data):
-    with pytest.raises(InputError, match="section is 'test'; it must be one of training, validation"):
-        split_datalist(data, "test", 3)
+    with pytest.raises(InputError, match="section is 'tests'; it must be one of training, validation, test"):
+        split_datalist(data, "tests", 3)
 
 
 def test_second_call_reads_nothing(data, tmp_path, reads):

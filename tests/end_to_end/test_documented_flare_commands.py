@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import nibabel as nib
@@ -43,6 +44,7 @@ def write_overlays(folder: Path, bundle: Path) -> dict[str, Path]:
         "few_steps": {"class_names": list(FLARE_CLASSES), **SHORTEST, **RUNTIME},  # --plan hippocampus has two
         "pipeline": {"plan": str(tiny), "training": SHORTEST, "runtime": RUNTIME, **same_plan},
         "pipeline_partial": {"training": SHORTEST, "runtime": RUNTIME},
+        "seeds": {},
         "pipeline_hippocampus": {"training": {"plan": str(halves), **SHORTEST}, "runtime": RUNTIME},
         "demo": {
             **{"phantoms#num_cases": 12, "phantoms#num_validation": 2, "runtime": RUNTIME},
@@ -201,6 +203,28 @@ def test_partly_annotated_scans(project, work, places):
         label = nib.load(work / "partial_labels" / annotated.name)
         assert label.shape == nib.load(annotated).shape
         assert set(np.unique(label.dataobj)) <= set(range(len(HEADNECK) + 1))
+
+
+@pytest.mark.parametrize("config", ["pipeline_headneck", "seeds"])
+def test_comparison_on_head_and_neck_is_planned(work, places, config):
+    """The whole takes hours; the commands up to the plan of every stage, with tables of what is annotated."""
+    labels = sorted((work / "headneck" / "labelsTr").iterdir())
+    found = {file.name.split(".")[0]: set(np.unique(nib.load(file).dataobj)) - {0} for file in labels}
+    rows = [f"{name},{' '.join(HEADNECK[int(value) - 1] for value in sorted(ids))}" for name, ids in found.items()]
+    (work / "headneck" / "annotated.csv").write_text("\n".join(["case,annotated", *rows]))
+    places = Places(
+        {**places.paths, "work": work / "compared", "headneck.json": work / "compared.json"}, places.overlays
+    )
+    folder = work / "bundles" / "flare_pseudolabel"
+    *makes_cohort, runs = header_commands(folder / "configs" / f"{config}.yaml")
+    for command in makes_cohort:
+        smaller = command.replace("--test 12 --validation 5 --withhold 40", "--test 2 --validation 1 --withhold 1")
+        assert smaller != command
+        run_here(smaller, places, folder)
+    uses = Counter(case.use for case in read_cohort(work / "compared.json").cases)
+    assert uses == {"training": 5, "validation": 1, "test": 2}
+    run_here(f"{runs} --dry_run true", places, folder)
+    assert not (work / "compared").exists() or not list((work / "compared").rglob("stages"))
 
 
 def test_recipe_of_the_page_on_own_scans(project, work, places):

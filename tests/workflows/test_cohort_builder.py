@@ -147,7 +147,7 @@ def test_a_label_without_anything_makes_an_unlabelled_case(tmp_path, caplog):
     data = data_set(tmp_path / "data", {"a": (1, 2), "b": ()})
     cohort = read_cohort(build_cohort(data, tmp_path, annotated_by="values"))
     assert [(case.name, case.label is None) for case in cohort.cases] == [("a", False), ("b", True)]
-    assert "nothing is annotated in 1 label(s): unlabelled cases, left out of validation: b" in caplog.text
+    assert "nothing is annotated in 1 label(s): unlabelled cases, left out of validation and test: b" in caplog.text
 
 
 def test_an_unreadable_label_is_listed_and_its_case_left_out(complete, tmp_path, caplog):
@@ -176,6 +176,68 @@ def test_validation_is_drawn_from_the_complete_cases(complete, tmp_path, caplog,
     assert all(case.annotated == (1, 2) for case in cohort.validation)
     assert len(cohort.cases) == 30
     assert ("there are no validation cases" in caplog.text) == (count == 0)
+
+
+def test_test_cases_are_drawn_first_and_never_validated_or_trained_on(complete, tmp_path):
+    cohort = read_cohort(build_cohort(complete, tmp_path / "a", validation=3, test=5))
+    assert [len(group) for group in (cohort.training, cohort.validation, cohort.test)] == [12, 3, 5]
+    other = read_cohort(build_cohort(complete, tmp_path / "b", validation=9, test=5))
+    assert other.test == cohort.test, "whatever becomes of the others"
+    with pytest.raises(InputError, match="test is 20, but only 20 training cases are annotated completely"):
+        build_cohort(complete, tmp_path / "c", test=20)
+
+
+def test_labels_are_withheld_from_partly_annotated_cases_alone(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    labels = {f"whole_{n}": (1, 2) for n in range(4)} | {f"part_{n}": (1,) for n in range(6)} | {"empty_0": ()}
+    options = {"annotated_by": "values", "withhold": "1/3", "seed": 3}
+    cohort = read_cohort(build_cohort(data_set(tmp_path / "data", labels), tmp_path, **options))
+    bare = {case.name for case in cohort.cases if case.label is None} - {"empty_0"}
+    assert len(bare) == 2 and all(name.startswith("part") for name in bare)
+    assert all(case.annotated == () for case in cohort.cases if case.name in bare)
+    assert "withhold: the labels of 2 of 6 partly annotated cases, by seed 3" in caplog.text
+    again = read_cohort(build_cohort(tmp_path / "data", tmp_path / "again", **options))
+    assert [(case.name, case.annotated) for case in again.cases] == [(c.name, c.annotated) for c in cohort.cases]
+
+
+def test_a_table_says_what_is_annotated_in_the_cases_of_a_folder(tmp_path):
+    data = data_set(tmp_path / "data", {"a": (1, 2), "b": (1,), "c": (2,)})
+    table = tmp_path / "annotated.csv"
+    table.write_text("case,annotated\na,anterior posterior\nb.nii.gz,1;2\nc,Posterior\n")
+    cohort = read_cohort(build_cohort(data, tmp_path, annotated=[str(table)]))
+    assert annotated(cohort) == {"a": (1, 2), "b": (1, 2), "c": (2,)}
+
+
+def test_an_organ_far_larger_than_in_the_other_cases_is_named(complete, tmp_path, caplog):
+    voxels = np.zeros((4, 5, 6), np.uint8)
+    voxels[0], voxels[1, 0, 0] = 1, 2  # 30 voxels, where the others have 3
+    nib.save(nib.Nifti1Image(voxels, AFFINE), complete / "labelsTr" / "case_03.nii.gz")
+    build_cohort(complete, tmp_path, validation=1)
+    assert not [line for line in caplog.messages if "look at its label" in line], "ten times is not more than ten"
+    voxels[1] = 1
+    nib.save(nib.Nifti1Image(voxels, AFFINE), complete / "labelsTr" / "case_03.nii.gz")
+    build_cohort(complete, tmp_path, validation=1)
+    line = "case case_03: anterior has 2 ml, 20 times the median of its 20 cases; look at its label"
+    assert [one for one in caplog.messages if "look at its label" in one] == [line]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("case,annotated\na,anterior\n", 'case b has no "annotated"; fill that column'),
+        ("case,annotated\na,1\nb,2\nz,1\n", "annotated.csv: case z: there is no such scan; correct the name or remove"),
+        ("case,annotated\na,1\nb,2\nb,1\n", "annotated.csv: case b: has 2 rows; keep one"),
+        ("case;annotated\na;1\n", "annotated.csv: has case;annotated; give it the columns case and annotated"),
+        ("", "annotated.csv: has no row; give it the columns case and annotated, and a row for each case"),
+        ("case,annotated\na,1\nb,front\n", "case b: annotated: 'front' is none of the 2 classes"),
+    ],
+)
+def test_table_faults(tmp_path, text, message):
+    data = data_set(tmp_path / "data", {"a": (1,), "b": (2,)})
+    (tmp_path / "annotated.csv").write_text(text)
+    with pytest.raises(InputError) as error:
+        build_cohort(data, tmp_path, annotated=str(tmp_path / "annotated.csv"))
+    assert message in str(error.value)
 
 
 def test_without_complete_cases_those_with_every_organ_are_held_out(flare, tmp_path):

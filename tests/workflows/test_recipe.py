@@ -233,7 +233,7 @@ FIRST = {"name": "a", "train": ["g"]}
         ([{**FIRST, "labels": "own"}], "recipe, stage a: labels is 'own'; it must be one of filled, annotated"),
         (
             [{**FIRST, "unannotated": "ignore"}],
-            "recipe, stage a: unannotated is 'ignore'; it must be one of background, no_gradient",
+            "recipe, stage a: unannotated is 'ignore'; it must be one of background, marginal, no_gradient",
         ),
         (
             [{**FIRST, "merge": {"threshold": 1}}],
@@ -269,12 +269,41 @@ FIRST = {"name": "a", "train": ["g"]}
             [FIRST, {"name": "c", "train": ["g"], "control": True}, {"name": "b", "train": ["g"], "fill": {"h": "c"}}],
             "recipe, stage b: h shall be filled by 'c', which is no earlier stage (a); name one of those",
         ),
+        (
+            [
+                FIRST,
+                {"name": "b", "train": ["g"], "fill": {"h": "a"}, "merge": {"agree_with": "z", "min_agreement": 0.5}},
+            ],
+            "recipe, stage b: agree_with is 'z', which is no earlier stage (a); name one of those",
+        ),
+        (
+            [FIRST, {"name": "b", "train": ["g"], "fill": {"h": "a"}, "merge": {"min_agreement": 0.5}}],
+            "recipe, stage b: merge needs both agree_with, a stage, and min_agreement, or neither; give both",
+        ),
+        ([{**FIRST, "merge": {"min_dice": 1.5}}], "recipe, stage a: merge min_dice is 1.5; it must be a number from 0"),
     ],
 )
 def test_a_recipe_that_cannot_be_meant(recipe, message):
     with pytest.raises(InputError) as error:
         parse_recipe(recipe, ["g", "h"])
     assert message in str(error.value)
+
+
+def test_defaults_are_for_stages_without_keys_of_their_own():
+    defaults = {"unannotated": "marginal", "merge": {"min_dice": 0.5, "confidence": 0.2}}
+    own = {"name": "b", "train": ["g"], "unannotated": "background", "merge": {"min_dice": 0}}
+    first, second = parse_recipe([FIRST, own], ["g"], defaults)
+    assert (first.unannotated, first.min_dice, first.confidence) == ("marginal", 0.5, 0.2)
+    assert (second.unannotated, second.min_dice, second.confidence) == ("background", 0.0, 0.2)
+    with pytest.raises(InputError, match="defaults: 'fill' is no key for all stages; use overlays, settings"):
+        parse_recipe([FIRST], ["g"], {"fill": {"g": "a"}})
+
+
+def test_a_control_may_be_filled_by_a_control(plan):
+    control = {"name": "c", "train": ["dataset1"], "control": True}
+    follower = {"name": "d", "train": ["dataset1", "dataset4"], "fill": {"dataset4": "c"}, "control": True}
+    stages = plan(control, follower)
+    assert stages["d"].fills[0].model_stage == "c"
 
 
 @pytest.mark.parametrize(

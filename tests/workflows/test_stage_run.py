@@ -166,13 +166,22 @@ def test_a_stage_labels_merges_trains_and_is_recorded(pipeline):
         "epochs": 2,
         "excluded": 0,
         "fill": [
-            {"group": "bare", "model_stage": "1_liver", "model_sha256": model, "classes": ["liver"], "cases": 3},
+            {
+                "group": "bare",
+                "model_stage": "1_liver",
+                "model_sha256": model,
+                "classes": ["liver"],
+                "cases": 3,
+                "held_back": [],
+            },
         ],
         "suspicious": 0,
         "labelled_cases": 5,
         "model_sha256": sha256(pipeline.work.stage("2_both").model),
         "training_seconds": 3.8,
         "scores": {"liver": {"dice": 0.5, "dice_sd": None, "nsd": 0.25, "nsd_sd": None, "cases": 1}},
+        "test_scores": {},
+        "learnt": ["liver"],
     }
     merged = json.loads((pipeline.work.stage("2_both").path / "labels" / "u1.json").read_text())
     assert (merged["model"], merged["filled"]) == ({"stage": "1_liver", "sha256": model}, ["liver"])
@@ -318,7 +327,9 @@ def test_a_stage_without_a_usable_case(pipeline):
     pipeline.work.exclude({"l0": "torn", "l1": "torn"})
     with pytest.raises(InputError) as error:
         pipeline.run("1_liver")
-    assert str(error.value) == f"stage 1_liver: every case is excluded, see {pipeline.work.excluded_file}"
+    assert str(error.value) == (
+        f"stage 1_liver: every case is excluded, or all of its classes held back, see {pipeline.work.excluded_file}"
+    )
 
 
 @pytest.mark.parametrize(("stage", "source"), [("2_both", "1_liver"), ("3_again", "2_both")])
@@ -356,3 +367,51 @@ def test_several_processes_train_together(pipeline, monkeypatch):
 def test_the_stages_a_stage_rests_on(pipeline):
     found = {name: model_stages(one) for name, one in pipeline.planned.items()}
     assert found == {"1_liver": [], "2_both": ["1_liver"], "3_again": ["2_both"], "alone": []}
+
+
+FILLED = {"train": ["liver", "bare"], "fill": {"bare": "1_liver"}, "unannotated": "marginal"}
+
+
+def with_recipe(pipeline, *stages):
+    recipe = [{"name": "1_liver", "train": ["liver"]}, *stages]
+    planned = plan_stages(parse_recipe(recipe, list(pipeline.groups)), pipeline.groups)
+    pipeline.planned = {one.stage.name: one for one in planned}
+    return pipeline
+
+
+def test_cases_with_every_class_held_back_are_not_trained_on(pipeline):
+    """The teacher's Dice is 0.5."""
+    with_recipe(pipeline, {"name": "2_both", **FILLED, "merge": {"min_dice": 0.6}}).run("1_liver", "2_both")
+    folder = pipeline.work.stage("2_both")
+    assert [Path(one["image"]).name for one in json.loads(folder.case_list.read_text())] == ["l0.nii.gz", "l1.nii.gz"]
+    reason = "validation Dice 0.50 below 0.6"
+    assert json.loads(folder.held_back.read_text())["bare"]["u0"] == {"liver": reason}
+    assert nib.load(folder.merged("u0")).get_fdata().max() == 0
+    held_back = pipeline.record("2_both")["fill"][0]["held_back"]
+    assert held_back == [f"liver stays unannotated in 3 of 3 cases: {reason} (3)"]
+
+
+def test_labels_of_the_same_model_are_taken_over(pipeline):
+    stages = [{"name": name, **FILLED, "control": True} for name in ("2_one", "3_other")]
+    with_recipe(pipeline, *stages).run("1_liver", "2_one", "3_other")
+    assert pipeline.bundle.asked == ["train 1_liver", "inference of bare with 1_liver", "train 2_one", "train 3_other"]
+    files = [pipeline.work.stage(name).pseudo_label("bare", "u2") for name in ("2_one", "3_other")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert pipeline.record("3_other")["labelled_cases"] == 5
+
+
+def test_a_second_model_labels_the_group_for_the_agreement(pipeline):
+    """Both find the same, so nothing is held back; the labels that are merged are the first one's."""
+    second = {"name": "2_again", "train": ["liver"]}
+    third = {"name": "3_both", **FILLED, "merge": {"min_agreement": 0.9, "agree_with": "2_again"}}
+    with_recipe(pipeline, second, third).run("1_liver", "2_again", "3_both")
+    assert pipeline.bundle.asked[2:] == [
+        "inference of bare with 1_liver",
+        "inference of bare with 2_again",
+        "train 3_both",
+    ]
+    assert pipeline.record("3_both")["needs"] == ["1_liver", "2_again"]
+    folder = pipeline.work.stage("3_both")
+    assert folder.second_label("bare", "u0").exists()
+    assert json.loads(folder.held_back.read_text()) == {"bare": {}}
+    assert json.loads((folder.path / "labels" / "u0.json").read_text())["model"]["stage"] == "1_liver"

@@ -1,0 +1,84 @@
+"""Which classes of a stage's pseudo-labels stay unannotated, because the model that labels is not good at them."""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..cohort.held_back import class_agreement, held_back
+from ..cohort.manifest import Cohort, CohortCase
+from ..fingerprint.label_statistics import read_label_map
+from .recipe import Fill, Stage
+from .record import read_json
+from .work_folder import StageFolder, record_of
+
+logger = logging.getLogger(__name__)
+
+Reasons = dict[str, dict[str, str]]  # name of a case -> name of a class -> why it is held back in it
+
+
+def judge_group(
+    stage: Stage, fill: Fill, cases: Sequence[CohortCase], cohort: Cohort, folder: StageFolder, model: StageFolder
+) -> Reasons:
+    """The classes that a group's cases do not get from their pseudo-labels; cases that get all are left out.
+
+    `folder` is the stage's own, with the pseudo-labels, `model` that of the stage whose model labelled them.
+    """
+    record = read_json(model.record, {})
+    learnt = set(record.get("learnt", cohort.classes))
+    dice = validation_dice(model, cohort)
+    found: Reasons = {}
+    for case in cases:
+        label = folder.pseudo_label(fill.group, case.name)
+        missing = [number for number in fill.classes if number not in case.annotated]
+        unknown = [number for number in missing if cohort.classes[number - 1] not in learnt]
+        reasons = dict.fromkeys(unknown, f"not learnt by {fill.model_stage}")
+        reasons |= held_back(
+            [number for number in missing if number not in unknown],
+            stage.thresholds,
+            dice,
+            class_confidence(record_of(label), cohort),
+            agreement(label, folder.second_label(fill.group, case.name), missing) if stage.agree_with else {},
+            cohort.lesions,
+        )
+        if reasons:
+            found[case.name] = {cohort.classes[number - 1]: reason for number, reason in sorted(reasons.items())}
+    say_what_is_held_back(fill, cases, cohort, found)
+    return found
+
+
+def validation_dice(model: StageFolder, cohort: Cohort) -> dict[int, float | None]:
+    """Class -> mean Dice of a stage's model on the validation cases, None where none of them has the class."""
+    summary: Mapping[str, Any] = read_json(model.scores, {}).get("summary", {})
+    return {number: summary.get(name, {}).get("dice_mean") for number, name in enumerate(cohort.classes, start=1)}
+
+
+def class_confidence(record: Path, cohort: Cohort) -> dict[int, float]:
+    """Class -> mean probability, from the record of a prediction."""
+    confidence: Mapping[str, float] = read_json(record, {}).get("confidence", {})
+    return {number: confidence[name] for number, name in enumerate(cohort.classes, start=1) if name in confidence}
+
+
+def agreement(first: Path, second: Path, classes: Sequence[int]) -> dict[int, float]:
+    """Class -> Dice between two label maps in files."""
+    return class_agreement(read_label_map(first).voxels, read_label_map(second).voxels, classes)
+
+
+def say_what_is_held_back(fill: Fill, cases: Sequence[CohortCase], cohort: Cohort, found: Reasons) -> None:
+    """One line for each class."""
+    for line in held_back_lines(fill, cases, cohort, found):
+        logger.info("%s: %s", fill.group, line)
+
+
+def held_back_lines(fill: Fill, cases: Sequence[CohortCase], cohort: Cohort, found: Reasons) -> list[str]:
+    """Each class that is held back somewhere: in how many of the cases that lack it, and why."""
+    lines = []
+    for number in fill.classes:
+        name = cohort.classes[number - 1]
+        reasons = Counter(one[name] for one in found.values() if name in one)
+        lacking = sum(number not in case.annotated for case in cases)
+        if reasons:
+            why = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common())
+            lines.append(f"{name} stays unannotated in {reasons.total()} of {lacking} cases: {why}")
+    return lines

@@ -1,0 +1,82 @@
+"""A pseudo-label recipe with several seeds, and tables of what its stages and controls score on the test cases."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..processes import is_first, on_first
+from ..reports.study_tables import read_scores, write_tables
+from .pipeline import PseudoLabelPipeline
+
+logger = logging.getLogger(__name__)
+
+PER_CASE = "metrics_per_case.csv"
+
+
+class RecipeStudy:
+    """Run a recipe once with each seed; goes on after any end.
+
+    Each seed has the folder seed_NUMBER in the work folder. The files of a study there (`study.md`, `scores.csv`, ...)
+    compare the stages and controls that are done with every seed: on the cohort's test cases, or on its validation
+    cases where it has none.
+
+    Args:
+        work_dir: everything is written there.
+        seeds: of the trainings.
+        reference: the stage that all others are compared with; "": the last that is no control.
+        title: what is studied, for the tables.
+        training: values of train.yaml's first block for every stage.
+        options: those of `PseudoLabelPipeline`.
+    """
+
+    def __init__(
+        self,
+        work_dir: str | Path,
+        seeds: Sequence[int],
+        reference: str = "",
+        title: str = "Study",
+        training: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        if not seeds or len(set(seeds)) < len(seeds):
+            raise InputError(f"seeds is {list(seeds)}; name one or more, each once")
+        self.work_dir, self.title = Path(work_dir).absolute(), title
+        self.pipelines = [
+            PseudoLabelPipeline(
+                work_dir=self.work_dir / f"seed_{seed}", training={**(training or {}), "seed": seed}, **options
+            )
+            for seed in seeds
+        ]
+        stages = list(self.pipelines[0].runs)
+        if reference and reference not in stages:
+            raise InputError(f"reference is {reference!r}, which is no stage: name one of {', '.join(stages)}")
+        self.reference = reference or [run.name for run in self.pipelines[0].stage_runs if not run.stage.control][-1]
+
+    def run(self) -> None:
+        """Do what is left of every seed, or print the plan or the state."""
+        for pipeline in self.pipelines:
+            if is_first():
+                logger.info("%s", pipeline.work_dir.name)
+            pipeline.run()
+        if not (self.pipelines[0].dry_run or self.pipelines[0].status):
+            on_first(self.report)
+
+    def report(self) -> None:
+        """Write the tables of the stages that every seed has finished."""
+        done = [
+            name for name in self.pipelines[0].runs if all(one.runs[name].folder.is_done() for one in self.pipelines)
+        ]
+        cohort = self.pipelines[0].cohort
+        place = Path("test", "evaluation") if cohort.test else Path("output", "validation")
+        files = {name: [one.runs[name].folder.path / place / PER_CASE for one in self.pipelines] for name in done}
+        if self.reference in done:
+            title = f"{self.title}: {'test' if cohort.test else 'validation'} cases, {len(self.pipelines)} seeds"
+            text = write_tables(self.work_dir, title, read_scores(files), cohort.classes, self.reference)
+            logger.info("\n%s\nwritten to %s", text, self.work_dir)
+
+    def close(self) -> None:
+        """End the program with the status of a run that left cases out, where some seed did."""
+        for pipeline in self.pipelines:
+            pipeline.close()
