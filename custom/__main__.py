@@ -15,6 +15,7 @@ from .phantoms.abdomen import write_abdomen_phantoms
 from .phantoms.spine import write_spine_phantoms
 from .plans.plan_command import make_plan
 from .processes import check_environment
+from .reports.page import write_report
 from .workflows.cohort_builder import build_cohort
 from .workflows.measure import measure
 
@@ -26,6 +27,7 @@ COMMANDS: dict[str, Command] = {
     "options": options,
     "plan": make_plan,
     "prepare_knight": prepare_knight,
+    "report": write_report,
     "spine_phantoms": write_spine_phantoms,
 }
 if find_spec(f"{__package__}.release"):  # the copy of the code that a released bundle carries goes without

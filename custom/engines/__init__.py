@@ -15,6 +15,7 @@ from .device import (
 from .gradient_clipping import GradientClipping
 from .gradient_norms import GradientNorms
 from .inference_record import CaseRecord
+from .keep_predictions import KeepPredictions
 from .load_weights import LoadWeights
 from .loading_processes import loading_context
 from .metrics_report import MetricsReport

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
+from monai.data import MetaTensor
 from monai.utils import (
     CommonKeys,
     ImageMetaKey,
@@ -33,11 +34,16 @@ from ..reports.text_table import Row, write_csv
 
 logger = logging.getLogger(__name__)
 
+BACKGROUND = "background"
+CONFUSION = ("case", "truth", "predicted", "voxels")
 MAJORITY = "majority class on the true mask"
 
 
 class MetricsReport:
-    """Write `metrics_per_case.csv`, `metrics_summary.csv` and `metrics.json` after an evaluation and log the table.
+    """Write the metrics of an evaluation as files and log their table.
+
+    `metrics_per_case.csv` has a row for every case and class, with the volume of the truth in ml; `confusion.csv`
+    counts the voxels of every case by true and predicted class; `metrics_summary.csv` and `metrics.json` sum up.
 
     The evaluator's output holds "pred" and "label" of every case (decollated) as class ids in one channel, and its
     metrics keep details of shape (cases, classes) without background, nan where a case does not count for the
@@ -76,7 +82,8 @@ class MetricsReport:
         self.metric_titles = metric_titles
         self.majority = majority
         self._files: list[str] = []
-        self._voxels: list[torch.Tensor] = []
+        self._voxels: list[torch.Tensor] = []  # of every case, (K + 2, K + 2), see `voxel_confusion`
+        self._voxel_ml: list[float] = []
 
     def attach(self, engine: Engine) -> None:
         """Follow every epoch of `engine`, after its metrics: attach those first."""
@@ -85,23 +92,23 @@ class MetricsReport:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._report)
 
     def _start(self, _: Engine) -> None:
-        self._files, self._voxels = [], []
+        self._files, self._voxels, self._voxel_ml = [], [], []
 
     def _collect(self, engine: Any) -> None:
         for item, output in zip(engine.state.batch, engine.state.output, strict=True):
-            maps = [convert_to_tensor(output[key], track_meta=False) for key in (CommonKeys.LABEL, CommonKeys.PRED)]
-            ends = len(self.class_names) + 1
-            counts = [torch.bincount(ids.flatten().cpu().to(torch.uint8), minlength=ends)[1:ends] for ids in maps]
+            truth, prediction = output[CommonKeys.LABEL], output[CommonKeys.PRED]
             self._files.append(case_file(item) or f"process{rank()}_case{len(self._files)}")
-            self._voxels.append(torch.stack(counts))
+            self._voxels.append(voxel_confusion(truth, prediction, len(self.class_names)))
+            self._voxel_ml.append(voxel_ml(truth))
 
     def keep_first(self, cases: int) -> None:
         """Forget all cases but the first of this process."""
-        del self._files[cases:], self._voxels[cases:]
+        del self._files[cases:], self._voxels[cases:], self._voxel_ml[cases:]
 
     def _report(self, engine: Any) -> None:
         files = string_list_all_gather(self._files)
         voxels = evenly_divisible_all_gather(torch.stack(self._voxels), concat=True).numpy()
+        voxels_ml = evenly_divisible_all_gather(torch.tensor(self._voxel_ml, dtype=torch.float64), concat=True).numpy()
         if not is_first():
             return
         first = {file: case for case, file in reversed(list(enumerate(files)))}  # samplers repeat cases
@@ -110,10 +117,13 @@ class MetricsReport:
             what = "%d of %d evaluated cases are repeats, left out of the report"
             logger.warning(what, len(files) - len(once), len(files))
         details = {name: convert_to_numpy(engine.state.metric_details[name])[once] for name in self.metrics}
-        truth, predicted = voxels[once, 0], voxels[once, 1]
+        confusion = voxels[once]
+        truth, predicted = confusion[:, 1:-1].sum(axis=2), confusion[:, :, 1:-1].sum(axis=1)
         rows = summary(self.class_names, details, missing=(truth > 0) & (predicted == 0), groups=self.groups)
         columns = {**details, "truth_voxels": truth, "predicted_voxels": predicted}
+        columns["truth_ml"] = truth * voxels_ml[once, None]
         names = unique_case_names([files[i] for i in once])
+        write_csv(self.output_dir / "confusion.csv", confusion_rows(names, self.class_names, confusion), CONFUSION)
         left_out = getattr(engine, "left_out", LeftOut()).reasons
         self._write(per_case_rows(names, self.class_names, columns), rows, self._baselines(truth), left_out)
 
@@ -153,6 +163,36 @@ class MetricsReport:
         data = self.data_name or "evaluation"
         table = format_table(summary_rows, data, cases, notes, baselines, self.metric_titles)
         logger.info("\n%s", table)
+
+
+def voxel_confusion(truth: torch.Tensor, prediction: torch.Tensor, classes: int) -> torch.Tensor:
+    """Voxels by true (rows) and predicted class (columns), (K + 2, K + 2): background, the classes, any other id."""
+    ends = classes + 2
+    true, given = (
+        convert_to_tensor(ids, track_meta=False).flatten().cpu().to(torch.uint8).clamp(max=ends - 1).to(torch.int32)
+        for ids in (truth, prediction)
+    )
+    return torch.bincount(true * ends + given, minlength=ends**2).reshape(ends, ends)
+
+
+def voxel_ml(label: torch.Tensor) -> float:
+    """The volume of a voxel in ml, by the label's affine in mm; of 1 mm each side without one."""
+    affine = label.affine if isinstance(label, MetaTensor) else torch.eye(4)
+    return float(torch.linalg.det(affine[:3, :3].double()).abs()) / 1000
+
+
+def confusion_rows(names: Sequence[str], class_names: Sequence[str], confusion: np.ndarray) -> list[Row]:
+    """A row of voxels for each case, true class and predicted class that have any in common."""
+    every = [BACKGROUND, *class_names]
+    return [
+        {
+            "case": names[case],
+            "truth": every[true],
+            "predicted": every[given],
+            "voxels": int(confusion[case, true, given]),
+        }
+        for case, true, given in np.argwhere(confusion[:, :-1, :-1])
+    ]
 
 
 def read_baselines(path: str | Path) -> dict[str, dict[str, float | None]]:

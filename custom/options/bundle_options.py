@@ -84,6 +84,7 @@ KINDS: dict[str, Kind] = {
     "groups": or_nothing(MAPPING),
     "initial_weights": OPTIONAL_PATH,
     "intensity": or_nothing(INTENSITY),
+    "keep_predictions": choice("none", "chosen", "all"),
     "method_tag": FOLDER_NAME_PART,
     "min_foreground_voxels": whole(),
     "mirror_axes": several(whole(0, 2)),

@@ -18,7 +18,7 @@ BUNDLE_FILES = (
     "docs/*.txt",
     "models/README.md",
 )
-CODE_SUFFIXES = (".json", ".py", ".typed")
+CODE_SUFFIXES = (".css", ".html", ".js", ".json", ".py", ".typed")
 TEXTS = (".conf", ".json", ".md", ".py", ".txt", ".yaml")
 
 

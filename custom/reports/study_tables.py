@@ -13,7 +13,7 @@ from ..metrics.paired_comparison import compare_paired, holm
 from .metric_table import MEAN_OF_CLASSES, number_text, title_of
 from .text_table import Row, markdown_table, write_csv
 
-NOT_METRICS = ("case", "class", "truth_voxels", "predicted_voxels")
+NOT_METRICS = ("case", "class", "truth_voxels", "predicted_voxels", "truth_ml")
 DASH = "-"
 
 

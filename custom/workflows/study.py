@@ -6,7 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..io.atomic_write import write_json
 from ..plans import PLAN_FILE, read_plan
+from ..reports.page import write_report
+from ..reports.page.report_command import PAGE_FILE
+from ..reports.page.results import STUDY_FILE
 from ..reports.stage_records import DONE
 from ..reports.study_tables import read_scores, write_tables
 from .chain import Chain
@@ -22,7 +26,8 @@ PER_CASE = Path("evaluation") / "metrics_per_case.csv"
 class Study(Chain):
     """Train and score experiments by cross-validation, one after another, on the same folds; goes on after any end.
 
-    Writes `study.md`, `study.tex`, `scores.csv` and `comparisons.csv` to the work folder after every run.
+    Writes `study.md`, `study.tex`, `scores.csv` and `comparisons.csv` to the work folder after every run, `study.json`,
+    which describes the study, before the first, and `report.html` at the end.
 
     Args:
         experiments: name -> `settings`, values of train.yaml's first block, and `overlays`, configs laid over it.
@@ -59,15 +64,31 @@ class Study(Chain):
         entries = list(study_runs(experiments, folds, seeds, overlays))
         runs = config_runs(entries, work_dir, bundle_root, overrides, shared)
         super().__init__(runs, work_dir, **options)
-        self.experiments = list(experiments)
+        self.experiments = {name: dict(one or {}) for name, one in experiments.items()}
+        self.described = {"folds": list(folds), "seeds": list(seeds), "overlays": list(overlays)}
+        self.described["overrides"] = dict(overrides or {})
         self.reference, self.title = reference, title
         self.evaluations = {
             name: [self.runs[f"{run_name(name, seed, fold)}_{SCORES}"] for seed in seeds for fold in folds]
             for name in experiments
         }
 
+    def prepare(self) -> None:
+        """Write what the study is, for its page, which may be asked for at any time."""
+        super().prepare()
+        experiments = {
+            name: {
+                **one,
+                "trainings": [run.needs[0] for run in self.evaluations[name]],
+                "evaluations": [run.name for run in self.evaluations[name]],
+            }
+            for name, one in self.experiments.items()
+        }
+        content = {"title": self.title, "reference": self.reference, **self.described, "experiments": experiments}
+        write_json(self.work_dir / STUDY_FILE, content)
+
     def report(self) -> None:
-        """Write the tables, and log them once all is done."""
+        """Write the tables; once all is done also the page, and log the tables."""
         done = sum(record["state"] == DONE for record in self.records())
         logger.info("%d of %d runs done", done, len(self.runs))
         if not self.class_names():
@@ -75,6 +96,10 @@ class Study(Chain):
         files = {name: [run.folder.output / PER_CASE for run in runs] for name, runs in self.evaluations.items()}
         text = write_tables(self.work_dir, self.title, read_scores(files), self.class_names(), self.reference)
         if done == len(self.runs):
+            try:
+                write_report(self.work_dir)
+            except InputError as error:  # the study is done all the same
+                logger.warning("%s: not written (%s)", self.work_dir / PAGE_FILE, error)
             logger.info("\n%s\nwritten to %s", text, self.work_dir)
 
     def class_names(self) -> list[str]:

@@ -101,6 +101,8 @@ def test_studies_of_the_bundles_page(project, work, places):
     for study in ("study", "ablations"):
         assert "| other | batseg | Dice | 2 |" in (work / study / "study.md").read_text()
         assert len(list((work / study / "runs").glob("*_seed0_fold3/models/model.pt"))) == 2
+        assert "4 of 4 runs done" in (work / study / "report.html").read_text()
+        assert len(list((work / study / "runs").glob("*_scores/output/evaluation/predictions/*.nii.gz"))) == 4
 
 
 def test_demo_of_the_readme(project, work):

@@ -154,7 +154,7 @@ def test_every_command_of_the_page(project, work, places):
     (two_stages,) = (block for block in recipe if "--until 2" in block)
     (processes,) = (block for block in recipe if "torchrun" in block)
     single = [block for block in page if block not in recipe and block != cohort]
-    assert len(single) == 6, "plan, train, evaluate, inference, measure, export"
+    assert len(single) == 7, "plan, train, evaluate, inference, measure, report, export"
 
     said = run(fewer(cohort), places, folder)
     assert "validation: 2 of 4 completely annotated cases" in said

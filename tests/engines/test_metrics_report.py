@@ -10,7 +10,7 @@ from monai.engines import SupervisedEvaluator
 from monai.handlers import IgniteMetricHandler, from_engine
 from monai.transforms import AsDiscreted
 
-from custom.engines.metrics_report import MAJORITY, MetricsReport, read_baselines, unique_case_names
+from custom.engines.metrics_report import MAJORITY, MetricsReport, read_baselines, unique_case_names, voxel_confusion
 from custom.errors import InputError
 from custom.metrics import ClassMeanDice, FlareDice, FlareSurfaceDice, HausdorffDistance95, flare_rules, hd95_rules
 from custom.processes import rank
@@ -75,6 +75,25 @@ def check_case_files(folder):
         assert number(row["hd95_mm"]) == HD95[row["case"]][channel]
         assert int(row["truth_voxels"]) == 8 * TRUTH[row["case"]].count(channel + 1)
         assert int(row["predicted_voxels"]) == 8 * PRED[row["case"]].count(channel + 1)
+        assert float(row["truth_ml"]) == pytest.approx(int(row["truth_voxels"]) * 3 / 1000)
+
+
+def test_voxels_by_true_and_predicted_class(tmp_path):
+    evaluator(MetricsReport(str(tmp_path), CLASSES)).run()
+    table = {
+        (row["truth"], row["predicted"]): int(row["voxels"])
+        for row in read_csv(tmp_path / "confusion.csv")
+        if row["case"] == "d"
+    }
+    assert table == {("left", "left"): 16, ("right", "left"): 8, ("right", "right"): 8}
+
+
+def test_ignored_voxels_are_of_no_class():
+    truth, prediction = torch.tensor([0, 1, 255, 255, 2]), torch.tensor([0, 2, 1, 0, 2])
+    found = voxel_confusion(truth, prediction, 2)
+    assert found[:3, :3].tolist() == [[1, 0, 0], [0, 0, 1], [0, 0, 1]]
+    assert found[3].tolist() == [1, 1, 0, 0]
+    assert found.sum() == 5
 
 
 def test_evaluation_writes_every_case_class_and_mean(tmp_path):

@@ -175,6 +175,7 @@ VALID: dict[str, dict[str, Any]] = {
     "plan": {"dataset_dir": "dataset_dir", "output": "plan.yaml"},
     "prepare_knight": {"kits_dir": "dataset_dir", "knight_json": "cohort", "output_dir": "new"},
     "release": {"output": "dist", "source": "folder"},
+    "report": {"folder": "folder"},
     "spine_phantoms": {"folder": "new"},
     "trained_bundle": {"bundle": "bundle", "output": "own"},
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,21 @@ def test_tables_of_all_patients(bundle):
         rows = {row["metric"]: row for row in csv.DictReader(file)}
     assert float(rows["dice"]["difference"]) == pytest.approx(0.25)
     assert rows["dice"]["patients"] == "2"
+
+
+def test_it_describes_itself_for_its_page(bundle):
+    study(bundle, seeds=[0, 1], only="plain_seed0_fold0").run()
+    content = json.loads(Path("work/study.json").read_text())
+    assert (content["title"], content["reference"], content["seeds"]) == ("Skill", "plain", [0, 1])
+    better = content["experiments"]["better"]
+    assert better["settings"] == {"skill": 0.25}
+    assert better["trainings"][2] == "better_seed1_fold0"
+    assert better["evaluations"][2] == "better_seed1_fold0_scores"
+    assert not Path("work/report.html").exists(), "only at the end"
+    study(bundle, seeds=[0, 1]).run()
+    text = Path("work/report.html").read_text()
+    assert "16 of 16 runs done" in text
+    assert "2 patients scored" in text
 
 
 def test_experiments_whose_names_begin_alike_are_kept_apart(bundle):

@@ -1,0 +1,56 @@
+"""Which cases a page shows: of every method the best, the median and the worst, or more in between."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from .results import INDEX, Method, read_object
+
+
+@dataclass
+class ShownCase:
+    """A case, why it is shown, and its files: scan, truth and the prediction of each method that kept one."""
+
+    name: str
+    reasons: list[str] = field(default_factory=list)
+    image: str = ""
+    label: str = ""
+    predictions: dict[str, Path] = field(default_factory=dict)
+
+
+def choose_cases(methods: Mapping[str, Mapping[str, float]], count: int) -> dict[str, list[str]]:
+    """Case -> why it is shown; `count` cases a method, evenly spread from the worst to the best.
+
+    The worst of all methods come first, then the best, then those between. `methods`: name -> case -> score, the higher
+    the better.
+
+    >>> choose_cases({"a": {"x": 0.1, "y": 0.5, "z": 0.9}}, 3)
+    {'x': ['worst of a'], 'z': ['best of a'], 'y': ['median of a']}
+    """
+    chosen: dict[str, list[str]] = {}
+    places = np.linspace(0, 1, count) if count > 1 else np.zeros(count)
+    for place in sorted(places, key=lambda one: (one not in (0, 1), one)):
+        for method, scores in methods.items():
+            ranked = sorted(scores, key=lambda case: (scores[case], case))
+            if ranked:
+                case = ranked[int(np.floor(place * (len(ranked) - 1)))]
+                chosen.setdefault(case, []).append(f"{name_of(float(place))} of {method}")
+    return chosen
+
+
+def name_of(place: float) -> str:
+    """A place in a ranking in words, 0 being the worst and 1 the best."""
+    return {0.0: "worst", 0.5: "median", 1.0: "best"}.get(place, f"{100 * place:.0f} % of the way up")
+
+
+def kept_cases(methods: tuple[Method, ...]) -> dict[str, ShownCase]:
+    """Case -> its files, of every case of which any method kept a prediction; that of the first seed counts."""
+    cases: dict[str, ShownCase] = {}
+    for method in methods:
+        for folder in method.evaluations:
+            for name, files in read_object(folder / INDEX).items():
+                case = cases.setdefault(name, ShownCase(name, [], files["image"], files["label"]))
+                case.predictions.setdefault(method.name, folder / files["prediction"])
+    return cases

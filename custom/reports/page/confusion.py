@@ -1,0 +1,63 @@
+"""What the voxels, and the patients, of each true class were taken for."""
+
+import csv
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+NOTHING = "nothing"
+Table = dict[tuple[str, str], float]  # (true, predicted) -> share
+
+
+def read_rows(files: Iterable[Path]) -> list[dict[str, str]]:
+    """The rows of all CSV files that are there."""
+    rows: list[dict[str, str]] = []
+    for file in filter(Path.is_file, files):
+        with file.open(newline="", encoding="utf-8") as stream:
+            rows += csv.DictReader(stream)
+    return rows
+
+
+def voxel_confusion(files: Iterable[Path]) -> Table:
+    """The share of each true class's voxels that was given each class, as mean over patients that have the class.
+
+    `files` are the `confusion.csv` of the evaluations, of which each counts for itself.
+    """
+    shares: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for file in files:
+        by_case: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+        for row in read_rows([file]):
+            by_case[row["case"], row["truth"]][row["predicted"]] = int(row["voxels"])
+        for (_, true), counts in by_case.items():
+            total = sum(counts.values())
+            for given, voxels in counts.items():
+                shares[true, given].append(voxels / total)
+            shares[true, ""].append(1.0)  # counts the patients
+    return {(true, given): sum(own) / len(shares[true, ""]) for (true, given), own in shares.items() if given}
+
+
+def type_confusion(files: Iterable[Path]) -> Table:
+    """How many patients of each true type were given each type, where every patient has one type alone; else nothing.
+
+    The predicted type is that of most predicted voxels. `files` are the `metrics_per_case.csv` of the evaluations; a
+    patient of several (seeds) counts in each.
+    """
+    counts: Counter[tuple[str, str]] = Counter()
+    for file in files:
+        by_case: dict[str, list[dict[str, str]]] = defaultdict(list)
+        for row in read_rows([file]):
+            by_case[row["case"]].append(row)
+        for rows in by_case.values():
+            true = [row["class"] for row in rows if int(row["truth_voxels"]) > 0]
+            given = {row["class"]: int(row["predicted_voxels"]) for row in rows}
+            if len(true) > 1:
+                return {}
+            if true:
+                counts[true[0], max(given, key=lambda name: given[name]) if any(given.values()) else NOTHING] += 1
+    return {key: float(count) for key, count in counts.items()}
+
+
+def class_order(table: Table, class_names: Sequence[str]) -> list[str]:
+    """The classes of a table in their usual order, what is no class last."""
+    found = dict.fromkeys(name for key in table for name in key)
+    return [name for name in class_names if name in found] + [name for name in found if name not in class_names]

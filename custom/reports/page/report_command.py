@@ -1,0 +1,120 @@
+"""`python -m custom report FOLDER`: the page of a study or a recipe, at any time."""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from ...errors import InputError
+from ...io.atomic_write import write_text
+from ...io.optional_package import needed_package
+from ..study_tables import Score, read_scores
+from .case_section import NIIVUE, SLICES, case_section
+from .page_parts import Page
+from .results import RECIPE, Results, read_results, score_files
+from .score_sections import box_section, confusion_section, score_section, volume_section
+from .setting_sections import (
+    curve_section,
+    done,
+    efficiency_section,
+    run_section,
+    setting_section,
+    stage_section,
+)
+from .viewer_script import ViewerScript, viewer_script
+
+logger = logging.getLogger(__name__)
+
+AUTO = "auto"
+PAGE_FILE = "report.html"
+
+
+def write_report(
+    folder: str | Path, output: str | Path = "", viewer: str = AUTO, cases: int = 3, max_mb: float = 30.0
+) -> None:
+    """Write one HTML page of a study or a recipe, finished or not; it needs no network and no other file.
+
+    Args:
+        folder: work_dir of the study or recipe.
+        output: the page; by default report.html in the folder.
+        viewer: niivue (volumes to scroll, package ipyniivue), slices (pictures and a slider), or auto: niivue where
+            it is installed.
+        cases: shown of each method, evenly spread from its worst to its best: 3 are worst, median and best; 0 for none.
+        max_mb: of scans and pictures in the page; cases beyond it are left out and counted.
+
+    Raises:
+        InputError: the folder is neither, a file in it is damaged, or a package is missing.
+    """
+    if viewer not in (AUTO, NIIVUE, SLICES):
+        raise InputError(f"report: --viewer {viewer}: pass {NIIVUE}, {SLICES} or {AUTO}")
+    if cases < 0 or max_mb < 0:
+        raise InputError(f"report: --cases {cases} --max_mb {max_mb:g}: pass numbers of at least 0")
+    needed_package("jinja2", "jinja2", "the report")
+    script = found_viewer(viewer)
+    viewer = NIIVUE if script else SLICES
+    results = read_results(folder)
+    page = page_of(results, viewer, cases, max_mb)
+    target = Path(output) if str(output) else results.folder / PAGE_FILE
+    text = page_text(page, script if any(section.cases for section in page.sections) else None)
+    write_text(target, text)
+    logger.info("%s: %.1f MB, %d of %d runs done", target, len(text) / 2**20, done(results), results.runs)
+
+
+def found_viewer(viewer: str) -> ViewerScript | None:
+    """The script of NiiVue; None for slices, or where it is not to be had and need not be."""
+    try:
+        return None if viewer == SLICES else viewer_script()
+    except InputError as error:
+        if viewer == NIIVUE:
+            raise
+        logger.info("slices in place of volumes: %s", error)
+        return None
+
+
+def page_of(results: Results, viewer: str, cases: int, max_mb: float) -> Page:
+    """The page's sections that have something to show."""
+    scores = read_scores(score_files(results.methods))
+    class_names = list(dict.fromkeys(score.label for score in scores))
+    sections = [
+        stage_section(results),
+        score_section(results, scores, class_names),
+        efficiency_section(results),
+        box_section(results, scores, class_names),
+        case_section(results, scores, class_names, viewer, cases, max_mb),
+        volume_section(results, scores),
+        confusion_section(results, class_names),
+        curve_section(results),
+        setting_section(results),
+        run_section(results),
+    ]
+    return Page(
+        results.title, results.kind, facts(results, scores, class_names), [one for one in sections if not one.is_empty]
+    )
+
+
+def facts(results: Results, scores: Sequence[Score], class_names: Sequence[str]) -> list[str]:
+    """What heads the page."""
+    patients = {score.case for score in scores}
+    unit = "stages" if results.kind == RECIPE else "runs"
+    lines = [f"{done(results)} of {results.runs} {unit} done", f"{len(patients)} patients scored"]
+    if class_names:
+        lines.append(f"classes: {', '.join(class_names)}")
+    if results.reference and results.kind != RECIPE:
+        lines.append(f"reference: {results.reference}")
+    return [*lines, f"written {datetime.now().astimezone():%Y-%m-%d %H:%M %Z}"]
+
+
+def page_text(page: Page, script: ViewerScript | None) -> str:
+    """The page as HTML; everything that comes from names and files is escaped by the template."""
+    jinja2 = needed_package("jinja2", "jinja2", "the report")
+    here = Path(__file__).parent
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(here),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {}  # jinja2 would sort the keys, and with them the layers
+    parts = {kind: (here / f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js")}
+    return str(environment.get_template("page.html").render(page=page, script=script, **parts))

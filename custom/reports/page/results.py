@@ -1,0 +1,134 @@
+"""What a work folder holds for its page: methods with their scores, curves, plans and records."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...errors import InputError
+from ..stage_records import Record
+
+STUDY, RECIPE = "study", "recipe"
+STUDY_FILE = "study.json"
+PER_CASE, CONFUSION, INDEX = "metrics_per_case.csv", "confusion.csv", "predictions.json"
+
+
+@dataclass(frozen=True)
+class Method:
+    """An experiment of a study over folds and seeds, or a stage of a recipe.
+
+    `evaluations` are the folders of its reports, `trainings` those of its runs, which may not be there yet.
+    """
+
+    name: str
+    evaluations: tuple[Path, ...]
+    trainings: tuple[Path, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything that the page of a work folder is made of; `records` are those of all runs that have begun."""
+
+    kind: str
+    folder: Path
+    title: str
+    methods: tuple[Method, ...]
+    records: tuple[Record, ...]
+    runs: int
+    reference: str = ""
+    shared: Mapping[str, Any] = field(default_factory=dict)
+    excluded: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_results(folder: str | Path) -> Results:
+    """The results in the work folder of a study or a recipe, finished or not.
+
+    Raises:
+        InputError: it is neither, or a file in it is damaged.
+    """
+    place = Path(folder)
+    if (place / STUDY_FILE).is_file():
+        return study_results(place)
+    if (place / "stages").is_dir():
+        return recipe_results(place)
+    raise InputError(f"{folder}: holds neither {STUDY_FILE} nor stages; pass the work_dir of a study or a recipe")
+
+
+def study_results(folder: Path) -> Results:
+    """The results of `custom.workflows.Study`, which describes itself in `study.json`."""
+    study = read_object(folder / STUDY_FILE)
+    try:
+        methods = tuple(
+            Method(
+                name,
+                tuple(folder / "runs" / run / "output" / "evaluation" for run in entry["evaluations"]),
+                tuple(folder / "runs" / run for run in entry["trainings"]),
+                {**entry.get("settings", {}), **({"overlays": o} if (o := entry.get("overlays")) else {})},
+            )
+            for name, entry in study["experiments"].items()
+        )
+        reference, title = str(study["reference"]), str(study["title"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{folder / STUDY_FILE}: is not as a study writes it ({error!r}); run the study again"
+        ) from None
+    shared = {key: study[key] for key in ("folds", "seeds", "overlays", "overrides") if study.get(key)}
+    runs = sum(len(one.evaluations) + len(one.trainings) for one in methods)
+    records = read_records(folder / "runs")
+    return Results(STUDY, folder, title, methods, records, runs, reference, shared)
+
+
+def recipe_results(folder: Path) -> Results:
+    """The results of `custom.workflows.PseudoLabelPipeline`: each stage is a method, scored on the validation cases."""
+    records = read_records(folder / "stages")
+    methods = []
+    for record in records:
+        place, keys = folder / "stages" / str(record["stage"]), ("plan", "overlays", "unannotated", "train", "control")
+        settings = {key: record[key] for key in keys if record.get(key)}
+        methods.append(Method(str(record["stage"]), (place / "output" / "validation",), (place,), settings))
+    excluded = read_object(folder / "excluded.json")
+    stages = [one.name for one in methods if "control" not in one.settings]
+    return Results(
+        RECIPE,
+        folder,
+        title_of_recipe(folder),
+        tuple(methods),
+        records,
+        len(records),
+        next(iter(stages[-1:]), ""),
+        excluded={str(name): str(reason) for name, reason in excluded.items()},
+    )
+
+
+def title_of_recipe(folder: Path) -> str:
+    """The cohort's name, which heads the recipe's report, or the folder's."""
+    report = folder / "report.md"
+    first = report.read_text(encoding="utf-8").partition("\n")[0] if report.is_file() else ""
+    return first.removeprefix("# ").strip() or folder.absolute().name
+
+
+def read_records(folder: Path) -> tuple[Record, ...]:
+    """The records of all runs in a folder, in the order they began."""
+    files = folder.glob("*/record.json")
+    records = ({"stage": file.parent.name, "run": file.parent.name, **read_object(file)} for file in files)
+    return tuple(sorted(records, key=lambda one: (str(one.get("begun", "")), str(one["run"]))))
+
+
+def read_object(file: Path) -> dict[str, Any]:
+    """A JSON file's content, nothing where there is no file. Raises InputError: it is damaged."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: cannot be read as JSON ({error}); restore or remove it") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{file}: holds a {type(content).__name__}, no object; restore or remove it")
+    return content
+
+
+def score_files(methods: Sequence[Method]) -> dict[str, list[Path]]:
+    """Method -> its files of scores, for `study_tables.read_scores`."""
+    return {one.name: [folder / PER_CASE for folder in one.evaluations] for one in methods}

@@ -1,0 +1,127 @@
+"""The sections of a page that say how its figures came about: stages, efficiency, curves, settings, versions, times."""
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ... import __version__
+from ..stage_records import DONE, clock, seconds_of, text_of
+from ..status_table import status_cells
+from .curve_chart import training_charts
+from .efficiency import efficiency_cells, measured
+from .page_parts import Picture, Section, Table
+from .results import RECIPE, Results
+from .stage_chart import stage_charts
+
+PLAN = Path("models") / "plan.yaml"
+PACKAGES = ("torch", "monai", "numpy", "scipy", "nibabel", "matplotlib")
+WORDS = 160  # letters of a value
+
+
+def stage_section(results: Results) -> Section:
+    """The stages of a recipe with their scores (Figure 3)."""
+    if results.kind != RECIPE or not results.records:
+        return Section("stages", "Stages")
+    words = [
+        "Each stage trains on labels that earlier stages completed. Dashed: controls, trained to be compared with."
+    ]
+    charts, table = stage_charts(results.records), Table(status_cells(results.records), words=True)
+    return Section("stages", "Score of each stage", words, [table], charts)
+
+
+def efficiency_section(results: Results) -> Section:
+    """Time and memory of inference (Table 7)."""
+    found = measured(results.folder)
+    words = [
+        "MB are 1048576 bytes; areas are integrals over the running time of a case. FLARE23 tolerates 15 s and 4 GB."
+    ]
+    pictures = [
+        Picture(one.picture, f"GPU memory, CPU and memory of {one.name} over its time") for one in found if one.picture
+    ]
+    return Section("efficiency", "Efficiency", words, [Table(efficiency_cells(found))] if found else [], (), pictures)
+
+
+def curve_section(results: Results) -> Section:
+    """Training curves."""
+    logs = {one.name: [run / "output" / "log.csv" for run in one.trainings] for one in results.methods}
+    words = ["Each curve is the mean over a method's trainings (folds and seeds)."] if results.kind != RECIPE else []
+    return Section("curves", "Training curves", words, charts=training_charts(logs))
+
+
+def setting_section(results: Results) -> Section:
+    """What is different between the methods, what they share, and the plan they were trained with."""
+    keys = list(dict.fromkeys(key for one in results.methods for key in one.settings))
+    lines = [["method", *keys]]
+    lines += [[one.name, *(shown(one.settings.get(key)) for key in keys)] for one in results.methods]
+    tables = [Table(lines, "Settings of each method; a dash is the default", words=True)] if keys else []
+    if results.shared:
+        shared = [[key, shown(value)] for key, value in results.shared.items()]
+        tables.append(Table([["setting", "value"], *shared], "Shared by all", words=True))
+    plan = first_plan(results)
+    tables += [
+        Table([["entry", "value"], *([key, shown(value)] for key, value in part.items())], caption, words=True)
+        for caption, part in (
+            ("Plan of the first training", {k: v for k, v in plan.items() if k not in ("fingerprint", "training")}),
+            ("Data fingerprint", plan.get("fingerprint") or {}),
+        )
+        if part
+    ]
+    return Section("settings", "Settings and data", tables=tables, folded=True)
+
+
+def first_plan(results: Results) -> dict[str, Any]:
+    """The plan of the first training that wrote one."""
+    for file in (run / PLAN for one in results.methods for run in one.trainings):
+        if file.is_file():
+            content = yaml.safe_load(file.read_text(encoding="utf-8"))
+            return content if isinstance(content, dict) else {}
+    return {}
+
+
+def shown(value: Any) -> str:
+    """A value in one line."""
+    if value is None:
+        return "-"
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return text if len(text) <= WORDS else f"{text[:WORDS]} ..."
+
+
+def run_section(results: Results) -> Section:
+    """When the runs were done, how long they took, and with which versions the page was made."""
+    lines = [["run", "state", "begun", "finished", "training time"]]
+    for record in results.records:
+        moments = [text_of(record.get(key)).replace("T", " ")[:19] for key in ("begun", "finished")]
+        seconds = seconds_of(record)
+        lines.append([str(record["run"]), text_of(record.get("state")), *moments, clock(seconds) if seconds else "-"])
+    tables = [Table(lines, shown=20, words=True)] if results.records else []
+    tables.append(Table([["package", "version"], *versions()], "Versions at the time of this page", words=True))
+    missing = left_out(results.records) | dict(results.excluded)
+    if missing:
+        tables.append(Table([["scan left out", "reason"], *map(list, missing.items())], shown=20, words=True))
+    return Section("runs", "Runs, times and versions", tables=tables, folded=True)
+
+
+def left_out(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Scan -> why a run left it out."""
+    return {f"{scan} ({one['run']})": str(why) for one in records for scan, why in (one.get("left_out") or {}).items()}
+
+
+def versions() -> list[list[str]]:
+    """Names and versions of what computes."""
+    found = [["this project", __version__], ["Python", platform.python_version()]]
+    for package in PACKAGES:
+        try:
+            found.append([package, version(package)])
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def done(results: Results) -> int:
+    """How many runs are done."""
+    return sum(record.get("state") == DONE for record in results.records)
