@@ -14,6 +14,7 @@ from .options.option_table import options
 from .phantoms.abdomen import write_abdomen_phantoms
 from .phantoms.spine import write_spine_phantoms
 from .plans.plan_command import make_plan
+from .processes import check_environment
 from .reports.page import write_report
 from .workflows.cohort_builder import build_cohort
 from .workflows.example_scan import example_scan
@@ -43,6 +44,7 @@ def main(arguments: list[str]) -> None:
     """Run the command that the arguments name, with what they say; its result goes to the terminal."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     show_input_errors_in_one_line()
+    check_environment()
     if not arguments or {"-h", "--help"} & set(arguments):
         fire.Fire(COMMANDS, arguments, name="python -m custom")  # which knows how to show help only
         return

@@ -31,6 +31,18 @@ def environment_number(name: str, default: int) -> int:
     return int(text)
 
 
+def check_environment() -> None:
+    """Refuse numbers that torchrun would not set: a process that takes itself for a later one writes and says nothing.
+
+    Raises:
+        InputError: names the variable.
+    """
+    number, count = environment_number("RANK", 0), environment_number("WORLD_SIZE", 1)
+    environment_number("LOCAL_RANK", 0)
+    if number >= count:
+        raise InputError(f"RANK={number} and WORLD_SIZE={count} in the environment: torchrun counts from 0; unset both")
+
+
 def is_first() -> bool:
     """Whether this process writes what is written once and shows progress."""
     return rank() == 0

@@ -6,6 +6,7 @@ import warnings
 WARNINGS = (
     r"NvImgCodecPydicomReader: nvImageCodec decoder plugin did not register",  # MONAI: an optional package, of DICOM
     r".*is unlikely to represent the intended person name",  # highdicom, of the scan's patient
+    r"This DataLoader will create \d+ worker processes",  # PyTorch, of more than there are cores
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # PyTorch, of itself, in exports
 )
 LOGGERS = {  # the least level that is shown
@@ -13,6 +14,7 @@ LOGGERS = {  # the least level that is shown
     "mlflow.store.db.utils": logging.WARNING,
     "monai.bundle.workflows": logging.ERROR,  # that a stage of a recipe takes no logging file of its own
     "monai.data.nvimgcodec_pydicom_plugin": logging.ERROR,
+    "nibabel.global": logging.ERROR,  # of codes in a header that it sets to 0, without the file's name
     "onnx_ir": logging.WARNING,  # each node that it removes
     "onnxscript": logging.WARNING,
     "torch.onnx._internal.exporter._registration": logging.ERROR,  # operators of torchvision, which is not needed

@@ -108,6 +108,15 @@ def status_of(exit_: SystemExit) -> int:
     return 1
 
 
+def shown_status() -> int:
+    """Show the exception at hand as Python does; a hook may end the program with a status of its own."""
+    try:
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+    except SystemExit as exit_:
+        return status_of(exit_)
+    return 1
+
+
 def main() -> None:
     """Ends without Python's own end: a library that was loaded would wait for a thread that did not come along."""
     status = 1
@@ -119,7 +128,7 @@ def main() -> None:
         except SystemExit as exit_:
             status = status_of(exit_)
         except BaseException:
-            sys.excepthook(*sys.exc_info())
+            status = shown_status()
         atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
             if not stream.closed:

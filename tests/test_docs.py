@@ -10,7 +10,7 @@ from .readme_commands import blocks
 
 GAP = "…"
 # lines that others print
-FOREIGN = ("No module named", "KeyError", "run ID")
+FOREIGN = ("No module named", "KeyError", "run ID", "Cannot find the config", "torch.distributed.elastic")
 
 
 @cache

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from custom.errors import InputError
-from custom.processes import gathered, is_first, on_first, own_share, rank, together, world_size
+from custom.processes import check_environment, gathered, is_first, on_first, own_share, rank, together, world_size
 
 from .two_processes import in_two_processes
 
@@ -77,3 +77,25 @@ def test_two_processes(tmp_path):
         "gathered from one": {"b": "torn"},
     }
     assert [file.name for file in tmp_path.glob("refused_*")] == ["refused_0"], "the first alone calls the function"
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"RANK": "x"}, "RANK=x in the environment: torchrun sets a whole number; unset it"),
+        ({"WORLD_SIZE": "-1"}, "WORLD_SIZE=-1 in the environment: torchrun sets a whole number; unset it"),
+        ({"LOCAL_RANK": " "}, "LOCAL_RANK=  in the environment: torchrun sets a whole number; unset it"),
+        ({"RANK": "3"}, "RANK=3 and WORLD_SIZE=1 in the environment: torchrun counts from 0; unset both"),
+        ({"WORLD_SIZE": "0"}, "RANK=0 and WORLD_SIZE=0 in the environment: torchrun counts from 0; unset both"),
+        ({"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"}, ""),
+    ],
+)
+def test_numbers_that_torchrun_would_not_set_are_refused(monkeypatch, environment, said):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    try:
+        check_environment()
+    except InputError as error:
+        assert str(error) == said
+    else:
+        assert said == ""

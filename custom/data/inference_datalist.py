@@ -8,7 +8,7 @@ from typing import Any
 from ..datalist.folder_layouts import files_below, image_files, scan_folder, test_images
 from ..datalist.grid_conflict import has_another_grid
 from ..datalist.left_out import LeftOut
-from ..datalist.output_names import COMPANIONS, DICOM_SEG, OUTPUT_NAME, is_there, label_names, renamed
+from ..datalist.output_names import COMPANIONS, DICOM_SEG, OUTPUT_NAME, is_there, label_names, renamed, shared_names
 from ..errors import InputError
 from ..fingerprint.data_check import only_usable
 from ..fingerprint.dataset_fingerprint import check_cases
@@ -40,8 +40,8 @@ def inference_datalist(
         normalisation: of the network's plan.
 
     Raises:
-        InputError: there are no scans, none can be used, a label map would replace a scan, another label map or that
-            of another series, or `output_dir` holds scans: the next run would take label maps for scans.
+        InputError: there are no scans, none can be used, a label map would replace a scan or that of another series, or
+            `output_dir` holds scans: the next run would take label maps for scans.
     """
     left_out = LeftOut() if left_out is None else left_out
     cases = test_images(dataset_dir, lambda scan, reason: left_out.add({"image": scan}, reason))
@@ -59,11 +59,7 @@ def inference_datalist(
         target = folder / case[OUTPUT_NAME]
         if target.resolve() == scan.resolve():
             raise InputError(f"{scan} would be replaced by its label map: pass another --output_dir")
-        if not ending_of(scan) and has_another_grid(target, str(scan)):  # its name is that of folders, not its own
-            raise InputError(
-                f"{target} is there and lies on another grid than {scan}, as the label map of another series: pass "
-                "another --output_dir, or remove it"
-            )
+    cases = _with_a_name_of_their_own(cases, folder, left_out)
     if not overwrite:
         kinds = [kind for kind, wanted in (companions or {}).items() if wanted]
         finished = [case for case in cases if _is_finished(case, folder, kinds)]
@@ -71,12 +67,38 @@ def inference_datalist(
         cases = [case for case in cases if case not in finished]
         for case in finished:
             left_out.done(case)
-    for case in cases:
-        left_out.expect(case)
     check_channels(cases, num_channels)
     if not validate:
         return cases
     return only_usable(cases, check_cases(cases, description="checking scans", normalisation=normalisation), left_out)
+
+
+def _with_a_name_of_their_own(cases: list[dict[str, Any]], folder: Path, left_out: LeftOut) -> list[dict[str, Any]]:
+    """The cases whose label map would take no other's place; the others are left out.
+
+    Raises:
+        InputError: those are all.
+    """
+    taken = {}
+    for case in cases:
+        scan, target = image_files(case)[0], folder / case[OUTPUT_NAME]
+        if not ending_of(scan) and has_another_grid(target, scan):  # its name is that of folders, not its own
+            taken[scan] = (
+                f"{target} is there and lies on another grid than {scan}, as the label map of another series: pass "
+                "another --output_dir, or remove it"
+            )
+    faults = {**shared_names(cases), **taken}
+    if faults and len(faults) == len(cases):
+        raise InputError(next(iter(faults.values())))
+    for case in cases:
+        left_out.expect(case)
+    for case in cases:
+        scan = image_files(case)[0]
+        if scan in taken:
+            left_out.add({"image": case["image"]}, taken[scan])  # the label map is another's
+        elif scan in faults:
+            left_out.add(case, faults[scan])
+    return [case for case in cases if image_files(case)[0] not in faults]
 
 
 def _is_finished(case: dict[str, Any], folder: Path, kinds: Sequence[str]) -> bool:

@@ -11,7 +11,7 @@ from ..datalist.class_names import checked_class_names, same_names
 from ..datalist.dataset_json import LISTING, read_listing, refuse_other_names
 from ..datalist.fixed_split import TEST, held_out_cases
 from ..datalist.folder_layouts import case_name, training_cases
-from ..datalist.folds import load_folds, load_or_make_folds
+from ..datalist.folds import load_folds, load_or_make_folds, read_folds
 from ..datalist.left_out import LeftOut
 from ..errors import InputError
 from ..fingerprint.data_check import absent_classes, foreground_classes, only_usable, raise_on_problems
@@ -37,6 +37,7 @@ def labelled_datalist(
     seed: int = 0,
     left_out: LeftOut | None = None,
     normalisation: str = "zscore",
+    other_data: bool = False,
 ) -> list[dict[str, Any]]:
     """The labelled cases of one section as ``{"image", "label"}``, of a manifest with ``"annotated"`` (class ids) too.
 
@@ -58,6 +59,8 @@ def labelled_datalist(
         seed: of the folds, when they are made.
         left_out: takes the section's cases that cannot be used; without it any such case is refused.
         normalisation: of the plan.
+        other_data: no folds are asked for, as these are data that a training has not seen; cases named as those of its
+            `folds_file` get a warning.
 
     Raises:
         InputError: the data, a file or an argument cannot be used.
@@ -72,6 +75,8 @@ def labelled_datalist(
     cases = (
         _cases_of_folder(dataset_dir, class_names) if is_folder else _cases_of_cohort(dataset_dir, section, class_names)
     )
+    if other_data:
+        _warn_of_seen_cases([case_name(case) for case in cases], folds_file)
     check_channels(cases, num_channels)
     facts = []
     if validate:
@@ -109,6 +114,17 @@ def _say_what_is_absent(
         logger.warning(
             "%s: no label of the %d %s cases holds a class: nothing is scored", dataset, len(present), section
         )
+
+
+def _warn_of_seen_cases(names: Sequence[str], folds_file: str | Path | None) -> None:
+    """One line where data that are called other data hold cases of the training by their names."""
+    if folds_file is None or not Path(folds_file).exists() or not is_first():
+        return
+    known = {name for fold in read_folds(folds_file) for name in fold}
+    seen = sorted(known.intersection(names))
+    if seen:
+        what = "%d of %d cases are named as cases of the training, such as %s (%s): if they are, their scores flatter"
+        logger.warning(what, len(seen), len(names), seen[0], folds_file)
 
 
 def _cases_of_folder(dataset_dir: str | Path, class_names: Sequence[str]) -> list[dict[str, Any]]:

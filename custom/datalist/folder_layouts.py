@@ -7,7 +7,7 @@ import logging
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path, PureWindowsPath
 from typing import Any, NoReturn
@@ -301,14 +301,20 @@ def _scans(folder: Path, endings: tuple[str, ...] = NIFTI_ENDINGS) -> dict[str, 
 def scan_files(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
     """Name -> file of every scan in a folder, hidden files apart; a dangling link stays in, to be reported later."""
     scans: dict[str, Path] = {}
-    for file in _files(folder):
-        lower, name = file.name.lower(), unicodedata.normalize("NFC", scan_name(file))  # macOS decomposes letters
-        if not lower.endswith(endings) or lower.endswith(SEGMENTATION_ENDINGS):
-            continue
+    for name, file in named_scans(folder, endings):
         if name in scans:
             raise InputError(f"{file} and {scans[name].name} are one case twice; remove or rename one of them")
         scans[name] = _readable_name(file)
     return scans
+
+
+def named_scans(folder: Path, endings: tuple[str, ...]) -> list[tuple[str, Path]]:
+    """Name and file of every scan in a folder; files of several formats may have one name."""
+    return [
+        (unicodedata.normalize("NFC", scan_name(file)), file)  # macOS decomposes letters
+        for file in _files(folder)
+        if file.name.lower().endswith(endings) and not file.name.lower().endswith(SEGMENTATION_ENDINGS)
+    ]
 
 
 def _readable_name(file: Path) -> Path:
@@ -326,7 +332,12 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _refuse_empty(folder: Path, endings: tuple[str, ...]) -> NoReturn:
-    """Refuse a folder without scans, with what lies there instead."""
+    """Refuse a folder without scans."""
+    raise _no_scans(folder, endings)
+
+
+def _no_scans(folder: Path, endings: tuple[str, ...]) -> InputError:
+    """What is wrong with a folder without scans, with what lies there instead."""
     files = _files(folder)
     folders = [path.name for path in _entries(folder) if path.is_dir() and not path.name.startswith(".")]
     hint = "it is empty: put the scans into it or pass another folder"
@@ -335,7 +346,7 @@ def _refuse_empty(folder: Path, endings: tuple[str, ...]) -> NoReturn:
     elif files:
         hint = f"convert its {len(files)} files, such as {files[0].name}, to NIfTI"
     kinds = f"{' or '.join(endings)} scans" if endings == NIFTI_ENDINGS else ANY_SCANS
-    raise InputError(f"{folder} holds no {kinds}; {hint}")
+    return InputError(f"{folder} holds no {kinds}; {hint}")
 
 
 def _channels_by_case(scans: dict[str, Path]) -> dict[str, dict[int, Path]]:
@@ -369,7 +380,14 @@ def _layout_channels(root: Path) -> int | None:
 
 def _grouped_images(folder: Path, count: int | None, leave_out: LeaveOut) -> list[dict[str, Any]]:
     """The scans of a folder, `count` channel files to a case; None leaves it to the names. DICOM has one channel."""
-    scans = scan_files(folder, SCAN_ENDINGS)
+    named, faults = named_scans(folder, SCAN_ENDINGS), {}
+    for _, file in named:
+        try:
+            _readable_name(file)
+        except InputError as error:
+            faults[file] = str(error)
+    named = [(name, file) for name, file in named if file not in faults]
+    scans = dict(named)
     try:
         series = [{"image": one.scan} for one in series_below(folder, leave_out)]
     except InputError as error:
@@ -378,7 +396,7 @@ def _grouped_images(folder: Path, count: int | None, leave_out: LeaveOut) -> lis
         leave_out(str(folder), str(error))
         series = []
     if not scans and not series:
-        _refuse_empty(folder, SCAN_ENDINGS)
+        raise InputError(next(iter(faults.values()))) if faults else _no_scans(folder, SCAN_ENDINGS)
     others = [file for file in _files(folder) if file.name.lower().endswith(OTHER_ENDINGS)]
     if others:
         logger.warning(
@@ -392,18 +410,33 @@ def _grouped_images(folder: Path, count: int | None, leave_out: LeaveOut) -> lis
         agreed = all(sorted(channels) == list(range(common)) for channels in cases.values())
         count = common if agreed and len(cases) >= 2 and len(cases) * common == len(scans) else 1
     if count == 1:
-        return sorted([{"image": str(file)} for file in scans.values()] + series, key=lambda case: case["image"])
-    for name, file in scans.items():
-        if not CHANNEL_NUMBER.fullmatch(name):
-            raise InputError(f"{file}: its data set has {count} channels, so files must be named CASE_0000; rename it")
-    whole, faults = [], {}
-    for name in sorted(cases):
-        try:
-            whole.append(_case(_all_channels(folder, name, cases[name], count)))
-        except InputError as error:
-            faults[name] = str(error)
-    if not whole and not series:
+        found = sorted([{"image": str(file)} for _, file in named] + series, key=lambda case: case["image"])
+    else:
+        found = _cases_of_channels(folder, named, count, faults) + series
+    if not found:
         raise InputError(next(iter(faults.values())))
-    for name, fault in faults.items():
-        leave_out(str(cases[name][min(cases[name])]), fault)
-    return whole + series
+    for file, fault in faults.items():
+        leave_out(str(file), fault)
+    return found
+
+
+def _cases_of_channels(
+    folder: Path, named: Sequence[tuple[str, Path]], count: int, faults: dict[Path, str]
+) -> list[dict[str, Any]]:
+    """The cases of which each channel is a file; of any other file `faults` takes what is wrong."""
+    what = f"its data set has {count} channels, so files must be named CASE_0000"
+    for name, file in named:
+        if not CHANNEL_NUMBER.fullmatch(name):
+            faults[file] = f"{file}: {what}; rename it"
+    whole, uses = [], Counter(name for name, _ in named)
+    for name, channels in sorted(_channels_by_case(dict(named)).items()):
+        first = channels[min(channels)]
+        twice = [file for one, file in named if file in channels.values() and uses[one] > 1]
+        try:
+            whole.append(_case(_all_channels(folder, name, channels, count)))
+        except InputError as error:
+            faults[first] = str(error)
+        if twice and first not in faults:
+            whole.pop()
+            faults[first] = f"{first}: several files are called {scan_name(twice[0])}; remove or rename one of them"
+    return whole

@@ -124,7 +124,8 @@ def load_folds(path: str | Path, names: Collection[str], num_folds: int = 5) -> 
         parts = [f"{len(missing)} cases of the data are not in it, such as {missing[0]}"] if missing else []
         parts += [f"{len(surplus)} of its cases are not in the data, such as {surplus[0]}"] if surplus else []
         raise InputError(
-            f"{path} was made for other data: {', and '.join(parts)}; delete it or pass another --folds_file"
+            f"{path} was made for other data: {', and '.join(parts)}; pass --other_data true to score them all, "
+            "another --ckpt_dir to train on them, or another --folds_file"
         )
     return folds
 

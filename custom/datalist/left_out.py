@@ -67,14 +67,15 @@ class LeftOut:
         """A scan is done."""
         self._note(case, "")
 
-    def add(self, case: Mapping[str, Any], reason: str) -> None:
-        """A scan is left out. `reason` is one line that names its file."""
-        logger.warning("left out: %s", reason)
+    def add(self, case: Mapping[str, Any], reason: str, by_all: bool = False) -> None:
+        """A scan is left out. `reason`: one line that names its file; `by_all`: all processes say so, one logs it."""
+        if is_first() or not by_all:
+            logger.warning("left out: %s", reason)
         self._note(case, reason)
         kept = set() if self.overwrite else self._kept.get(_image(case), set())
         for file in self._maps(case):
             if file not in kept and is_there(file):
-                file.unlink()
+                file.unlink(missing_ok=True)
         self.write()
 
     def gather(self) -> None:

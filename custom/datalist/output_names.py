@@ -2,13 +2,13 @@
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from monai.utils import ImageMetaKey
 
-from ..errors import InputError
 from ..io.dicom_series import Series, series_of
 from ..io.image_formats import ending_of, label_ending, scan_name
 from .folder_layouts import CHANNEL_NUMBER, image_files, scan_folder
@@ -54,22 +54,27 @@ def is_there(file: Path) -> bool:
 
 
 def label_names(cases: Sequence[dict[str, Any]], dataset_dir: str | Path) -> list[str]:
-    """The file name of each case's label map, see `layouts.test_images`.
-
-    Raises:
-        InputError: two label maps would have one name.
-    """
+    """The file name of each case's label map, see `layouts.test_images`."""
     searched = scan_folder(dataset_dir)
-    owners: dict[str, str] = {}
     names = []
     for files in map(image_files, cases):
-        scan = files[0]
-        name = _scan_name(files) if ending_of(scan) else series_name(series_of(scan), searched)
-        other = owners.setdefault(name, scan)  # confidence maps and records have another ending
-        if other != scan:
-            raise InputError(f"{scan} and {other} would both be labelled as {name}; rename or remove one")
-        names.append(name + label_ending(scan))
+        name = _scan_name(files) if ending_of(files[0]) else series_name(series_of(files[0]), searched)
+        names.append(name + label_ending(files[0]))
     return names
+
+
+def shared_names(cases: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Scan -> what is wrong, of cases whose label maps would have one name but for the ending, as records have."""
+    scans: dict[str, list[str]] = {}
+    for case in cases:
+        scans.setdefault(unicodedata.normalize("NFC", scan_name(case[OUTPUT_NAME])), []).append(image_files(case)[0])
+    return {
+        scan: f"{scan} and {next(one for one in several if one != scan)} would both be labelled as {name}; "
+        "rename or remove one"
+        for name, several in scans.items()
+        if len(several) > 1
+        for scan in several
+    }
 
 
 def _scan_name(files: Sequence[str]) -> str:

@@ -22,6 +22,7 @@ from .load_weights import LoadWeights
 from .loading_processes import loading_context
 from .metrics_report import MetricsReport
 from .mlflow_record import MLflowRecord
+from .mlflow_store import mlflow_store
 from .one_training import claim_folders
 from .polynomial_decay import polynomial_decay
 from .progress_bar import Progress

@@ -12,6 +12,9 @@ from torch.nn.parallel import DistributedDataParallel
 from ..errors import InputError
 from ..processes import environment_number, world_size
 
+LONGEST_REASON = 200  # letters of PyTorch's
+TORCHRUN = "start them by torchrun --standalone --nproc_per_node 2 -m monai.bundle run ..., or without multi_gpu_train"
+
 
 def default_device() -> torch.device:
     """CUDA where there is one (under torchrun the process's own), else Apple's MPS, else the CPU."""
@@ -55,13 +58,20 @@ def join_processes(patience: timedelta | None = None) -> None:
     """Join the processes that torchrun started: nccl between GPUs, gloo between CPUs.
 
     A process waits `patience` for the others; None: PyTorch's 10 or 30 minutes.
+
+    Raises:
+        InputError: torchrun did not start this process, or the others cannot be reached.
     """
     if dist.is_initialized():
         return
     device = default_device()
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    dist.init_process_group(backend="nccl" if device.type == "cuda" else "gloo", timeout=patience)
+    try:
+        dist.init_process_group(backend="nccl" if device.type == "cuda" else "gloo", timeout=patience)
+    except (ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:LONGEST_REASON]
+        raise InputError(f"the processes cannot be joined ({reason}): {TORCHRUN}") from error
     idist.sync()  # ignite does this when first asked, in which all must take part: later, one may have nothing to do
 
 

@@ -16,6 +16,7 @@ from monai.handlers import MLFlowHandler
 from monai.utils import CommonKeys, optional_import
 
 from ..io.atomic_write import TEMPORARY_PREFIX
+from ..options.gate import running_workflow
 from ..reports.training_curves import VALIDATION
 from .training_log import validation_columns
 
@@ -118,6 +119,10 @@ class MLflowRecord:
         for one in self.trackers:
             one.cur_run = run
         self.run_id = run.info.run_id
+        workflow = running_workflow()
+        if workflow is not None:  # the executed config, which MONAI would write before our gate has seen it
+            file = f"{CONFIG}/config_{time.strftime('%Y%m%d_%H%M%S')}.json"
+            tracker.client.log_dict(self.run_id, workflow.parser.get(), file)
 
     @contextmanager
     def warning(self) -> Iterator[None]:
@@ -191,10 +196,6 @@ class MLflowRecord:
         with self.warning():
             self.catch_up(self.tracker)
             self.log_files(self.tracker)
-            # MONAI writes the executed config but misses it where `--output_dir` is given on the command line
-            written = sorted(self.output_dir.glob("config_*.json"))
-            if written and not any(artifact and Path(artifact).is_file() for artifact in self.tracker.artifacts):
-                self.tracker.client.log_artifact(self.run_id, str(written[-1]), CONFIG)
             if not self.tracker.close_on_complete:
                 self.tracker.close()
 

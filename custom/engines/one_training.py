@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..io.run_lock import hold
+from ..options.gate import running_workflow
 from ..plans import MODEL_FILE
 from ..processes import on_first
 
@@ -12,7 +13,7 @@ OPTIONS = "--output_dir and --ckpt_dir"
 
 
 def claim_folders(*folders: str) -> None:
-    """Hold the folders of a training until `run_lock.let_go` or the end of this process, however it comes.
+    """Hold the folders of a training until `run_lock.let_go`, or the end of its workflow or process, however it comes.
 
     Raises:
         InputError: another training holds one; its process, machine and start are named. Or one holds a released
@@ -21,4 +22,4 @@ def claim_folders(*folders: str) -> None:
     for folder in folders:
         if (Path(folder) / MODEL_FILE).is_file():
             raise InputError(f"{folder} holds a released model, which stays as it is: pass another --ckpt_dir")
-        on_first(partial(hold, folder, OPTIONS))
+        on_first(partial(hold, folder, OPTIONS, running_workflow()))

@@ -14,7 +14,8 @@ from ..datalist.folder_layouts import case_name, image_files
 from ..datalist.left_out import LeftOut
 from ..errors import InputError
 from ..intensity_range import LARGE, is_drowned
-from ..io.volume import Volume, affine_text, read_volume, shape_text
+from ..io.scan_check import affine_text, shape_text
+from ..io.volume import Volume, read_volume
 from ..number_text import exact, told_apart
 from ..progress import map_with_progress
 
@@ -112,7 +113,7 @@ def only_usable(cases: Sequence[dict[str, Any]], facts: Sequence[CaseFacts], lef
     """The cases without problems; the others are left out."""
     for case, fact in zip(cases, facts, strict=True):
         if fact.problems:
-            left_out.add(case, "; also ".join(fact.problems))
+            left_out.add(case, "; also ".join(fact.problems), by_all=True)
     return [case for case, fact in zip(cases, facts, strict=True) if not fact.problems]
 
 
@@ -223,7 +224,11 @@ def _intensity_problem(volume: Volume) -> list[str]:
 
 def _overflow(volume: Volume) -> list[str]:
     ends = np.array([volume.voxels.min(), volume.voxels.max()], dtype=float) * volume.slope + volume.intercept
-    if np.abs(ends).max() <= LARGE or not is_drowned(volume.voxels * volume.slope + volume.intercept):
+    if (
+        not np.isfinite(ends).all()
+        or np.abs(ends).max() <= LARGE
+        or not is_drowned(volume.voxels * volume.slope + volume.intercept)
+    ):
         return []
     return [
         f"{volume.file}: intensities of {ends[np.abs(ends).argmax()]:.6g} leave nothing of all others when they are "

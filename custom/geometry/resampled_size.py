@@ -25,13 +25,16 @@ def refuse_absurd_size(
         channels: of the scan.
 
     Raises:
-        InputError: nothing would be left of several voxels along an axis, or there is no memory for so many.
+        InputError: nothing is left of the scan, or would be of several voxels along an axis, or so many take more
+            memory than there is.
     """
     lengths = np.asarray(size) * np.asarray(spacing, dtype=float) / np.asarray(target, dtype=float)
     needed = np.maximum(np.round(lengths), 1).prod() * (COORDINATE_BYTES + CHANNEL_BYTES * channels)
     memory = psutil.virtual_memory().total
     what = f"{name}: {_text(size)} voxels of {_text(spacing)} mm"
     remedy = "correct the voxel size, or the units, in its header"
+    if 0 in size:  # of what float32 cannot tell from 0, say
+        raise InputError(f"{name}: nothing is left of it where it is cropped to what is not 0; export it again")
     if np.any((lengths < 0.5) & (np.asarray(size) >= SEVERAL)) or np.all(lengths < 1.5):
         raise InputError(f"{what} are less than a voxel of {_text(target)} mm along an axis; {remedy}")
     if needed > memory:

@@ -1,6 +1,8 @@
 """The geometry in a NIfTI header: its unit of length, and both forms with their codes."""
 
+import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import nibabel as nib
@@ -8,8 +10,11 @@ import numpy as np
 from monai.data.utils import correct_nifti_header_if_necessary
 from nibabel.filebasedimages import ImageFileError
 
+from ..errors import InputError
 from .image_formats import is_nifti
+from .scan_check import shape_text
 
+DEFLATE = 1100  # gzip shrinks no more
 MILLIMETRES = {1: 1000.0, 3: 0.001}  # of metre and micron; 2 is mm, and what is unknown counts as mm
 GEOMETRY = (
     *("pixdim", "xyzt_units", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d"),
@@ -24,6 +29,24 @@ def affine_in_mm(affine: Any, header: Any) -> np.ndarray:
     """
     scale = MILLIMETRES.get(int(header["xyzt_units"]) & 7, 1.0) if "xyzt_units" in header else 1.0
     return np.diag([scale, scale, scale, 1.0]) @ np.asarray(affine, dtype=float)
+
+
+def refuse_impossible(image: Any, file: str | Path) -> None:
+    """Refuse a header by which voxels begin inside it, or are more than the file can hold.
+
+    Raises:
+        InputError: names the file and what to do.
+    """
+    single: Any = type(image).header_class
+    if image.dataobj.offset < single.single_vox_offset:
+        raise InputError(f"{file}: its voxels begin inside its header (vox_offset); export it again")
+    shape = [int(size) for size in image.shape]
+    needed = math.prod(shape) * image.get_data_dtype().itemsize
+    most = Path(file).stat().st_size * (DEFLATE if str(file).lower().endswith(".gz") else 1)
+    if min(shape, default=0) > 0 and needed > most:
+        raise InputError(
+            f"{file}: its header says {shape_text(shape)} voxels, more than the file holds; copy or export it again"
+        )
 
 
 def corrected(image: Any) -> Any:

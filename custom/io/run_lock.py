@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import socket
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -38,25 +39,40 @@ def run_lock(folder: str | Path) -> Iterator[None]:
         lock.release()
 
 
-def hold(folder: str | Path, option: str) -> None:
+def hold(folder: str | Path, option: str, owner: object = None) -> None:
     """Hold a folder until `let_go` or the end of this process, which may hold it already.
 
     Args:
         folder: the folder.
         option: that names another folder, for the message.
+        owner: the folder is held no longer than this object lives, such as a run that fails.
 
     Raises:
         InputError: as of `run_lock`.
     """
-    path = Path(folder).absolute()
-    if (os.getpid(), path) not in _held:
-        _held[os.getpid(), path] = _acquired(path, HIDDEN, option)
+    key = os.getpid(), Path(folder).absolute()
+    if key not in _held:
+        _held[key] = _acquired(key[1], HIDDEN, option)
+    elif _held[key].is_locked:
+        _held[key].acquire()  # filelock counts
+    if owner is not None:
+        weakref.finalize(owner, _release, key).atexit = False
 
 
 def let_go() -> None:
     """End `hold` of all folders."""
     while _held:
-        _held.popitem()[1].release()
+        _held.popitem()[1].release(force=True)
+
+
+def _release(key: tuple[int, Path]) -> None:
+    """One owner less, in the process that holds the folder."""
+    lock = _held.get(key)
+    if lock is None or key[0] != os.getpid():
+        return
+    lock.release()
+    if not lock.is_locked:
+        del _held[key]
 
 
 def is_in_use(folder: str | Path) -> bool:

@@ -13,9 +13,11 @@ from ..errors import InputError
 from ..geometry.affine_rounding import without_header_rounding
 from ..geometry.file_affine import STORED_AFFINE
 from .dicom_series import read_series, series_of
+from .file_content import refuse_other_content
 from .image_formats import ending_of, is_itk, is_nifti
 from .itk_image import read_itk_image
-from .nifti_header import affine_in_mm, corrected
+from .nifti_header import affine_in_mm, corrected, refuse_impossible
+from .scan_check import naming, refuse_unusable
 
 MODALITY = "modality"  # entry of the metadata of DICOM series
 
@@ -43,8 +45,8 @@ class ScanReader(ImageReader):
         """Voxels (x, y, z), or (channels, x, y, z) of several files, and the metadata that MONAI needs.
 
         Raises:
-            InputError: a package is missing, a series is no even stack, or channels lie on different grids.
-            OSError: a file cannot be read.
+            InputError: a file cannot be read or is no scan, a package is missing, a series is no even stack, or
+                channels lie on different grids.
         """
         if all(is_nifti(file) for file in img):
             voxels, meta = _read_nifti(img)
@@ -61,15 +63,30 @@ def read_scan(file: str) -> tuple[np.ndarray, np.ndarray]:
     if is_nifti(file):
         voxels, meta = _read_nifti((file,))
         return voxels, meta[MetaKeys.AFFINE]
-    return read_itk_image(file) if is_itk(file) else read_series(file)
+    with naming(file):
+        voxels, affine = read_itk_image(file) if is_itk(file) else read_series(file)
+    refuse_unusable(file, voxels.shape, voxels.dtype, affine)
+    return voxels, affine
 
 
 def _read_nifti(files: Sequence[str]) -> tuple[np.ndarray, dict[str, Any]]:
     """What MONAI reads, but the affine in millimetres."""
     reader = NibabelReader(squeeze_non_spatial_dims=True)  # axes of channels or time that have one entry
     reader.filenames = files
-    voxels, meta = reader.get_data([corrected(nib.load(file)) for file in files])
+    with naming(files[0]):
+        voxels, meta = reader.get_data([_nifti_image(file) for file in files])
     return voxels, {**meta, MetaKeys.AFFINE: affine_in_mm(meta[MetaKeys.AFFINE], meta)}
+
+
+def _nifti_image(file: str) -> Any:
+    """One file, its header checked and corrected."""
+    with naming(file):
+        refuse_other_content(file)
+        image: Any = nib.load(file)
+        refuse_impossible(image, file)
+        shape = [*image.shape[:3], *(size for size in image.shape[3:] if size != 1)]
+        refuse_unusable(file, shape, image.get_data_dtype(), np.asarray(image.affine))
+        return corrected(image)
 
 
 def _read_channels(files: Sequence[str]) -> tuple[np.ndarray, dict[str, Any]]:

@@ -51,6 +51,15 @@ def statistics(value: object) -> dict[str, float]:
     return found
 
 
+def store(value: object) -> str:
+    """The address of an MLflow store."""
+    found = TEXT.read(value)
+    if "://" not in found or found.startswith("file:"):
+        raise ValueError
+    return str(found)
+
+
+STORE = Kind("sqlite:///FILE, or the address of a server, such as http://server:5000", store)
 INTENSITY = Kind(
     'a mapping with lower < upper, mean and sd > 0, such as "{lower: -160, upper: 240, mean: 40, sd: 60}"', statistics
 )
@@ -100,6 +109,7 @@ KINDS: dict[str, Kind] = {
     "shared": MAPPING,
     "spacing": several(number(0.001, 1000), 3, "[1,1,1]"),
     "stages": NAMES_OR_NUMBERS,
+    "tracking_uri": STORE,
     "transformer_patch": VOXELS,
     "until": NAME_OR_NUMBER,
     "with_mask": SWITCH,

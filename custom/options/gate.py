@@ -15,12 +15,14 @@ from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS, ID_SEP_KEY
 from monai.utils import BundlePropertyConfig
 
 from ..errors import InputError, causes_of
+from ..processes import check_environment
 from .bundle_options import bundle_options, is_whole, options_by_name, top_level_ids
 from .command_line import split_arguments
-from .kinds import Option, did_you_mean, shown
+from .kinds import TEXT, Option, did_you_mean, or_nothing, shown
 
 ID = BundlePropertyConfig.ID
 TRACKING: Mapping[str, Any] = DEFAULT_MLFLOW_SETTINGS["configs"]  # type: ignore[assignment]
+TRACKING_OPTIONS = {name: Option(name, or_nothing(TEXT)) for name in ("experiment_name", "run_name")}
 REFERENCE = re.compile(r"@(\w+)")
 # ids that MONAI and MONAI Label read
 THEIRS = {
@@ -41,6 +43,7 @@ def check_options() -> None:
     Raises:
         InputError: an option is unknown, or a value is not of its kind; names it, the value and what to pass.
     """
+    check_environment()
     workflow = running_workflow()
     if workflow is None:  # a config that is read alone, by which nobody gives anything
         return
@@ -48,7 +51,7 @@ def check_options() -> None:
     config: dict[str, Any] = parser.get()
     typed = getattr(workflow, "command_line", None)  # `run_config` says that there is none
     typed = typed_options() if typed is None else typed
-    options = options_by_name(configs)
+    options = {**TRACKING_OPTIONS, **options_by_name(configs)}
     own = own_configs(configs, config)
     refuse_unknown(config, typed, {id for file in own for id in top_level_ids(file)}, options.keys())
     refuse_unknown_parts(parser, typed, own)

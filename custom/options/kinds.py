@@ -19,6 +19,7 @@ MOST = 10**9  # of any whole number: what is larger was mistyped
 LONGEST = 80  # characters of a value in a message
 NOTHING = (None, "", "null", "none", "None", "~")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+GROUPED = re.compile(r"[+-]?\d{1,3}(_\d{3})+")
 FOLDER_NAME = re.compile(r"[\w.-]*")
 
 
@@ -164,6 +165,8 @@ def expanded(path: str) -> str:
 
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError
+    if isinstance(value, str) and "_" in value and not GROUPED.fullmatch(value.strip()):  # 2026_01_15 is a date
         raise ValueError
     found = int(value) if isinstance(value, int) else float(value)
     if not math.isfinite(found):

@@ -17,6 +17,7 @@ from ..progress import map_with_progress
 
 logger = logging.getLogger(__name__)
 
+MOST_CASES = 100_000
 PARAMETERS_FILE = "phantom_parameters.json"  # written first, so that an interrupted generation knows its own cases
 
 
@@ -29,10 +30,12 @@ def case_seed(seed: int, part: int, index: int) -> int:
 
 
 def check_counts(num_cases: int, **others: int) -> None:
-    """Raise `InputError` without a case or with a negative number."""
+    """Raise `InputError` without a case, with a negative number or with more cases than a folder should hold."""
     if num_cases < 1 or min(others.values()) < 0:
         given = ", ".join(f"{name}={number}" for name, number in {"num_cases": num_cases, **others}.items())
         raise InputError(f"{given}: give at least one case and no negative number")
+    if max(num_cases, others.get("num_test", 0), others.get("num_validation", 0)) > MOST_CASES:
+        raise InputError(f"num_cases={num_cases}, {others}: give at most {MOST_CASES} cases")
 
 
 def write_folder(

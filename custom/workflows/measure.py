@@ -54,6 +54,8 @@ def measure(
     arguments = split_command(command)
     if cases < 1 or interval <= 0:
         raise InputError(f"measure: {cases} cases every {interval} s; give at least one case and a positive interval")
+    if Path(output).is_dir():
+        raise InputError(f"measure: --output {output} is a folder; pass the JSON file to write")
     picture = Path(output).with_suffix(".png")
     if picture == Path(output):
         raise InputError(f"measure: {output} is where the picture goes; give --output a name that ends with .json")

@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai.utils import path_to_sqlite_uri
-
 from ..cohort.manifest import case_entry, default_group_rules, group_cases, read_cohort
 from ..data.training_intensity import measured_intensity
 from ..data.training_scans import measured_scans
@@ -48,7 +46,7 @@ class PseudoLabelPipeline(Chain):
         keep_cache: keep the prepared cases of finished stages.
         window: intensities that the contact sheet shows black and white; None: each slice's own.
         tracking: record the trainings and predictions of the stages with MLflow.
-        tracking_uri: the store they are recorded in; empty: mlruns.db in the work folder.
+        tracking_uri: the address of the store they are recorded in.
         options: until, dry_run, status and on_change of `Chain`.
     """
 
@@ -79,7 +77,6 @@ class PseudoLabelPipeline(Chain):
         self.work = WorkFolder(work_dir)
         if tracking and is_first():  # which a stage would miss after hours of work
             needed_package("mlflow", "mlflow", "--tracking mlflow")
-        store = path_to_sqlite_uri(self.work.path / "mlruns.db")
         self.settings = PipelineSettings(
             bundle_root=Path(bundle_root).absolute(),
             overlays=tuple(overlays),
@@ -88,7 +85,7 @@ class PseudoLabelPipeline(Chain):
             runtime=dict(runtime or {}),
             keep_cache=keep_cache,
             window=None if window is None else (float(window[0]), float(window[1])),
-            tracking={"tracking": "mlflow", "tracking_uri": tracking_uri or store} if tracking and is_first() else {},
+            tracking={"tracking": "mlflow", "tracking_uri": tracking_uri} if tracking and is_first() else {},
         )
         self.cohort = read_cohort(cohort)
         self.groups = group_cases(self.cohort.training, groups or default_group_rules(self.cohort), self.cohort)

@@ -221,7 +221,6 @@ class StageRun(Run):
             "run_name": f"of {fill.group} with {source.name}",
             "confidence": self.stage.confidence > 0 and not second,
             **self.settings.tracking,
-            "save_execute_config": False,  # of tracking: it would lie among the records of the cases
             "dataset_dir": str(case_list),
             "dataset#data": f"$datalist.read_case_list({quoted(case_list)})",
             "output_dir": str(output),

@@ -234,13 +234,18 @@ def test_scans_of_two_channel_files(random_bundle):
     assert np.array_equal(found["a.nii.gz"][0], found["b.nii.gz"][0])
 
 
-def test_refused(random_bundle):
-    folder = random_bundle.work / "scans"
+def test_scans_of_one_name_are_left_out_and_the_others_labelled(random_bundle):
+    folder, output = random_bundle.work / "scans", random_bundle.work / "labels"
     for name in ("a.nii.gz", "a.mha"):
         write_scan(folder / name, voxels(), np.eye(4))
+    options = {"dataset_dir": str(folder), "output_dir": str(output)}
     with pytest.raises(Exception) as caught:
-        label(random_bundle, folder)
-    assert "a.nii.gz and a.mha are one case twice" in input_error_message(find_input_error(caught.value))
+        random_bundle.run("inference", **options)
+    line = input_error_message(find_input_error(caught.value))
+    assert line == f"{folder}/a.mha and {folder}/a.nii.gz would both be labelled as a; rename or remove one"
+    write_scan(folder / "b.nii.gz", voxels(), np.eye(4))
+    assert random_bundle.ending("inference", **options).startswith("1 of 3 labelled, 2 left out: a, a; reasons in ")
+    assert sorted(file.name for file in output.iterdir()) == ["b.nii.gz", "left_out.json"]
 
 
 REAL = {"batseg_spine": ["RAS", "LPI", "SAR", "PIL"], "flare_pseudolabel": ["RAS", "LPI", "ASR", "IPL"]}

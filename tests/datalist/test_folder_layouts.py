@@ -373,6 +373,10 @@ class TestImagesToPredict:
         text = f"{tmp_path}/{name}: its ending mixes upper and lower case; rename it to S{name[1:].lower()}"
         assert message(folder_layouts.test_images, tmp_path) == text
         assert message(folder_layouts.test_images, tmp_path / name) == text
+        touch(tmp_path, "a.nii.gz")
+        left_out: dict[str, str] = {}
+        assert folder_layouts.test_images(tmp_path, left_out.__setitem__) == [{"image": f"{tmp_path}/a.nii.gz"}]
+        assert left_out == {f"{tmp_path}/{name}": text}
 
     def test_upper_case(self, tmp_path):
         touch(tmp_path, "A.MHA", "B.NII.GZ", "C.Nrrd")
@@ -391,15 +395,26 @@ class TestImagesToPredict:
         assert self.images(tmp_path) == [[f"{tmp_path}/imagesTs/a_{channel}.nrrd" for channel in ("0000", "0001")]]
 
     @pytest.mark.parametrize("names", [("a.nii.gz", "a.mha"), ("a.nii", "a.nii.gz"), ("a.nrrd", "a.nhdr")])
-    def test_two_scans_of_one_name_are_refused(self, tmp_path, names):
+    def test_two_scans_of_one_name_are_both_there(self, tmp_path, names):
+        """What their label maps are called is another's matter."""
         touch(tmp_path, *names)
-        assert "are one case twice; remove or rename one of them" in message(folder_layouts.test_images, tmp_path)
+        assert self.images(tmp_path) == sorted(f"{tmp_path}/{name}" for name in names)
+
+    def test_two_channels_of_one_name_leave_their_case_out(self, tmp_path):
+        listing(tmp_path, channel_names={"0": "T1", "1": "T2"})
+        touch(tmp_path, *(f"imagesTs/{case}_000{channel}.nii.gz" for case in "ab" for channel in "01"))
+        touch(tmp_path, "imagesTs/a_0001.nii", "imagesTs/odd.nii.gz")
+        left_out: dict[str, str] = {}
+        cases = folder_layouts.test_images(tmp_path, left_out.__setitem__)
+        assert cases == [{"image": [f"{tmp_path}/imagesTs/b_000{channel}.nii.gz" for channel in "01"]}]
+        assert sorted(left_out) == [f"{tmp_path}/imagesTs/a_0000.nii.gz", f"{tmp_path}/imagesTs/odd.nii.gz"]
+        assert "several files are called a_0001" in left_out[f"{tmp_path}/imagesTs/a_0000.nii.gz"]
 
     def test_refused_channels(self, tmp_path):
         listing(tmp_path, channel_names={"0": "T1", "1": "T2"})
         touch(tmp_path, "imagesTs/a_0000.nii.gz")
         assert "case a lacks a_0001" in message(folder_layouts.test_images, tmp_path)
-        touch(tmp_path, "imagesTs/odd.nii.gz")
+        (tmp_path / "imagesTs/a_0000.nii.gz").rename(tmp_path / "imagesTs/odd.nii.gz")
         assert "files must be named CASE_0000" in message(folder_layouts.test_images, tmp_path)
 
     def test_empty_images_ts_is_not_replaced_by_training_scans(self, tmp_path):

@@ -101,7 +101,8 @@ def test_other_data_are_refused_with_counts_and_examples(tmp_path):
         load_or_make_folds(path, dict.fromkeys("abxy", (1,)), num_folds=2)
     assert str(error.value) == (
         f"{path} was made for other data: 2 cases of the data are not in it, such as x, "
-        "and 1 of its cases are not in the data, such as c; delete it or pass another --folds_file"
+        "and 1 of its cases are not in the data, such as c; pass --other_data true to score them all, "
+        "another --ckpt_dir to train on them, or another --folds_file"
     )
     with pytest.raises(InputError, match="has 2 folds, not num_folds = 5"):
         load_folds(path, "abc")

@@ -150,3 +150,14 @@ def test_the_closing_line_counts_the_scans_of_all_processes(tmp_path):
     first, second = in_two_processes(work, tmp_path)
     assert first == second == f"2 of 4 scored, 2 left out: bad_0, bad_1; reasons in {tmp_path / 'left_out.json'}"
     assert json.loads((tmp_path / "left_out.json").read_text())["of"] == 4
+
+
+def test_what_all_processes_leave_out_is_logged_by_the_first(tmp_path, caplog, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    left_out = LeftOut()
+    left_out.add({"image": "a.nii.gz"}, "a.nii.gz: torn", by_all=True)
+    assert caplog.text == ""
+    left_out.add({"image": "b.nii.gz"}, "b.nii.gz: torn")
+    assert "left out: b.nii.gz: torn" in caplog.text
+    assert len(left_out.reasons) == 2

@@ -7,8 +7,7 @@ from monai.data import DataLoader, decollate_batch
 from monai.transforms import LoadImaged, SaveImaged
 
 from custom.datalist import OUTPUT_NAME, folder_layouts, output_name
-from custom.datalist.output_names import label_names, renamed
-from custom.errors import InputError
+from custom.datalist.output_names import label_names, renamed, shared_names
 from custom.io import LabelFolder, ScanReader
 from custom.transforms import CopyToMetad
 from custom.workflows.work_folder import StageFolder
@@ -114,11 +113,18 @@ class TestSeries:
             series(tmp_path / "p1" / folder, uid="1.2.3")
         assert series_names(tmp_path) == ["p1_early", "p1_late"]
 
-    def test_the_same_twice_is_refused(self, tmp_path):
+    def test_the_same_twice_is_told_of_both(self, tmp_path):
         for folder in ("a_b/ct", "a/b_ct"):
             series(tmp_path / folder, uid="1.2.3")
-        with pytest.raises(InputError, match=r"a_b/ct and .*a/b_ct would both be labelled as a_b_ct; rename"):
-            series_names(tmp_path)
+        cases = folder_layouts.test_images(tmp_path)
+        for case, name in zip(cases, label_names(cases, tmp_path), strict=True):
+            case[OUTPUT_NAME] = name
+        found = shared_names(cases)
+        one, other = (f"{tmp_path}/{folder}" for folder in ("a_b/ct", "a/b_ct"))
+        assert found == {
+            one: f"{one} and {other} would both be labelled as a_b_ct; rename or remove one",
+            other: f"{other} and {one} would both be labelled as a_b_ct; rename or remove one",
+        }
 
     def test_folders_by_the_name_of_the_one_that_is_linked(self, tmp_path):
         """A container links its folder of scans as imagesTs."""

@@ -10,7 +10,16 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from custom.engines import amp_options, cpu_autocast, default_device, join_processes_if_any, uses_amp, world_size
+from custom.engines import (
+    amp_options,
+    cpu_autocast,
+    default_device,
+    join_processes,
+    join_processes_if_any,
+    uses_amp,
+    world_size,
+)
+from custom.errors import InputError
 
 
 def test_device_follows_the_machine(monkeypatch):
@@ -106,3 +115,8 @@ def test_no_thread_of_the_group_outlives_it():
     assert int(before) > 0
     assert int(after) == 0
     assert weights == "torch.Size([3, 3])\n"
+
+
+def test_several_processes_without_torchrun_are_one_line():
+    with pytest.raises(InputError, match=r"^the processes cannot be joined \(.*RANK.*\): start them by torchrun"):
+        join_processes()

@@ -40,3 +40,8 @@ def test_sizes_along_the_axes_of_a_network():
     affine = np.array([[0.0, -2.0, 0, 3], [0, 0, 3.0, -5], [-1.0, 0, 0, 9], [0, 0, 0, 1]])  # I, L, A
     assert in_axis_order((9, 11, 5), affine, "RAS") == ([11, 5, 9], [2.0, 3.0, 1.0])
     assert in_axis_order((9, 11, 5), affine, "SAR") == ([9, 5, 11], [1.0, 3.0, 2.0])
+
+
+def test_a_scan_of_which_cropping_leaves_nothing_is_not_called_small():
+    with pytest.raises(InputError, match=r"^a.nii.gz: nothing is left of it where it is cropped to what is not 0"):
+        refuse_absurd_size("a.nii.gz", (0, 0, 0), (0.7, 0.7, 1.0), (1.0, 1.0, 1.0))

@@ -167,3 +167,20 @@ def refused(folder):
     except InputError as error:
         return str(error)
     return ""
+
+
+def test_a_folder_is_held_as_long_as_any_of_its_owners_lives(tmp_path):
+    """A training that fails lets go, though another in the same process goes on."""
+
+    class Run:
+        pass
+
+    first, second = Run(), Run()
+    hold(tmp_path, "--output_dir", first)
+    hold(tmp_path, "--output_dir", second)
+    del first
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.apply(refused, (tmp_path,)).startswith(f"{tmp_path} is in use by another run")
+    del second
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.apply(refused, (tmp_path,)) == ""

@@ -1,13 +1,17 @@
 """Scans of every format as MONAI's LoadImaged gives them to a bundle."""
 
+import gzip
+import re
+import struct
 import sys
 
 import numpy as np
 import pytest
 from monai.transforms import LoadImaged
 
-from custom.errors import find_input_error, input_error_message
+from custom.errors import InputError, find_input_error, input_error_message
 from custom.io import ScanReader
+from custom.io.volume import read_volume
 
 from .scan_files import turned, write_scan, write_series
 
@@ -75,3 +79,39 @@ def test_a_missing_package_is_named_with_the_command(tmp_path, monkeypatch):
 
 def write_nifti(folder):
     return str(write_scan(folder / "b.nii.gz", voxels(), AFFINE))
+
+
+def with_header(path, **fields):
+    """A NIfTI file of other header entries than its voxels ask for: name -> (offset, format, values)."""
+    places = {"dim": (40, "<8h"), "vox_offset": (108, "<f"), "srow_x": (280, "<4f"), "datatype": (70, "<h")}
+    write(path, voxels())
+    content = bytearray(gzip.decompress(path.read_bytes()))
+    for name, values in fields.items():
+        struct.pack_into(places[name][1], content, places[name][0], *values)
+    path.write_bytes(gzip.compress(bytes(content)))
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"dim": (3, 30000, 30000, 30000, 1, 1, 1, 1)}, "its header says 30000 x 30000 x 30000 voxels, more than"),
+        ({"dim": (3, 0, 5, 4, 1, 1, 1, 1)}, "no voxels; export it again|has shape 0, 1D"),
+        ({"dim": (3, -6, 5, 4, 1, 1, 1, 1)}, r"cannot be read \(ValueError: negative count\)"),
+        ({"dim": (2, 30, 4, 1, 1, 1, 1, 1)}, "has shape 30 x 4, 2D; 3D is needed"),
+        ({"vox_offset": (0.0,)}, r"its voxels begin inside its header \(vox_offset\)"),
+        ({"vox_offset": (float("nan"),)}, r"cannot be read \(ValueError: cannot convert float NaN"),
+        ({"srow_x": (float("nan"), 0, 0, 0)}, "is not invertible; set its spacing and orientation"),
+        ({"datatype": (999,)}, r"cannot be read \(HeaderDataError: data code 999"),
+    ],
+)
+def test_a_header_that_cannot_be_is_one_line_wherever_the_file_is_read(tmp_path, fields, said):
+    """In the check of the data and without it; a header that asks for terabytes does not take them."""
+    file = tmp_path / "a.nii.gz"
+    with_header(file, **fields)
+    with pytest.raises(InputError, match=rf"^{file}: .*({said})"):
+        read_volume(str(file))
+    with pytest.raises(Exception) as caught:
+        LoadImaged(**LOAD)({"image": str(file)})
+    error = find_input_error(caught.value)
+    assert error is not None
+    assert re.match(rf"^{file}: .*({said})", input_error_message(error))

@@ -94,6 +94,7 @@ def test_the_configs_themselves_pass(given, bundle, configs):
         (["--amp", "no"], "amp", False),
         (["--resume"], "resume", True),
         (["--noamp"], "amp", False),
+        (["--run_name", "3"], "run_name", "3"),  # MONAI's, of --tracking
         (["--fold", "all"], "fold", "all"),
         (["--spacing", "(1,1,2)"], "spacing", [1, 1, 2]),
         (["--patch_size", "16,16,16"], "patch_size", [16, 16, 16]),
@@ -128,6 +129,8 @@ def test_what_is_meant(given, monkeypatch, argument, id, meant):
         (["--output_dir", "$HOME/x"], "--output_dir '$HOME/x': $ begins an expression of MONAI's, and this is none"),
         (["--output_dir", "~nosuchuser/x"], "--output_dir '~nosuchuser/x': there is no such user"),
         (["--boundary_base", "L1"], "--boundary_base L1: pass l1, l2 or ce"),
+        (["--tracking_uri", "5"], "--tracking_uri 5: pass sqlite:///FILE, or the address of a server, such as http"),
+        (["--num_workers", "2026_01_15"], "--num_workers 2026_01_15: pass a whole number from 0 to 256"),
         (["--device", "gpu"], "--device gpu: pass cpu, cuda, cuda:1 or mps"),
         (["--foreground_oversampling", "1.1"], "--foreground_oversampling 1.1: pass a number from 0 to 1"),
     ],

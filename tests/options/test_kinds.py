@@ -29,7 +29,8 @@ from custom.options.kinds import (
     [
         *((SWITCH, one, True) for one in (True, "true", "True", "yes", "on", 1, "1")),
         *((SWITCH, one, False) for one in (False, "false", "FALSE", "no", "off", 0, "0")),
-        *((whole(), one, 100) for one in (100, "100", "1e2", 100.0, "1_00")),
+        *((whole(), one, 100) for one in (100, "100", "1e2", 100.0)),
+        (whole(), "1_000", 1000),
         *((number(), one, 0.001) for one in (0.001, "1e-3", "0.001", ".001")),  # YAML 1.1 takes 1e-3 for a word
         *(
             (several(number(), 3), one, [1, 1, 2])
@@ -64,7 +65,10 @@ def test_what_is_meant(kind, given, meant):
     ("kind", "given"),
     [
         *((SWITCH, one) for one in ("maybe", "", None, 2, [True])),
-        *((whole(1), one) for one in ("0", 0, -1, "/data", True, "1.5", "", None, [3], "nan", "1e400", 10**10)),
+        *(
+            (whole(1), one)
+            for one in ("0", 0, -1, "/data", True, "1.5", "", None, [3], "nan", "1e400", 10**10, "2026_01_15", "1_00")
+        ),
         *((number(0, above=True), one) for one in (0, "0", "-1", "nan", math.inf, "-inf", "two", "")),
         *((several(whole(1), 3), one) for one in (96, "96", "[96,96]", "[96,96,0]", "null", "{a: 1}", "[[1],1,1]")),
         *((PATH, one) for one in ("", " ", "null", 2024, 20260115, True, None, [1], "~nosuchuser/x", "a\nb", "a\x00")),
