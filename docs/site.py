@@ -13,6 +13,7 @@ PAGES = {  # in the site -> in the project
     "index.md": "README.md",
     "batseg_spine.md": "bundles/batseg_spine/docs/README.md",
     "flare_pseudolabel.md": "bundles/flare_pseudolabel/docs/README.md",
+    "hippocampus.png": "bundles/batseg_spine/docs/hippocampus.png",
     "contributing.md": "CONTRIBUTING.md",
     "changelog.md": "CHANGELOG.md",
 }

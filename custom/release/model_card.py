@@ -1,14 +1,17 @@
 """The page of a bundle on the Hugging Face hub."""
 
+import re
+
 import yaml
 
 from ..errors import InputError
 
+PICTURE = re.compile(r"(?<=\]\()(?=[\w.-]+\.png\))")  # next to the page, which lies in docs
 LICENCES = {"Apache License": "apache-2.0", "MIT License": "mit"}
 
 
 def model_card(page: str, licence: str) -> str:
-    """The bundle's docs/README.md under the front matter that MONAI's hub pages have.
+    """The bundle's docs/README.md, as a page above docs, under the front matter that MONAI's hub pages have.
 
     Raises:
         InputError: the licence is none that the hub has a short name for here.
@@ -17,4 +20,4 @@ def model_card(page: str, licence: str) -> str:
     if not known:
         raise InputError(f"LICENSE is none of {', '.join(LICENCES)}: name its identifier on the hub in {__name__}")
     matter = {"tags": ["monai", "medical"], "library_name": "monai", "license": known[0]}
-    return f"---\n{yaml.safe_dump(matter, sort_keys=False)}---\n\n{page}"
+    return f"---\n{yaml.safe_dump(matter, sort_keys=False)}---\n\n{PICTURE.sub('docs/', page)}"

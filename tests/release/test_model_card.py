@@ -18,3 +18,8 @@ def test_front_matter_stands_before_the_page(project):
 def test_unknown_licence():
     with pytest.raises(InputError, match="LICENSE is none of"):
         model_card("page", "all rights reserved")
+
+
+def test_pictures_are_found_from_the_folder_above_the_page():
+    page = model_card("![a scan](scan.png) [a page](https://host/scan.png)", "Apache License")
+    assert page.endswith("![a scan](docs/scan.png) [a page](https://host/scan.png)")
