@@ -80,8 +80,10 @@ serve: $(LABEL_VENV)/installed
 	PATH="$(LABEL_BIN):$$PATH" monailabel start_server --app apps/monaibundle --studies "$(SCANS)" \
 		--conf models $(MODEL) --conf zoo_source local --conf sam2 false
 
+# file by file, as a file's tests share what is slow to make; tests/conftest.py puts the slowest folders first
 test: $(VENV)/for-test
-	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not kill" $(PYTEST_ARGS)
+	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
+		-m "not kill" $(PYTEST_ARGS)
 
 test-kill: $(VENV)/for-test
 	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m kill tests/end_to_end $(PYTEST_ARGS)

@@ -16,6 +16,14 @@ from .bundle_copies import copy_bundle
 from .preloaded_python import preloaded_python
 
 PROJECT = Path(__file__).resolve().parents[1]
+SLOWEST = ("end_to_end", "workflows", "bundles", "export", "options")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slowest folders first, or the last file would keep one process busy while the others wait."""
+    folders = [Path(item.path).relative_to(PROJECT / "tests").parts[0] for item in items]
+    ranks = [SLOWEST.index(folder) if folder in SLOWEST else len(SLOWEST) for folder in folders]
+    items[:] = [item for _, item in sorted(zip(ranks, items, strict=True), key=lambda ranked: ranked[0])]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -136,10 +136,12 @@ def study_runs(
     Fold by fold, so that after a fifth of the time every experiment has scores of the same patients.
 
     Raises:
-        InputError: an experiment or a shared run has an unknown key.
+        InputError: an experiment or a shared run has an unknown key, or none at all.
     """
     for kind, entries, keys in (("experiment", experiments, KEYS), ("shared run", shared, SHARED_KEYS)):
         for name, entry in entries.items():
+            if not isinstance(entry or {}, Mapping):
+                raise InputError(f"{kind} {name} is {entry!r}; give it {' and '.join(keys)}")
             unknown = [key for key in entry or {} if key not in keys]
             if unknown:
                 raise InputError(f"{kind} {name}: unknown key {unknown[0]!r}; use {' and '.join(keys)}")

@@ -31,6 +31,11 @@ def rows(file: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(lines))
 
 
+def columns_of(table: list[dict[str, str]], other: list[dict[str, str]]) -> list[dict[str, str]]:
+    """A table with the columns of another alone: an evaluation has more of them than a training's validation."""
+    return [{key: row[key] for key in other[0]} for row in table]
+
+
 def read_labels(file: Path) -> np.ndarray:
     return np.asarray(nib.load(file).dataobj)
 

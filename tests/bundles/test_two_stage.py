@@ -13,7 +13,7 @@ from custom.errors import find_input_error, input_error_message
 from custom.plans import read_plan
 
 from ..small_bundle import AFFINE, CASES, SHAPE
-from .conftest import Bundle, equal, read_labels, rows, weights
+from .conftest import Bundle, columns_of, equal, read_labels, rows, weights
 
 FEW = {"epochs": 1, "iterations_per_epoch": 2, "mirror_axes": []}
 
@@ -74,7 +74,7 @@ def test_the_type_that_is_learnt_decides_the_score(typed):
     assert plan["network"]["name"] == "TypeClassifier"
     assert plan["training"]["with_mask"] is True
     typed.run("train", "classifier", "evaluate", masks_dir=masks(typed))
-    assert rows(typed.work / "output" / "evaluation" / "metrics_per_case.csv") == scores
+    assert columns_of(rows(typed.work / "output" / "evaluation" / "metrics_per_case.csv"), scores) == scores
     state = weights(typed.models)
     last = [key for key in state if key.startswith("perceptron")][-2:]
     torch.save({**state, **{key: -state[key] for key in last}}, typed.models / "model.pt")

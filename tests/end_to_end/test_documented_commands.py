@@ -17,7 +17,7 @@ from ..readme_commands import blocks
 from ..small_bundle import AFFINE, SHORT, TINY_PLAN, write_dataset
 from .documented import Places, copy_of_bundle, run
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("documented"), pytest.mark.usefixtures("quick_commands")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_commands")]
 
 TRACKING = "--tracking mlflow"
 SMALL = {**SHORT, "epochs": 1, "iterations_per_epoch": 2}

@@ -33,7 +33,7 @@ from .alone import begin, end, environment_of, required_packages, settings_of, t
 from .documented import Places, python_blocks
 from .ending import ending_with_us
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("downloaded")]
+pytestmark = pytest.mark.slow
 
 SPINE, FLARE = "batseg_spine", "flare_pseudolabel"
 BUNDLES = (SPINE, FLARE)

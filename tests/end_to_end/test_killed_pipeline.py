@@ -25,7 +25,7 @@ from custom.plans import read_plan
 
 from ..workflows.tiny_cohort import CASES, OVERLAY, RECIPE, STAGES, Pipeline, write_tiny_cohort
 
-pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("killed")]
+pytestmark = pytest.mark.kill
 
 KILLS = 10
 PATIENCE = 300  # seconds

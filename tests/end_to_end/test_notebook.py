@@ -5,7 +5,7 @@ import json
 import matplotlib as mpl
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("notebook")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

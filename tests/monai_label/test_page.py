@@ -13,7 +13,7 @@ from ..end_to_end.documented import Places
 from ..readme_commands import blocks
 from .conftest import HERE, server_variables, serving
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("monai_label")]
+pytestmark = pytest.mark.slow
 
 INSTALLING = "make monailabel\n"  # which `make test-monailabel` has done
 

@@ -23,7 +23,7 @@ from custom.release import release
 from ..bundle_copies import change_metadata, copy_bundle, seeded_training
 from .conftest import ITERATIONS, Scans, Server, copy_app, replace, started
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("monai_label")]
+pytestmark = pytest.mark.slow
 
 TRAINED, SPINE, FLARE, CHANGED = "batseg_trained", "batseg_spine", "flare_pseudolabel", "flare_changed"
 SEEN = 3  # images that the server starts with

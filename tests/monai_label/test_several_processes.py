@@ -18,7 +18,7 @@ from custom.plans import read_plan
 from ..end_to_end.ending import ending_with_us
 from .conftest import ITERATIONS, TASK_SECONDS, replace, server_variables
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("monai_label")]
+pytestmark = pytest.mark.slow
 
 # what the server's own process for a training does, which would ask for as many processes as there are GPUs
 TRAINING = """

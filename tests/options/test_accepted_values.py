@@ -51,7 +51,7 @@ PATHS = (
     "~",
     "it's",
     "/dev/null",
-    "/nowhere/scan.nii.gz",
+    "nowhere/scan.nii.gz",
     "..",
 )
 TEXTS = ("", "0", "a b", "a#b", "@plan", "$HOME", "{a: 1}", "x" * 5000, "名前")
@@ -167,9 +167,20 @@ def fault(error: Exception, name: str, text: str) -> list[str]:
 
 
 VALID: dict[str, dict[str, Any]] = {
+    "add_model": {
+        "bundle": "bundle",
+        "name": "one",
+        "ckpt_dir": "folder",
+        "origin": "a test",
+        "data_license": "none",
+        "scores": "{dice: 0.5}",
+        "command": "true",
+    },
     "abdomen_phantoms": {"folder": "new"},
     "cohort": {"source": "dataset_dir", "output": "cohort.json"},
+    "example_scan": {"output": "scan.nii.gz"},
     "export": {"bundle": "bundle", "output": "model.ts"},
+    "label": {"scans": "dataset_dir", "output": "labels", "model": "folder"},
     "measure": {"command": "true"},
     "options": {"bundle": "bundle"},
     "plan": {"dataset_dir": "dataset_dir", "output": "plan.yaml"},

@@ -35,8 +35,6 @@ from .tiny_cohort import (
     write_tiny_cohort,
 )
 
-pytestmark = pytest.mark.xdist_group("pipeline")
-
 FILLED = {"2_lesions": "dataset2", "3_both": "dataset1", "4_partial": "dataset3", "5_small": "dataset4"}
 SHORT = RECIPE[:2]
 WRITTEN_ANYWAY = ("lock", "lock.json", "report.md", "report.png")

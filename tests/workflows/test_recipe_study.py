@@ -16,8 +16,6 @@ from custom.workflows import RecipeStudy
 
 from .tiny_cohort import DARK, OVERLAY, RECIPE, Pipeline, write_case, write_tiny_cohort
 
-pytestmark = pytest.mark.xdist_group("pipeline")
-
 STAGES = [
     RECIPE[0],
     {
