@@ -28,6 +28,8 @@ def copy_bundle(project: Path, name: str, folder: Path) -> Path:
             shutil.copytree(source, root / part, ignore=ignored)
         else:
             shutil.copy(source, root / part)
+    for emptied in [one for one in (root / "models").iterdir() if one.is_dir() and not any(one.iterdir())]:
+        emptied.rmdir()
     return root
 
 

@@ -131,9 +131,9 @@ def test_a_training_becomes_a_model(trained, scans, shipped, tmp_path):
     assert not list((tmp_path / "boxes").glob("*.png"))
 
 
-def test_the_commands_of_the_page(project, trained, trained_flare, tiny_dataset, scans, shipped, tmp_path, monkeypatch):
+def test_the_commands_of_the_page(project, trained, tiny_dataset, scans, shipped, tmp_path, monkeypatch):
     """With a tiny training as the model that they name."""
-    add_model(shipped / "flare_pseudolabel", "headneck", ckpt_dir=trained_flare.models, **STATED)
+    add_model(shipped / "batseg_spine", "hippocampus", ckpt_dir=trained.models, **STATED)
     (scans / "torn.nii.gz").unlink()
     paths = {"scans": scans, "labels": tmp_path / "labels", "training": trained.models, "dataset": tiny_dataset}
     monkeypatch.chdir(shipped.parent)
