@@ -21,5 +21,8 @@ def claim_folders(*folders: str) -> None:
     """
     for folder in folders:
         if (Path(folder) / MODEL_FILE).is_file():
-            raise InputError(f"{folder} holds a released model, which stays as it is: pass another --ckpt_dir")
+            place = Path(folder)
+            raise InputError(
+                f"{place} holds a released model, which stays as it is: pass another --ckpt_dir, such as {place}_own"
+            )
         on_first(partial(hold, folder, OPTIONS, running_workflow()))

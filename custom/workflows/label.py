@@ -36,7 +36,7 @@ def label(
     dicom_seg: bool = False,
     pictures: bool = True,
 ) -> str | None:
-    """Label scans with a trained model: `label SCAN_OR_FOLDER OUT --model hippocampus`; `label --model` lists the models.
+    """Label scans with a trained model: `label SCAN_OR_FOLDER OUT --model NAME`; `label --model` lists the models.
 
     Written into OUT, of each scan: its label map, on its own grid and in its format; NAME.json, with the confidence
     in each structure and what is unusual about the scan; NAME.png, three slices through the structures. volumes.csv
