@@ -27,8 +27,10 @@ def example_scan(output: str | Path) -> None:
         output: the scan, a name that ends with .nii.gz.
 
     Raises:
-        InputError: nilearn is missing, or the file cannot be written.
+        InputError: nilearn is missing, the name has another ending, or the file cannot be written.
     """
+    if not str(output).endswith((".nii", ".nii.gz")):
+        raise InputError(f"--output {output}: give a file whose name ends with .nii.gz")
     datasets = needed_package("nilearn.datasets", "nilearn", "the example scan")
     template = datasets.load_mni152_template(resolution=1)
     voxels, affine = cropped(np.asarray(template.dataobj, dtype=np.float32), template.affine, CENTRE_MM, EXTENT_MM)

@@ -24,6 +24,7 @@ from ..reports.resource_curves import describe_resource_use, draw_resource_curve
 logger = logging.getLogger(__name__)
 
 MB = 2**20
+LONGEST_INTERVAL = 3600
 _FIRST_READING = 15.0  # seconds: nvidia-smi wakes a sleeping driver
 
 
@@ -52,8 +53,9 @@ def measure(
         SystemExit: with the command's exit status, unless that is 0; 128 + n after signal n, as in a shell.
     """
     arguments = split_command(command)
-    if cases < 1 or interval <= 0:
-        raise InputError(f"measure: {cases} cases every {interval} s; give at least one case and a positive interval")
+    if cases < 1 or not 0 < interval <= LONGEST_INTERVAL:
+        allowed = f"give at least one case and an interval above 0 up to {LONGEST_INTERVAL} s"
+        raise InputError(f"measure: {cases} cases every {interval} s; {allowed}")
     if Path(output).is_dir():
         raise InputError(f"measure: --output {output} is a folder; pass the JSON file to write")
     picture = Path(output).with_suffix(".png")

@@ -201,6 +201,8 @@ def test_no_accepted_value_of_a_command_is_more_than_a_line(command, project, to
     given = {name: places.get(value, value) for name, value in VALID[command].items()}
     faults = []
     for name, option in options_of(COMMANDS[command]).items():
+        if (command, name) == ("measure", "command"):
+            continue  # a value is a program, which would be run, such as yes
         for text, _ in some(accepted(option), name):
             try:
                 call(command, COMMANDS, {**given, name: text})

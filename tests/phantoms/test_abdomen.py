@@ -23,7 +23,7 @@ from custom.phantoms.abdomen.annotation import (
     group_sizes,
 )
 from custom.phantoms.abdomen.dataset import list_cases
-from custom.phantoms.abdomen.tumours import TumourChoice, draw_count
+from custom.phantoms.abdomen.tumours import TumourChoice, draw_count, tumour_choice
 
 COARSE = ((6.0, 8.0), (5.0, 5.0))
 SEEDS = range(16)
@@ -317,3 +317,8 @@ def test_unusable_arguments_are_named_before_anything_is_written(arguments, mess
 def test_other_parameters_are_refused(written):
     with pytest.raises(InputError, match=r"abdomen: .*num_cases 8 instead of 9.*another folder or delete it"):
         write_abdomen_phantoms(written, **{**TINY, "num_cases": 9})
+
+
+def test_a_value_that_tumours_do_not_have():
+    with pytest.raises(InputError, match="tumours: there is no 'size'; name any of chance, smallest_ml"):
+        tumour_choice({"size": 3})

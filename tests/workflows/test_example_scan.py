@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from custom.errors import InputError
-from custom.workflows.example_scan import cropped
+from custom.workflows.example_scan import cropped, example_scan
 
 
 @pytest.mark.parametrize("signs", [(1, 1, 1), (-1, 1, -1)])
@@ -25,3 +25,8 @@ def test_a_crop_keeps_its_place(signs):
 def test_a_point_outside_is_refused():
     with pytest.raises(InputError, match="lies outside the template"):
         cropped(np.zeros((5, 5, 5), np.float32), np.eye(4), (50.0, 0.0, 0.0), (2.0, 2.0, 2.0))
+
+
+def test_the_name_of_another_format_is_refused():
+    with pytest.raises(InputError, match=r"give a file whose name ends with \.nii\.gz"):
+        example_scan("scan.mha")

@@ -11,7 +11,7 @@ from .annotation import READING, annotate, draw_studies
 from .organs import CLASSES
 from .phantom import make_abdomen_phantom
 from .scan import SPACING_MM, Range, check_spacing
-from .tumours import TumourChoice
+from .tumours import tumour_choice
 
 GENERATOR = 2  # raised whenever the same parameters begin to give other phantoms
 MANIFEST = "cohort.json"
@@ -51,7 +51,7 @@ def write_abdomen_phantoms(
     """
     check_counts(num_cases=num_cases, num_validation=num_validation, seed=seed)
     check_spacing(spacing_mm)
-    choice = TumourChoice(**(tumours or {}))
+    choice = tumour_choice(tumours or {})
     parameters: dict[str, Any] = {"generator": GENERATOR, "num_cases": num_cases, "num_validation": num_validation}
     parameters |= {"seed": seed, "spacing_mm": spacing_mm, "tumours": asdict(choice)}
     root = Path(folder)

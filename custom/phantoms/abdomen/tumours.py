@@ -1,6 +1,7 @@
 """Tumours: uneven lumps inside a liver, kidney, pancreas or spleen that has already been painted."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt
@@ -36,6 +37,15 @@ class TumourChoice:
         in_order = 0 < self.smallest_ml <= self.median_ml <= self.largest_ml
         if not (in_order and 0 <= self.chance <= 1 and self.contrast > 0):
             raise InputError(f"tumours: {self} needs a chance of 0 to 1, volumes in order and a contrast above 0")
+
+
+def tumour_choice(values: Mapping[str, float]) -> TumourChoice:
+    """The choice with these values instead of its own. Raises `InputError` for a name it has not."""
+    known = [field.name for field in fields(TumourChoice)]
+    for name in values:
+        if name not in known:
+            raise InputError(f"tumours: there is no {name!r}; name any of {', '.join(known)}")
+    return TumourChoice(**values)
 
 
 def draw_count(rng: np.random.Generator, chance: float) -> int:
