@@ -27,7 +27,7 @@ def training_intensity(
     Args:
         normalisation: of the plan.
         planned: the plan's statistics, where it has some.
-        cases: the training cases, measured where nothing else tells.
+        cases: the training cases, measured where neither plan nor earlier weights have the values.
         resumed: folder of the training that is gone on with or whose weights are; empty for a new one.
         facts_file: JSON in which the findings of the data check are kept, so that no file is read twice.
     """

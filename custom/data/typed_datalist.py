@@ -35,7 +35,7 @@ def typed_datalist(
     """The cases of `labelled_datalist` with "mask", and of those to train on "type", counted from 0.
 
     A case of several types has that of most voxels (of equally many the first), as one type is written onto a mask; a
-    case of none is not trained on, but scored.
+    case without a type is scored, but not trained on.
 
     Args:
         masks_dir: label maps, each on its scan's grid and named as inference names them; what is not 0 is mask.

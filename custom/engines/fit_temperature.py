@@ -4,18 +4,18 @@ import logging
 from typing import Any
 
 import numpy as np
-from ignite.engine import Engine, Events
+from ignite.engine import Engine
 from monai.utils import CommonKeys, convert_to_numpy
 
 from ..errors import InputError
 from ..inferers.temperature import TEMPERATURES, fit_temperature, write_temperature
 from ..io.write_errors import reporting_unwritable
-from ..processes import world_size
+from .fit_to_cases import FitToCases
 
 logger = logging.getLogger(__name__)
 
 
-class FitTemperature:
+class FitTemperature(FitToCases):
     """Collect confidence and share of right voxels of each held-out case, and write the temperature that fits them.
 
     Args:
@@ -24,40 +24,31 @@ class FitTemperature:
         fold: which cases are held out; "all", none, is refused.
     """
 
+    what = "a temperature"
+
     def __init__(self, file: str, inferer: Any, fold: int | str) -> None:
-        self.file = file
-        self.inferer = inferer
+        super().__init__(file, inferer)
         self.fold = fold
-        self.cases: list[tuple[list[float], float] | None] = []
 
-    def attach(self, engine: Engine) -> None:
-        """Follow every case of `engine`."""
-        engine.add_event_handler(Events.STARTED, self._start)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
-        engine.add_event_handler(Events.COMPLETED, self._write)
-
-    def keep_first(self, cases: int) -> None:
-        """Forget all cases but the first."""
-        del self.cases[cases:]
-
-    def _start(self, _: Engine) -> None:
-        if world_size() > 1:
-            raise InputError("a temperature is fitted by one process: run this without torchrun")
+    def start(self, engine: Engine) -> None:
+        """As `FitToCases`; also refuses weights that no case was held out from."""
+        super().start(engine)
         if self.fold == "all":
             raise InputError(
                 "a temperature is fitted to held-out cases, of which fold all has none; pass other weights"
             )
-        self.cases = []
 
-    def _collect(self, engine: Any) -> None:
+    def collect(self, engine: Any) -> tuple[list[float], float] | None:
+        """Mean confidence of the foreground at each temperature, and the share of its voxels that are right."""
         output = engine.state.output[0]
         prediction, label = (convert_to_numpy(output[key])[0] for key in (CommonKeys.PRED, CommonKeys.LABEL))
         confidences = self.inferer.report["tempered_confidence"]
         found = prediction > 0
         right = float(np.mean(prediction[found] == label[found])) if found.any() else None
-        self.cases.append(None if confidences is None or right is None else (confidences, right))
+        return None if confidences is None or right is None else (confidences, right)
 
-    def _write(self, _: Engine) -> None:
+    def write(self, _: Engine) -> None:
+        """Write the temperature that fits, with the number of cases."""
         cases = [one for one in self.cases if one is not None]
         if not cases:
             raise InputError("no held-out case has any predicted foreground: a temperature has nothing to fit to")

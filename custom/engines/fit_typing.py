@@ -6,20 +6,21 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from ignite.engine import Engine, Events
+from ignite.engine import Engine
 from monai.utils import CommonKeys, convert_to_numpy
 
+from ..data.typed_datalist import label_type
 from ..errors import InputError
 from ..inferers.logit_moments import MomentSums
 from ..inferers.retype_lesions import type_ids
 from ..inferers.type_distributions import fit_distribution, joint_moments, write_distributions
 from ..io.write_errors import reporting_unwritable
-from ..processes import world_size
+from .fit_to_cases import FitToCases
 
 logger = logging.getLogger(__name__)
 
 
-class FitTyping:
+class FitTyping(FitToCases):
     """Collect each case's logits under its true type, and write the types' distributions when the engine completes.
 
     A case's true type is the type that most voxels of its label have; its logits are those of the voxels that the
@@ -32,35 +33,26 @@ class FitTyping:
         types: those of them that are types of lesions; None: all.
     """
 
+    what = "the distribution of each type"
+
     def __init__(self, file: str, inferer: Any, class_names: Sequence[str], types: Sequence[str] | None) -> None:
-        self.file = file
-        self.inferer = inferer
+        super().__init__(file, inferer)
         self.class_names = list(class_names)
         self.types = types
-        self.cases: list[tuple[str, MomentSums] | None] = []
 
-    def attach(self, engine: Engine) -> None:
-        """Follow every case of `engine`."""
-        engine.add_event_handler(Events.STARTED, self._start)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
-        engine.add_event_handler(Events.COMPLETED, self._write)
-
-    def keep_first(self, cases: int) -> None:
-        """Forget all cases but the first."""
-        del self.cases[cases:]
-
-    def _start(self, _: Engine) -> None:
-        if world_size() > 1:
-            raise InputError("distributions of types are fitted by one process: run this without torchrun")
+    def start(self, engine: Engine) -> None:
+        """As `FitToCases`; also refuses fewer than two types."""
+        super().start(engine)
         self.ids = type_ids(self.class_names, self.types)
-        self.cases = []
 
-    def _collect(self, engine: Any) -> None:
+    def collect(self, engine: Any) -> tuple[str, MomentSums] | None:
+        """The true type and the moments of the logits."""
         true = true_type(convert_to_numpy(engine.state.output[0][CommonKeys.LABEL]), list(self.ids.values()))
         moments = joint_moments(self.inferer.report["logit_moments"], list(self.ids.values()))
-        self.cases.append(None if true is None or moments is None else (self.class_names[true - 1], moments))
+        return None if true is None or moments is None else (self.class_names[true - 1], moments)
 
-    def _write(self, _: Engine) -> None:
+    def write(self, _: Engine) -> None:
+        """Write the distribution of each type that was found."""
         by_type: dict[str, list[MomentSums]] = defaultdict(list)
         for name, moments in filter(None, self.cases):
             by_type[name].append(moments)
@@ -82,5 +74,4 @@ class FitTyping:
 def true_type(label: np.ndarray, ids: Sequence[int]) -> int | None:
     """The one of some class ids that most voxels of a label have; None where none has any."""
     counts = {number: int(np.count_nonzero(label == number)) for number in ids}
-    best = max(counts, key=lambda number: counts[number])
-    return best if counts[best] else None
+    return label_type({number: count for number, count in counts.items() if count}) or None

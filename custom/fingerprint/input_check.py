@@ -1,6 +1,6 @@
 """Whether a scan is like those that a network was trained on.
 
-A network answers any scan. What it is told here is only whether one lies outside everything it has seen: the ranges of
+A network answers any scan. Checked here is only whether one lies outside everything it has seen: the ranges of
 the training scans, with wide margins, so that a scan of the same kind is never called unusual.
 """
 

@@ -180,7 +180,7 @@ class StreamingSlidingWindowInferer(Inferer):
                 skip = True
                 continue
             accumulator.add(row.first, logits)
-            del logits, classes  # the next windows are not to be predicted beside it
+            del logits, classes  # frees memory before the next windows are predicted
             self._run([row.others[place] for place in places], padded, predict, accumulator)
         assert accumulator is not None  # there is at least one row
         yield from accumulator.finish()

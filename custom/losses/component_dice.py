@@ -38,7 +38,7 @@ def component_dice_ce(logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor
     own = torch.as_tensor(classes, device=label.device)
     probabilities = logits.softmax(dim=0).flatten(1)
     ids, voxels = label.flatten(), torch.arange(label.numel(), device=label.device)
-    # without a component, class 0 stands for all foreground
+    # without a component, class 0 is the whole foreground
     wanted = own[regions]
     predicted = torch.where(wanted > 0, probabilities[wanted, voxels], 1 - probabilities[0])
     true = ((ids == wanted) & (ids > 0)).to(predicted.dtype)

@@ -1,4 +1,4 @@
-"""What a released model says of itself besides its plan: `model.yaml` next to `model.pt` and `plan.yaml`."""
+"""What a released model states in addition to its plan: `model.yaml` next to `model.pt` and `plan.yaml`."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
