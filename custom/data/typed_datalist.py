@@ -8,7 +8,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import SpatialImage
+from nibabel.spatialimages import HeaderDataError, SpatialImage
 
 from ..datalist.folder_layouts import image_files
 from ..datalist.left_out import LeftOut
@@ -95,7 +95,7 @@ def mask_problem(mask: str, scan: str) -> str:
         return f"{mask}: there is no mask of {scan}; {PREDICT}"
     try:
         found, wanted = nib.load(mask), nib.load(scan)
-    except (OSError, ImageFileError) as error:
+    except (OSError, EOFError, ImageFileError, HeaderDataError) as error:
         return f"{mask}: cannot be read ({type(error).__name__}); {PREDICT}"
     assert isinstance(found, SpatialImage)
     assert isinstance(wanted, SpatialImage)
