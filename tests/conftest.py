@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import gc
 import os
 import random
 import sys
@@ -24,6 +25,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     folders = [Path(item.path).relative_to(PROJECT / "tests").parts[0] for item in items]
     ranks = [SLOWEST.index(folder) if folder in SLOWEST else len(SLOWEST) for folder in folders]
     items[:] = [item for _, item in sorted(zip(ranks, items, strict=True), key=lambda ranked: ranked[0])]
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays to the end; looking through it for garbage, as every run does at its end, takes a second."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

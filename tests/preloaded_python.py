@@ -7,6 +7,7 @@ with the libraries loaded, which forks; the fork runs them as Python does. All b
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -64,6 +65,8 @@ def serve(address: str) -> tuple[list[str], str, dict[str, str]]:
     """Fork for every request and wait for it in a second fork; returns in the one that is to run it."""
     for name in LOADED:
         importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # a fork need not look through the libraries for garbage
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the forks that wait are not waited for
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
         server.bind(address)
