@@ -64,6 +64,14 @@ def seeded_training(
     return folder
 
 
+def thin_ct_plan(root: Path) -> dict[str, Any]:
+    """The shipped small network's levels, thinner, on an eighth of the voxels: it labels a CT within seconds."""
+    plan = load_plan("small", root)
+    thin = {**plan["network"], "filters": [4, 8, 16, 24, 32]}
+    windows = {"windows": "efficient", "min_foreground_voxels": 125}
+    return {**plan, "spacing": [8.0, 2.4, 2.4], "patch_size": [16, 64, 96], "network": thin, "prediction": windows}
+
+
 def carry_code(root: Path, package: str) -> None:
     """Give a bundle its own copy of the code, as its release has it."""
     for path, content in (bundle_contents(root, package) | code_contents(package)).items():

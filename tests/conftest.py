@@ -13,6 +13,7 @@ import torch
 
 from custom.fingerprint import data_check
 
+from . import plain_pictures  # noqa: F401
 from .bundle_copies import copy_bundle
 from .preloaded_python import preloaded_python
 
@@ -27,10 +28,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [item for _, item in sorted(zip(ranks, items, strict=True), key=lambda ranked: ranked[0])]
 
 
+def pytest_configure() -> None:
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """What was imported stays to the end; looking through it for garbage, as every run does at its end, takes a second."""
+    """What was imported stays; every run looks for garbage at its end, and to look through all of it takes a second."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

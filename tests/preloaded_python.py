@@ -16,11 +16,13 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-LOADED = ("monai.bundle", "fire", "matplotlib.pyplot", "custom.__main__")
+# torch._dynamo: torch imports it for operators of some kinds
+LIBRARIES = ("monai.bundle", "fire", "matplotlib.pyplot", "torch._dynamo", "torch.utils.tensorboard")
+LOADED = (*LIBRARIES, "custom.__main__", "tests.plain_pictures")
 STREAMS = (0, 1, 2)
 REQUEST_BYTES = 1 << 20
 
@@ -39,31 +41,41 @@ sys.exit(int(answer or b"1"))
 
 
 @contextmanager
-def preloaded_python(folder: Path) -> Iterator[Path]:
+def preloaded_python(
+    folder: Path,
+    python: str = sys.executable,
+    server: Sequence[str] = ("-m", "tests.preloaded_python"),
+    loaded: Sequence[str] = LOADED,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Path]:
     """Yields a folder for the head of PATH, with `python` in it.
 
     Args:
         folder: an empty folder, of a short name: addresses of sockets have 107 bytes.
+        python: the real one.
+        server: its arguments that run this file; `-I FILE` where the tests are not to be found.
+        loaded: the modules that it imports.
+        environment: its variables; None: those of this process.
     """
     address = str(folder / "server")
     program = folder / "bin" / "python"
     program.parent.mkdir()
-    program.write_text(CLIENT.format(python=sys.executable, address=address))
+    program.write_text(CLIENT.format(python=python, address=address))
     program.chmod(0o755)
-    server = subprocess.Popen([sys.executable, "-m", "tests.preloaded_python", address], stdout=subprocess.PIPE)
+    process = subprocess.Popen([python, *server, address, *loaded], env=environment, stdout=subprocess.PIPE)
     try:
-        assert server.stdout is not None
-        assert server.stdout.readline(), "the server listens"
+        assert process.stdout is not None
+        assert process.stdout.readline(), "the server listens"
         yield program.parent
     finally:
-        server.kill()
-        server.wait()
-        server.stdout.close()
+        process.kill()
+        process.wait()
+        process.stdout.close()
 
 
-def serve(address: str) -> tuple[list[str], str, dict[str, str]]:
+def serve(address: str, loaded: Sequence[str]) -> tuple[list[str], str, dict[str, str]]:
     """Fork for every request and wait for it in a second fork; returns in the one that is to run it."""
-    for name in LOADED:
+    for name in loaded:
         importlib.import_module(name)
     gc.collect()
     gc.freeze()  # a fork need not look through the libraries for garbage
@@ -124,7 +136,7 @@ def main() -> None:
     """Ends without Python's own end: a library that was loaded would wait for a thread that did not come along."""
     status = 1
     try:
-        request = serve(sys.argv[1])
+        request = serve(sys.argv[1], sys.argv[2:])
         try:
             run(*request)
             status = 0

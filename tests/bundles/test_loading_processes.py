@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from textwrap import dedent
 
 import pytest
 import torch
@@ -46,8 +47,13 @@ def test_training_and_inference_with_such_processes(bundle, tmp_path, way):
             bundle.options("inference", output_dir=str(tmp_path / way), mirrored=False, num_workers=1),
         ),
     ]
-    program = (
-        "import multiprocessing, sys; multiprocessing.set_start_method(sys.argv[1]); from monai.bundle import run\n"
+    program = dedent(
+        """
+        import multiprocessing, sys
+        multiprocessing.set_start_method(sys.argv[1])
+        multiprocessing.set_forkserver_preload(["monai.bundle", "custom.transforms"])  # which importing takes longest
+        from monai.bundle import run
+        """
     )
     program += "".join(f"run(config_file={files!r}, **{options!r})\n" for files, options in runs)
     result = subprocess.run(

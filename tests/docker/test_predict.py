@@ -6,7 +6,9 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -15,7 +17,7 @@ from monai.bundle import run as run_bundle
 
 from custom.data import FLARE22_INTENSITY
 
-from ..bundle_copies import seeded_training
+from ..bundle_copies import seeded_training, thin_ct_plan
 
 pytestmark = pytest.mark.usefixtures("quick_commands")
 
@@ -38,7 +40,7 @@ def predict(
     )
 
 
-def bundle_with_seeded_weights(project: Path, name: str, plan: str, folder: Path) -> Path:
+def bundle_with_seeded_weights(project: Path, name: str, plan: str | Mapping[str, Any], folder: Path) -> Path:
     """What the Dockerfile copies: configs, and a model with its plan."""
     shutil.copytree(project / "bundles" / name / "configs", folder / "configs")
     seeded_training(folder, folder / "models", plan, intensity=FLARE22_INTENSITY)
@@ -101,9 +103,9 @@ def test_folders_named_from_where_one_is(project, tmp_path):
     assert [file.name for file in (tmp_path / "my labels").iterdir()] == ["a.nii.gz"]
 
 
-@pytest.mark.slow
-def test_real_ct_with_the_small_network(project, shared_data, tmp_path):
-    bundle = bundle_with_seeded_weights(project, "flare_pseudolabel", "small", tmp_path / "bundle")
+def test_real_ct(project, shared_data, tmp_path):
+    plan = thin_ct_plan(project / "bundles" / "flare_pseudolabel")
+    bundle = bundle_with_seeded_weights(project, "flare_pseudolabel", plan, tmp_path / "bundle")
     check(project, bundle, [shared_data / "ct" / "abdomen.nii.gz"], tmp_path)
 
 

@@ -41,7 +41,8 @@ def write_overlays(folder: Path, bundle: Path) -> dict[str, Path]:
     same_plan = {f"recipe#{stage}#settings": {} for stage in range(4)}
     contents = {
         "": {"default_plan": str(tiny), **SHORTEST, **RUNTIME},
-        "few_steps": {"class_names": list(FLARE_CLASSES), **SHORTEST, **RUNTIME},  # --plan hippocampus has two
+        # --plan hippocampus has two classes
+        "few_steps": {"class_names": list(FLARE_CLASSES), "patch_size": [16, 16, 16], **SHORTEST, **RUNTIME},
         "pipeline": {"plan": str(tiny), "training": SHORTEST, "runtime": RUNTIME, **same_plan},
         "pipeline_partial": {"training": SHORTEST, "runtime": RUNTIME},
         "seeds": {},
@@ -186,12 +187,16 @@ def test_partly_annotated_scans(project, work, places):
     )
     assert len(commands(block)) == 4
     shorter = block.replace("--validation 12", "--validation 2")
+    (work / "headneck_scans").mkdir()
+    scans = sorted((work / "headneck" / "imagesTr").iterdir())[:2]
+    for scan in scans:
+        shutil.copy(scan, work / "headneck_scans")
     places = Places(
         {
             **places.paths,
             "work": work / "partial",
             "labels": work / "partial_labels",
-            "scans": work / "headneck" / "imagesTr",
+            "scans": work / "headneck_scans",
         },
         places.overlays,
     )
@@ -199,9 +204,9 @@ def test_partly_annotated_scans(project, work, places):
     assert "dataset1: 3 cases" in said
     assert "dataset3: 3 cases" in said
     assert tuple(read_plan(work / "plan.yaml")["classes"]) == HEADNECK
-    for annotated in (work / "headneck" / "labelsTr").iterdir():
-        label = nib.load(work / "partial_labels" / annotated.name)
-        assert label.shape == nib.load(annotated).shape
+    for scan, labelled in zip(scans, sorted((work / "partial_labels").iterdir()), strict=True):
+        label = nib.load(labelled)
+        assert label.shape == nib.load(scan).shape
         assert set(np.unique(label.dataobj)) <= set(range(len(HEADNECK) + 1))
 
 

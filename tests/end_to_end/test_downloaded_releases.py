@@ -25,8 +25,10 @@ from custom.plans import load_plan, write_plan
 from custom.release import release
 from custom.workflows.bundle_run import run_config
 
-from ..bundle_copies import STATED, change_metadata, copy_bundle, seeded_training
+from ..bundle_copies import STATED, change_metadata, copy_bundle, seeded_training, thin_ct_plan
 from ..bundles.conftest import weights
+from ..preloaded_python import LIBRARIES, preloaded_python
+from ..preloaded_python import __file__ as preloaded_file
 from ..readme_commands import blocks
 from ..small_bundle import OVERLAYS, PLANS, write_dataset
 from .alone import begin, end, environment_of, required_packages, settings_of, together
@@ -46,9 +48,10 @@ NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Downloaded(NamedTuple):
-    """The python without the project, where its user works, the web server and what it serves."""
+    """The python without the project, the same with MONAI imported, where its user works, and a web server's files."""
 
     python: Path
+    quick: Path
     folder: Path
     url: str
     dist: Path
@@ -78,8 +81,11 @@ def alone(project, tmp_path_factory) -> Iterator[Downloaded]:
     metadata = [project / "bundles" / name / "configs" / "metadata.json" for name in BUNDLES]
     python = environment_of(set.union(*map(required_packages, metadata)), work / "environment")
     write_dataset(folder / "dataset")
-    with web_server(serve, checkout) as port:
-        user = Downloaded(python, folder, f"http://localhost:{port}", checkout / "dist")
+    preloaded = preloaded_python(
+        tmp_path_factory.mktemp("alone"), str(python), ("-I", preloaded_file), LIBRARIES, settings_of(python)
+    )
+    with web_server(serve, checkout) as port, preloaded as quick:
+        user = Downloaded(python, quick / "python", folder, f"http://localhost:{port}", checkout / "dist")
         commands = []
         for name in BUNDLES:
             plan = folder / f"plan_{name}.yaml"
@@ -89,7 +95,7 @@ def alone(project, tmp_path_factory) -> Iterator[Downloaded]:
             places = Places({"dataset": folder / "dataset"}, {"": user.overlay(name)})
             block = places.adapted(use.replace(PORT, port).replace(SPINE, name))
             commands.append((["bash", "-euc", block], folder))
-        together(python, commands)
+        together(user.quick, commands)
         yield user
 
 
@@ -156,28 +162,18 @@ def scans(shared_data, tmp_path_factory) -> dict[str, Path]:
     return {name: folder / name for name in found}
 
 
-def labelling_plan(project: Path, name: str) -> dict[str, object]:
-    """The hippocampus's; of CT, the shipped small network's levels, thinner, on an eighth of the voxels."""
-    root = project / "bundles" / name
-    if name == SPINE:
-        return load_plan("hippocampus", root)
-    plan = load_plan("small", root)
-    thin = {**plan["network"], "filters": [4, 8, 16, 24, 32]}
-    windows = {"windows": "efficient", "min_foreground_voxels": 125}
-    coarse = {"spacing": [8.0, 2.4, 2.4], "patch_size": [16, 64, 96]}
-    return {**plan, **coarse, "network": thin, "prediction": windows}
-
-
 @pytest.fixture(scope="module")
 def labelled(alone, scans, project) -> Path:
     """Folder of the label maps that the downloaded bundles make of the scans, each run by itself in its own folder."""
     commands = []
     for name in BUNDLES:
         root = alone.root(name)
-        seeded_training(project / "bundles" / name, root / SEEDED, labelling_plan(project, name), seed=3)
+        bundle = project / "bundles" / name
+        plan = load_plan("hippocampus", bundle) if name == SPINE else thin_ct_plan(bundle)
+        seeded_training(bundle, root / SEEDED, plan, seed=3)
         output = alone.folder / "labels" / name
         commands.append((_run("inference", ckpt_dir=SEEDED, dataset_dir=scans[name], output_dir=output), root))
-    together(alone.python, commands)
+    together(alone.quick, commands)
     return alone.folder / "labels"
 
 
@@ -223,7 +219,7 @@ def test_inference_on_real_scans_equals_the_projects(alone, labelled, scans, pro
 
 def test_evaluation_of_what_was_trained_as_the_page_says(alone):
     together(
-        alone.python,
+        alone.quick,
         [
             (_run("train", "evaluate", alone.overlay(name), dataset_dir=alone.folder / "dataset"), alone.root(name))
             for name in BUNDLES

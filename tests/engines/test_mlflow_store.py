@@ -6,8 +6,8 @@ from custom.engines import mlflow_store
 from custom.errors import InputError
 
 
-@pytest.mark.parametrize("name", ["plain", "a b", "a#b", "it's 50%", "\u540d\u524d"])
-def test_the_store_is_made_in_the_folder(tmp_path, name):
+def test_the_store_is_made_in_the_folder(tmp_path):
+    name = "it's a#b, 50% \u540d\u524d"
     mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed; pip install -e '.[test]'")
     (tmp_path / name).mkdir()
     client = mlflow.MlflowClient(mlflow_store(tmp_path / name))

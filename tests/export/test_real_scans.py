@@ -38,10 +38,9 @@ class Case:
 CASES = {
     "hippocampus": Case("batseg_spine", "hippocampus", "hippocampus/imagesTr/*.nii.gz"),
     "coarse": Case("flare_pseudolabel", "phantoms", "ct/abdomen.nii.gz"),
-    # the larger ones in the one format whose rounding grows with them
-    "small": Case("flare_pseudolabel", "small", "ct/abdomen.nii.gz", endings=("onnx",)),
-    "spine": Case("batseg_spine", "spine", "spine/t2_lumbar*", (12, 256, 256), endings=("onnx",)),
-    "big_part": Case("flare_pseudolabel", "big", "ct/abdomen.nii.gz", (16, 96, 96), steps=2, endings=("onnx",)),
+    # the largest ones in the one format whose rounding grows with them
+    "spine": Case("batseg_spine", "spine", "spine/t2_lumbar*", (12, 128, 128), endings=("onnx",)),
+    "big_part": Case("flare_pseudolabel", "big", "ct/abdomen.nii.gz", (16, 64, 64), steps=2, endings=("onnx",)),
 }
 LEARNT = (16, 64, 64)  # voxels in the middle of the window
 
@@ -136,11 +135,10 @@ def test_equal_to_eager(prepared, ending):
     torch.testing.assert_close(result, prepared.expected, atol=TOLERANCE[ending], rtol=0)
 
 
-@pytest.mark.parametrize("prepared", ["hippocampus", "coarse"], indirect=True)
-def test_whole_scans_get_the_same_label_map(prepared):
+@pytest.mark.parametrize(("prepared", "ending"), [("hippocampus", "pt2"), ("coarse", "onnx")], indirect=["prepared"])
+def test_whole_scans_get_the_same_label_map(prepared, ending):
     """Windows beside each other, mirrored, put together on the scan's own grid."""
     expected = prepared.label_map("eager")
     assert len(np.unique(expected)) > 2, "several classes"
-    for ending in prepared.case.endings:
-        result = prepared.label_map(ending, "inference_exported", exported=prepared.exported(ending))
-        assert np.array_equal(result, expected), ending
+    result = prepared.label_map(ending, "inference_exported", exported=prepared.exported(ending))
+    assert np.array_equal(result, expected)

@@ -26,7 +26,8 @@ def trained(project, folder, name, plan):
 
 
 @pytest.mark.slow
-def test_trained_bundles_and_their_releases_pass_every_check_and_stay_as_they_are(project, tmp_path):
+def test_trained_bundles_and_releases_pass_every_check_and_stay_as_they_are(project, tmp_path):
+    """One of one bundle, and the unpacked release of one of the other, which has the same files."""
     own = [
         trained(project, tmp_path, "batseg_spine", "hippocampus"),
         trained(project, tmp_path, "flare_pseudolabel", "phantoms"),
@@ -36,7 +37,7 @@ def test_trained_bundles_and_their_releases_pass_every_check_and_stay_as_they_ar
     release(output=str(tmp_path / "dist"), source=str(tmp_path / "own"), url="https://host/files")
     shutil.unpack_archive(tmp_path / "dist" / "own_hippocampus_v0.1.0.zip", tmp_path / "unpacked")
     unpacked = (tmp_path / "unpacked" / "own_hippocampus").rename(tmp_path / "unpacked" / "called otherwise")
-    roots = [*own, unpacked]
+    roots = [own[1], unpacked]
     before = {file: file.read_bytes() for root in roots for file in root.rglob("*") if file.is_file()}
     options = [f"--bundle={root}" for root in roots] + [f"--model_info={tmp_path / 'dist' / 'model_info.json'}"]
     command = [sys.executable, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", "tests/bundle_checks", *options]

@@ -140,11 +140,9 @@ def at_two_millimetres(file):
     return labels[np.ix_(*picked)]
 
 
-@pytest.mark.parametrize(
-    "case", [pytest.param(i, marks=[] if i == 7 else pytest.mark.slow, id=f"case_{i:05}") for i in range(10)]
-)
+@pytest.mark.parametrize("case", ["case_00000", "case_00003", "case_00007"])
 def test_equals_the_whole_volume_definition_on_kits_masks(shared_data, case):
-    labels = at_two_millimetres(shared_data / "kidney_masks" / f"case_{case:05}.nii.gz")
+    labels = at_two_millimetres(shared_data / "kidney_masks" / f"{case}.nii.gz")
     spacing = (2.0, 2.0, 2.0)
     affine = np.diag([*spacing, 1.0])
     field = SurfaceDistanceField(3)(MetaTensor(torch.from_numpy(labels[None]), affine=affine)).numpy()
