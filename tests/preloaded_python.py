@@ -1,7 +1,8 @@
 """A `python` for tests of commands that has imported MONAI already: each start saves seconds, of a hundred starts.
 
 The `python` in the folder that `preloaded_python` yields hands arguments, folder, environment and streams to a server
-with the libraries loaded, which forks; the fork runs them as Python does. All but `-m MODULE` runs in the real one.
+with the libraries loaded, which forks; the fork runs them as Python does. All but `-m MODULE` runs in the real one,
+after -u too, which torchrun gives to the programs that it starts.
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ REQUEST_BYTES = 1 << 20
 
 CLIENT = """#!{python} -IS
 import json, os, socket, sys
-if sys.argv[1:2] != ["-m"]:
+words = sys.argv[2:] if sys.argv[1:2] == ["-u"] else sys.argv[1:]
+if words[:1] != ["-m"]:
     os.execv({python!r}, [{python!r}, *sys.argv[1:]])
-request = json.dumps([sys.argv[2:], os.getcwd(), dict(os.environ)]).encode()
+request = json.dumps([words[1:], os.getcwd(), dict(os.environ)]).encode()
 with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
     server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, len(request) + 4096)
     server.connect({address!r})

@@ -74,7 +74,9 @@ def test_inference_with_the_exported_network_gives_the_same_label_maps(trained_b
     assert len(list((tmp_path / "exported").iterdir())) == 2
 
 
-@pytest.mark.parametrize("ending", ["ts", "pt2"])
+@pytest.mark.parametrize(
+    ("trained_bundle", "ending"), [("trained", "ts"), ("trained_flare", "pt2")], indirect=["trained_bundle"]
+)
 def test_pytorch_alone_loads_the_network_and_its_configs(trained_bundle, tmp_path, ending):
     file = network_file(trained_bundle, ending)
     network = trained_bundle.parser("inference").get_parsed_content("network_def")

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ UNLIKE = ("seconds",)  # the only column that may differ
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("quick_commands")
 @pytest.mark.parametrize(
     ("alone", "together", "report", "columns"),
     [
@@ -25,7 +25,7 @@ def test_two_processes_agree_with_one(request, alone, together, report, columns)
     """Up to the order of float32 sums: the patches of every batch are the same, shared by the processes."""
     bundles = [request.getfixturevalue(name) for name in (alone, together)]
     bundle = bundles[1]
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command = ["python", "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     command += ["-m", "monai.bundle", "run", "--config_file", str(bundle.files("train", "multi_gpu_train"))]
     for key, value in bundle.options("train").items():
         command += [f"--{key}", value]
