@@ -2,12 +2,13 @@
 
     python benchmarks/gpu_hours.py
 
-Every row's network is that of the bundle's own configs, and the multiplications of a
-forward pass on one batch are counted by PyTorch, without computing them. nnU-Net's own network for the Decathlon's liver task does so and so many of them
-in a step that took an A100 40GB 0.164 s, and an RTX 2080 Ti 0.406 s, in mixed precision without loading (41.1 s and 101.54 s
-for 250 steps: nnU-Net's documentation/expected_epoch_times.md). Hours are 1000 epochs of 250 steps at these speeds. That is fair for
-convolutional networks of that kind; transformers, large kernels and depthwise convolutions reach less of a GPU's peak, so
-for them it is a lower bound. Losses, loading and validation are not counted; on a GPU `gpu_training.py` measures instead.
+Every row's network is that of the bundle's own configs, and the multiplications of a forward pass on one batch are
+counted by PyTorch, without computing them. The yardstick is nnU-Net's own network for the Decathlon's liver task, a
+step of which took an A100 40GB 0.164 s and an RTX 2080 Ti 0.406 s in mixed precision, loading not counted (41.1 s and
+101.54 s for 250 steps: nnU-Net's documentation/expected_epoch_times.md). Hours are 1000 epochs of 250 steps at these
+speeds. That is fair for convolutional networks of that kind; transformers, large kernels and depthwise convolutions
+reach less of a GPU's peak, so for them it is a lower bound. Losses, loading and validation are not counted; on a GPU
+`gpu_training.py` measures instead.
 """
 
 from __future__ import annotations
