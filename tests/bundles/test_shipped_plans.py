@@ -131,6 +131,7 @@ def test_a_training_mirrors_the_plans_axes_alone(request, bundle):
         ("batseg_spine", "baseline", ["train"]),
         ("batseg_spine", "demo", ["train"]),
         ("batseg_spine", "few_steps", ["train"]),
+        ("batseg_spine", "study_headneck", ["study"]),
         ("batseg_spine", "study_hippocampus", ["study"]),
         ("batseg_spine", "study_improved", ["study"]),
         ("batseg_spine", "study_phantoms", ["study", "study_improved"]),
@@ -160,6 +161,7 @@ def test_the_default_classes_are_flares_and_the_default_groups_are_the_papers(pr
     ("overlays", "trained", "scored"),
     [
         ([], 14, 13),  # the two-stage rows share a network
+        (["study_headneck"], 3, 5),
         (["study_hippocampus"], 2, 2),
         (["study_improved"], 10, 16),
         (["study_improved", "study_phantoms"], 3, 9),
