@@ -254,17 +254,17 @@ REAL = {"batseg_spine": ["RAS", "LPI", "SAR", "PIL"], "flare_pseudolabel": ["RAS
 @pytest.mark.slow
 @pytest.mark.parametrize("scan", ["hippocampus/imagesTr/hippocampus_001", "ct/torso"])
 def test_real_scans_however_they_are_stored(random_bundle, shared_data, scan):
-    """With a U-Net, whose rounding would show any difference in the order of its sums; every other voxel of the CT."""
+    """With a U-Net, whose rounding would show any difference in the order of its sums; every third voxel of the CT."""
     torch.manual_seed(0)
     overlay = yaml.safe_load(random_bundle.overlay.read_text())
     network = {"spatial_dims": 3, "in_channels": 1, "out_channels": 3, "kernel_size": [3, 3, 3], "strides": [1, 2, 2]}
     network |= {"upsample_kernel_size": [2, 2], "filters": [4, 8, 16]}
-    spacing = [1.1, 1.0, 1.3] if "hippocampus" in scan else [5.0, 6.0, 7.0]
+    spacing = [1.1, 1.0, 1.3] if "hippocampus" in scan else [7.0, 8.0, 10.0]
     random_bundle.overlay.write_text(yaml.safe_dump(overlay | {"network_def": {"_target_": "DynUNet", **network}}))
     torch.save(DynUNet(**network).state_dict(), random_bundle.models / "model.pt")
     random_bundle.save_plan(patch_size=[32, 32, 32], spacing=spacing)
     image = nib.as_closest_canonical(nib.load(shared_data / f"{scan}.nii.gz"))
-    step = 1 if "hippocampus" in scan else 2
+    step = 1 if "hippocampus" in scan else 3
     volume, zooms = np.asarray(image.dataobj)[::step, ::step, ::step], np.multiply(image.header.get_zooms(), step)
     folder = random_bundle.work / "scans"
     affine = turned("RAS", DEGREES, zooms)
