@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from custom.fingerprint import data_check
 
-from . import plain_pictures  # noqa: F401
+from . import plain_pictures
 from .bundle_copies import copy_bundle
 from .preloaded_python import preloaded_python
 
@@ -61,6 +62,12 @@ def project() -> Path:
 def copied(project, tmp_path) -> Callable[[str], Path]:
     """Makes a copy of a bundle in a folder of bundles."""
     return lambda name: copy_bundle(project, name, tmp_path / "bundles")
+
+
+@pytest.fixture
+def whole_pictures(monkeypatch) -> None:
+    """Pictures as users get them."""
+    monkeypatch.setattr(Figure, "savefig", plain_pictures.whole)
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def settings_of(python: Path) -> dict[str, str]:
 
 def end(process: subprocess.Popen[str]) -> str:
     """Wait for it; what it wrote."""
-    output, errors = process.communicate(timeout=300)
+    output, errors = process.communicate(timeout=1500)
     assert process.returncode == 0, f"{process.args}\n{output[-2000:]}\n{errors[-4000:]}"
     return output
 

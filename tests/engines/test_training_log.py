@@ -181,7 +181,7 @@ def test_the_curves_are_drawn_every_epoch(tmp_path, monkeypatch):
     assert drawn == [(n, "curves.png", "t") for n in (1, 2, 3)]
 
 
-def test_the_curves_of_one_epoch_are_a_picture(tmp_path):
+def test_the_curves_of_one_epoch_are_a_picture(tmp_path, whole_pictures):
     log = TrainingLog(tmp_path / "log.csv", tmp_path / "curves.png")
     make_trainer(ScriptedLoss([1.0] * 2), [log], epochs=1).run()
     assert matplotlib.image.imread(tmp_path / "curves.png")[..., :3].std() > 0.05

@@ -2,13 +2,10 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from ..plain_pictures import whole
-
 
 @pytest.fixture(autouse=True)
-def whole_pictures(monkeypatch) -> None:
-    """Where the pictures are what is tested."""
-    monkeypatch.setattr(Figure, "savefig", whole)
+def pictures_are_tested(whole_pictures) -> None:
+    """In every test here."""
 
 
 @pytest.fixture
