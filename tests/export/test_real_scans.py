@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -100,11 +102,20 @@ def train(network: torch.nn.Module, window: torch.Tensor, steps: int) -> None:
     network.eval()
 
 
-@pytest.fixture(scope="module", params=CASES)
-def prepared(request, project, shared_data, tmp_path_factory):
-    case = CASES[request.param]
+@pytest.fixture(scope="module")
+def prepare(project, shared_data, tmp_path_factory) -> Callable[[str], Prepared]:
+    """Name of a case -> the case, made once: pytest makes a fixture with parameters again for every pair of them."""
+    return cache(lambda name: prepared_case(CASES[name], project, shared_data, tmp_path_factory.mktemp(name)))
+
+
+@pytest.fixture
+def prepared(request, prepare) -> Prepared:
+    return prepare(request.param)
+
+
+def prepared_case(case: Case, project: Path, shared_data: Path, folder: Path) -> Prepared:
     root = project / "bundles" / case.bundle
-    folder = seeded_training(root, tmp_path_factory.mktemp(request.param), case.plan, intensity=FLARE22_INTENSITY)
+    seeded_training(root, folder, case.plan, intensity=FLARE22_INTENSITY)
     parser = ConfigParser()
     parser.read_config(str(root / "configs" / "inference.yaml"))
     parser.update({"bundle_root": str(root), "ckpt_dir": str(folder)})
