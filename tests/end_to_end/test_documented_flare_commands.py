@@ -44,7 +44,11 @@ def write_overlays(folder: Path, bundle: Path) -> dict[str, Path]:
         # --plan hippocampus has two classes
         "few_steps": {"class_names": list(FLARE_CLASSES), "patch_size": [16, 16, 16], **SHORTEST, **RUNTIME},
         "pipeline": {"plan": str(tiny), "training": SHORTEST, "runtime": RUNTIME, **same_plan},
-        "pipeline_partial": {"training": SHORTEST, "runtime": RUNTIME},
+        # with the network that `plan` gives
+        "pipeline_partial": {
+            "training": {**SHORTEST, "iterations_per_epoch": 1, "batch_size": 1},
+            "runtime": RUNTIME,
+        },
         "seeds": {},
         "pipeline_hippocampus": {"training": {"plan": str(halves), **SHORTEST}, "runtime": RUNTIME},
         "demo": {
