@@ -124,13 +124,9 @@ def records_of(folder: Path, checksum: str = "") -> Iterator[dict[str, Any]]:
         with suppress(InputError):  # damaged, and none of ours: they are written whole
             record = read_json(file, None)
             of_model = record.get("model") if isinstance(record, dict) else None
-            if (
-                isinstance(of_model, Mapping)
-                and of_model.get("sha256")
-                and (folder / str(record.get("label"))).is_file()
-            ):
-                if checksum in ("", of_model["sha256"]):
-                    yield record
+            weights = of_model.get("sha256") if isinstance(of_model, Mapping) else None
+            if weights and checksum in ("", weights) and (folder / str(record.get("label"))).is_file():
+                yield record
 
 
 def describe(folder: Path, records: list[dict[str, Any]], model: Model, pictures: bool) -> list[Row]:
