@@ -60,7 +60,7 @@ demo: $(VENV)/for-demo
 
 demo-flare: $(VENV)/for-demo
 	cd bundles/flare_pseudolabel && "$(BIN)/python" -m monai.bundle run --config_file $(DEMO_FLARE_CONFIG)
-	@echo "The table stands above; report and picture: bundles/flare_pseudolabel/output/demo/report.md and report.png"
+	@echo "The table stands above; the page of stages, scores and cases: bundles/flare_pseudolabel/output/demo/report.html"
 
 $(VENV)/for-try: $(VENV)/for-demo
 	@$(INSTALL) -e ".[try]"
