@@ -1,6 +1,7 @@
 """`python -m custom label` and `add_model`, with a tiny training of each bundle."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -136,6 +137,14 @@ def shipped(project, tmp_path, monkeypatch, request):
         copy_bundle(project, name, tmp_path / "project" / "bundles")
     monkeypatch.setattr(models, "AROUND_CODE", tmp_path / "project")
     return tmp_path / "project" / "bundles"
+
+
+def test_code_that_was_installed_without_the_bundles_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(models, "AROUND_CODE", tmp_path)
+    hint = f"no bundle lies next to this code in {tmp_path}: install it with pip install -e ., or run it in"
+    assert hint in run("label")
+    with pytest.raises(InputError, match=re.escape(f"there are none ({hint}")):
+        run("label", "a.nii.gz", "out", "--model", "hippocampus")
 
 
 def test_a_training_becomes_a_model(trained, scans, shipped, tmp_path):
