@@ -21,11 +21,11 @@ FULL = 255  # a field of 1
 class DropUnconfirmed(Transform):
     """A label map without the components whose voxels the distance field places outside of their class.
 
-    A component is what the label map gives one class and what touches by faces, edges or corners. It is kept where the
-    field of its class is at least `threshold` in at least `share` of its voxels; otherwise it becomes background. The
-    true field is above 0.5 inside and below 0.5 outside of a class, whatever the size of the component; heads of
-    small weight stay below it, so the default is lower. A share of voxels, where a maximum would let one voxel decide and a mean would depend on how far the
-    segmentation spills over the surface.
+    A component is what the label map gives one class and what touches by faces, edges or corners. It is kept where
+    the field of its class is at least `threshold` in at least `share` of its voxels; otherwise it becomes
+    background. The true field is above 0.5 inside and below 0.5 outside of a class, whatever the size of the
+    component; heads of small weight stay below it, so the default is lower. A share of voxels, where a maximum
+    would let one voxel decide and a mean would depend on how far the segmentation spills over the surface.
 
     Args:
         threshold: of the field, above 0 up to 1.
