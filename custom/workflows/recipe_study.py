@@ -8,6 +8,8 @@ from typing import Any
 from ..errors import InputError
 from ..processes import is_first, on_first
 from ..reports.study_tables import read_scores, write_tables
+from .chain import run_chains
+from .executors import make_executor
 from .pipeline import PseudoLabelPipeline
 
 logger = logging.getLogger(__name__)
@@ -16,7 +18,7 @@ PER_CASE = "metrics_per_case.csv"
 
 
 class RecipeStudy:
-    """Run a recipe once with each seed; goes on after any end.
+    """Run a recipe once with each seed, or all seeds at once where there are several jobs; goes on after any end.
 
     Each seed has the folder seed_NUMBER in the work folder. The files of a study there (`study.md`, `scores.csv`, ...)
     compare the stages and controls that are done with every seed: on the cohort's test cases, or on its validation
@@ -49,6 +51,8 @@ class RecipeStudy:
             )
             for seed in seeds
         ]
+        for pipeline in self.pipelines:
+            pipeline.label = pipeline.work_dir.name
         stages = list(self.pipelines[0].runs)
         if reference and reference not in stages:
             raise InputError(f"reference is {reference!r}, which is no stage: name one of {', '.join(stages)}")
@@ -56,10 +60,14 @@ class RecipeStudy:
 
     def run(self) -> None:
         """Do what is left of every seed, or print the plan or the state."""
-        for pipeline in self.pipelines:
-            if is_first():
-                logger.info("%s", pipeline.work_dir.name)
-            pipeline.run()
+        first = self.pipelines[0]
+        if not (first.dry_run or first.status) and make_executor(*first.where):
+            run_chains(self.pipelines)
+        else:
+            for pipeline in self.pipelines:
+                if is_first():
+                    logger.info("%s", pipeline.work_dir.name)
+                pipeline.run()
         if not (self.pipelines[0].dry_run or self.pipelines[0].status):
             on_first(self.report)
 

@@ -14,7 +14,7 @@ from ..reports.page.report_command import PAGE_FILE
 from ..reports.page.results import STUDY_FILE
 from ..reports.stage_records import DONE
 from ..reports.study_tables import read_scores, write_tables
-from .chain import Chain
+from .chain import Chain, keeping_arguments
 from .config_run import REFERENCE, config_runs
 
 logger = logging.getLogger(__name__)
@@ -50,6 +50,7 @@ class Study(Chain):
         options: those of `Chain`.
     """
 
+    @keeping_arguments
     def __init__(
         self,
         experiments: Mapping[str, Mapping[str, Any] | None],
