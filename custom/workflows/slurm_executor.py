@@ -2,6 +2,7 @@
 
 import getpass
 import logging
+import os
 import subprocess
 import time
 from collections.abc import Mapping
@@ -80,9 +81,11 @@ class SlurmExecutor(Executor):
 
         environment = ["env", f"PYTHONPATH={job_environment()['PYTHONPATH']}"]
         # the one thing that is pickled is a list of words; that file is read by the job alone
+        cluster = {key: value for key, value in os.environ.items() if key in ("SLURM_CONF", "SLURM_CLUSTERS")}
         command = Command(["sh", "-c", SHELL, str(task.log), *environment, *task.command()], cwd=Path.cwd())
         try:
-            with helpers.clean_env():  # of the job in which this process may run itself
+            with helpers.clean_env():  # of the job in which this process may run itself, but not of the cluster
+                os.environ.update(cluster)
                 job = self.submitter(task.folder / "slurm", job_name(task)).submit(command)
         except self.submitit.core.utils.FailedJobError as error:
             said = " ".join(str(error).split())
