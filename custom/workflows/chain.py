@@ -13,7 +13,7 @@ from typing import Any, Concatenate, ParamSpec
 from .. import __version__
 from ..errors import InputError, ScansLeftOutError, find_input_error, input_error_message
 from ..io.atomic_write import TEMPORARY_PREFIX, write_json
-from ..io.run_lock import HIDDEN, LOCK, is_in_use, run_lock
+from ..io.run_lock import HIDDEN, is_in_use, run_lock
 from ..options.kinds import NAMES_OR_NUMBERS
 from ..processes import is_first, on_first
 from ..reports.stage_records import DONE
@@ -181,7 +181,7 @@ class Chain:
     def is_alone(self) -> bool:
         """Whether no process works on any run; one of a call that was killed soon ends, a job of a cluster goes on."""
         end = time.monotonic() + PATIENCE
-        while any(is_in_use(file.parent, HIDDEN) for file in self.work_dir.rglob(HIDDEN + LOCK)):
+        while any(is_in_use(task.folder, HIDDEN) for run in self.runs.values() for task in tasks_of(self, run)):
             if time.monotonic() > end:
                 return False
             time.sleep(0.3)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PACKAGE = __package__.split(".")[0]  # another one in a released bundle
+PROGRAM = __name__.removesuffix("s")  # custom.workflows.job, which a released bundle has under another name
 WITH_PARENT = "with_parent"  # a process that ends when the one that started it does
 
 
@@ -60,8 +60,7 @@ class Task:
 
     def command(self, *more: str) -> list[str]:
         """What its process is started with; see `custom.workflows.job`."""
-        module = f"{PACKAGE}.workflows.job"
-        return [sys.executable, "-m", module, str(self.chain.work_dir), self.run.name, self.part, *more]
+        return [sys.executable, "-m", PROGRAM, str(self.chain.work_dir), self.run.name, self.part, *more]
 
 
 def tasks_of(chain: Chain, run: Run) -> list[Task]:
@@ -110,6 +109,8 @@ class Schedule:
         self.running: list[Task] = []
         self.failed: dict[Task, str] = {}
         self.blocked: list[Task] = []  # which need those
+        for task in (one for one in tasks if one not in self.waiting):
+            task.run.clean()  # in case it was killed within that
         self.total, self.done = len(tasks), len(tasks) - len(self.waiting)
 
     def work(self) -> None:

@@ -26,7 +26,7 @@ PER_CASE = Path("evaluation") / "metrics_per_case.csv"
 
 
 class Study(Chain):
-    """Train and score experiments by cross-validation, one after another, on the same folds; goes on after any end.
+    """Train and score experiments by cross-validation on the same folds; goes on after any end.
 
     Writes `study.md`, `study.tex`, `scores.csv` and `comparisons.csv` to the work folder after every run, `study.json`,
     which describes the study, before the first, and `report.html` at the end.

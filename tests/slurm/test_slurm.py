@@ -97,7 +97,7 @@ def test_a_studys_coordinator_is_killed_its_jobs_go_on_and_are_found_again(proje
     on_slurm.run()
     assert first.items() <= job_ids(work).items(), "not submitted again"
     assert len(set(job_ids(work).values())) == 4
-    assert not queued()
+    until(lambda: not queued())
     study("serial").run()
     serial, jobs = ([(tmp_path / name / table).read_bytes() for table in TABLES] for name in ("serial", "slurm"))
     assert serial == jobs
