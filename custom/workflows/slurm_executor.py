@@ -76,7 +76,7 @@ class SlurmExecutor(Executor):
         """Submit a job."""
         helpers = needed_package("submitit.helpers", "submitit", "cluster: slurm")
 
-        class Command(helpers.CommandFunction, helpers.Checkpointable):  # type: ignore[misc,name-defined]
+        class Command(helpers.CommandFunction, helpers.Checkpointable):  # type: ignore[name-defined]
             """A command that is queued again where it ran out of time."""
 
         environment = ["env", f"PYTHONPATH={job_environment()['PYTHONPATH']}"]
