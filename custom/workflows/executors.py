@@ -21,7 +21,7 @@ PATIENCE = 5  # seconds for a process to end
 class LocalExecutor(Executor):
     """Processes on this machine, one GPU each where there are several; they end when this one does.
 
-    Of submitit's own local executor they would outlive it, and be two for each task.
+    Those of submitit's `LocalExecutor` outlive the process that starts them, and are two for each task.
     """
 
     pause = 0.1
