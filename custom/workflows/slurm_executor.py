@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 JOB_FILE = "job.json"  # in a task's folder: the job that does it
 ASKED_EVERY = 20  # seconds: SLURM's controller serves all users
 DEFAULTS = {"timeout_min": 24 * 60}  # submitit's own are five minutes
+WHICH_CLUSTER = ("SLURM_CONF", "SLURM_CLUSTERS")
 MOST_TIMEOUTS = 100  # of one job, which is queued again after each: it goes on where it was
 # the job's own signal is submitit's, which has SLURM queue it again; the run works on until it is killed
 SHELL = 'trap "" USR2; exec "$@" >> "$0" 2>&1'
@@ -79,12 +80,12 @@ class SlurmExecutor(Executor):
         class Command(helpers.CommandFunction, helpers.Checkpointable):  # type: ignore[name-defined]
             """A command that is queued again where it ran out of time."""
 
-        environment = ["env", f"PYTHONPATH={job_environment()['PYTHONPATH']}"]
-        # the one thing that is pickled is a list of words; that file is read by the job alone
-        cluster = {key: value for key, value in os.environ.items() if key in ("SLURM_CONF", "SLURM_CLUSTERS")}
-        command = Command(["sh", "-c", SHELL, str(task.log), *environment, *task.command()], cwd=Path.cwd())
+        path = f"PYTHONPATH={job_environment()['PYTHONPATH']}"
+        # submitit pickles this list of words, and nothing else; the job alone reads that file
+        command = Command(["sh", "-c", SHELL, str(task.log), "env", path, *task.command()], cwd=Path.cwd())
+        cluster = {key: os.environ[key] for key in WHICH_CLUSTER if key in os.environ}
         try:
-            with helpers.clean_env():  # of the job in which this process may run itself, but not of the cluster
+            with helpers.clean_env():  # of the job in which this process may run itself
                 os.environ.update(cluster)
                 job = self.submitter(task.folder / "slurm", job_name(task)).submit(command)
         except self.submitit.core.utils.FailedJobError as error:
