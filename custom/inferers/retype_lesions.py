@@ -1,4 +1,4 @@
-"""A scan's lesions get one type, that whose logits the scan's look like."""
+"""A scan's lesions get one type: that of most voxels, or that whose logits the scan's look like."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
@@ -12,25 +12,29 @@ from ..errors import InputError
 from .type_distributions import REMEDY, LogitDistribution, joint_moments, read_distributions, type_probabilities
 
 UNCERTAIN = "uncertain"
+NONE, MAJORITY, LOGITS = "none", "majority", "logits"  # rules
 
 
 class RetypeLesionsd(MapTransform):
-    """Give all voxels of lesions in a predicted label map the type whose distribution of logits fits the scan's best.
+    """Give all voxels of lesions in a predicted label map one type.
 
-    Writes the type to `type_key` ("uncertain" where no type is probable enough: the label map then stays as it is; None
-    where the prediction has no lesion) and the probability of each type to `probabilities_key`.
+    By the rule "majority" that which most of these voxels have, its probability being their share; by "logits" that
+    whose distribution of logits fits the scan's best. Writes the type to `type_key` ("uncertain" where no type is
+    probable enough: the label map then stays as it is; None where the prediction has no lesion) and the probability of
+    each type to `probabilities_key`.
 
     Args:
         keys: of label maps (1 or more, *spatial) with the class ids in the first channel.
-        inferer: holds the logits' moments of the scan in its `report`: a
+        inferer: for "logits" holds the logits' moments of the scan in its `report`: a
             `StreamingSlidingWindowInferer(logit_moments=True)`, which has just predicted this scan.
         class_names: the foreground classes, in the order of their ids.
         types: those of them that are types of lesions; None: all.
-        file: of the fitted distributions.
+        rule: "majority" or "logits".
+        file: of the fitted distributions, for "logits".
         certainty: the probability that a type needs.
 
     Raises:
-        InputError: at the first scan; see `require_distributions`, which says so before.
+        InputError: at the first scan; see `require_types`, which says so before.
     """
 
     def __init__(
@@ -39,7 +43,8 @@ class RetypeLesionsd(MapTransform):
         inferer: Any,
         class_names: Sequence[str],
         types: Sequence[str] | None,
-        file: str,
+        rule: str = LOGITS,
+        file: str = "",
         certainty: float = 0.5,
         type_key: str = "type",
         probabilities_key: str = "type_probabilities",
@@ -48,6 +53,7 @@ class RetypeLesionsd(MapTransform):
         self.inferer = inferer
         self.class_names = list(class_names)
         self.types = types
+        self.rule = rule
         self.file = file
         self.certainty = certainty
         self.type_key = type_key
@@ -57,9 +63,7 @@ class RetypeLesionsd(MapTransform):
         """A copy of `data` with the lesions retyped."""
         output = dict(data)
         ids = type_ids(self.class_names, self.types)
-        distributions = type_distributions(self.file, self.class_names, self.types)
-        moments = joint_moments(self.inferer.report["logit_moments"], list(ids.values()))
-        found = type_probabilities(moments, distributions) if moments else {}
+        found = self.by_logits(ids) if self.rule == LOGITS else shares(output[self.first_key(output)], ids)
         best = max(found, key=lambda name: found[name], default=None)
         if best is not None and found[best] < self.certainty:
             best = UNCERTAIN
@@ -69,11 +73,27 @@ class RetypeLesionsd(MapTransform):
                 output[key] = retyped(output[key], list(ids.values()), ids[str(best)])
         return output
 
+    def by_logits(self, ids: Mapping[str, int]) -> dict[str, float]:
+        """The probability of each type by the scan's logits; none without a lesion."""
+        distributions = type_distributions(self.file, self.class_names, self.types)
+        moments = joint_moments(self.inferer.report["logit_moments"], list(ids.values()))
+        return type_probabilities(moments, distributions) if moments else {}
 
-def require_distributions(wanted: bool, file: str, class_names: Sequence[str], types: Sequence[str] | None) -> None:
+
+def require_types(rule: str, file: str, class_names: Sequence[str], types: Sequence[str] | None) -> None:
     """Refuse, before any scan is read, what `RetypeLesionsd` could not use. Raises InputError."""
-    if wanted:
+    if rule == MAJORITY:
+        type_ids(class_names, types)
+    elif rule == LOGITS:
         type_distributions(file, class_names, types)
+
+
+def shares(volume: torch.Tensor, ids: Mapping[str, int]) -> dict[str, float]:
+    """The share of each type in the voxels of a label map (channels, *spatial) that have any; none without such."""
+    labels = convert_to_tensor(volume, track_meta=False)[0]
+    counts = {name: int((labels == number).sum()) for name, number in ids.items()}
+    total = sum(counts.values())
+    return {name: count / total for name, count in counts.items()} if total else {}
 
 
 def type_distributions(

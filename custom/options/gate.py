@@ -54,7 +54,7 @@ def check_options() -> None:
     options = {**TRACKING_OPTIONS, **options_by_name(configs)}
     own = own_configs(configs, config)
     refuse_unknown(config, typed, {id for file in own for id in top_level_ids(file)}, options.keys())
-    refuse_unknown_parts(parser, typed, own)
+    refuse_unknown_parts(parser, typed, own, options.keys())
     meant = {}
     for name, option in options.items():
         if name in typed:
@@ -106,8 +106,11 @@ def refuse_unknown(config: Mapping[str, Any], typed: Mapping[str, str], own: set
             raise InputError(f"{dashes}{name}: no config has such an option{did_you_mean(name, known)}")
 
 
-def refuse_unknown_parts(parser: ConfigParser, typed: Mapping[str, str], own: list[Path]) -> None:
-    """Refuse ids such as optimizer#lrr, of which the configs have none and the class takes none."""
+def refuse_unknown_parts(parser: ConfigParser, typed: Mapping[str, str], own: list[Path], options: Set[str]) -> None:
+    """Refuse ids such as optimizer#lrr, of which the configs have none and the class takes none.
+
+    Options that are mappings, such as a study's `training`, take any key: what reads them checks it.
+    """
     written = None
     for name in typed:
         *parents, part = re.split(f"#|{ID_SEP_KEY}", name)
@@ -118,6 +121,8 @@ def refuse_unknown_parts(parser: ConfigParser, typed: Mapping[str, str], own: li
         if name in written or part.startswith("_") or is_used:
             continue
         parent = parser.get(ID_SEP_KEY.join(parents))
+        if parents[0] in options and isinstance(parent, dict) and not ConfigComponent.is_instantiable(parent):
+            continue
         known = set(parent or ()) - {part} | parameters_of(parent, parser) if isinstance(parent, dict) else set()
         if part not in parameters_of(parent, parser):
             raise InputError(f"--{name}: {'#'.join(parents)} has no {part}{did_you_mean(part, known)}")

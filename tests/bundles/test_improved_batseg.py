@@ -78,7 +78,7 @@ def test_typing_and_confidence_of_a_scan_stand_in_its_record(typed, scans, tmp_p
     temperature = str(tmp_path / "temperature.json")
     bundle.run("train", "evaluate", "fit_temperature", temperature_file=temperature, output_dir=str(tmp_path))
     assert json.loads(Path(temperature).read_text())["cases"] == 2, "the held-out fold"
-    options = {"typing": True, "typing_file": file}
+    options = {"typing": "logits", "typing_file": file}
     confident = {"calibrated_confidence": True, "temperature_file": temperature}
     bundle.run("inference", dataset_dir=str(scans[0]), output_dir=str(tmp_path / "labels"), **options, **confident)
     for scan in sorted(scans[1].glob("*.nii.gz")):
@@ -96,7 +96,7 @@ def test_typing_and_confidence_of_a_scan_stand_in_its_record(typed, scans, tmp_p
 
 def test_what_cannot_be_is_one_line(trained, batseg, tmp_path):
     for names in (("inference",), ("train", "evaluate")):
-        line = refusal(trained, *names, output_dir=str(tmp_path), typing=True)
+        line = refusal(trained, *names, output_dir=str(tmp_path), typing="logits")
         assert line.startswith(f"{trained.models}/typing.json: no distributions of types to read")
     shutil.copy(trained.models / "model.pt", batseg.models)
     batseg.save_plan(distance_channels=0)
@@ -104,7 +104,7 @@ def test_what_cannot_be_is_one_line(trained, batseg, tmp_path):
     batseg.save_plan(distance_channels=3, training={"field_normalize": False})
     assert "was trained with field_normalize false" in refusal(batseg, "inference", consensus=True)
     batseg.save_plan(distance_channels=3, types=[])
-    assert "typing needs two or more classes" in refusal(batseg, "inference", typing=True)
+    assert "typing needs two or more classes" in refusal(batseg, "inference", typing="majority")
 
 
 @pytest.mark.parametrize(

@@ -130,11 +130,17 @@ def test_a_training_mirrors_the_plans_axes_alone(request, bundle):
     [
         ("batseg_spine", "baseline", ["train"]),
         ("batseg_spine", "demo", ["train"]),
+        ("batseg_spine", "few_steps", ["train"]),
+        ("batseg_spine", "study_headneck", ["study"]),
+        ("batseg_spine", "study_hippocampus", ["study"]),
+        ("batseg_spine", "study_improved", ["study"]),
+        ("batseg_spine", "study_phantoms", ["study", "study_improved"]),
         ("flare_pseudolabel", "few_steps", ["train"]),
         ("flare_pseudolabel", "demo", ["pipeline"]),
         ("flare_pseudolabel", "pipeline_hippocampus", ["pipeline"]),
         ("flare_pseudolabel", "pipeline_partial", ["pipeline"]),
         ("flare_pseudolabel", "pipeline_headneck", ["pipeline"]),
+        ("flare_pseudolabel", "headneck_model", ["pipeline", "pipeline_headneck"]),
     ],
 )
 def test_overlays_set_only_what_there_is(project, bundle, overlay, bases):
@@ -149,3 +155,22 @@ def test_the_default_classes_are_flares_and_the_default_groups_are_the_papers(pr
     assert tuple(shipped(project, "flare_pseudolabel", "train").get_parsed_content("class_names")) == FLARE_CLASSES
     cohort = Cohort("FLARE", FLARE_CLASSES, (14,), ())
     assert shipped(project, "flare_pseudolabel", "pipeline").get_parsed_content("groups") == default_group_rules(cohort)
+
+
+@pytest.mark.parametrize(
+    ("overlays", "trained", "scored"),
+    [
+        ([], 14, 13),  # the two-stage rows share a network
+        (["study_headneck"], 3, 5),
+        (["study_hippocampus"], 2, 2),
+        (["study_improved"], 10, 18),
+        (["study_improved", "study_phantoms"], 3, 12),
+    ],
+)
+def test_every_row_of_a_study_could_begin(project, tmp_path, overlays, trained, scored):
+    places = {"dataset_dir": str(tmp_path), "work_dir": str(tmp_path / "study")}
+    study = shipped(project, "batseg_spine", "study", *overlays, folds=[0], seeds=[0], **places)
+    runs = study.get_parsed_content("study").runs
+    assert sum(name.endswith("_scores") for name in runs) == scored
+    trainings = [run for run in runs.values() if run.configs[0] == "train" and "evaluate" not in run.configs]
+    assert len(trainings) == trained

@@ -54,7 +54,7 @@ def work(project, tmp_path_factory):
 def places(work):
     names = ("dataset", "scans", "labels", "kits", "knight.json", "knight", "study", "ablations", "improved", "masks")
     overlays = {"": work / "tiny.yaml"}
-    typing = {"typing": True, "typing_file": "{needs.batseg_types.typing_file}"}
+    typing = {"typing": "logits", "typing_file": "{needs.batseg_types.typing_file}"}
     others = {
         "study": {"settings": {"distance_head": False}},
         "study_ablations": {"settings": {"boundary_base": "l2"}},

@@ -7,7 +7,7 @@ import torch
 from monai.data import MetaTensor
 
 from custom.errors import InputError
-from custom.inferers import RetypeLesionsd, require_distributions
+from custom.inferers import RetypeLesionsd, require_types
 from custom.inferers.retype_lesions import UNCERTAIN, retyped
 from custom.inferers.type_distributions import fit_distribution, write_distributions
 
@@ -28,7 +28,7 @@ def output(typing_file, mean, types=None, certainty=0.5):
     volume[0, 1], volume[0, 2], volume[1] = 1, 3, 200
     sums = {} if mean is None else {1: scan(mean, seed=5)[0]}
     inferer = SimpleNamespace(report={"logit_moments": sums})
-    retype = RetypeLesionsd("pred", inferer, CLASSES, types, typing_file, certainty)
+    retype = RetypeLesionsd("pred", inferer, CLASSES, types, "logits", typing_file, certainty)
     return volume, retype({"pred": volume})
 
 
@@ -62,15 +62,39 @@ def test_classes_that_are_no_types_stay(typing_file):
     assert set(found["pred"][0].unique().tolist()) == {0, 2, 3}
 
 
+@pytest.mark.parametrize(
+    ("counts", "certainty", "kept"),
+    [
+        ((30, 10, 24), 0.4, {0, 1}),
+        ((30, 10, 24), 0.5, {0, 1, 2, 3}),  # 30 of 64 are less than half
+        ((0, 0, 5), 0.5, {0, 3}),
+        ((0, 0, 0), 0.5, {0}),
+    ],
+)
+def test_the_type_of_most_voxels(counts, certainty, kept):
+    volume = torch.zeros(1, 5, 5, 5, dtype=torch.uint8)
+    volume.view(-1)[: sum(counts)] = torch.repeat_interleave(torch.tensor([1, 2, 3]), torch.tensor(counts)).byte()
+    retype = RetypeLesionsd("pred", None, CLASSES, None, "majority", certainty=certainty)
+    found = retype({"pred": volume})
+    assert set(found["pred"].unique().tolist()) == kept
+    assert found["type_probabilities"] == (
+        {name: pytest.approx(one / sum(counts)) for name, one in zip(CLASSES, counts, strict=True)}
+        if sum(counts)
+        else {}
+    )
+
+
 def test_only_the_chosen_ids_change():
     volume = torch.tensor([[0, 1, 2, 3, 4]], dtype=torch.uint8)
     assert retyped(volume, [1, 4], 4).tolist() == [[0, 4, 2, 3, 4]]
 
 
 def test_refused_before_any_scan_is_read(typing_file):
-    require_distributions(False, "nowhere.json", CLASSES, [])
-    require_distributions(True, typing_file, CLASSES, None)
-    with pytest.raises(InputError, match="needs two or more classes that are types of lesions, and the plan has 0"):
-        require_distributions(True, typing_file, CLASSES, [])
+    require_types("none", "nowhere.json", CLASSES, [])
+    require_types("majority", "nowhere.json", CLASSES, None)
+    require_types("logits", typing_file, CLASSES, None)
+    for rule in ("majority", "logits"):
+        with pytest.raises(InputError, match="needs two or more classes that are types of lesions, and the plan has 0"):
+            require_types(rule, typing_file, CLASSES, [])
     with pytest.raises(InputError, match=r"nowhere.json: no distributions of types to read"):
-        require_distributions(True, "nowhere.json", CLASSES, None)
+        require_types("logits", "nowhere.json", CLASSES, None)

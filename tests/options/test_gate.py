@@ -172,6 +172,14 @@ def test_equal_settings_are_equal_however_they_are_written(project):
     assert one == other
 
 
+def test_keys_of_a_mapping_are_for_its_reader_to_check(given, refused):
+    parser = given("batseg_spine", "study", "--training#batch_dice", "true")
+    assert parser.get("training") == {"batch_dice": "true"}  # a run of the study makes a switch of it
+    assert "--train#batch_dice: train has no batch_dice" in refused(
+        "batseg_spine", "train", "--train#batch_dice", "true"
+    )
+
+
 def test_values_of_a_recipe(given):
     training = "{plan: /x/y.yaml, epochs: '3', spacing: [1, 1, 1]}"
     parser = given(
