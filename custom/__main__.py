@@ -4,7 +4,12 @@ import logging
 import sys
 from importlib.util import find_spec
 
-import fire
+try:
+    import fire
+except ModuleNotFoundError:  # the first package that is needed; without it none of the others is there
+    raise SystemExit(
+        "error: this Python has not the project's packages: source .venv/bin/activate, or pip install -e ."
+    ) from None
 
 from .data.knight import prepare_knight
 from .errors import show_input_errors_in_one_line

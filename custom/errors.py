@@ -32,8 +32,8 @@ def show_input_errors_in_one_line() -> None:
 
     A config run wraps exceptions several times (`RuntimeError: Failed to evaluate ...`); only the innermost line
     helps a user. So does what the system refused, such as a full disk. A run that left scans out ends with the status
-    3. Any other exception keeps its whole traceback. Warnings of libraries that nobody can act on are left out, see
-    `quiet_libraries`.
+    3, one that Ctrl-C ends with a line, too. Any other exception keeps its whole traceback. Warnings of libraries that
+    nobody can act on are left out, see `quiet_libraries`.
     """
     quiet_libraries()
     for stream in (sys.stdout, sys.stderr):
@@ -44,7 +44,9 @@ def show_input_errors_in_one_line() -> None:
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         line, cause = one_line(error), find_input_error(error)
-        if line is None:
+        if issubclass(kind, KeyboardInterrupt):  # Ctrl-C is no fault; Python ends with its status
+            print("interrupted: what is finished is kept", file=sys.stderr)
+        elif line is None:
             previous(kind, error, trace)
         elif isinstance(cause, ScansLeftOutError):
             print(cause, file=sys.stderr)

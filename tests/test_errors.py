@@ -1,5 +1,6 @@
 """How a user's mistake reaches the terminal."""
 
+import signal
 import subprocess
 import sys
 
@@ -82,6 +83,12 @@ def test_uncaught_it_is_one_line():
 
 def test_a_bug_keeps_its_traceback():
     assert "Traceback" in run("1 / 0").stderr
+
+
+def test_ctrl_c_is_one_line_and_python_ends_as_of_a_signal():
+    result = run("raise KeyboardInterrupt")
+    assert result.stderr == "interrupted: what is finished is kept\n"
+    assert result.returncode == -signal.SIGINT
 
 
 def test_a_run_that_left_scans_out_says_so_by_its_status():

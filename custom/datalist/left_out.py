@@ -95,9 +95,11 @@ class LeftOut:
             write_json(self.file, {**counts, "left_out": self.reasons})
 
     def close(self) -> None:
-        """End the run. Raises ScansLeftOutError, on rank 0: some scans were left out."""
+        """End the run, on rank 0: say where the label maps are. Raises ScansLeftOutError: some scans were left out."""
         if self.reasons and is_first():
             raise self.ending()
+        if self.output_dir is not None and is_first():
+            logger.info("%d of %d %s: %s", len(self._outcomes), len(self._outcomes), self.verb, self.output_dir)
 
     def ending(self) -> ScansLeftOutError:
         """What ends a run that left out scans."""

@@ -3,7 +3,7 @@
 import inspect
 import re
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -70,7 +70,12 @@ def call(command: str, functions: Mapping[str, Command], named: Mapping[str, Any
     help_page = f"python -m custom {command} --help explains it"
     if len(alone) > len(options):
         raise InputError(f"{command}: {alone[len(options)]!r} belongs to no option; {help_page}")
-    given = {**dict(zip(options, alone, strict=False)), **named}
+    in_order = dict(zip(options, alone, strict=False))
+    by_name = {whole_name(key, options): one for key, one in named.items()}
+    if twice := in_order.keys() & {key for key, one in by_name.items() if one is not None}:
+        name = min(twice)
+        raise InputError(f"{command}: --{name} {by_name[name]} is given as {in_order[name]!r} as well; {help_page}")
+    given = {**in_order, **by_name}
     given = {name: value for name, value in given.items() if value is not None}
     for name in given:
         if name not in options:
@@ -80,6 +85,16 @@ def call(command: str, functions: Mapping[str, Command], named: Mapping[str, Any
     if missing:
         raise InputError(f"{command} needs {' and '.join(missing)}; {help_page}")
     return functions[command](**{name: options[name].checked(value) for name, value in given.items()})
+
+
+def whole_name(name: str, options: Iterable[str]) -> str:
+    """The option that a single letter stands for, as fire's help offers it: the only one that begins with it.
+
+    >>> whole_name("m", ["scan", "model"]), whole_name("s", ["scan", "seed"])
+    ('model', 's')
+    """
+    fitting = [option for option in options if len(name) == 1 and option.startswith(name)]
+    return fitting[0] if len(fitting) == 1 else name
 
 
 def options_of(function: Command) -> dict[str, Option]:

@@ -27,12 +27,13 @@ def load_plan(plan: str | Path, bundle_root: str | Path) -> Plan:
     Raises:
         InputError: there is neither, or it is no plan.
     """
-    named = Path(bundle_root) / PLANS / f"{plan}.yaml"
+    folder = Path(bundle_root) / PLANS
+    named = folder / f"{plan}.yaml"
     file = Path(plan)
     if named.is_file() and not file.is_file():
         return read_plan(named)
     if not file.is_file():
-        own = ", ".join(sorted(one.stem for one in named.parent.glob("*.yaml"))) or "none"
+        own = ", ".join(sorted(one.stem for one in folder.glob("*.yaml"))) or "none"
         raise InputError(f"--plan {plan}: there is no such file, and the bundle's own plans are {own}")
     return read_plan(file)
 

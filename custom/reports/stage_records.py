@@ -56,6 +56,26 @@ def case_counts(record: Record) -> dict[str, CaseCount]:
     return counts
 
 
+def mean_record(records: Sequence[Record], scores: str = "scores") -> dict[str, Any]:
+    """One record of a stage that ran with several seeds: the first's, with the means of their scores and their times.
+
+    `scores` is the key of what becomes its "scores". The state is that of a seed that is not done, if any is not.
+    """
+    found: dict[str, dict[str, list[float]]] = {}
+    for record in records:
+        for group, row in (record.get(scores) or {}).items():
+            for key, value in row.items():
+                if value is not None and not math.isnan(value):
+                    found.setdefault(group, {}).setdefault(key, []).append(float(value))
+    means = {group: {key: sum(x) / len(x) for key, x in row.items()} for group, row in found.items()}
+    joint = {**records[0], "scores": means}
+    seconds = [one["training_seconds"] for one in records if one.get("training_seconds") is not None]
+    if seconds:
+        joint["training_seconds"] = sum(seconds) / len(seconds)
+    waiting = [one.get("state") for one in records if one.get("state") != DONE]
+    return {**joint, "state": waiting[0]} if waiting else joint
+
+
 def stage_name(record: Record) -> str:
     """Name of the stage."""
     return str(record.get("stage") or NONE)

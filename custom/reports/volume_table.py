@@ -6,7 +6,8 @@ import numpy as np
 
 from .text_table import Row, aligned
 
-COLUMNS = ("scan", "structure", "voxels", "volume_mL", "mean_confidence_0_to_1", "unusual_input")
+COLUMNS = ("scan", "structure", "voxels", "volume_mL", "mean_confidence_0_to_1", "reaches_edge", "unusual_input")
+EDGE = COLUMNS[5]
 
 
 def volume_rows(
@@ -19,6 +20,8 @@ def volume_rows(
 ) -> list[Row]:
     """One row for each class, found or not; volumes are voxels times the voxel's own, also on a sheared grid.
 
+    "reaches_edge" is "yes" for what touches the scan's edge, of which there may be more than the scan shows.
+
     Args:
         scan: its name.
         label: class ids on the scan's grid.
@@ -29,18 +32,41 @@ def volume_rows(
     """
     voxel_ml = abs(float(np.linalg.det(affine[:3, :3]))) / 1000
     counts = np.bincount(np.asarray(label, dtype=np.int64).ravel(), minlength=len(class_names) + 1)
+    at_edge = edge_ids(label)
     values = [
-        (scan, name, int(counts[number]), float(f"{counts[number] * voxel_ml:.6g}"), confidence.get(name), note)
+        (
+            *(scan, name, int(counts[number]), float(f"{counts[number] * voxel_ml:.6g}"), confidence.get(name)),
+            *("yes" if number in at_edge else "", note),
+        )
         for number, name in enumerate(class_names, start=1)
     ]
     return [dict(zip(COLUMNS, row, strict=True)) for row in values]
 
 
+def edge_ids(label: np.ndarray) -> set[int]:
+    """The ids in the first and last planes of a volume, along axes with more than two."""
+    wide = [axis for axis, size in enumerate(label.shape) if size > 2]
+    return {int(one) for axis in wide for place in (0, -1) for one in np.unique(label.take(place, axis))}
+
+
+def empty_scans(rows: Sequence[Row]) -> list[str]:
+    """The scans in which no class was found."""
+    voxels: dict[str, int] = {}
+    for row in rows:
+        voxels[row["scan"]] = voxels.get(row["scan"], 0) + row["voxels"]
+    return [scan for scan, count in voxels.items() if not count]
+
+
 def describe_volumes(rows: Sequence[Row]) -> list[str]:
     """The table for the terminal."""
     titles = ["scan", "structure", "volume [mL]", "confidence"]
-    lines = [[row["scan"], row["structure"], f"{row['volume_mL']:.3g}", _shown(row[COLUMNS[4]])] for row in rows]
-    return aligned([titles, *lines], text_columns=(0, 1))
+    lines = [[row["scan"], row["structure"], _volume_text(row), _shown(row[COLUMNS[4]])] for row in rows]
+    note = ["> : it reaches the scan's edge, and may be larger than the scan shows"]
+    return aligned([titles, *lines], text_columns=(0, 1)) + (note if any(row[EDGE] for row in rows) else [])
+
+
+def _volume_text(row: Row) -> str:
+    return f"{'> ' if row[EDGE] else ''}{row['volume_mL']:.3g}"
 
 
 def _shown(confidence: float | None) -> str:

@@ -148,7 +148,7 @@ class Chain:
             raise InputError(f"settings or data changed since it was begun: {shortened(found)}; undo that")
         self.do(run)
 
-    def describe(self) -> None:
+    def write_description(self) -> None:
         """Write what makes the same chain in another process. Raises InputError: its runs are no data."""
         arguments = {**self.made_from, "work_dir": str(self.work_dir)}
         if "runs" in arguments:
@@ -325,5 +325,5 @@ def run_chains(chains: Sequence[Chain]) -> None:
                 chain.do_all()
             return
         for chain in chains:
-            chain.describe()
+            chain.write_description()
         Schedule(chains, executor).work()

@@ -95,7 +95,7 @@ def build_cohort(
             needed; paths relative to the CSV; "annotated" holds class names or ids with ";" between).
         output: the manifest, such as cohort.json, or its folder.
         classes: class names in the order of the label values from 1, with "," between. By default those of
-            dataset.json, else FLARE's 14.
+            dataset.json; of files with FLARE in their path, FLARE's 14.
         lesions: which of them lie inside others, or "none"; by default those named tumour, lesion, cancer, metastasis.
         annotated_by: "values" (a class is annotated in a case if its label has a voxel of it), "source" (if any label
             of its source group has; a group is one value of the CSV's column source, or one prefix of the names in one
@@ -130,6 +130,11 @@ def build_cohort(
     if table := table_named(annotated):
         cases = with_given_table(found.cases, Path(expanded(table)))
         found, annotated = dataclasses.replace(found, cases=tuple(cases)), None
+    if not found.classes and not is_flare(path, found.cases):
+        raise InputError(
+            f"{source}: nothing names its classes; pass --classes liver,tumour, in the order of their label values, or "
+            "add a dataset.json with labels (FLARE's 14 are taken for files of FLARE alone)"
+        )
     class_names = found.classes or FLARE_CLASSES
     origin = "as given" if given else "those of dataset.json" if found.classes else "FLARE's, as nothing names others"
     logger.info("classes: %s: %s", origin, ", ".join(f"{id_} {one}" for id_, one in enumerate(class_names, start=1)))
@@ -168,6 +173,11 @@ def _manifest_path(output: Path) -> Path:
     if output.is_file():
         raise InputError(f"output is the file {output}; pass the manifest's path, ending in .json, or a folder")
     return output / "cohort.json"
+
+
+def is_flare(source: Path, cases: Sequence[FoundCase]) -> bool:
+    """Whether the source, a case or its folder is called FLARE."""
+    return any("flare" in "/".join([source.name, *Path(case.image).parts[-3:]]).lower() for case in cases)
 
 
 def _lesion_ids(lesions: Names | None, classes: Sequence[str]) -> Ids:

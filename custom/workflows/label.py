@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from ..datalist.left_out import closing_line
 from ..datalist.output_names import scan_name
-from ..errors import InputError, ScansLeftOutError
+from ..errors import InputError, ScansLeftOutError, find_input_error, input_error_message
 from ..fingerprint.input_check import UNUSUAL
 from ..geometry.canonical_axes import to_ras
 from ..io.checksums import sha256
@@ -16,7 +17,7 @@ from ..io.write_errors import reporting_unwritable
 from ..progress import with_progress
 from ..reports.label_overview import draw_label_overview
 from ..reports.text_table import Row, write_csv
-from ..reports.volume_table import COLUMNS, describe_volumes, volume_rows
+from ..reports.volume_table import COLUMNS, describe_volumes, empty_scans, volume_rows
 from .bundle_run import run_config
 from .models import Model, describe_models, find_model, known_models
 from .record import read_json
@@ -24,7 +25,12 @@ from .record import read_json
 logger = logging.getLogger(__name__)
 
 VOLUMES = "volumes.csv"
-NOTHING = ("", "True")  # of `--model` alone
+NOTHING = ("", "True", "list")  # of `--model` alone, and a guess of those who have not read that
+OWN_WORDS = {
+    "as dataset_dir": "as SCAN_OR_FOLDER",
+    "--output_dir": "OUT",
+    " or --ckpt_dir": "",
+}  # what inference.yaml calls otherwise
 
 
 def label(
@@ -75,30 +81,52 @@ def label(
         "record_facts": {"model": {"name": found.name, "sha256": checksum}},
         **({"device": device} if device else {}),
     }
-    left_out = run_config(found.bundle_root, ["inference"], overrides)
+    earlier = {record["label"]: record["image"] for record in records_of(Path(output))}
+    with in_own_words():
+        left_out = run_config(found.bundle_root, ["inference"], overrides)
     records = list(records_of(Path(output), checksum))
+    for record in records:
+        if (other := earlier.get(record["label"], record["image"])) != record["image"]:
+            logger.warning("%s: replaces the label map of %s, a scan of the same name", record["image"], other)
     with reporting_unwritable(output, "pass another OUT"):
         rows = describe(Path(output), records, found, pictures)
     for line in describe_volumes(rows) if rows else []:
         logger.info("%s", line)
-    logger.info("label maps of %d scans, %s%s: %s", len(records), VOLUMES, " and pictures" if pictures else "", output)
+    for name in empty_scans(rows):
+        logger.warning("%s: nothing was found in it", name)
+    if records:
+        what = f"{VOLUMES}{' and pictures' if pictures else ''}"
+        logger.info("label maps of %d scans, %s: %s", len(records), what, output)
     if left_out:
         names = [scan_name(image) for image in left_out]
         raise ScansLeftOutError(closing_line(len(records) + len(names), names, "labelled"))
     return None
 
 
-def records_of(folder: Path, checksum: str) -> Iterator[dict[str, Any]]:
-    """The records in a folder of the scans that these weights labelled."""
+@contextmanager
+def in_own_words() -> Iterator[None]:
+    """Errors that name the options of inference.yaml name those of this command instead."""
+    try:
+        yield
+    except Exception as error:
+        known = find_input_error(error)
+        if known is None:
+            raise
+        text = input_error_message(known)
+        for word, own in OWN_WORDS.items():
+            text = text.replace(word, own)
+        raise InputError(text) from error
+
+
+def records_of(folder: Path, checksum: str = "") -> Iterator[dict[str, Any]]:
+    """The records in a folder of the scans that these weights, or any, labelled; other files are passed over."""
     for file in sorted(folder.glob("*.json")):
-        record = read_json(file, {})
-        of_model = record.get("model") if isinstance(record, dict) else None
-        if (
-            isinstance(of_model, Mapping)
-            and of_model.get("sha256") == checksum
-            and (folder / record["label"]).is_file()
-        ):
-            yield record
+        with suppress(InputError):  # damaged, and none of ours: they are written whole
+            record = read_json(file, None)
+            of_model = record.get("model") if isinstance(record, dict) else None
+            weights = of_model.get("sha256") if isinstance(of_model, Mapping) else None
+            if weights and checksum in ("", weights) and (folder / str(record.get("label"))).is_file():
+                yield record
 
 
 def describe(folder: Path, records: list[dict[str, Any]], model: Model, pictures: bool) -> list[Row]:

@@ -44,6 +44,12 @@ def bundle_roots() -> list[Path]:
     return sorted(file.parents[1] for file in AROUND_CODE.glob("bundles/*/configs/inference.yaml"))
 
 
+def without_bundles() -> str:
+    """What to do where this code was installed without the bundles; "" where they are."""
+    where = f"no bundle lies next to this code in {AROUND_CODE}"
+    return "" if bundle_roots() else f" ({where}: install it with pip install -e ., or run it in the project's folder)"
+
+
 def known_models() -> dict[str, Model]:
     """Name -> model of the bundles' `models` folders, released ones first.
 
@@ -75,7 +81,7 @@ def find_model(name: str) -> Model:
     if name not in models:
         raise InputError(
             f"--model {name}: there is no such model{did_you_mean(name, models)}, nor a folder of that name with "
-            f"{WEIGHTS} and {PLAN_FILE}; there are {', '.join(models) or 'none'}"
+            f"{WEIGHTS} and {PLAN_FILE}; there are {', '.join(models) or 'none'}{without_bundles()}"
         )
     found = models[name]
     if found.released is not None and sha256(found.weights) != found.released.sha256:
@@ -118,7 +124,8 @@ def describe_models() -> str:
     """The known models as a table: name, bundle, classes, size, scores, origin."""
     models = known_models()
     if not models:
-        return "there are no models yet: train one, and pass --model with the folder of its model.pt and plan.yaml"
+        line = "there are no models yet: train one, and pass --model with the folder of its model.pt and plan.yaml"
+        return line + without_bundles()
     titles = ["model", "bundle", "MB", "classes", "scores", "origin"]
     lines = [
         [

@@ -13,7 +13,10 @@ from ..io.atomic_write import write_json
 from ..io.checksums import file_checksums
 from ..io.optional_package import needed_package
 from ..processes import is_first
+from ..reports.page import write_report_or_warn
+from ..reports.page.results import RECIPE_FILE
 from ..reports.pipeline_report import write_pipeline_report
+from ..reports.stage_records import DONE
 from ..reports.status_table import status_table
 from .case_check import unusable_cases
 from .chain import Chain, keeping_arguments
@@ -111,8 +114,22 @@ class PseudoLabelPipeline(Chain):
             self.cohort, self.work.case_facts, [run.settings.plan(run.stage) for run in self.stage_runs]
         )
         self.exclude(unusable)
+        self.describe()
         self.measure_foreground(unusable)
         self.measure_scans(unusable)
+
+    def describe(self) -> None:
+        """What the recipe is, for its page, which may be asked for at any time."""
+        cases = {name: len(group) for name, group in self.groups.items()}
+        cases |= {"validation": len(self.cohort.validation), "test": len(self.cohort.test)}
+        content = {
+            "title": self.cohort.name,
+            "stages": list(self.runs),
+            "reference": last_stage(self.stage_runs),
+            "cases": {name: count for name, count in cases.items() if count},
+        }
+        if content != read_json(self.work.path / RECIPE_FILE, {}):
+            write_json(self.work.path / RECIPE_FILE, content)
 
     def exclude(self, unusable: Mapping[str, str]) -> None:
         """Exclude what cannot be used; what begun stages went without stays excluded, other cases are judged again."""
@@ -167,11 +184,14 @@ class PseudoLabelPipeline(Chain):
         return "\n".join([status_table(records), *note])
 
     def report(self) -> None:
-        """Write report.md and report.png and log the table."""
+        """Write report.md and report.png and log the table; once all is done also report.html."""
         super().report()
         files = self.work.path / "report.md", self.work.path / "report.png"
         data = f"{self.data()}; {len(self.cohort.validation)} validation cases"
-        write_pipeline_report(*files, self.records(), self.work.excluded(), self.cohort.name, data)
+        records = self.records()
+        write_pipeline_report(*files, records, self.work.excluded(), self.cohort.name, data)
+        if all(record["state"] == DONE for record in records):
+            write_report_or_warn(self.work.path)
 
     def closing(self) -> str:
         """Which cases are excluded, "" for none."""
@@ -181,3 +201,8 @@ class PseudoLabelPipeline(Chain):
     def data(self) -> str:
         """The cohort and its groups."""
         return f"{self.cohort.name}: " + ", ".join(f"{name} {len(cases)}" for name, cases in self.groups.items())
+
+
+def last_stage(runs: Sequence[StageRun]) -> str:
+    """The last stage that is no control, with which the others are compared; "" for none."""
+    return next((run.name for run in reversed(runs) if not run.stage.control), "")

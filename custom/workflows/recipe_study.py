@@ -5,12 +5,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..engines.writable_folders import make_writable
 from ..errors import InputError
+from ..io.atomic_write import write_json
 from ..processes import is_first, on_first
+from ..reports.page import write_report_or_warn
+from ..reports.page.results import RECIPE_FILE
 from ..reports.study_tables import read_scores, write_tables
 from .chain import run_chains
+from .disk_errors import reporting_disk_trouble
 from .executors import make_executor
-from .pipeline import PseudoLabelPipeline
+from .pipeline import PseudoLabelPipeline, last_stage
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +27,7 @@ class RecipeStudy:
 
     Each seed has the folder seed_NUMBER in the work folder. The files of a study there (`study.md`, `scores.csv`, ...)
     compare the stages and controls that are done with every seed: on the cohort's test cases, or on its validation
-    cases where it has none.
+    cases where it has none; `report.html` shows them all, once all are done.
 
     Args:
         work_dir: everything is written there.
@@ -56,23 +61,34 @@ class RecipeStudy:
         stages = list(self.pipelines[0].runs)
         if reference and reference not in stages:
             raise InputError(f"reference is {reference!r}, which is no stage: name one of {', '.join(stages)}")
-        self.reference = reference or [run.name for run in self.pipelines[0].stage_runs if not run.stage.control][-1]
+        self.seeds = list(seeds)
+        self.reference = reference or last_stage(self.pipelines[0].stage_runs)
 
     def run(self) -> None:
         """Do what is left of every seed, or print the plan or the state."""
         first = self.pipelines[0]
-        if not (first.dry_run or first.status) and make_executor(*first.where):
+        is_looking = first.dry_run or first.status
+        if not is_looking:
+            on_first(self.describe)
+        if not is_looking and make_executor(*first.where):
             run_chains(self.pipelines)
         else:
             for pipeline in self.pipelines:
                 if is_first():
                     logger.info("%s", pipeline.work_dir.name)
                 pipeline.run()
-        if not (self.pipelines[0].dry_run or self.pipelines[0].status):
+        if not is_looking:
             on_first(self.report)
 
+    def describe(self) -> None:
+        """What the study is, for its page; each seed's folder describes the recipe."""
+        content = {"title": self.title, "reference": self.reference, "seeds": self.seeds}
+        make_writable(str(self.work_dir), remedy="pass another --work_dir")
+        with reporting_disk_trouble():
+            write_json(self.work_dir / RECIPE_FILE, content)
+
     def report(self) -> None:
-        """Write the tables of the stages that every seed has finished."""
+        """Write the tables of the stages that every seed has finished; the page, if those are all."""
         done = [
             name for name in self.pipelines[0].runs if all(one.runs[name].folder.is_done() for one in self.pipelines)
         ]
@@ -83,6 +99,8 @@ class RecipeStudy:
             title = f"{self.title}: {'test' if cohort.test else 'validation'} cases, {len(self.pipelines)} seeds"
             text = write_tables(self.work_dir, title, read_scores(files), cohort.classes, self.reference)
             logger.info("\n%s\nwritten to %s", text, self.work_dir)
+        if len(done) == len(self.pipelines[0].runs):
+            write_report_or_warn(self.work_dir)
 
     def close(self) -> None:
         """End the program with the status of a run that left cases out, where some seed did."""

@@ -9,8 +9,7 @@ from typing import Any
 from ..errors import InputError
 from ..io.atomic_write import write_json
 from ..plans import PLAN_FILE, read_plan
-from ..reports.page import write_report
-from ..reports.page.report_command import PAGE_FILE
+from ..reports.page import write_report_or_warn
 from ..reports.page.results import STUDY_FILE
 from ..reports.stage_records import DONE
 from ..reports.study_tables import read_scores, write_tables
@@ -105,10 +104,7 @@ class Study(Chain):
         files = {name: [run.folder.output / PER_CASE for run in runs] for name, runs in self.evaluations.items()}
         text = write_tables(self.work_dir, self.title, read_scores(files), self.class_names(), self.reference)
         if done == len(self.runs):
-            try:
-                write_report(self.work_dir)
-            except InputError as error:  # the study is done all the same
-                logger.warning("%s: not written (%s)", self.work_dir / PAGE_FILE, error)
+            write_report_or_warn(self.work_dir)
             logger.info("\n%s\nwritten to %s", text, self.work_dir)
 
     def class_names(self) -> list[str]:

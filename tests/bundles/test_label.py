@@ -1,6 +1,8 @@
 """`python -m custom label` and `add_model`, with a tiny training of each bundle."""
 
 import json
+import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from custom.options.command_line import call, split_arguments
 from custom.plans import PLAN_FILE, read_plan
 from custom.plans.released_model import read_released_model
 from custom.release.add_model import add_model
+from custom.workflows import label as label_command
 from custom.workflows import models
 
 from ..bundle_copies import copy_bundle
@@ -82,6 +85,41 @@ def test_label_maps_volumes_pictures_and_marks(trained_bundle, scans, tmp_path):
         assert record["unusual_input"] == row["unusual_input"]
 
 
+def test_errors_name_what_this_command_has(trained_bundle, scans, tmp_path):
+    for scan, out, line in (
+        (
+            scans / "gone.nii.gz",
+            tmp_path / "out",
+            "gone.nii.gz does not exist; pass the data's folder as SCAN_OR_FOLDER",
+        ),
+        (scans, scans, "would be taken for scans: pass another OUT$"),
+        (scans, tmp_path / "box.nii.gz", r"is named like a scan: pass another OUT \(files"),
+    ):
+        with pytest.raises(InputError, match=line):
+            run("label", str(scan), str(out), "--model", str(trained_bundle.models), "--device", "cpu")
+    assert not (tmp_path / "box.nii.gz").exists()
+
+
+def test_a_scan_in_which_nothing_is_found_is_named(trained_bundle, scans, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(label_command, "read_scan", lambda file: (np.zeros(SHAPE, np.uint8), AFFINE))
+    run("label", str(scans / "box_00.nii.gz"), str(tmp_path / "out"), "--model", str(trained_bundle.models))
+    assert "box_00: nothing was found in it" in caplog.text
+
+
+def test_a_scan_of_the_same_name_is_told_of_and_other_files_are_passed_over(trained_bundle, scans, tmp_path, caplog):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "list.json").write_text("[1]")
+    (out / "torn.json").write_text("{")
+    (tmp_path / "other").mkdir()
+    twin = shutil.copy(scans / "box_01.nii.gz", tmp_path / "other" / "box_00.nii.gz")
+    for scan in (scans / "box_00.nii.gz", scans / "box_00.nii.gz", twin):
+        assert "replaces the label map" not in caplog.text
+        run("label", str(scan), str(out), "--model", str(trained_bundle.models), "--nopictures")
+    assert f"{twin}: replaces the label map of {scans / 'box_00.nii.gz'}, a scan of the same name" in caplog.text
+    assert len(rows(out / "volumes.csv")) == 2
+
+
 def test_inference_warns_of_an_unusual_scan_in_one_line(trained_bundle, scans, tmp_path, capfd):
     (scans / "torn.nii.gz").unlink()
     trained_bundle.run("inference", dataset_dir=str(scans), output_dir=str(tmp_path / "out"))
@@ -101,6 +139,14 @@ def shipped(project, tmp_path, monkeypatch, request):
     return tmp_path / "project" / "bundles"
 
 
+def test_code_that_was_installed_without_the_bundles_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(models, "AROUND_CODE", tmp_path)
+    hint = f"no bundle lies next to this code in {tmp_path}: install it with pip install -e ., or run it in"
+    assert hint in run("label")
+    with pytest.raises(InputError, match=re.escape(f"there are none ({hint}")):
+        run("label", "a.nii.gz", "out", "--model", "hippocampus")
+
+
 def test_a_training_becomes_a_model(trained, scans, shipped, tmp_path):
     root = shipped / "batseg_spine"
     for name, half in (("boxes", False), ("halved", True)):
@@ -116,7 +162,7 @@ def test_a_training_becomes_a_model(trained, scans, shipped, tmp_path):
     assert read_released_model(full).seed == 0
 
     listed = run("label", "--model")
-    assert listed == run("label")
+    assert listed == run("label") == run("label", "--model", "list")
     assert "boxes" in listed
     assert "dark, bright" in listed
     assert "dice dark 0.5, bright 0.25; cases 2 held out" in listed

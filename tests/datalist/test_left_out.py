@@ -2,6 +2,7 @@
 
 import errno
 import json
+import logging
 
 import pytest
 
@@ -131,6 +132,14 @@ def test_a_scan_that_succeeds_at_the_next_validation_is_no_longer_left_out():
     left_out.done(CASE)
     assert left_out.reasons == {}
     left_out.close()
+
+
+def test_a_run_that_left_none_out_says_where_the_label_maps_are(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    left_out = LeftOut(output_dir=tmp_path)
+    left_out.done(CASE)
+    left_out.close()
+    assert caplog.messages == [f"1 of 1 labelled: {tmp_path}"]
 
 
 def test_many_names_are_shortened():

@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 from custom.plans import read_plan
 
-from ..workflows.tiny_cohort import CASES, OVERLAY, RECIPE, STAGES, Pipeline, write_tiny_cohort
+from ..workflows.tiny_cohort import CASES, OVERLAY, RECIPE, STAGES, VALIDATION, Pipeline, write_tiny_cohort
 
 pytestmark = pytest.mark.kill
 
@@ -102,7 +102,10 @@ def assert_equal(disturbed: Pipeline, undisturbed: Pipeline, stages: Sequence[st
     names = [name for name in files_of(undisturbed) if Path(name).parts[1] in stages]
     assert files_of(disturbed) == names
     assert sum(name.endswith("model.pt") for name in names) == len(stages)
-    assert sum(name.endswith(".nii.gz") for name in names) == 2 * sum(CASES[FILLED[one]] for one in stages[1:])
+    maps = [Path(name) for name in names if name.endswith(".nii.gz")]
+    predicted = [file for file in maps if file.parent.name == "predictions"]
+    assert len(predicted) == len(stages) * VALIDATION, "of validation cases"
+    assert len(maps) - len(predicted) == 2 * sum(CASES[FILLED[one]] for one in stages[1:])
     for name in names:
         files = [disturbed.work / name, undisturbed.work / name]
         if name.endswith(".pt"):

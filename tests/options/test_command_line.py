@@ -34,6 +34,13 @@ def test_values_in_order_and_by_name():
     functions = {"command": command}
     assert call("command", functions, {"name": "2026_01_15"}, ["7", "1e1"]) == ("7", 10, "2026_01_15", None)
     assert call("command", functions, {"folder": "x", "names": "a, 007", "count": None}) == ("x", 3, "", ["a", "007"])
+    assert call("command", functions, {"f": "x", "c": "4"})[:2] == ("x", 4)
+    with pytest.raises(InputError, match="command has no option --n"):
+        call("command", functions, {"f": "x", "n": "y"})  # name or names
+    with pytest.raises(
+        InputError, match=r"command: --folder y is given as 'x' as well; python -m custom command --help"
+    ):
+        call("command", functions, {"f": "y"}, ["x"])
 
 
 @pytest.mark.parametrize(

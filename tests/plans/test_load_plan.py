@@ -49,6 +49,7 @@ def test_a_plan_that_is_not_there(bundle, tmp_path):
     assert refused(load_plan, "third", bundle) == (
         "--plan third: there is no such file, and the bundle's own plans are first, second"
     )
+    assert refused(load_plan, tmp_path / "gone.yaml", bundle).endswith("the bundle's own plans are first, second")
     assert refused(load_plan, "third", tmp_path).endswith("the bundle's own plans are none")
 
 

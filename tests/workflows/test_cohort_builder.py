@@ -84,6 +84,13 @@ def test_flare_folder_is_decided_from_the_values(flare, tmp_path, caplog):
     assert [case.name for case in cohort.validation] == ["FLAREVal_0001"]
 
 
+def test_the_classes_of_other_data_are_not_guessed(complete, tmp_path):
+    (complete / "dataset.json").unlink()
+    with pytest.raises(InputError, match="nothing names its classes; pass --classes liver,tumour"):
+        build_cohort(complete, tmp_path / "cohort.json")
+    assert read_cohort(build_cohort(complete, tmp_path / "c.json", classes="a,b")).classes == ("a", "b")
+
+
 def test_statistics_are_logged_and_drawn(flare, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     build_cohort(flare, tmp_path / "out")

@@ -37,7 +37,7 @@ from .tiny_cohort import (
 
 FILLED = {"2_lesions": "dataset2", "3_both": "dataset1", "4_partial": "dataset3", "5_small": "dataset4"}
 SHORT = RECIPE[:2]
-WRITTEN_ANYWAY = ("lock", "lock.json", "report.md", "report.png")
+WRITTEN_ANYWAY = ("lock", "lock.json", "report.md", "report.png", "report.html")
 IGNORED = 255
 
 
@@ -128,6 +128,10 @@ def test_every_stage_is_done_and_recorded(finished):
     report = (finished.work / "report.md").read_text()
     assert all(name in report for name in STAGES)
     assert (finished.work / "report.png").stat().st_size > 10_000
+    page = (finished.work / "report.html").read_text()
+    assert "5 of 5 stages done" in page
+    assert "validation cases" in page
+    assert page.count('<article class="case"') == 2, "label maps were kept, and can be looked at"
 
 
 def test_a_model_knows_the_classes_it_was_trained_on(finished):

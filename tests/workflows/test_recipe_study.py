@@ -90,6 +90,17 @@ def test_tables_compare_the_stages_over_seeds(study):
     assert seeds[0] != seeds[1]
 
 
+def test_the_page_shows_the_test_cases_of_all_seeds(study):
+    page = (study.work / "report.html").read_text()
+    assert "<title>Pseudo-label recipe</title>" in page
+    assert "4 of 4 stages done" in page
+    assert "scores of test cases, 2 seeds" in page
+    assert "2_all: NSD" in page, "Table 6"
+    assert "seed_1/2_all" in page, "how long each run took"
+    assert page.count('<article class="case"') == 2
+    assert "report.html" in {file.name for file in (study.work / "seed_0").iterdir()}
+
+
 @pytest.mark.parametrize("jobs", ["auto", 2])
 def test_the_second_run_does_nothing(study, jobs):
     files = {file: file.stat().st_mtime_ns for file in study.work.rglob("model.pt")}

@@ -71,6 +71,8 @@ def case_section(
         shown.append(one)
     if not files:
         notes.append("No evaluation kept its label maps (keep_predictions: all keeps them), so no scan is shown.")
+    if shown and results.seeds > 1:
+        notes.append(f"Scores are means over {results.seeds} seeds; the label maps are those of the first.")
     table = worst_table(results, scores, {one.name: one.id for one in shown})
     return Section("cases", "Cases, the worst first", notes, [table] if len(table.lines) > 1 else [], cases=shown)
 

@@ -1,10 +1,15 @@
-"""Time and memory of inference as FLARE counts them (Table 7 of the FLARE23 paper), from files of `measure`."""
+"""Time and memory of inference as FLARE counts them (Table 7 of the FLARE23 paper), from files of `measure`.
+
+And the time that a recipe's models took to label groups, from its records.
+"""
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...errors import InputError
+from ..stage_records import Record, clock
 from .results import read_object
 
 MARK = "flare23_tolerances"  # an entry that only files of `measure` have
@@ -47,4 +52,16 @@ def efficiency_cells(found: list[Measured]) -> list[list[str]]:
         kept = [check["kept"] for check in use[MARK].values()]
         verdict = "exceeded" if False in kept else "kept" if True in kept else DASH
         lines.append([*cells, verdict + (" (GPU not measured)" if None in kept else "")])
+    return lines
+
+
+def labelling_cells(records: Sequence[Record]) -> list[list[str]]:
+    """Titles and a line for each group that a stage labelled: by which model, cases and time."""
+    lines = [["stage", "group", "model of", "cases", "time", "s per case"]]
+    for record in records:
+        for fill in record.get("fill") or ():
+            seconds, cases = float(fill.get("seconds") or 0), int(fill.get("cases") or 0)
+            if seconds and cases:
+                times = [clock(seconds), f"{seconds / cases:.2f}"]
+                lines.append([str(record["run"]), fill["group"], fill["model_stage"], str(cases), *times])
     return lines

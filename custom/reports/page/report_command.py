@@ -11,16 +11,11 @@ from ...io.optional_package import needed_package
 from ..study_tables import Score, read_scores
 from .case_section import NIIVUE, SLICES, case_section
 from .page_parts import Page
-from .results import RECIPE, Results, read_results, score_files
+from .recipe_results import is_recipe, recipe_results
+from .results import RECIPE, RECIPE_FILE, STUDY_FILE, Results, score_files, study_results
 from .score_sections import box_section, confusion_section, score_section, volume_section
-from .setting_sections import (
-    curve_section,
-    done,
-    efficiency_section,
-    run_section,
-    setting_section,
-    stage_section,
-)
+from .setting_sections import curve_section, done, efficiency_section, run_section, setting_section
+from .stage_sections import pseudo_label_section, stage_section
 from .viewer_script import ViewerScript, viewer_script
 
 logger = logging.getLogger(__name__)
@@ -35,7 +30,7 @@ def write_report(
     """Write one HTML page of a study or a recipe, finished or not; it needs no network and no other file.
 
     Args:
-        folder: work_dir of the study or recipe.
+        folder: work_dir of the study or recipe, also of a recipe with several seeds.
         output: the page; by default report.html in the folder.
         viewer: niivue (volumes to scroll, package ipyniivue), slices (pictures and a slider), or auto: niivue where
             it is installed.
@@ -58,6 +53,30 @@ def write_report(
     text = page_text(page, script if any(section.cases for section in page.sections) else None)
     write_text(target, text)
     logger.info("%s: %.1f MB, %d of %d runs done", target, len(text) / 2**20, done(results), results.runs)
+
+
+def write_report_or_warn(folder: str | Path) -> None:
+    """The page at the end of long work, which is done all the same where the page fails."""
+    try:
+        write_report(folder)
+    except Exception as error:
+        logger.warning("%s: not written (%s)", Path(folder) / PAGE_FILE, error if str(error) else repr(error))
+
+
+def read_results(folder: str | Path) -> Results:
+    """The results in the work folder of a study or a recipe, finished or not.
+
+    Raises:
+        InputError: it is neither, or a file in it is damaged.
+    """
+    place = Path(folder)
+    if (place / STUDY_FILE).is_file():
+        return study_results(place)
+    if is_recipe(place):
+        return recipe_results(place)
+    if (place / RECIPE_FILE).is_file():
+        raise InputError(f"{folder}: no stage of this recipe has begun yet")
+    raise InputError(f"{folder}: holds neither {STUDY_FILE} nor stages; pass the work_dir of a study or a recipe")
 
 
 def found_viewer(viewer: str) -> ViewerScript | None:
@@ -83,6 +102,7 @@ def page_of(results: Results, viewer: str, cases: int, max_mb: float) -> Page:
         case_section(results, scores, class_names, viewer, cases, max_mb),
         volume_section(results, scores),
         confusion_section(results, class_names),
+        pseudo_label_section(results),
         curve_section(results),
         setting_section(results),
         run_section(results),
@@ -97,9 +117,10 @@ def facts(results: Results, scores: Sequence[Score], class_names: Sequence[str])
     patients = {score.case for score in scores}
     unit = "stages" if results.kind == RECIPE else "runs"
     lines = [f"{done(results)} of {results.runs} {unit} done", f"{len(patients)} patients scored"]
+    lines += [f"scores of {results.scored}"] if results.scored else []
     if class_names:
         lines.append(f"classes: {', '.join(class_names)}")
-    if results.reference and results.kind != RECIPE:
+    if results.reference:
         lines.append(f"reference: {results.reference}")
     return [*lines, f"written {datetime.now().astimezone():%Y-%m-%d %H:%M %Z}"]
 

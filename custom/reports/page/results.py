@@ -10,8 +10,9 @@ from ...errors import InputError
 from ..stage_records import Record
 
 STUDY, RECIPE = "study", "recipe"
-STUDY_FILE = "study.json"
+STUDY_FILE, RECIPE_FILE = "study.json", "recipe.json"
 PER_CASE, CONFUSION, INDEX = "metrics_per_case.csv", "confusion.csv", "predictions.json"
+METRICS = "metrics.json"
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,11 @@ class Method:
 
 @dataclass(frozen=True)
 class Results:
-    """Everything that the page of a work folder is made of; `records` are those of all runs that have begun."""
+    """Everything that the page of a work folder is made of.
+
+    `records` are those of all runs that have begun, `stages` of a recipe one a stage, its scores the means over seeds;
+    `scored` says on which cases; `measured` are the folders where measurements of efficiency may lie.
+    """
 
     kind: str
     folder: Path
@@ -40,20 +45,14 @@ class Results:
     reference: str = ""
     shared: Mapping[str, Any] = field(default_factory=dict)
     excluded: Mapping[str, str] = field(default_factory=dict)
+    stages: tuple[Record, ...] = ()
+    scored: str = ""
+    measured: tuple[Path, ...] = ()
 
-
-def read_results(folder: str | Path) -> Results:
-    """The results in the work folder of a study or a recipe, finished or not.
-
-    Raises:
-        InputError: it is neither, or a file in it is damaged.
-    """
-    place = Path(folder)
-    if (place / STUDY_FILE).is_file():
-        return study_results(place)
-    if (place / "stages").is_dir():
-        return recipe_results(place)
-    raise InputError(f"{folder}: holds neither {STUDY_FILE} nor stages; pass the work_dir of a study or a recipe")
+    @property
+    def seeds(self) -> int:
+        """With how many seeds every method was trained."""
+        return len(self.shared.get("seeds") or [0])
 
 
 def study_results(folder: Path) -> Results:
@@ -77,36 +76,7 @@ def study_results(folder: Path) -> Results:
     shared = {key: study[key] for key in ("folds", "seeds", "overlays", "overrides") if study.get(key)}
     runs = sum(len(one.evaluations) + len(one.trainings) for one in methods)
     records = read_records(folder / "runs")
-    return Results(STUDY, folder, title, methods, records, runs, reference, shared)
-
-
-def recipe_results(folder: Path) -> Results:
-    """The results of `custom.workflows.PseudoLabelPipeline`: each stage is a method, scored on the validation cases."""
-    records = read_records(folder / "stages")
-    methods = []
-    for record in records:
-        place, keys = folder / "stages" / str(record["stage"]), ("plan", "overlays", "unannotated", "train", "control")
-        settings = {key: record[key] for key in keys if record.get(key)}
-        methods.append(Method(str(record["stage"]), (place / "output" / "validation",), (place,), settings))
-    excluded = read_object(folder / "excluded.json")
-    stages = [one.name for one in methods if "control" not in one.settings]
-    return Results(
-        RECIPE,
-        folder,
-        title_of_recipe(folder),
-        tuple(methods),
-        records,
-        len(records),
-        next(iter(stages[-1:]), ""),
-        excluded={str(name): str(reason) for name, reason in excluded.items()},
-    )
-
-
-def title_of_recipe(folder: Path) -> str:
-    """The cohort's name, which heads the recipe's report, or the folder's."""
-    report = folder / "report.md"
-    first = report.read_text(encoding="utf-8").partition("\n")[0] if report.is_file() else ""
-    return first.removeprefix("# ").strip() or folder.absolute().name
+    return Results(STUDY, folder, title, methods, records, runs, reference, shared, measured=(folder,))
 
 
 def read_records(folder: Path) -> tuple[Record, ...]:

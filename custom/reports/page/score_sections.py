@@ -7,6 +7,7 @@ from ..metric_table import MEAN_OF_CLASSES, number_text, title_of
 from ..study_tables import (
     Score,
     case_means,
+    class_comparison_rows,
     comparison_cells,
     comparison_rows,
     method_cells,
@@ -16,11 +17,11 @@ from ..study_tables import (
 from .box_plot import box_plot
 from .confusion import NOTHING, class_order, read_rows, type_confusion, voxel_confusion
 from .page_parts import Cell, Section, Table, heat_table
-from .results import CONFUSION, PER_CASE, RECIPE, Method, Results
+from .results import CONFUSION, METRICS, PER_CASE, RECIPE, Method, Results, read_object
 from .volume_chart import VolumePoint, volume_charts
 
 FEW_CLASSES = 6  # up to which each class has its own boxes of all methods
-WORST_SHOWN = 15
+WORST_SHOWN, FEW_ROWS = 15, 8
 DICE = "dice"
 BACKGROUND = "background"
 
@@ -37,10 +38,9 @@ def score_section(results: Results, scores: Sequence[Score], class_names: Sequen
     """The papers' tables: methods by classes for a study, organs by stages (Table 6) for a recipe; and differences."""
     rows = score_rows(scores, class_names)
     tables = []
-    if results.kind == RECIPE:
-        tables.append(
-            Table(organ_cells(scores, class_names), "Means and standard deviations over the validation cases")
-        )
+    if results.kind == RECIPE and rows:
+        words = f"Means and standard deviations over the {results.scored}"
+        tables.append(Table(organ_cells(scores, class_names, class_groups(results.methods)), words))
     elif rows:
         tables.append(Table(method_cells(rows, class_names), "Means over patients; a class counts those that have it"))
     compared = comparison_rows(scores, results.reference)
@@ -50,16 +50,40 @@ def score_section(results: Results, scores: Sequence[Score], class_names: Sequen
             "test, Holm's correction within a metric"
         )
         tables.append(Table(comparison_cells(compared), note))
+    if compared and len(class_names) > 1:
+        by_class = class_comparison_rows(scores, results.reference)
+        lines = [
+            [name, *cells]
+            for name, cells in zip(
+                ["class", *(one["class"] for one in by_class)], comparison_cells(by_class), strict=True
+            )
+        ]
+        tables.append(Table(lines, "The same for each class; Holm's correction within a class and metric", FEW_ROWS))
     return Section("scores", "Scores", tables=tables)
 
 
-def organ_cells(scores: Sequence[Score], class_names: Sequence[str]) -> list[list[str]]:
-    """Titles and a line for each class and their mean, as Table 6 of the FLARE23 paper: per method DSC and NSD."""
+def class_groups(methods: Sequence[Method]) -> dict[str, list[str]]:
+    """Name -> classes of the groups with a joint score, as the plan names them, such as organs."""
+    files = (folder / METRICS for one in methods for folder in one.evaluations)
+    return next((groups for file in files if (groups := read_object(file).get("groups"))), {})
+
+
+def organ_cells(
+    scores: Sequence[Score], class_names: Sequence[str], groups: Mapping[str, Sequence[str]]
+) -> list[list[str]]:
+    """Titles and a line for each class, group and their mean, as Table 6 of the FLARE23 paper: per method DSC and NSD.
+
+    A group of one class is that class.
+    """
     rows = {(row["method"], row["metric"], row["class"]): row for row in score_rows(scores, class_names)}
+    joint = {name: members for name, members in groups.items() if len(members) > 1}
+    for name, members in joint.items():
+        of_group = score_rows([one for one in scores if one.label in members], members)
+        rows |= {(r["method"], r["metric"], name): r for r in of_group if r["class"] == MEAN_OF_CLASSES}
     columns = list(dict.fromkeys((method, metric) for method, metric, _ in rows))
     title = {DICE: "DSC", "nsd": "NSD"}
     lines = [["class", *(f"{method}: {title.get(metric, title_of(metric))}" for method, metric in columns)]]
-    for name in [*class_names, MEAN_OF_CLASSES]:
+    for name in [*class_names, *joint, MEAN_OF_CLASSES]:
         cells = []
         for method, metric in columns:
             row = rows.get((method, metric, name), {})

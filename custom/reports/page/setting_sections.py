@@ -11,39 +11,32 @@ import yaml
 
 from ... import __version__
 from ..stage_records import DONE, clock, seconds_of, text_of
-from ..status_table import status_cells
 from .curve_chart import training_charts
-from .efficiency import efficiency_cells, measured
+from .efficiency import efficiency_cells, labelling_cells, measured
 from .page_parts import Picture, Section, Table
 from .results import RECIPE, Results
-from .stage_chart import stage_charts
 
 PLAN = Path("models") / "plan.yaml"
 PACKAGES = ("torch", "monai", "numpy", "scipy", "nibabel", "matplotlib")
 WORDS = 160  # letters of a value
-
-
-def stage_section(results: Results) -> Section:
-    """The stages of a recipe with their scores (Figure 3)."""
-    if results.kind != RECIPE or not results.records:
-        return Section("stages", "Stages")
-    words = [
-        "Each stage trains on labels that earlier stages completed. Dashed: controls, trained to be compared with."
-    ]
-    charts, table = stage_charts(results.records), Table(status_cells(results.records), words=True)
-    return Section("stages", "Score of each stage", words, [table], charts)
+MEASURE = "Memory and areas: run a command under python -m custom measure, with --output FILE.json in the work folder."
 
 
 def efficiency_section(results: Results) -> Section:
-    """Time and memory of inference (Table 7)."""
-    found = measured(results.folder)
+    """Time and memory of inference (Table 7), and the time that a recipe's models took to label groups."""
+    found = [one for place in results.measured for one in measured(place)]
     words = [
         "MB are 1048576 bytes; areas are integrals over the running time of a case. FLARE23 tolerates 15 s and 4 GB."
     ]
+    tables = [Table(efficiency_cells(found), "Commands under python -m custom measure")] if found else []
+    labelled = labelling_cells(results.records)
+    if len(labelled) > 1:
+        tables.append(Table(labelled, "Labelling in the recipe: the network's time, without reading and writing"))
+        words += [] if found else [MEASURE]
     pictures = [
         Picture(one.picture, f"GPU memory, CPU and memory of {one.name} over its time") for one in found if one.picture
     ]
-    return Section("efficiency", "Efficiency", words, [Table(efficiency_cells(found))] if found else [], (), pictures)
+    return Section("efficiency", "Efficiency", words, tables, (), pictures)
 
 
 def curve_section(results: Results) -> Section:
@@ -59,8 +52,8 @@ def setting_section(results: Results) -> Section:
     lines = [["method", *keys]]
     lines += [[one.name, *(shown(one.settings.get(key)) for key in keys)] for one in results.methods]
     tables = [Table(lines, "Settings of each method; a dash is the default", words=True)] if keys else []
-    if results.shared:
-        shared = [[key, shown(value)] for key, value in results.shared.items()]
+    if any(results.shared.values()):
+        shared = [[key, shown(value)] for key, value in results.shared.items() if value]
         tables.append(Table([["setting", "value"], *shared], "Shared by all", words=True))
     plan = first_plan(results)
     tables += [

@@ -131,21 +131,28 @@ def write_study(
     return folder
 
 
-def write_recipe(folder: Path, cases: Mapping[str, tuple[Path, Path]], classes: tuple[str, ...] = CLASSES) -> Path:
-    """A recipe of two stages and a control, with a measurement."""
+def write_recipe(
+    folder: Path, cases: Mapping[str, tuple[Path, Path]], classes: tuple[str, ...] = CLASSES, test: bool = False
+) -> Path:
+    """A recipe of two stages and a control, with a measurement; scored on test cases, too, if it has any."""
     for number, (stage, strength) in enumerate((("1_organs", 0.5), ("2_all", 0.2), ("control", 0.6))):
         place = folder / "stages" / stage
         write_log(place / "output" / "log.csv", strength)
         write_evaluation(place / "output" / "validation", cases, strength, number, classes)
+        if test:
+            write_evaluation(place / "test" / "evaluation", cases, strength, number + 10, classes)
         scores = {"organs": {"dice": 0.9 - strength / 2, "nsd": 0.95 - strength / 2, "cases": len(cases)}}
+        filled = {"group": "b", "model_stage": "1_organs", "cases": 5, "seconds": 10.0, "held_back": ["ear stays out"]}
         record = {
             **{"stage": stage, "state": "done", "begun": f"2026-11-28T1{number}:00:00+00:00", "train": ["a"]},
             **{"cases": {"a": 4}, "epochs": 3, "training_seconds": 100, "scores": scores, "plan": "small"},
-            "control": stage == "control",
+            **{"control": stage == "control", "fill": [filled] if stage == "2_all" else []},
+            "test_scores": {"organs": {"dice": 0.4 - strength / 2}} if test else {},
         }
         (place / "record.json").write_text(json.dumps(record))
     (folder / "excluded.json").write_text(json.dumps({"torn": "torn.nii.gz: cannot be read"}))
-    (folder / "report.md").write_text("# Cohort of hand-made cases\n\nmore\n")
+    described = {"title": "Cohort of hand-made cases", "stages": ["1_organs", "2_all", "control", "later"]}
+    (folder / "recipe.json").write_text(json.dumps({**described, "reference": "2_all", "cases": {"a": 4}}))
     use = {
         **{"cases": 2, "seconds_per_case": 12.5, "gpu": None, "memory": {"maximum_mb": 1234.0}},
         "cpu": {"area_percent_s_per_case": 456.0},

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from custom.errors import InputError
-from custom.reports.page import report_command, write_report
+from custom.reports.page import report_command, write_report, write_report_or_warn
 
 from .page_folders import CLASSES, write_cases, write_recipe, write_study
 
@@ -149,14 +149,61 @@ def test_without_label_maps_the_page_says_how_to_keep_them(study, tmp_path):
 
 
 def test_a_recipe(tmp_path):
-    write_recipe(tmp_path / "work", write_cases(tmp_path / "data", ["p1", "p2"]))
-    write_report(tmp_path / "work", viewer="slices")
-    text = words(read(tmp_path / "work" / "report.html"))
+    work = write_recipe(tmp_path / "work", write_cases(tmp_path / "data", ["p1", "p2", "p3"]))
+    groups = {"groups": {"types": list(CLASSES), "one": [CLASSES[0]]}}
+    (work / "stages" / "1_organs" / "output" / "validation" / "metrics.json").write_text(json.dumps(groups))
+    write_report(work, viewer="slices")
+    reader = read(work / "report.html")
+    text = words(reader)
     assert text.startswith("Cohort of hand-made cases")
+    assert "3 of 4 stages done" in text
+    assert "scores of validation cases" in text
     assert "DSC of each stage" in text
     assert "2_all: DSC" in text, "Table 6"
+    assert "types" in text, "a group of classes has its own line there"
     assert "kept (GPU not measured)" in text, "Table 7"
+    assert "2_all b 1_organs 5 0:00:10 2.00" in text, "how fast the models labelled"
+    assert "ear stays out" in text, "what was held back"
+    assert "1_organs 2_all Dice 3" in text, "paired tests, of all classes and of each"
+    assert "meningioma 1_organs 2_all Dice" in text
+    assert "Dice against volume" in text
+    assert len(reader.tags("article")) == 3, "worst, median and best with truth and predictions"
     assert "torn.nii.gz: cannot be read" in text
+
+
+def test_test_cases_count_where_there_are_any(tmp_path):
+    work = write_recipe(tmp_path / "work", write_cases(tmp_path / "data", ["p1", "p2"]), test=True)
+    write_report(work, viewer="slices")
+    text = words(read(work / "report.html"))
+    assert "scores of test cases" in text
+    assert "over the test cases" in text
+    assert "0.150" in text, "the curve of the stages"
+    assert "0.650" not in text
+
+
+def test_several_seeds_are_one_page(tmp_path):
+    cases = write_cases(tmp_path / "data", ["p1", "p2"])
+    for seed in (0, 1):
+        write_recipe(tmp_path / "work" / f"seed_{seed}", cases)
+    record = tmp_path / "work" / "seed_1" / "stages" / "2_all" / "record.json"
+    content = json.loads(record.read_text())
+    content["scores"]["organs"]["dice"] = 0.6  # 0.8 with the other seed
+    record.write_text(json.dumps({**content, "state": "running"}))
+    (tmp_path / "work" / "recipe.json").write_text('{"title": "Seeds", "seeds": [0, 1, 2]}')
+    write_report(tmp_path / "work", viewer="slices")
+    text = words(read(tmp_path / "work" / "report.html"))
+    assert text.startswith("Seeds")
+    assert "5 of 12 stages done" in text
+    assert "validation cases, 2 seeds" in text
+    assert "2_all running" in text
+    assert "0.700" in text, "the mean over seeds"
+    assert "seed_1/2_all" in text
+    assert "the label maps are those of the first" in text
+
+
+def test_a_page_that_fails_is_a_warning(tmp_path, caplog):
+    write_report_or_warn(tmp_path)
+    assert f"{tmp_path / 'report.html'}: not written ({tmp_path}: holds neither" in caplog.text
 
 
 def test_names_are_text_and_nothing_else(tmp_path):

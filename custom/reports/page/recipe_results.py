@@ -1,0 +1,78 @@
+"""What the work folder of a recipe holds for its page, of one run or of one with each of several seeds."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..stage_records import Record, mean_record
+from .results import PER_CASE, RECIPE, RECIPE_FILE, Method, Results, read_object, read_records
+
+SEEDS = "seed_*"
+TEST, VALIDATION = Path("test") / "evaluation", Path("output") / "validation"
+SETTINGS = ("plan", "overlays", "unannotated", "train", "control")
+
+
+def is_recipe(folder: Path) -> bool:
+    """Whether a recipe has begun there."""
+    return any((place / "stages").is_dir() for place in work_folders(folder))
+
+
+def work_folders(folder: Path) -> list[Path]:
+    """The folders with stages: one for each seed of `custom.workflows.RecipeStudy`, or the folder itself."""
+    seeds = [place for place in folder.glob(SEEDS) if (place / "stages").is_dir()]
+    return sorted(seeds, key=lambda place: (len(place.name), place.name)) or [folder]
+
+
+def recipe_results(folder: Path) -> Results:
+    """The results of a recipe: each stage is a method, scored on the test cases, where there are any.
+
+    Without test cases it is scored on the validation cases.
+    """
+    places = work_folders(folder)
+    described = {**read_object(places[0] / RECIPE_FILE), **read_object(folder / RECIPE_FILE)}
+    by_seed = [read_records(place / "stages") for place in places]
+    begun = list(dict.fromkeys(str(one["stage"]) for records in by_seed for one in records))
+    names = [name for name in described.get("stages", begun) if name in begun]
+    is_test = any((place / "stages" / name / TEST / PER_CASE).is_file() for place in places for name in names)
+    stages = [mean_record(own_records(by_seed, name), "test_scores" if is_test else "scores") for name in names]
+    methods = tuple(stage_method(places, stage, TEST if is_test else VALIDATION) for stage in stages)
+    seeds = [place.name.partition("_")[2] for place in places] if places != [folder] else []
+    return Results(
+        RECIPE,
+        folder,
+        str(described.get("title") or folder.absolute().name),
+        methods,
+        tuple(named(one, place, folder) for place, records in zip(places, by_seed, strict=True) for one in records),
+        len(described.get("stages", begun)) * len(described.get("seeds", places)),
+        reference_of(methods, str(described.get("reference", ""))),
+        {"cases": described.get("cases"), "seeds": seeds},
+        {str(case): str(why) for place in places for case, why in read_object(place / "excluded.json").items()},
+        tuple(stages),
+        f"{'test' if is_test else 'validation'} cases{f', {len(seeds)} seeds' if seeds else ''}",
+        tuple(dict.fromkeys((folder, *places))),
+    )
+
+
+def own_records(by_seed: Sequence[Sequence[Record]], name: str) -> list[Record]:
+    """A stage's record of each seed that has begun it."""
+    return [one for records in by_seed for one in records if one["stage"] == name]
+
+
+def stage_method(places: Sequence[Path], record: Record, scores: Path) -> Method:
+    """A stage as a method."""
+    runs = tuple(place / "stages" / str(record["stage"]) for place in places)
+    settings = {key: record[key] for key in SETTINGS if record.get(key)}
+    return Method(str(record["stage"]), tuple(run / scores for run in runs), runs, settings)
+
+
+def reference_of(methods: Sequence[Method], wanted: str) -> str:
+    """The stage that the others are compared with: the wanted one, or as long as it has no scores the last that has."""
+    scored = [one for one in methods if any((folder / PER_CASE).is_file() for folder in one.evaluations)]
+    stages = [one.name for one in scored if "control" not in one.settings]
+    return wanted if wanted in [one.name for one in scored] else next(iter(stages[-1:]), "")
+
+
+def named(record: Record, place: Path, folder: Path) -> dict[str, Any]:
+    """A record whose run is named after its seed, too, where there are seeds."""
+    seed = [] if place == folder else [place.name]
+    return {**record, "run": "/".join([*seed, str(record["run"])])}
