@@ -19,12 +19,13 @@ logger = logging.getLogger(__name__)
 LOCK, HOLDER = "lock", "lock.json"  # two files: on Windows no other process can read the locked one
 HIDDEN = "."  # before their names in a folder whose files are the user's
 WORK_DIR = "--work_dir"
+LOOK_SECONDS = 0.3  # longer than `is_in_use` of another process holds a lock
 
 _held: dict[tuple[int, Path], FileLock] = {}  # by process and folder, for as long as it trains
 
 
 @contextmanager
-def run_lock(folder: str | Path) -> Iterator[None]:
+def run_lock(folder: str | Path, prefix: str = "") -> Iterator[None]:
     """Hold `folder`/lock while the block runs; the system releases it however the process ends, kill -9 included.
 
     Forked data-loading processes, which may outlive a killed run by seconds, let go of it (filelock sees to that).
@@ -32,7 +33,7 @@ def run_lock(folder: str | Path) -> Iterator[None]:
     Raises:
         InputError: another run holds it (its process, machine and start are named), or the folder cannot be written.
     """
-    lock = _acquired(Path(folder), "", WORK_DIR)
+    lock = _acquired(Path(folder), prefix, WORK_DIR)
     try:
         yield
     finally:
@@ -75,12 +76,13 @@ def _release(key: tuple[int, Path]) -> None:
         del _held[key]
 
 
-def is_in_use(folder: str | Path) -> bool:
+def is_in_use(folder: str | Path, prefix: str = "") -> bool:
     """Whether a run holds `folder`/lock; nothing is written. Unknown, and so true, where the folder is read-only."""
-    if not (Path(folder) / LOCK).exists():
+    file = Path(folder) / f"{prefix}{LOCK}"
+    if not file.exists():
         return False
     try:
-        with FileLock(Path(folder) / LOCK).acquire(blocking=False):
+        with FileLock(file).acquire(blocking=False):
             return False
     except OSError:  # filelock's Timeout, too
         return True
@@ -92,7 +94,7 @@ def _acquired(folder: Path, prefix: str, option: str) -> FileLock:
     holder_file = folder / f"{prefix}{HOLDER}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(blocking=False)
+        lock.acquire(timeout=LOOK_SECONDS, poll_interval=LOOK_SECONDS / 5)
         since = datetime.now().isoformat(" ", "seconds")
         holder = {"process": os.getpid(), "machine": socket.gethostname(), "since": since}
         holder_file.write_text(json.dumps(holder), encoding="utf-8")

@@ -87,6 +87,7 @@ KINDS: dict[str, Kind] = {
     "groups": or_nothing(MAPPING),
     "initial_weights": OPTIONAL_PATH,
     "intensity": or_nothing(INTENSITY),
+    "jobs": either(whole(1, 10_000), "gpus", "auto"),
     "keep_predictions": choice("none", "chosen", "all"),
     "masks_dir": OPTIONAL_PATH,
     "method_tag": FOLDER_NAME_PART,

@@ -1,17 +1,19 @@
-"""Runs one after another in a work folder, where finished ones are kept, so that any call goes on."""
+"""Runs one after another, or several at once, in a work folder; finished ones are kept, so that any call goes on."""
 
 import json
 import logging
-from collections.abc import Sequence
-from contextlib import ExitStack
-from functools import partial
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial, wraps
+from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
 from .. import __version__
 from ..errors import InputError, ScansLeftOutError, find_input_error, input_error_message
 from ..io.atomic_write import TEMPORARY_PREFIX, write_json
-from ..io.run_lock import is_in_use, run_lock
+from ..io.run_lock import HIDDEN, is_in_use, run_lock
 from ..options.kinds import NAMES_OR_NUMBERS
 from ..processes import is_first, on_first
 from ..reports.stage_records import DONE
@@ -19,16 +21,34 @@ from ..reports.status_table import run_table
 from .bundle_run import LEFT_OUT
 from .changes import changes, digest, shortened
 from .disk_errors import disk_trouble, reporting_disk_trouble
-from .record import INTERRUPTED, NOT_BEGUN, RUNNING, now, read_json
+from .executors import AUTO, LOCAL, make_executor
+from .jobs import Executor, Schedule, tasks_of
+from .record import FAILED, INTERRUPTED, JOB_END, NOT_BEGUN, RUNNING, now, read_json
 from .run import Run
 
 logger = logging.getLogger(__name__)
 
 REFUSE, REDO = "refuse", "redo"
+P = ParamSpec("P")
+PATIENCE = 15  # seconds: processes of a call that was killed end by themselves
+
+
+def keeping_arguments(init: Callable[Concatenate[Any, P], None]) -> Callable[Concatenate[Any, P], None]:
+    """Let a chain keep the arguments that it is made with, for another process to make it again."""
+
+    @wraps(init)
+    def keeping(chain: Any, *arguments: P.args, **named: P.kwargs) -> None:
+        if not hasattr(chain, "made_from"):  # of a class that another derives from they would be others
+            bound = dict(signature(init).bind(chain, *arguments, **named).arguments)
+            del bound["self"]
+            chain.made_from = {**bound.pop("options", {}), **bound}
+        init(chain, *arguments, **named)
+
+    return keeping
 
 
 class Chain:
-    """Do what is left of some runs, one after another.
+    """Do what is left of some runs, one after another or several at once.
 
     Args:
         runs: each after those it needs; `custom.workflows.config_runs` makes them from data.
@@ -38,10 +58,16 @@ class Chain:
         dry_run: print what would be done only.
         status: print what is done only.
         on_change: "refuse" to go on where inputs of begun runs changed, or "redo" these and all that follow from them.
+        jobs, cluster, slurm: how many runs at once and where, see `custom.workflows.executors.make_executor`.
     """
 
+    DESCRIPTION = "chain.json"  # in the work folder, for processes that do one run of it
+    made_from: Mapping[str, Any]
+
+    label = ""  # before the names of its runs, where several chains are worked on together
     noun, option = "run", "--only"  # in messages; `noun` is also the key of the name in a record
 
+    @keeping_arguments
     def __init__(
         self,
         runs: Sequence[Run],
@@ -51,6 +77,9 @@ class Chain:
         dry_run: bool = False,
         status: bool = False,
         on_change: str = REFUSE,
+        jobs: int | str = AUTO,
+        cluster: str = LOCAL,
+        slurm: Mapping[str, Any] | None = None,
     ) -> None:
         if on_change not in (REFUSE, REDO):
             raise InputError(f"on_change is {on_change!r}; pass {REFUSE} or {REDO}")
@@ -59,6 +88,8 @@ class Chain:
         self.selected = self.select(only, until)
         self.dry_run, self.status = dry_run, status
         self.on_change = on_change
+        self.where: tuple[int | str, str, Mapping[str, Any]] = (jobs, cluster, slurm or {})
+        self.executor: Executor | None = None
         self._inputs: dict[str, dict[str, Any]] = {}
 
     def run(self) -> None:
@@ -71,29 +102,61 @@ class Chain:
             if is_first():
                 logger.info("%s", self.plan() if self.dry_run else self.state())
             return
+        run_chains([self])
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Hold the work folder, and do what comes before the first run."""
         with ExitStack() as held, reporting_disk_trouble():
             on_first(lambda: held.enter_context(run_lock(self.work_dir)))
             on_first(self.prepare)
-            worked = [self.do(self.runs[name]) for name in self.selected]
-            if not any(worked):
+            yield
+
+    def do_all(self) -> None:
+        """Do the selected runs in this process."""
+        reported = False
+        for name in self.selected:
+            if self.do(self.runs[name]):
                 on_first(self.report)
+                reported = True
+        if not reported:
+            on_first(self.report)
 
     def do(self, run: Run) -> bool:
         """Do what is left of a run; returns whether anything was."""
         if on_first(run.folder.is_done):
             on_first(run.clean)
             return False
-        on_first(partial(self.begin, run))
-        try:
-            run.execute()
-        except Exception as error:
-            known = disk_trouble(error) or find_input_error(error)
-            if known is None:
-                raise
-            raise InputError(f"{self.noun} {run.name}: {input_error_message(known)}") from error
-        on_first(partial(self.finish, run))
-        on_first(self.report)
+        on_first(partial(self.require, run))
+        with ExitStack() as held:
+            on_first(lambda: held.enter_context(run_lock(run.folder.path, HIDDEN)))
+            on_first(partial(self.begin, run))
+            try:
+                run.execute()
+            except Exception as error:
+                known = disk_trouble(error) or find_input_error(error)
+                if known is None:
+                    raise
+                raise InputError(f"{self.noun} {run.name}: {input_error_message(known)}") from error
+            on_first(partial(self.finish, run))
         return True
+
+    def do_alone(self, run: Run) -> None:
+        """Do a run in a process of its own, which may be long after it was begun."""
+        before = read_json(run.folder.inputs, None)
+        if before is not None and (found := changes(before, self.inputs(run.name))):
+            raise InputError(f"settings or data changed since it was begun: {shortened(found)}; undo that")
+        self.do(run)
+
+    def write_description(self) -> None:
+        """Write what makes the same chain in another process. Raises InputError: its runs are no data."""
+        arguments = {**self.made_from, "work_dir": str(self.work_dir)}
+        if "runs" in arguments:
+            if not hasattr(arguments["runs"], "made_from"):
+                raise InputError("jobs are for runs that are described by data, see custom.workflows.config_runs")
+            arguments["runs"] = arguments["runs"].made_from
+        content = json.dumps({"class": type(self).__name__, "arguments": arguments}, default=str)
+        write_json(self.work_dir / self.DESCRIPTION, json.loads(content))
 
     def close(self) -> None:
         """End the program with the status of a run that left scans out, where some run did."""
@@ -109,10 +172,20 @@ class Chain:
 
     def prepare(self) -> None:
         """What comes before the first run, on rank 0."""
-        for file in self.work_dir.rglob(TEMPORARY_PREFIX + "*"):  # of a run that was killed while it wrote them
-            if file.is_file():
-                file.unlink(missing_ok=True)
+        if self.is_alone():
+            for file in self.work_dir.rglob(TEMPORARY_PREFIX + "*"):  # of a run that was killed while it wrote them
+                if file.is_file():
+                    file.unlink(missing_ok=True)
         self.compare_with_earlier_runs()
+
+    def is_alone(self) -> bool:
+        """Whether no process works on any run; one of a call that was killed soon ends, a job of a cluster goes on."""
+        end = time.monotonic() + PATIENCE
+        while any(is_in_use(task.folder, HIDDEN) for run in self.runs.values() for task in tasks_of(self, run)):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.3)
+        return True
 
     def plan(self) -> str:
         """What the selected runs would do."""
@@ -171,6 +244,9 @@ class Chain:
                 f"{what}. That would redo {names}: pass --on_change redo (their folders move to "
                 f"{self.work_dir / 'replaced'}), undo the change, or pass another --work_dir"
             )
+        for task in (one for name in changed for one in tasks_of(self, self.runs[name])):
+            if is_in_use(task.folder, HIDDEN) or (self.executor and self.executor.is_running_already(task)):
+                raise InputError(f"{what}, and a job still works on {task.name}: wait for it or cancel it")
         logger.warning("%s; redone: %s", what, names)
         for name in reversed(changed):  # so that a kill at any moment leaves the first, whose change is seen again
             number = 1
@@ -188,17 +264,25 @@ class Chain:
             self._inputs[name] = json.loads(json.dumps(content))
         return self._inputs[name]
 
+    def require(self, run: Run, coming: Collection[str] = ()) -> None:
+        """Raises InputError: a run that this one needs is not done, nor among those that are about to be."""
+        for need in run.needs:
+            if need not in coming and not self.runs[need].folder.is_done():
+                what = f"{self.noun} {run.name} needs {self.noun} {need}, which is not done"
+                raise InputError(f"{what}: run that one first ({self.option} {need}, or all)")
+
     def begin(self, run: Run) -> None:
         """Write what the run follows from, before anything else of it."""
         logger.info("%s %s", self.noun, run.name)
-        for need in run.needs:
-            if not self.runs[need].folder.is_done():
-                what = f"{self.noun} {run.name} needs {self.noun} {need}, which is not done"
-                raise InputError(f"{what}: run that one first ({self.option} {need}, or all)")
-        if not run.folder.inputs.exists():
-            write_json(run.folder.inputs, self.inputs(run.name))
+        self.keep_inputs(run)
+        (run.folder.path / JOB_END).unlink(missing_ok=True)
         known = read_json(run.folder.record, {self.noun: run.name, "needs": list(run.needs), "begun": now()})
         write_json(run.folder.record, {**known, **run.description(), "state": RUNNING})
+
+    def keep_inputs(self, run: Run) -> None:
+        """Write what the run follows from, if an earlier call did not."""
+        if not run.folder.inputs.exists():
+            write_json(run.folder.inputs, self.inputs(run.name))
 
     def finish(self, run: Run) -> None:
         """Write the record of the run, which is then done."""
@@ -212,7 +296,34 @@ class Chain:
 
     def state(self) -> str:
         """The state of every run; a record still says "running" where its run was killed."""
-        records = self.records()
-        if not is_in_use(self.work_dir):
-            records = [one | {"state": INTERRUPTED} if one["state"] == RUNNING else one for one in records]
+        records = [one | {"state": self.state_of(one)} for one in self.records()]
         return "\n" + self.table(records)
+
+    def state_of(self, record: dict[str, Any]) -> str:
+        """The state of the run of a record."""
+        folder = self.runs[record[self.noun]].folder.path
+        if record["state"] != RUNNING or is_in_use(folder, HIDDEN):
+            return str(record["state"])
+        if (folder / JOB_END).exists():
+            return FAILED
+        return RUNNING if is_in_use(self.work_dir) else INTERRUPTED
+
+
+def run_chains(chains: Sequence[Chain]) -> None:
+    """Do the selected runs of some chains, all where the first one says.
+
+    Raises:
+        InputError: one line on what cannot go on and the remedy; everything finished is kept.
+    """
+    executor = make_executor(*chains[0].where)
+    with ExitStack() as held:
+        for chain in chains:
+            chain.executor = executor
+            held.enter_context(chain.opened())
+        if executor is None:
+            for chain in chains:
+                chain.do_all()
+            return
+        for chain in chains:
+            chain.write_description()
+        Schedule(chains, executor).work()

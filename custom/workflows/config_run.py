@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -139,13 +139,21 @@ class ConfigRun(Run):
         return {"training_seconds": seconds, "scores": next(filter(None, scores), {}), **left_out}
 
 
+class ConfigRuns(list[ConfigRun]):
+    """Runs, and the arguments of `config_runs` that make them again in another process."""
+
+    def __init__(self, runs: Iterable[ConfigRun], made_from: Mapping[str, Any]) -> None:
+        super().__init__(runs)
+        self.made_from = made_from
+
+
 def config_runs(
     runs: Sequence[Mapping[str, Any]],
     work_dir: str | Path,
     bundle_root: str | Path = ".",
     overrides: Mapping[str, Any] | None = None,
     runtime: Mapping[str, Any] | None = None,
-) -> list[ConfigRun]:
+) -> ConfigRuns:
     """The runs of a chain from data, for `Chain(config_runs(runs, work_dir), work_dir)`. Two of a cross-validation:
 
         - {name: train_0, config: train, overrides: {fold: 0}}
@@ -175,7 +183,8 @@ def config_runs(
     for key in {**(overrides or {}), **(runtime or {})}:
         if not is_known(key, known):
             raise InputError(f"all runs: no config has a setting {key!r}{did_you_mean(key, known)}; correct its name")
-    return list(made.values())
+    arguments = {"runs": list(runs), "work_dir": str(Path(work_dir).absolute()), "bundle_root": str(bundle_root)}
+    return ConfigRuns(made.values(), {**arguments, "overrides": overrides, "runtime": runtime})
 
 
 def cohort_files(manifest: Path) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from monai.bundle import ConfigParser
@@ -15,9 +16,9 @@ from ..errors import InputError
 from ..io.checksums import sha256
 from ..options.kinds import did_you_mean
 from ..plans import PLAN_FILE, Plan, ReleasedModel, read_plan, read_released_model
-from ..reports.text_table import aligned
 
 WEIGHTS = "model.pt"
+WIDTH = 100  # of text for the terminal
 AROUND_CODE = Path(__file__).resolve().parents[2]  # the project, or a released bundle
 
 
@@ -121,24 +122,30 @@ def plans_distance(root: Path) -> bool:
 
 
 def describe_models() -> str:
-    """The known models as a table: name, bundle, classes, size, scores, origin."""
+    """The known models, each with its bundle, size, classes, scores and origin."""
     models = known_models()
     if not models:
         line = "there are no models yet: train one, and pass --model with the folder of its model.pt and plan.yaml"
         return line + without_bundles()
-    titles = ["model", "bundle", "MB", "classes", "scores", "origin"]
+    return "\n\n".join(described(name, model) for name, model in models.items())
+
+
+def described(name: str, model: Model) -> str:
+    """What one model is, in a few lines."""
+    released = model.released
+    facts = {
+        "labels": ", ".join(model.plan["classes"]),
+        "scores": score_text(released.scores) if released else "",
+        "trained on": released.origin if released else "your own training",
+        "licence of the data": released.data_license if released else "",
+    }
+    size = f"{model.weights.stat().st_size / 1e6:.1f} MB"
     lines = [
-        [
-            name,
-            model.bundle_root.name,
-            f"{model.weights.stat().st_size / 1e6:.1f}",
-            ", ".join(model.plan["classes"]),
-            score_text(model.released.scores) if model.released else "",
-            model.released.origin if model.released else "your own training",
-        ]
-        for name, model in models.items()
+        fill(f"{key}: {text}", WIDTH, initial_indent="  ", subsequent_indent="    ")
+        for key, text in facts.items()
+        if text
     ]
-    return "\n".join(aligned([titles, *lines], text_columns=(0, 1, 3, 4, 5)))
+    return "\n".join([f"{name} ({model.bundle_root.name}, {size})", *lines])
 
 
 def score_text(scores: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from ..reports.pipeline_report import write_pipeline_report
 from ..reports.stage_records import DONE
 from ..reports.status_table import status_table
 from .case_check import unusable_cases
-from .chain import Chain
+from .chain import Chain, keeping_arguments
 from .changes import digest
 from .recipe import describe_plan, parse_recipe, plan_stages
 from .record import read_json
@@ -50,11 +50,13 @@ class PseudoLabelPipeline(Chain):
         window: intensities that the contact sheet shows black and white; None: each slice's own.
         tracking: record the trainings and predictions of the stages with MLflow.
         tracking_uri: the address of the store they are recorded in.
-        options: until, dry_run, status and on_change of `Chain`.
+        cases_per_job: scans that one process labels, where several runs are done at once.
+        options: until, dry_run, status, on_change, jobs, cluster and slurm of `Chain`.
     """
 
     noun, option = "stage", "--stages"
 
+    @keeping_arguments
     def __init__(
         self,
         cohort: str | Path,
@@ -73,6 +75,7 @@ class PseudoLabelPipeline(Chain):
         window: Sequence[float] | None = (-160, 240),
         tracking: bool = False,
         tracking_uri: str = "",
+        cases_per_job: int = 200,
         **options: Any,
     ) -> None:
         self.manifest = cohort
@@ -89,6 +92,7 @@ class PseudoLabelPipeline(Chain):
             keep_cache=keep_cache,
             window=None if window is None else (float(window[0]), float(window[1])),
             tracking={"tracking": "mlflow", "tracking_uri": tracking_uri} if tracking and is_first() else {},
+            cases_per_job=cases_per_job,
         )
         self.cohort = read_cohort(cohort)
         self.groups = group_cases(self.cohort.training, groups or default_group_rules(self.cohort), self.cohort)

@@ -12,7 +12,9 @@ from ..processes import is_first, on_first
 from ..reports.page import write_report_or_warn
 from ..reports.page.results import RECIPE_FILE
 from ..reports.study_tables import read_scores, write_tables
+from .chain import run_chains
 from .disk_errors import reporting_disk_trouble
+from .executors import make_executor
 from .pipeline import PseudoLabelPipeline, last_stage
 
 logger = logging.getLogger(__name__)
@@ -21,7 +23,7 @@ PER_CASE = "metrics_per_case.csv"
 
 
 class RecipeStudy:
-    """Run a recipe once with each seed; goes on after any end.
+    """Run a recipe once with each seed, or all seeds at once where there are several jobs; goes on after any end.
 
     Each seed has the folder seed_NUMBER in the work folder. The files of a study there (`study.md`, `scores.csv`, ...)
     compare the stages and controls that are done with every seed: on the cohort's test cases, or on its validation
@@ -54,6 +56,8 @@ class RecipeStudy:
             )
             for seed in seeds
         ]
+        for pipeline in self.pipelines:
+            pipeline.label = pipeline.work_dir.name
         stages = list(self.pipelines[0].runs)
         if reference and reference not in stages:
             raise InputError(f"reference is {reference!r}, which is no stage: name one of {', '.join(stages)}")
@@ -62,13 +66,17 @@ class RecipeStudy:
 
     def run(self) -> None:
         """Do what is left of every seed, or print the plan or the state."""
-        is_looking = self.pipelines[0].dry_run or self.pipelines[0].status
+        first = self.pipelines[0]
+        is_looking = first.dry_run or first.status
         if not is_looking:
             on_first(self.describe)
-        for pipeline in self.pipelines:
-            if is_first():
-                logger.info("%s", pipeline.work_dir.name)
-            pipeline.run()
+        if not is_looking and make_executor(*first.where):
+            run_chains(self.pipelines)
+        else:
+            for pipeline in self.pipelines:
+                if is_first():
+                    logger.info("%s", pipeline.work_dir.name)
+                pipeline.run()
         if not is_looking:
             on_first(self.report)
 

@@ -10,7 +10,8 @@ from ..engines.training_log import SECONDS, read_rows
 from ..errors import InputError
 from ..reports.stage_records import DONE
 
-RUNNING, INTERRUPTED, NOT_BEGUN = "running", "interrupted", "not begun"
+RUNNING, INTERRUPTED, FAILED, NOT_BEGUN = "running", "interrupted", "failed", "not begun"
+JOB_LOG, JOB_END = "job.log", "job_end.txt"  # of a run in a process of its own: what it says, and why it failed, if so
 
 
 class RunFolder:

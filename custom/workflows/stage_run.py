@@ -32,6 +32,8 @@ from .work_folder import StageFolder, WorkFolder, is_finished, record_of
 
 logger = logging.getLogger(__name__)
 
+FIRST, SECOND = "label", "compare"  # which of two models labels a group
+
 
 @dataclass(frozen=True)
 class PipelineSettings:
@@ -48,6 +50,7 @@ class PipelineSettings:
     keep_cache: bool
     window: tuple[float, float] | None
     tracking: Mapping[str, Any] = field(default_factory=dict)
+    cases_per_job: int = 200
 
     def training_configs(self, stage: Stage) -> list[str]:
         """The configs that a stage's training lays over one another."""
@@ -109,6 +112,7 @@ class StageRun(Run):
         self.checksums = checksums
         self.name = self.stage.name
         self.needs = model_stages(planned)
+        self.shares = tuple(self.labelled_alike())
         self.folder: StageFolder = work.stage(self.name)
 
     def inputs(self) -> dict[str, Any]:
@@ -154,14 +158,8 @@ class StageRun(Run):
         models = on_first(self.models)
         for fill in self.planned.fills:
             on_first(partial(self.take_over, fill))
-            predict = partial(self.predict, fill)
-            failed = label_cases(self.work.usable(fill.cases), partial(self.folder.pseudo_label, fill.group), predict)
-            on_first(partial(self.work.exclude, failed))
-            if self.stage.agree_with:
-                second = partial(self.predict, replace(fill, model_stage=self.stage.agree_with), second=True)
-                label_of = partial(self.folder.second_label, fill.group)
-                failed = label_cases(self.work.usable(fill.cases), label_of, second)
-                on_first(partial(self.work.exclude, failed))
+        for kind, fill in self.labellings():
+            self.label(kind, fill)
         if self.planned.fills:
             on_first(self.judge)
             on_first(self.review)
@@ -172,6 +170,47 @@ class StageRun(Run):
         self.train()
         if self.cohort.test:
             self.score()
+
+    def labellings(self) -> list[tuple[str, Fill]]:
+        """Every group with the model that labels it, and the one that the first is compared with."""
+        fills = [(FIRST, fill) for fill in self.planned.fills]
+        seconds = [replace(fill, model_stage=self.stage.agree_with) for fill in self.planned.fills]
+        return [*fills, *((SECOND, fill) for fill in seconds if self.stage.agree_with)]
+
+    def label(self, kind: str, fill: Fill, part: str = "") -> None:
+        """Label the cases that have no label yet, and exclude those that cannot be labelled."""
+        predict = partial(self.predict, kind, fill, part or fill.group)
+        failed = label_cases(self.work.usable(fill.cases), partial(self.label_of, kind, fill.group), predict)
+        on_first(partial(self.work.exclude, failed))
+
+    def label_of(self, kind: str, group: str, case: str) -> Path:
+        """The label map of a case by the first model or by the second."""
+        return (self.folder.pseudo_label if kind == FIRST else self.folder.second_label)(group, case)
+
+    def parts(self) -> list[str]:
+        """Chunks of cases of which some have no label yet."""
+        for fill in self.planned.fills:
+            self.take_over(fill)
+        return [name for name in self.chunks() if not self.is_part_done(name)]
+
+    def is_part_done(self, part: str) -> bool:
+        """Whether every usable case of a chunk has its label."""
+        kind, fill = self.chunks()[part]
+        return all(is_finished(self.label_of(kind, fill.group, case.name)) for case in self.work.usable(fill.cases))
+
+    def execute_part(self, part: str) -> None:
+        """Label a chunk."""
+        self.label(*self.chunks()[part], part)
+
+    def chunks(self) -> dict[str, tuple[str, Fill]]:
+        """Name -> what to label, in chunks of `cases_per_job` cases."""
+        size = self.settings.cases_per_job
+        found = {}
+        for kind, fill in self.labellings():
+            for number, start in enumerate(range(0, len(fill.cases), size), start=1):
+                chunk = replace(fill, cases=fill.cases[start : start + size])
+                found[f"{kind}_{fill.group}_{number:03d}"] = (kind, chunk)
+        return found
 
     def models(self) -> dict[str, str]:
         """Group to label -> checksum of the weights that do."""
@@ -194,32 +233,36 @@ class StageRun(Run):
 
     def take_over(self, fill: Fill) -> None:
         """Copy the labels that an earlier stage already has of a group by the same model."""
-        if self.stage.confidence:  # of which that stage may have no maps
-            return
-        for name, earlier in self.recipe.items():
-            if name == self.name:
-                return
-            if any((one.group, one.model_stage) == (fill.group, fill.model_stage) for one in earlier.fills):
-                for case in self.work.usable(fill.cases):
-                    folders = self.work.stage(name), self.folder
-                    copy_label(*(folder.pseudo_label(fill.group, case.name) for folder in folders))
+        for name in self.labelled_alike(fill):
+            for case in self.work.usable(fill.cases):
+                folders = self.work.stage(name), self.folder
+                copy_label(*(folder.pseudo_label(fill.group, case.name) for folder in folders))
 
-    def predict(self, fill: Fill, cases: Sequence[CohortCase], second: bool = False) -> dict[str, str]:
+    def labelled_alike(self, *fills: Fill) -> list[str]:
+        """The earlier stages that label one of some groups, by default all, by the same model."""
+        if self.stage.confidence:  # of which those stages may have no maps
+            return []
+        names = list(self.recipe)
+        wanted = {(fill.group, fill.model_stage) for fill in fills or self.planned.fills}
+        earlier = names[: names.index(self.name)]
+        return [name for name in earlier if wanted & {(one.group, one.model_stage) for one in self.recipe[name].fills}]
+
+    def predict(self, kind: str, fill: Fill, list_name: str, cases: Sequence[CohortCase]) -> dict[str, str]:
         """Run inference.yaml on some cases with the model of an earlier stage; name -> reason of those left out.
 
-        The labels of a `second` model only say where the first one's can be trusted.
+        The labels of a second model only say where the first one's can be trusted.
         """
         source, model = self.recipe[fill.model_stage].stage, self.work.stage(fill.model_stage)
         checksum = self.model_checksum(fill)
-        output = (self.folder.second_label if second else self.folder.pseudo_label)(fill.group, "any").parent
-        case_list = output.parent / f"{fill.group}_process{rank()}.json"
+        output = self.label_of(kind, fill.group, "any").parent
+        case_list = output.parent / f"{list_name}_process{rank()}.json"
         write_case_list(case_list, [{"image": case.image, OUTPUT_NAME: f"{case.name}.nii.gz"} for case in cases])
         overrides = {
             **self.settings.inference,
             **source.inference,
             **self.settings.runtime,
             "run_name": f"of {fill.group} with {source.name}",
-            "confidence": self.stage.confidence > 0 and not second,
+            "confidence": self.stage.confidence > 0 and kind == FIRST,
             **self.settings.tracking,
             "dataset_dir": str(case_list),
             "dataset#data": f"$datalist.read_case_list({quoted(case_list)})",

@@ -13,7 +13,7 @@ from ..reports.page import write_report_or_warn
 from ..reports.page.results import STUDY_FILE
 from ..reports.stage_records import DONE
 from ..reports.study_tables import read_scores, write_tables
-from .chain import Chain
+from .chain import Chain, keeping_arguments
 from .config_run import REFERENCE, config_runs
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ PER_CASE = Path("evaluation") / "metrics_per_case.csv"
 
 
 class Study(Chain):
-    """Train and score experiments by cross-validation, one after another, on the same folds; goes on after any end.
+    """Train and score experiments by cross-validation on the same folds; goes on after any end.
 
     Writes `study.md`, `study.tex`, `scores.csv` and `comparisons.csv` to the work folder after every run, `study.json`,
     which describes the study, before the first, and `report.html` at the end.
@@ -49,6 +49,7 @@ class Study(Chain):
         options: those of `Chain`.
     """
 
+    @keeping_arguments
     def __init__(
         self,
         experiments: Mapping[str, Mapping[str, Any] | None],

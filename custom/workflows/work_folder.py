@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from filelock import FileLock
+
 from ..cohort.manifest import CohortCase
 from ..io.atomic_write import write_json
 from .record import RunFolder, read_json
@@ -62,8 +64,10 @@ class WorkFolder:
         return dict(read_json(self.excluded_file, {}))
 
     def exclude(self, reasons: dict[str, str]) -> None:
-        """Exclude more cases from now on."""
-        self.replace_excluded({**self.excluded(), **reasons})
+        """Exclude more cases from now on, in whichever of several processes."""
+        if reasons:
+            with FileLock(self.path / ".excluded.lock"):
+                self.replace_excluded({**self.excluded(), **reasons})
 
     def replace_excluded(self, reasons: dict[str, str]) -> None:
         """Exclude these cases and no others."""

@@ -13,7 +13,7 @@ import yaml
 
 from custom.plans import write_plan
 
-from ..readme_commands import blocks
+from ..readme_commands import blocks, commands
 from ..small_bundle import AFFINE, SHORT, TINY_PLAN, write_dataset
 from .documented import Places, copy_of_bundle, run
 
@@ -114,6 +114,13 @@ def test_studies_of_the_bundles_page(project, work, places):
         assert "4 of 4 runs done" in (work / study / "report.html").read_text()
         assert len(list((work / study / "runs").glob("*_scores/output/evaluation/predictions/*.nii.gz"))) == 4
     assert "| method | NSD | lesion F1 | false components | wrong type |" in (work / "improved/study.md").read_text()
+
+
+def test_several_runs_at_once(project, work, places):
+    """What they would do: tests/workflows/test_jobs.py does it here, tests/slurm on a cluster."""
+    (block,) = (block for block in blocks(project / "docs" / "studies.md") if "--cluster" in block)
+    for command in commands(block):
+        run(f"{command} --dry_run true", places, work / "bundles" / "batseg_spine")
 
 
 def test_demo_of_the_readme(project, work):

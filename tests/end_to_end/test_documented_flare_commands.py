@@ -158,6 +158,7 @@ def test_every_command_of_the_page(project, work, places):
     (plan,) = (block for block in recipe if "--dry_run" in block)
     (two_stages,) = (block for block in recipe if "--until 2" in block)
     (processes,) = (block for block in recipe if "torchrun" in block)
+    (at_once,) = (block for block in recipe if "--jobs" in block)
     single = [block for block in page if block not in recipe and block != cohort]
     assert len(single) == 7, "plan, train, evaluate, inference, measure, report, export"
 
@@ -166,6 +167,8 @@ def test_every_command_of_the_page(project, work, places):
     assert len(read_cohort(work / "cohort.json").validation) == 4
     said = run(plan, places, folder)
     assert "dataset1 2, dataset2 2, dataset3 2, dataset4 2, validation 4 cases" in said
+    for command in commands(at_once):  # done by tests/workflows/test_pipeline_jobs.py, and on a cluster by tests/slurm
+        run(f"{command} --dry_run true", places, folder)
     assert not (work / "work" / "stages").exists()
     run(two_stages, places, folder)
     assert sorted(path.name for path in (work / "work" / "stages").iterdir()) == ["1_organs", "2_tumours"]

@@ -104,7 +104,7 @@ def test_many_random_components_against_one_by_one():
 
 def test_the_transform_keeps_geometry_and_type_and_says_how_many_went():
     labels = two_lesions()
-    field = np.where(labels == 1, 255, 100).astype(np.uint8)
+    field = np.where(labels == 1, 255, 50).astype(np.uint8)
     volume = MetaTensor(torch.as_tensor(np.stack([labels, field])), affine=AFFINE)
     output = DropUnconfirmedd("pred")({"pred": volume})
     assert output["pred"].shape == (1, *labels.shape)

@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from custom.cohort.manifest import read_cohort, write_cohort
 from custom.errors import InputError
 from custom.workflows import RecipeStudy
+from custom.workflows.jobs import Schedule, Task
+from custom.workflows.record import RunFolder
 
 from .tiny_cohort import DARK, OVERLAY, RECIPE, Pipeline, write_case, write_tiny_cohort
 
@@ -99,10 +101,24 @@ def test_the_page_shows_the_test_cases_of_all_seeds(study):
     assert "report.html" in {file.name for file in (study.work / "seed_0").iterdir()}
 
 
-def test_the_second_run_does_nothing(study):
+@pytest.mark.parametrize("jobs", ["auto", 2])
+def test_the_second_run_does_nothing(study, jobs):
     files = {file: file.stat().st_mtime_ns for file in study.work.rglob("model.pt")}
-    study.run(seeds=[0, 1])
+    study.run(seeds=[0, 1], jobs=jobs)
     assert {file: file.stat().st_mtime_ns for file in study.work.rglob("model.pt")} == files
+
+
+def test_the_seeds_of_a_recipe_are_worked_on_together(study, monkeypatch):
+    """Each in its own work folder, where its jobs find what they are part of."""
+    seen = []
+    monkeypatch.setattr(Schedule, "work", lambda schedule: seen.extend(map(str, schedule.waiting)))
+    monkeypatch.setattr(RunFolder, "is_done", lambda folder: folder.path.name == "1_organs")
+    monkeypatch.setattr(Task, "__str__", lambda task: task.name)
+    study.run(seeds=[0, 1], jobs=2)
+    assert seen == ["seed_0 2_all", "seed_1 2_all"]
+    for seed in (0, 1):
+        content = json.loads((study.work / f"seed_{seed}" / "chain.json").read_text())
+        assert (content["class"], content["arguments"]["training"]["seed"]) == ("PseudoLabelPipeline", seed)
 
 
 def test_faults(project, study, tmp_path):

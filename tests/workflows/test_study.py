@@ -16,7 +16,7 @@ from custom.workflows import Study
 from ..small_bundle import TINY_PLAN
 
 TRAIN = {
-    "imports": ["$from tests.workflows import test_study as here"],
+    "imports": ["$import tests.workflows.test_study as here"],
     **{"bundle_root": ".", "output_dir": "", "ckpt_dir": "", "folds_file": "", "fold": 0, "seed": 0, "skill": 0.0},
     "output_from": "",
     "epochs": 1,
