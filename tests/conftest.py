@@ -104,9 +104,8 @@ def quick_python(tmp_path_factory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def quick_commands(quick_python) -> Iterator[None]:
-    """A shell finds the quick python first, then the programs of this environment; torchrun starts the quick one."""
+    """A shell finds the quick python first, then the programs of this environment."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHON_EXEC", str(quick_python / "python"))
         patch.setenv("PATH", os.pathsep.join([str(quick_python), str(Path(sys.executable).parent), os.environ["PATH"]]))
         yield
 

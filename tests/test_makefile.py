@@ -1,5 +1,6 @@
 """What make says before it installs anything, and that it works below a folder with a blank in its name."""
 
+import os
 import shutil
 import subprocess
 
@@ -17,7 +18,8 @@ def made(project, tmp_path):
         shutil.copy(project / name, place)
 
     def make(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(["make", *arguments], cwd=place, capture_output=True, text=True, check=False)
+        alone = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "GNUMAKE"))}
+        return subprocess.run(["make", *arguments], cwd=place, env=alone, capture_output=True, text=True, check=False)
 
     return make
 
