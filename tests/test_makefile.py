@@ -18,7 +18,8 @@ def made(project, tmp_path):
         shutil.copy(project / name, place)
 
     def make(*arguments: str) -> subprocess.CompletedProcess[str]:
-        alone = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "GNUMAKE"))}
+        makes_own = ("MAKE", "MFLAGS", "GNUMAKE")  # of the make that may run the tests
+        alone = {name: value for name, value in os.environ.items() if not name.startswith(makes_own)}
         return subprocess.run(["make", *arguments], cwd=place, env=alone, capture_output=True, text=True, check=False)
 
     return make
