@@ -14,6 +14,7 @@ PAGES = {  # in the site -> in the project
     "batseg_spine.md": "bundles/batseg_spine/docs/README.md",
     "flare_pseudolabel.md": "bundles/flare_pseudolabel/docs/README.md",
     "hippocampus.png": "bundles/batseg_spine/docs/hippocampus.png",
+    "phantoms.png": "bundles/flare_pseudolabel/docs/phantoms.png",
     "contributing.md": "CONTRIBUTING.md",
     "changelog.md": "CHANGELOG.md",
 }
