@@ -53,7 +53,8 @@ def test_folder_for_the_hub_is_the_archive_with_a_card(project, tmp_path, caplog
     card = found.pop("README.md").decode()
     assert found == packed
     assert card.startswith("---\ntags:\n- monai\n- medical\nlibrary_name: monai\nlicense: apache-2.0\n---\n")
-    assert card.endswith(packed["docs/README.md"].decode())
+    assert "docs/phantoms.png" in packed
+    assert card.endswith(packed["docs/README.md"].decode().replace("](phantoms.png)", "](docs/phantoms.png)"))
 
 
 def test_other_releases_stay_listed_and_an_old_hub_folder_goes(project, tmp_path):
