@@ -88,7 +88,7 @@ def call(command: str, functions: Mapping[str, Command], named: Mapping[str, Any
 
 
 def whole_name(name: str, options: Iterable[str]) -> str:
-    """The option that a single letter stands for, as fire's help offers it: the only one that begins with it.
+    """The option that a single letter abbreviates, as fire's help offers it: the only one that begins with it.
 
     >>> whole_name("m", ["scan", "model"]), whole_name("s", ["scan", "seed"])
     ('model', 's')

@@ -17,7 +17,6 @@ from ..conftest import PROJECT
 
 MODELS = sorted(PROJECT.glob("bundles/*/models/*/model.yaml"))
 NAMES = [file.parent.name for file in MODELS]
-DATA = {"hippocampus": "hippocampus", "headneck": "headneck"}  # model -> folder of the real data
 STATED = ("origin", "data_license", "scores", "command", "seed", "sha256")
 
 
@@ -40,7 +39,7 @@ def test_what_is_stated(file):
 def test_unseen_cases_score_as_stated(file, shared_data, tmp_path):
     """The first three of them, within 0.06 of the stated mean of all."""
     stated, classes = yaml.safe_load(file.read_text()), read_plan(file.with_name("plan.yaml"))["classes"]
-    data = shared_data / DATA[file.parent.name]
+    data = shared_data / file.parent.name
     scores = []
     for case in re.findall(r"\b[a-z]+_\d+\b", stated["scores"]["cases"])[:3]:
         label(data / "imagesTr" / f"{case}.nii.gz", tmp_path / case, model=str(file.parent), pictures=False)
