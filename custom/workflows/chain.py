@@ -114,6 +114,8 @@ class Chain:
 
     def do_all(self) -> None:
         """Do the selected runs in this process."""
+        if self.label and is_first():
+            logger.info("%s", self.label)
         reported = False
         for name in self.selected:
             if self.do(self.runs[name]):

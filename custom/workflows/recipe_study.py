@@ -14,7 +14,6 @@ from ..reports.page.results import RECIPE_FILE
 from ..reports.study_tables import read_scores, write_tables
 from .chain import run_chains
 from .disk_errors import reporting_disk_trouble
-from .executors import make_executor
 from .pipeline import PseudoLabelPipeline, last_stage
 
 logger = logging.getLogger(__name__)
@@ -66,19 +65,15 @@ class RecipeStudy:
 
     def run(self) -> None:
         """Do what is left of every seed, or print the plan or the state."""
-        first = self.pipelines[0]
-        is_looking = first.dry_run or first.status
-        if not is_looking:
-            on_first(self.describe)
-        if not is_looking and make_executor(*first.where):
-            run_chains(self.pipelines)
-        else:
+        if self.pipelines[0].dry_run or self.pipelines[0].status:
             for pipeline in self.pipelines:
                 if is_first():
-                    logger.info("%s", pipeline.work_dir.name)
+                    logger.info("%s", pipeline.label)
                 pipeline.run()
-        if not is_looking:
-            on_first(self.report)
+            return
+        on_first(self.describe)
+        run_chains(self.pipelines)
+        on_first(self.report)
 
     def describe(self) -> None:
         """What the study is, for its page; each seed's folder describes the recipe."""
