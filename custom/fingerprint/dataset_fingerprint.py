@@ -26,7 +26,7 @@ from .data_check import (
 )
 from .scan_figures import ScanFigures, evenly_spread, figures_from_json, scan_figures
 
-CACHE_VERSION = 3
+CACHE_VERSION = 4
 
 
 @dataclasses.dataclass(frozen=True)

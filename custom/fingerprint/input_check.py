@@ -19,6 +19,8 @@ AIR = -1024.0  # HU; what is lower is padding
 # how far below and above the training scans: CT in HU; else in deviations of the scan, whose scale has no meaning
 CT_MARGINS = {"low": (150.0, 200.0), "median": (200.0, 200.0), "high": (250.0, 1500.0)}
 MARGINS = {"low": (2.0, 1.0), "median": (1.0, 1.0), "high": (1.0, 3.0)}
+AUTOCORRELATION = "autocorrelation"
+LESS_CORRELATED = 0.25  # by how much neighbouring voxels may correlate less than in any training scan
 LIKE_CT = -100.0  # of channels that were never negative: a value that only CT reaches
 CT = "CT"
 MAGNETIC = ("mr", "t1", "t2", "flair", "dwi", "adc", "pd")  # how names of MRI's channels begin
@@ -90,6 +92,10 @@ def _sizes(what: str, sizes: Sequence[float], ranges: Ranges, factor: float) -> 
 
 def _intensities(channel: ChannelFigures, known: Mapping[str, Any], normalisation: str, name: str) -> list[str]:
     of = f" of {name}" if name else ""
+    # noise, or voxels read in a wrong order; plans of earlier releases do not have it
+    if AUTOCORRELATION in known and channel.autocorrelation < known[AUTOCORRELATION][0] - LESS_CORRELATED:
+        shown = f"{channel.autocorrelation:.2g} (training {_shown(*known[AUTOCORRELATION])})"
+        return [f"correlation of neighbouring voxels{of} {shown}"]
     if normalisation == CT.casefold():
         values, ranges, margins, unit = _raw(channel), known["raw"], CT_MARGINS, " HU"
         values = {key: max(value, AIR) for key, value in values.items()}
@@ -113,11 +119,11 @@ def _standardised(channel: ChannelFigures) -> dict[str, float]:
     return {key: (value - channel.mean) / (channel.sd or 1.0) for key, value in _raw(channel).items()}
 
 
-def _channel_ranges(channels: Sequence[ChannelFigures]) -> dict[str, dict[str, list[float]]]:
+def _channel_ranges(channels: Sequence[ChannelFigures]) -> dict[str, Any]:
     return {
         kind: {key: _range([one[key] for one in map(values, channels)]) for key in INTENSITIES}
         for kind, values in (("raw", _raw), ("standardised", _standardised))
-    }
+    } | {AUTOCORRELATION: _range([channel.autocorrelation for channel in channels])}
 
 
 def _range(values: Sequence[float]) -> list[float]:

@@ -11,8 +11,8 @@ from custom.fingerprint.dataset_fingerprint import CaseRecord, read_records
 from custom.fingerprint.input_check import scan_ranges, unusual
 from custom.fingerprint.scan_figures import ChannelFigures, ScanFigures, scan_figures
 
-AIR_AND_BODY = ChannelFigures(mean=-400.0, sd=500.0, low=-1000.0, median=-700.0, high=900.0)
-T1 = ChannelFigures(mean=500.0, sd=200.0, low=80.0, median=500.0, high=900.0)
+AIR_AND_BODY = ChannelFigures(mean=-400.0, sd=500.0, low=-1000.0, median=-700.0, high=900.0, autocorrelation=0.9)
+T1 = ChannelFigures(mean=500.0, sd=200.0, low=80.0, median=500.0, high=900.0, autocorrelation=0.8)
 SCAN = ScanFigures("RAS", 3.0, (1.0, 1.0, 3.0), (400.0, 300.0, 240.0), (AIR_AND_BODY,))
 HEAD = replace(SCAN, channels=(T1,))
 
@@ -44,6 +44,7 @@ MRI = plan(HEAD, channel="T1")
         replace(SCAN, extent=(590.0, 210.0, 350.0)),
         with_intensities(low=-3024.0),  # padding
         with_intensities(high=2400.0),  # metal
+        with_intensities(autocorrelation=0.7),  # noisy
     ],
 )
 def test_scans_within_the_margins_are_usual(scan):
@@ -59,6 +60,7 @@ def test_scans_within_the_margins_are_usual(scan):
         (replace(SCAN, spacing=(0.3, 1, 3)), "spacing 0.3 x 1 x 3 mm (training 0.7 to 1 x 0.7 to 1 x 3 to 5)"),
         (replace(SCAN, extent=(400, 300, 90)), "extent 400 x 300 x 90 mm (training 400 x 300 x 240)"),
         (with_intensities(low=24.0), "0.5th percentile of the intensities 24 HU (training -1000)"),
+        (with_intensities(autocorrelation=0.6), "correlation of neighbouring voxels 0.6 (training 0.9)"),
         (with_intensities(high=0.9), "99.5th percentile of the intensities 0.9 HU (training 900)"),
     ],
 )
@@ -71,7 +73,7 @@ def test_all_differences_stand_in_one_line():
 
 
 def test_the_scale_of_mri_has_no_meaning_but_ct_is_known():
-    scaled = ChannelFigures(mean=5000.0, sd=2000.0, low=800.0, median=5000.0, high=9000.0)
+    scaled = ChannelFigures(mean=5000.0, sd=2000.0, low=800.0, median=5000.0, high=9000.0, autocorrelation=0.8)
     assert unusual(replace(HEAD, channels=(scaled,)), MRI) == ""
     assert unusual(SCAN, MRI) == "intensities from -1000, as in CT (training from 80)"
 
@@ -134,3 +136,32 @@ def test_a_real_ct_in_wrong_units_is_unusual(shared_data, figures_of, wrong):
     headneck, other = known_data(shared_data, figures_of, "headneck", "CT")
     assert unusual(figures_of(other), headneck) == ""
     assert "HU (training" in unusual(figures_of(other, wrong), headneck)
+
+
+def wrong_order(voxels):
+    """As read from a file whose axes are taken for each other's."""
+    return voxels.ravel(order="F").reshape(voxels.shape[::-1], order="F").reshape(voxels.shape)
+
+
+def other_bytes(voxels):
+    """As read with the bytes of each voxel in the other order."""
+    return np.round(voxels).astype(np.int16).byteswap().clip(-1000, 1000)
+
+
+def only_noise(voxels):
+    """Of the same intensities."""
+    return np.random.default_rng(0).permutation(voxels.ravel()).reshape(voxels.shape)
+
+
+@pytest.mark.parametrize("wrong", [wrong_order, other_bytes, only_noise])
+@pytest.mark.parametrize(("folder", "channel"), [("hippocampus", "T1"), ("headneck", "CT")])
+def test_noise_and_misread_voxels_of_real_scans_are_unusual(shared_data, figures_of, wrong, folder, channel):
+    known, other = known_data(shared_data, figures_of, folder, channel)
+    assert "correlation of neighbouring voxels" in unusual(figures_of(other, wrong), known)
+
+
+def test_plans_without_a_correlation_are_not_compared_by_it():
+    ranges = CT["fingerprint"]["scans"]
+    (channel,) = ranges["intensity"]
+    earlier = ranges | {"intensity": [{key: channel[key] for key in ("raw", "standardised")}]}
+    assert unusual(with_intensities(autocorrelation=0.0), {**CT, "fingerprint": {"scans": earlier}}) == ""

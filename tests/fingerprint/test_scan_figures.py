@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from custom.fingerprint.scan_figures import evenly_spread, scan_figures
+from custom.fingerprint.scan_figures import autocorrelation, evenly_spread, scan_figures
 
 SPACING = np.array([1.0, 2.0, 3.0])  # mm along R, A, S
 
@@ -42,3 +42,21 @@ def test_voxels_of_a_large_scan_are_spread_over_all_of_it():
     assert 1e5 < some.size < 2e6
     assert some.mean() == pytest.approx(voxels.mean(), abs=2)
     assert evenly_spread(np.zeros((10, 10, 10))).size == 1000
+
+
+def test_autocorrelation_is_that_of_the_axis_where_neighbours_differ_most():
+    random = np.random.default_rng(0)
+    smooth = np.linspace(0, 1, 40)[:, None, None] + np.linspace(0, 1, 40)[:, None] + np.zeros(40)
+    assert autocorrelation(smooth) > 0.99
+    assert autocorrelation(np.zeros((4, 4, 4))) == 1
+    assert autocorrelation(np.arange(4.0).reshape(2, 2, 1)) == pytest.approx(1), "one slice"
+    assert abs(autocorrelation(random.normal(size=(40, 40, 40)))) < 0.02
+    stacked = smooth + random.normal(size=40)  # every slice with an offset of its own
+    first, second = stacked[..., :-1:2].ravel(), stacked[..., 1::2].ravel()
+    assert autocorrelation(stacked) == pytest.approx(np.corrcoef(first, second)[0, 1])
+
+
+def test_spread_voxels_stay_neighbours():
+    voxels = np.cos(np.arange(300))[:, None, None] + np.zeros((300, 100, 300))
+    assert evenly_spread(voxels).size < voxels.size / 4
+    assert autocorrelation(evenly_spread(voxels)) == pytest.approx(np.cos(1), abs=0.1)
