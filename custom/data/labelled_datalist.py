@@ -38,6 +38,7 @@ def labelled_datalist(
     left_out: LeftOut | None = None,
     normalisation: str = "zscore",
     other_data: bool = False,
+    partly_annotated: bool = True,
 ) -> list[dict[str, Any]]:
     """The labelled cases of one section as ``{"image", "label"}``, of a manifest with ``"annotated"`` (class ids) too.
 
@@ -61,6 +62,7 @@ def labelled_datalist(
         normalisation: of the plan.
         other_data: no folds are asked for, as these are data that a training has not seen; cases named as those of its
             `folds_file` get a warning.
+        partly_annotated: whether cases of a manifest may lack annotations of some classes; without it they are refused.
 
     Raises:
         InputError: the data, a file or an argument cannot be used.
@@ -77,6 +79,8 @@ def labelled_datalist(
     )
     if other_data:
         _warn_of_seen_cases([case_name(case) for case in cases], folds_file)
+    if not partly_annotated:
+        _refuse_partly_annotated(cases, class_names, dataset_dir)
     check_channels(cases, num_channels)
     facts = []
     if validate:
@@ -147,6 +151,14 @@ def _cases_of_cohort(dataset: str | Path, section: str, class_names: Sequence[st
     if section == "training" and not cases:
         raise InputError(f"{dataset} lists no training case with a label; annotate some, or pass another manifest")
     return cases
+
+
+def _refuse_partly_annotated(cases: Sequence[dict[str, Any]], class_names: Sequence[str], dataset: str | Path) -> None:
+    for case in cases:
+        missing = [name for number, name in enumerate(class_names, 1) if number not in case.get("annotated", [number])]
+        if missing:
+            what = f"case {case_name(case)} is not annotated for {', '.join(missing)}, which would be taken for absent"
+            raise InputError(f"{dataset}: {what}; leave such cases out, or train with flare_pseudolabel")
 
 
 def _fold_number(fold: int | str, num_folds: int) -> int | str | None:

@@ -11,11 +11,14 @@ from monai.utils import MetricReduction
 
 from ..errors import InputError
 
+ANNOTATED = "annotated"  # in a truth's metadata: the ids of the classes that were looked for, of partly annotated cases
+
 
 class ClassMetric(CumulativeIterationMetric):
     """Scores kept as (cases, classes), nan where a case does not count for the class.
 
-    Predictions and truths are class ids: lists of (1, *spatial) or batches (B, 1, *spatial).
+    Predictions and truths are class ids: lists of (1, *spatial) or batches (B, 1, *spatial). A case does not count for
+    classes that are not annotated in it: a truth without them does not say that they are absent.
     """
 
     def _scores(self, prediction: torch.Tensor, truth: torch.Tensor) -> np.ndarray | Sequence[float]:
@@ -24,7 +27,7 @@ class ClassMetric(CumulativeIterationMetric):
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor, **_: Any) -> torch.Tensor:  # type: ignore[override]
         check_class_ids(type(self).__name__, y_pred, y)
-        rows = [self._scores(pred[0], truth[0]) for pred, truth in zip(y_pred, y, strict=True)]
+        rows = [only_annotated(self._scores(pred[0], truth[0]), truth) for pred, truth in zip(y_pred, y, strict=True)]
         return torch.as_tensor(np.stack(rows), dtype=torch.float32, device=y_pred.device)
 
     def aggregate(self, reduction: MetricReduction | str | None = None) -> torch.Tensor:
@@ -37,6 +40,15 @@ class ClassMetric(CumulativeIterationMetric):
         if not isinstance(values, torch.Tensor):
             raise ValueError(f"{type(self).__name__}: no case has been evaluated yet")
         return mean_over_classes(values) if reduction is None else do_metric_reduction(values, reduction)[0]
+
+
+def only_annotated(scores: np.ndarray | Sequence[float], truth: torch.Tensor) -> np.ndarray:
+    """The scores of the classes 1 to K, nan where the metadata of the truth leave the class out of `ANNOTATED`."""
+    row = np.array(scores, dtype=np.float64)
+    annotated = getattr(truth, "meta", {}).get(ANNOTATED)
+    if annotated is not None:
+        row[~np.isin(np.arange(1, len(row) + 1), [int(class_id) for class_id in annotated])] = np.nan
+    return row
 
 
 def mean_over_classes(values: torch.Tensor) -> torch.Tensor:

@@ -10,8 +10,8 @@ from monai.transforms import MapTransform
 class CopyToMetad(MapTransform):
     """Copy an entry of the case, where it has one, into the metadata of its images."""
 
-    def __init__(self, keys: KeysCollection, entry: str) -> None:
-        super().__init__(keys)
+    def __init__(self, keys: KeysCollection, entry: str, allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, allow_missing_keys)
         self.entry = entry
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

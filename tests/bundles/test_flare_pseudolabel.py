@@ -140,6 +140,26 @@ def test_a_manifest_says_what_is_trained_on_and_what_is_scored(flare, tiny_cohor
     assert annotated == {case.image: list(case.annotated) for case in cohort.training if case.annotated}
 
 
+def test_classes_that_a_validation_case_is_not_annotated_for_are_not_scored_in_it(flare, tiny_cohort):
+    """Else a network that never finds them would score 1."""
+    content = json.loads(tiny_cohort.read_text())
+    for case in content["cases"]:
+        case.update({key: str(tiny_cohort.parent / case[key]) for key in ("image", "label") if case.get(key)})
+        if case["use"] == "validation":
+            case["annotated"] = ["dark"]
+    manifest = flare.work / "dark.json"
+    manifest.write_text(json.dumps(content))
+    flare.run("train", dataset_dir=str(manifest), epochs=1)
+    scores = rows(flare.work / "output" / "validation" / "metrics_per_case.csv")
+    assert [(row["class"], bool(row["dice"]), bool(row["nsd"])) for row in scores] == [
+        ("dark", True, True),
+        ("bright", False, False),
+    ] * 2
+    summary = json.loads((flare.work / "output" / "validation" / "metrics.json").read_text())["summary"]
+    assert summary["bright"]["dice_mean"] is None
+    assert summary["mean of classes"]["dice_mean"] == summary["dark"]["dice_mean"]
+
+
 @pytest.mark.parametrize("unannotated", ["background", "no_gradient"])
 def test_a_class_that_is_not_annotated_gives_no_gradient_where_it_shall_not(flare, tiny_cohort, unannotated):
     """Of cases annotated for "dark" alone, the channel of "bright" learns background, or nothing at all."""

@@ -190,3 +190,10 @@ def test_the_configs_classes_may_be_any_sequence(manifest):
 
 def test_an_unlabelled_case_has_neither_label_nor_classes():
     assert case_entry(CohortCase("b", "/d/b.nii.gz", None, ())) == {"image": "/d/b.nii.gz"}
+
+
+def test_partly_annotated_cases_are_refused_where_an_absent_class_would_be_read_into_them(manifest):
+    assert len(labelled_datalist(manifest, "training", CLASSES)) == 2
+    said = r"cohort.json: case c is not annotated for liver, which would be taken for absent; leave such cases out"
+    with pytest.raises(InputError, match=said):
+        labelled_datalist(manifest, "training", CLASSES, partly_annotated=False)
