@@ -67,7 +67,8 @@ def folder_tag(plan: str, default: str) -> str:
 def used_plan(plan: Mapping[str, Any], **used: Any) -> Plan:
     """The plan with the values that a run really uses, which the command line or overlays may have changed.
 
-    Of `scoring` and `training` the entries given are replaced.
+    Of `scoring` and `training` the entries given are replaced. Where all classes are one, it has the least of their
+    tolerances.
 
     Raises:
         InputError: an entry has an impossible value.
@@ -75,6 +76,9 @@ def used_plan(plan: Mapping[str, Any], **used: Any) -> Plan:
     merged = {**plan, **used, "code_version": __version__}
     for key in ("scoring", "training"):
         merged[key] = {**(plan.get(key) or {}), **(used.get(key) or {})}
+    tolerances = merged["scoring"].get("nsd_tolerance_mm")
+    if merged["training"].get("merged_classes") and isinstance(tolerances, list):
+        merged["scoring"]["nsd_tolerance_mm"] = min(tolerances)
     return checked(plain(merged), "what this run uses")
 
 

@@ -134,9 +134,10 @@ def _axcodes(value: Any) -> bool:
 def _scoring(plan: Plan) -> bool:
     tubular, tolerance, groups = (plan["scoring"][key] for key in SCORING)
     values = tolerance if isinstance(tolerance, list) else [tolerance]
+    known = plan["scoring"].keys() == SCORING.keys()
     fits = all(_number(one) and one > 0 for one in values) and len(values) in (1, len(plan["classes"]))
     lists = [tubular, *groups.values()] if isinstance(groups, dict) else [None]
-    return fits and all(isinstance(one, list) for one in lists)
+    return known and fits and all(isinstance(one, list) for one in lists)
 
 
 def _types(plan: Plan) -> bool:

@@ -65,20 +65,19 @@ def score_rows(scores: Sequence[Score], class_names: Sequence[str]) -> list[Row]
 def comparison_rows(scores: Sequence[Score], reference: str) -> list[Row]:
     """Every method against the reference, on the patients that both have: one row for every metric.
 
-    A patient's score is the mean over its classes and the seeds. P values of a metric are adjusted for its number of
-    comparisons.
+    A patient's score is the mean over the seeds and over the classes that both methods have a score of. P values of a
+    metric are adjusted for its number of comparisons.
     """
     rows: list[Row] = []
     for metric in dict.fromkeys(score.metric for score in scores):
         of_metric = [score for score in scores if score.metric == metric]
         methods = dict.fromkeys(score.method for score in of_metric)
-        per_case = {
-            name: case_means(patient_means([one for one in of_metric if one.method == name])) for name in methods
-        }
-        base, found = per_case.pop(reference, {}), {}
-        for method, own in per_case.items():
+        means = {name: patient_means([one for one in of_metric if one.method == name]) for name in methods}
+        base, found = means.pop(reference, {}), {}
+        for method, own in means.items():
             common = sorted(own.keys() & base.keys())
-            found[method] = compare_paired([own[case] for case in common], [base[case] for case in common])
+            pairs = [case_means({key: one[key] for key in common}).values() for one in (own, base)]
+            found[method] = compare_paired(*map(list, pairs))
         adjusted = holm([one.p_value for one in found.values()])
         rows += [
             {"method": method, "reference": reference, "metric": metric, **one._asdict(), "p_holm": p}

@@ -93,7 +93,7 @@ class Study(Chain):
             for name, one in self.experiments.items()
         }
         content = {"title": self.title, "reference": self.reference, **self.described, "experiments": experiments}
-        write_json(self.work_dir / STUDY_FILE, content)
+        write_json(self.work_dir / STUDY_FILE, {**content, "runs": list(self.runs)})
 
     def report(self) -> None:
         """Write the tables; once all is done also the page, and log the tables."""
@@ -193,7 +193,7 @@ def shared_run(
     config = entry.get("config", "train")
     configs = [config] if isinstance(config, str) else list(config)
     settings = of_fold(entry.get("settings") or {}, runs, seed, fold)
-    training = configs == ["train"]
+    training = configs[0] == "train" and "evaluate" not in configs
     return {
         "name": run_name(name, seed, fold),
         "config": [configs[0], *(overlays if configs[0] == "train" else []), *configs[1:]],

@@ -86,6 +86,12 @@ def test_a_plan_says_what_a_run_really_uses(tmp_path):
     assert refused(used_plan, plan, spacing=[1, 1]).startswith("what this run uses: spacing is [1, 1]; it must be")
 
 
+def test_classes_that_are_made_one_have_the_least_of_their_tolerances():
+    plan = checked({**PLAN, "scoring": {"nsd_tolerance_mm": [3.0, 2.0]}}, "")
+    used = used_plan(plan, classes=["foreground"], training={"merged_classes": PLAN["classes"]})
+    assert used["scoring"]["nsd_tolerance_mm"] == 2.0
+
+
 def test_a_contradiction_names_both_values():
     plan = checked({**PLAN, "training": {"fold": 0}}, "")
     refuse_contradiction(plan, WEIGHTS, spacing=(1.5, 1.1, 1), classes=["dark", "bright"], fold=0, num_folds=5)

@@ -53,6 +53,13 @@ def test_only_patients_that_both_have_are_compared(files):
     assert [row["patients"] for row in comparison_rows(read_scores(files), "base")] == [1, 1]
 
 
+def test_only_classes_that_both_have_are_compared():
+    """A patient's mean over other classes would be another quantity."""
+    base = [Score("base", "wrong_type", "a", "liver", 0.0), Score("base", "wrong_type", "a", "left_kidney", 1.0)]
+    (row,) = comparison_rows([*base, Score("ours", "wrong_type", "a", "liver", 0.0)], "base")
+    assert (row["patients"], row["difference"]) == (1, 0)
+
+
 def test_evaluations_that_are_not_there_yet_are_left_out(files, tmp_path):
     assert len(read_scores({"ours": [*files["ours"], tmp_path / "later.csv"]})) == 10
 

@@ -175,6 +175,16 @@ def test_runs_that_experiments_share_are_done_once_for_each_fold_and_seed(bundle
     assert runs["b_seed7_fold1"].values()["output_from"].endswith("runs/second_seed7_fold1/models")
 
 
+def test_a_shared_training_with_overlays_knows_its_fold_and_seed(bundle):
+    """Else it would learn from the patients that its experiment is scored on."""
+    (bundle / "configs" / "other.yaml").write_text("skill: 0.5\n")
+    shared = {"mask": {"config": ["train", "other"]}, "fitted": {"config": ["train", "evaluate"]}}
+    needs = {"settings": {"output_from": "{needs.mask.ckpt_dir}{needs.fitted.ckpt_dir}"}}
+    runs = study(bundle, experiments={"plain": needs}, reference="plain", shared=shared, seeds=[7], folds=[1]).runs
+    assert {key: runs["mask_seed7_fold1"].values()[key] for key in ("fold", "seed")} == {"fold": 1, "seed": 7}
+    assert "seed" not in runs["fitted_seed7_fold1"].overrides
+
+
 def test_shared_runs_have_no_row(bundle):
     experiments = {**EXPERIMENTS, "needy": {"settings": {"output_from": "{needs.first.ckpt_dir}"}}}
     study(bundle, experiments=experiments, shared=SHARED, folds=["test"]).run()

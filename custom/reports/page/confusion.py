@@ -1,7 +1,7 @@
 """What the voxels, and the patients, of each true class were taken for."""
 
 import csv
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -40,21 +40,26 @@ def type_confusion(files: Iterable[Path]) -> Table:
     """How many patients of each true type were given each type, where every patient has one type alone; else nothing.
 
     The predicted type is that of most predicted voxels. `files` are the `metrics_per_case.csv` of the evaluations; a
-    patient of several (seeds) counts in each.
+    patient of several (seeds) counts in each by its part.
     """
-    counts: Counter[tuple[str, str]] = Counter()
+    types: dict[str, list[tuple[str, str]]] = defaultdict(list)  # of each patient, in each file
     for file in files:
         by_case: dict[str, list[dict[str, str]]] = defaultdict(list)
         for row in read_rows([file]):
             by_case[row["case"]].append(row)
-        for rows in by_case.values():
+        for case, rows in by_case.items():
             true = [row["class"] for row in rows if int(row["truth_voxels"]) > 0]
             given = {row["class"]: int(row["predicted_voxels"]) for row in rows}
             if len(true) > 1:
                 return {}
             if true:
-                counts[true[0], max(given, key=lambda name: given[name]) if any(given.values()) else NOTHING] += 1
-    return {key: float(count) for key, count in counts.items()}
+                most = max(given, key=lambda name: given[name]) if any(given.values()) else NOTHING
+                types[case].append((true[0], most))
+    table: dict[tuple[str, str], float] = defaultdict(float)
+    for found in types.values():
+        for pair in found:
+            table[pair] += 1 / len(found)
+    return dict(table)
 
 
 def class_order(table: Table, class_names: Sequence[str]) -> list[str]:

@@ -16,12 +16,17 @@ Curve = tuple[np.ndarray, np.ndarray]  # epochs and values
 
 def training_charts(logs: Mapping[str, Sequence[Path]]) -> list[Chart]:
     """Loss, each validation metric's mean and each gradient norm over the epochs, one curve a method."""
-    columns = {name: [read_training_log(file) for file in files if file.is_file()] for name, files in logs.items()}
+    columns = {name: [read_training_log(file) for file in files if has_epochs(file)] for name, files in logs.items()}
     names = list(dict.fromkeys(key for runs in columns.values() for run in runs for key in run))
     wanted = [key for key in names if key == LOSS or key.startswith(GRADIENT_NORM)]
     wanted[1:1] = [key for key in names if key.startswith(VALIDATION) and key.count("/") == 1]
     charts = (curve_chart(key, {name: mean_curve(runs, key) for name, runs in columns.items()}) for key in wanted)
     return [chart for chart in charts if chart.shapes]
+
+
+def has_epochs(log: Path) -> bool:
+    """Whether a training's log is there and has a row below its titles."""
+    return log.is_file() and len(log.read_text(encoding="utf-8").splitlines()) > 1
 
 
 def mean_curve(runs: Sequence[Mapping[str, np.ndarray]], key: str) -> Curve:

@@ -70,6 +70,11 @@ def heat_table(
     for row in rows:
         values = [shares.get((row, column), 0.0) for column in columns]
         total = 1.0 if percent else sum(values) or 1.0
-        texts = [f"{100 * value:.0f} %" if percent else f"{value:.0f}" for value in values]
+        texts = [f"{100 * value:.0f} %" if percent else count_text(value) for value in values]
         lines.append([row, *(Cell(text, value / total) for text, value in zip(texts, values, strict=True))])
     return Table(lines, caption)
+
+
+def count_text(count: float) -> str:
+    """A number of patients, who may count in parts."""
+    return f"{count:.1f}".removesuffix(".0")

@@ -10,6 +10,7 @@ from ...io.atomic_write import write_text
 from ...io.optional_package import needed_package
 from ..study_tables import Score, read_scores
 from .case_section import NIIVUE, SLICES, case_section
+from .confusion import read_rows
 from .page_parts import Page
 from .recipe_results import is_recipe, recipe_results
 from .results import RECIPE, RECIPE_FILE, STUDY_FILE, Results, score_files, study_results
@@ -92,8 +93,10 @@ def found_viewer(viewer: str) -> ViewerScript | None:
 
 def page_of(results: Results, viewer: str, cases: int, max_mb: float) -> Page:
     """The page's sections that have something to show."""
-    scores = read_scores(score_files(results.methods))
-    class_names = list(dict.fromkeys(score.label for score in scores))
+    files = score_files(results.methods)
+    scores = read_scores(files)
+    # every class has a row, in the order of the ids; scores of some are missing
+    class_names = list(dict.fromkeys(row["class"] for own in files.values() for row in read_rows(own)))
     sections = [
         stage_section(results),
         score_section(results, scores, class_names),

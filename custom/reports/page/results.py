@@ -69,14 +69,14 @@ def study_results(folder: Path) -> Results:
             for name, entry in study["experiments"].items()
         )
         reference, title = str(study["reference"]), str(study["title"])
+        runs = set(study["runs"])
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{folder / STUDY_FILE}: is not as a study writes it ({error!r}); run the study again"
         ) from None
     shared = {key: study[key] for key in ("folds", "seeds", "overlays", "overrides") if study.get(key)}
-    runs = sum(len(one.evaluations) + len(one.trainings) for one in methods)
-    records = read_records(folder / "runs")
-    return Results(STUDY, folder, title, methods, records, runs, reference, shared, measured=(folder,))
+    records = tuple(one for one in read_records(folder / "runs") if one["run"] in runs)  # others are of earlier calls
+    return Results(STUDY, folder, title, methods, records, len(runs), reference, shared, measured=(folder,))
 
 
 def read_records(folder: Path) -> tuple[Record, ...]:

@@ -16,7 +16,7 @@ from ..study_tables import (
 )
 from .box_plot import box_plot
 from .confusion import NOTHING, class_order, read_rows, type_confusion, voxel_confusion
-from .page_parts import Cell, Section, Table, heat_table
+from .page_parts import Cell, Section, Table, count_text, heat_table
 from .results import CONFUSION, METRICS, PER_CASE, RECIPE, Method, Results, read_object
 from .volume_chart import VolumePoint, volume_charts
 
@@ -147,7 +147,7 @@ def confusion_section(results: Results, class_names: Sequence[str]) -> Section:
         if types and len(class_names) > 1:
             is_typed = True
             right = sum(count for (true, given), count in types.items() if true == given)
-            caption = f"{one.name}: patients, {right:.0f} of {sum(types.values()):.0f} given their type"
+            caption = f"{one.name}: patients, {count_text(right)} of {sum(types.values()):.0f} given their type"
             rows = [name for name in class_order(types, class_names) if name != NOTHING]
             tables.append(heat_table(types, rows, [*class_names, NOTHING], caption, percent=False))
         voxels = voxel_confusion([folder / CONFUSION for folder in one.evaluations])
@@ -155,7 +155,8 @@ def confusion_section(results: Results, class_names: Sequence[str]) -> Section:
             order = [name for name in class_order(voxels, class_names) if name != BACKGROUND]
             caption = f"{one.name}: voxels of the true class, mean share over patients"
             tables.append(heat_table(voxels, order, [*order, BACKGROUND], caption, percent=True))
-    words = ["The type of a patient is that of most predicted voxels."] if is_typed else []
+    words = ["The type of a patient is that of most predicted voxels; of several seeds each counts by its part."]
+    words = words if is_typed else []
     return Section("confusion", "Confusion between types" if is_typed else "Confusion between classes", words, tables)
 
 

@@ -126,7 +126,9 @@ def write_study(
                 times = {"begun": f"2026-11-28T1{fold}:00:00+00:00", "finished": f"2026-11-28T1{fold}:07:00+00:00"}
                 record = {"run": place.name, "state": "done", "training_seconds": seconds, **times}
                 (place / "record.json").write_text(json.dumps(record))
-    study = {"title": title, "reference": next(iter(methods)), "experiments": experiments, "folds": list(range(folds))}
+    runs = [run for one in experiments.values() for key in ("trainings", "evaluations") for run in one[key]]
+    study = {"title": title, "reference": next(iter(methods)), "experiments": experiments, "runs": runs}
+    study["folds"] = list(range(folds))
     (folder / "study.json").write_text(json.dumps(study))
     return folder
 

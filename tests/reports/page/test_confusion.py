@@ -22,6 +22,9 @@ def test_types_of_patients(tmp_path):
     head = "case,class,truth_voxels,predicted_voxels\n"
     file.write_text(head + "a,m,9,3\na,e,0,5\nb,m,4,8\nb,e,0,0\nc,m,0,0\nc,e,7,0\n")
     assert type_confusion([file]) == {("m", "e"): 1, ("m", "m"): 1, ("e", NOTHING): 1}
-    assert type_confusion([file, file])["m", "e"] == 2, "once for each seed"
+    assert type_confusion([file, file])["m", "e"] == 1, "one patient, whatever the seeds"
+    other = tmp_path / "other_seed.csv"
+    other.write_text(head + "a,m,9,5\na,e,0,3\n")
+    assert type_confusion([file, other]) == {("m", "e"): 0.5, ("m", "m"): 1.5, ("e", NOTHING): 1}
     file.write_text(head + "a,m,9,3\na,e,1,5\n")
     assert type_confusion([file]) == {}, "a patient of two types has none"

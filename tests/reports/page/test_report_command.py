@@ -264,3 +264,29 @@ def test_another_folder_is_refused(tmp_path, study):
 def test_classes_keep_their_order(study):
     text = words(read(study / "report.html"))
     assert f"classes: {', '.join(CLASSES)}" in text
+
+
+def test_classes_keep_the_order_of_their_ids_where_the_first_patient_has_the_second(tmp_path):
+    """Else the viewer would call voxels of one type by the name of the other."""
+    cases = write_cases(tmp_path / "data", ["p1", "p2"])
+    work = write_study(tmp_path / "work", dict(reversed(cases.items())), {"nnunet": 0.1}, folds=1)
+    write_report(work, viewer="slices")
+    assert f"classes: {', '.join(CLASSES)}" in words(read(work / "report.html"))
+
+
+def test_runs_of_earlier_calls_are_not_counted(study, tmp_path):
+    work = tmp_path / "work"
+    shutil.copytree(study, work)
+    (work / "runs" / "given_up").mkdir()
+    (work / "runs" / "given_up" / "record.json").write_text('{"run": "given_up", "state": "done"}')
+    write_report(work, viewer="slices")
+    assert "8 of 8 runs done" in words(read(work / "report.html"))
+
+
+def test_a_training_in_its_first_epoch_has_no_curve_yet(study, tmp_path):
+    work = tmp_path / "work"
+    shutil.copytree(study, work)
+    for log in work.glob("runs/m1*/output/log.csv"):
+        log.write_text(log.read_text().splitlines()[0] + "\n")
+    write_report(work, viewer="slices")
+    assert "Training curves" in words(read(work / "report.html"))
