@@ -69,8 +69,8 @@ def scan_figures(shape: Sequence[int], affine: np.ndarray, channels: Sequence[np
 def channel_figures(voxels: np.ndarray) -> ChannelFigures:
     """Intensities of an array of any shape."""
     values = np.asarray(voxels, dtype=np.float64)
-    percentiles = map(float, np.percentile(values, PERCENTILES))
-    return ChannelFigures(float(values.mean()), float(values.std()), *percentiles, autocorrelation(values))
+    low, median, high = map(float, np.percentile(values, PERCENTILES))
+    return ChannelFigures(float(values.mean()), float(values.std()), low, median, high, autocorrelation(values))
 
 
 def autocorrelation(values: np.ndarray) -> float:

@@ -1,5 +1,6 @@
 """One run in a folder at a time."""
 
+import errno
 import json
 import logging
 import os
@@ -19,6 +20,7 @@ logger = logging.getLogger(__name__)
 LOCK, HOLDER = "lock", "lock.json"  # two files: on Windows no other process can read the locked one
 HIDDEN = "."  # before their names in a folder whose files are the user's
 WORK_DIR = "--work_dir"
+NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP)  # such as of NFS without a lock service
 LOOK_SECONDS = 0.3  # longer than `is_in_use` of another process holds a lock
 
 _held: dict[tuple[int, Path], FileLock] = {}  # by process and folder, for as long as it trains
@@ -76,16 +78,34 @@ def _release(key: tuple[int, Path]) -> None:
         del _held[key]
 
 
+@contextmanager
+def one_at_a_time(file: Path) -> Iterator[None]:
+    """Wait for other processes that do the same with this lock file, where the file system knows locks."""
+    lock = FileLock(file)
+    try:
+        lock.acquire()
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def is_in_use(folder: str | Path, prefix: str = "") -> bool:
-    """Whether a run holds `folder`/lock; nothing is written. Unknown, and so true, where the folder is read-only."""
+    """Whether a run holds `folder`/lock; nothing is written. Unknown, and so true, where the folder is read-only.
+
+    False where the file system knows no locks, with which runs go on all the same.
+    """
     file = Path(folder) / f"{prefix}{LOCK}"
     if not file.exists():
         return False
     try:
         with FileLock(file).acquire(blocking=False):
             return False
-    except OSError:  # filelock's Timeout, too
-        return True
+    except OSError as error:  # filelock's Timeout, too
+        return error.errno not in NO_LOCKS
 
 
 def _acquired(folder: Path, prefix: str, option: str) -> FileLock:
@@ -101,10 +121,11 @@ def _acquired(folder: Path, prefix: str, option: str) -> FileLock:
     except Timeout as error:
         what = f"{folder} is in use by another run ({_holder(holder_file)})"
         raise InputError(f"{what}: wait for it, end it, or pass another {option}") from error
-    except NotImplementedError:
-        logger.info("%s: its file system knows no locks, so nothing keeps a second run out", folder)
     except OSError as error:
         lock.release()
+        if error.errno in NO_LOCKS:
+            logger.warning("%s: its file system knows no locks, so nothing keeps a second run out", folder)
+            return lock
         what = f"{folder} cannot be written ({error.strerror})"
         raise InputError(f"{what}: free space or pass another {option}") from error
     return lock

@@ -76,8 +76,8 @@ def comparison_rows(scores: Sequence[Score], reference: str) -> list[Row]:
         base, found = means.pop(reference, {}), {}
         for method, own in means.items():
             common = sorted(own.keys() & base.keys())
-            pairs = [case_means({key: one[key] for key in common}).values() for one in (own, base)]
-            found[method] = compare_paired(*map(list, pairs))
+            ours, theirs = (list(case_means({key: one[key] for key in common}).values()) for one in (own, base))
+            found[method] = compare_paired(ours, theirs)
         adjusted = holm([one.p_value for one in found.values()])
         rows += [
             {"method": method, "reference": reference, "metric": metric, **one._asdict(), "p_holm": p}

@@ -17,6 +17,7 @@ from ..options.gate import literal
 from ..options.kinds import did_you_mean
 
 EXPRESSIONS = ("$", "@")
+STOP_EPOCH = "stop_epoch"
 TRAINING_LOADER, LEFT_OUT = "train#dataloader", "left_out"  # ids of configs
 
 
@@ -96,13 +97,16 @@ def checked_settings(
     """Settings of some configs as they are meant, so that equal ones are equal however they were written.
 
     Raises:
-        InputError: no config has the setting, which would change nothing, silently; or a value is not of its kind.
+        InputError: no config has the setting, which would change nothing, silently; a value is not of its kind, or
+            would end a training early.
     """
     known, options = known_settings(bundle_root, names), options_by_name(Path(bundle_root) / "configs")
     found = {}
     for key, value in settings.items():
         if not is_known(key, known):
             raise InputError(f"{who}: no config has a setting {key!r}{did_you_mean(key, known)}; correct its name")
+        if key == STOP_EPOCH and str(value) != "0":
+            raise InputError(f"{who}: {key} ends a training that would then count as done; leave it out")
         is_expression = isinstance(value, str) and value.startswith(EXPRESSIONS)
         found[key] = options[key].checked(value, f"{who}: ") if key in options and not is_expression else value
     return found

@@ -14,6 +14,7 @@ from ..errors import InputError
 from ..io.checksums import file_checksums
 from ..options.command_line import call
 from ..options.kinds import did_you_mean
+from ..plans import load_plan
 from ..processes import on_first, together
 from .bundle_run import LEFT_OUT, checked_settings, config_checksums, is_known, known_settings, run_config
 from .record import RunFolder, read_json, scores_of, training_seconds
@@ -107,13 +108,16 @@ class ConfigRun(Run):
 
     def content(self, key: str, value: Any) -> Any:
         """A value; of an existing file or folder path -> checksum of each file, wherever that lies."""
+        if key == "plan" and value and not REFERENCE.search(str(value)):
+            return load_plan(str(value), self.bundle_root)
         is_place = isinstance(value, str) and (os.sep in value or key.endswith(("_dir", "_file")))
         if not is_place or not (root := Path(value)).exists():
             return value
-        files = {file.relative_to(root).as_posix(): str(file) for file in sorted(root.rglob("*")) if file.is_file()}
+        work_dir = self.folder.path.parents[1]
+        files = {file.relative_to(root).as_posix(): str(file) for file in files_below(root, work_dir)}
         if root.is_file():
             files = {root.name: str(root), **cohort_files(root)}
-        checksums = file_checksums(list(files.values()), self.folder.path.parents[1] / "checksums.json")
+        checksums = file_checksums(list(files.values()), work_dir / "checksums.json")
         return {name: checksums[file] for name, file in files.items()}
 
     def execute(self) -> None:
@@ -185,6 +189,18 @@ def config_runs(
             raise InputError(f"all runs: no config has a setting {key!r}{did_you_mean(key, known)}; correct its name")
     arguments = {"runs": list(runs), "work_dir": str(Path(work_dir).absolute()), "bundle_root": str(bundle_root)}
     return ConfigRuns(made.values(), {**arguments, "overrides": overrides, "runtime": runtime})
+
+
+def files_below(root: Path, without: Path) -> list[Path]:
+    """The files in a folder, also behind links, but for those in `without`, sorted."""
+    found, seen = [], {os.path.realpath(without)}
+    for place, folders, names in os.walk(root, followlinks=True):
+        if (real := os.path.realpath(place)) in seen:  # a link to a folder above leads here again
+            folders.clear()
+            continue
+        seen.add(real)
+        found += [Path(place, name) for name in names]
+    return sorted(found)
 
 
 def cohort_files(manifest: Path) -> dict[str, str]:

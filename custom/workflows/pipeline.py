@@ -86,7 +86,7 @@ class PseudoLabelPipeline(Chain):
         self.settings = PipelineSettings(
             bundle_root=Path(bundle_root).absolute(),
             overlays=tuple(overlays),
-            training={**({"plan": plan} if plan else {}), **(training or {})},
+            training={**(training or {}), **({"plan": plan} if plan else {})},
             inference=dict(inference or {}),
             runtime=dict(runtime or {}),
             keep_cache=keep_cache,
@@ -134,7 +134,7 @@ class PseudoLabelPipeline(Chain):
     def exclude(self, unusable: Mapping[str, str]) -> None:
         """Exclude what cannot be used; what begun stages went without stays excluded, other cases are judged again."""
         inputs = [read_json(run.folder.inputs, {}) for run in self.runs.values()]
-        begun = {name for one in inputs for kind in ("cases", "validation") for name in one.get(kind, {})}
+        begun = {name for one in inputs for kind in ("cases", "validation", "test") for name in one.get(kind, {})}
         kept = {name: reason for name, reason in self.work.excluded().items() if name in begun}
         self.work.replace_excluded({**unusable, **kept})
         for name, reason in self.work.excluded().items():

@@ -265,7 +265,7 @@ MERGE_KEYS: dict[str, _Key] = {
 _KEYS: dict[str, _Key] = {
     "name": (str, "a name"),
     "train": _LIST,
-    "fill": _MAPPING,
+    "fill": (lambda value: {group: str(stage) for group, stage in _mapping(value).items()}, "a mapping"),
     "overlays": _LIST,
     "start_from": _NAME,
     "settings": _MAPPING,

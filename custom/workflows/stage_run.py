@@ -33,6 +33,10 @@ from .work_folder import StageFolder, WorkFolder, is_finished, record_of
 logger = logging.getLogger(__name__)
 
 FIRST, SECOND = "label", "compare"  # which of two models labels a group
+# what a stage sets itself -> the key of the recipe that says it
+SET_BY_STAGE = dict.fromkeys(("output_dir", "ckpt_dir", "cache_dir", "resume", "validate_data"), "")
+SET_BY_STAGE |= {"unannotated": "unannotated", "initial_weights": "start_from"}
+SCORING = ("windows", "min_foreground_voxels", "return_grid", "drop_last_slice")  # of validation and test cases alike
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,9 @@ class PipelineSettings:
         check = partial(checked_settings, f"stage {stage.name}", self.bundle_root, self.all_configs(stage))
         for common in (self.training, self.inference, self.runtime):
             check(common)
+        for key in ({**self.training, **stage.settings}).keys() & SET_BY_STAGE.keys():
+            remedy = f"use the stage's key {own}" if (own := SET_BY_STAGE[key]) else "leave it out"
+            raise InputError(f"stage {stage.name}: {key} in training or settings is set by the stage itself; {remedy}")
         return replace(stage, settings=check(stage.settings), inference=check(stage.inference))
 
     def plan_name(self, stage: Stage) -> str:
@@ -320,6 +327,7 @@ class StageRun(Run):
         if on_first(self.folder.test_scores.exists):
             return
         overrides = {
+            **{key: value for key, value in self.own_settings().items() if key in SCORING},
             **self.settings.runtime,
             **self.settings.tracking,
             "run_name": f"of {self.name} (test cases)",
@@ -339,8 +347,9 @@ class StageRun(Run):
         """Ids of train.yaml for this stage."""
         folder = self.folder
         return {
-            **self.settings.training,
-            **self.stage.settings,
+            # the cohort's statistics, where the plan normalises CT and has none of its own
+            **({"intensity": read_json(self.work.intensity, None)} if self.measures_intensity() else {}),
+            **self.own_settings(),
             **self.settings.runtime,
             "data_name": f"{self.cohort.name}, validation cases",
             "run_name": self.stage.name,
@@ -350,8 +359,6 @@ class StageRun(Run):
             "output_dir": str(folder.output),
             "ckpt_dir": str(folder.models),
             "cache_dir": str(folder.cache),
-            # the cohort's statistics, where the plan normalises CT and has none of its own
-            **({"intensity": read_json(self.work.intensity, None)} if self.measures_intensity() else {}),
             "training_scans": read_json(self.work.scans, {}),
             "initial_weights": str(self.work.stage(self.stage.start_from).model) if self.stage.start_from else "",
             "resume": True,
@@ -359,6 +366,10 @@ class StageRun(Run):
             "train#dataset#data": f"$datalist.read_case_list({quoted(folder.case_list)})",
             "validate#dataset#data": f"$datalist.read_case_list({quoted(folder.validation_list)})",
         }
+
+    def own_settings(self) -> dict[str, Any]:
+        """Values of train.yaml's first block: those of all stages, and this one's."""
+        return {**self.settings.training, **self.stage.settings}
 
     def measures_intensity(self) -> bool:
         """Whether the plan normalises by statistics that it does not have."""
@@ -463,7 +474,7 @@ class StageRun(Run):
             "overlays": [*self.settings.overlays, *self.stage.overlays],
             "unannotated": self.stage.unannotated,
             "control": self.stage.control,
-            "epochs": {**self.settings.training, **self.stage.settings}.get("epochs"),
+            "epochs": self.own_settings().get("epochs"),
             "excluded": len(self.work.excluded()),
         }
 

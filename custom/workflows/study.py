@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 KEYS = ("overlays", "settings", "evaluation", "weights")
 SHARED_KEYS = ("config", "settings")
 SCORES = "scores"
+FOLDS_FILE = "folds.json"
 PER_CASE = Path("evaluation") / "metrics_per_case.csv"
 
 
@@ -68,8 +69,8 @@ class Study(Chain):
         if reference not in experiments:
             raise InputError(f"reference is {reference!r}; name one of the experiments: {', '.join(experiments)}")
         work_dir = Path(work_dir).absolute()
-        common = {"folds_file": str(work_dir / "folds.json"), **(runtime or {})}  # made by the first training
-        entries = list(study_runs(experiments, folds, seeds, overlays, shared or {}))
+        common = {"folds_file": str(work_dir / FOLDS_FILE), **(runtime or {})}  # made by the first training
+        entries = list(study_runs(experiments, folds, seeds, overlays, shared or {}, list(overrides or {})))
         runs = config_runs(entries, work_dir, bundle_root, overrides, common)
         super().__init__(runs, work_dir, **options)
         self.experiments = {name: dict(one or {}) for name, one in experiments.items()}
@@ -80,6 +81,13 @@ class Study(Chain):
             name: [self.runs[f"{run_name(name, seed, fold)}_{SCORES}"] for seed in seeds for fold in folds]
             for name in experiments
         }
+
+    def compare_with_earlier_runs(self) -> None:
+        """As every chain; where all runs are done once more the folds, which may be of other cases, are made anew."""
+        begun = any(run.folder.inputs.exists() for run in self.runs.values())
+        super().compare_with_earlier_runs()
+        if begun and not any(run.folder.inputs.exists() for run in self.runs.values()):
+            (self.work_dir / FOLDS_FILE).unlink(missing_ok=True)
 
     def prepare(self) -> None:
         """Write what the study is, for its page, which may be asked for at any time."""
@@ -127,10 +135,12 @@ def study_runs(
     seeds: Sequence[int],
     overlays: Sequence[str],
     shared: Mapping[str, Mapping[str, Any]],
+    common: Sequence[str] = (),
 ) -> Iterator[dict[str, Any]]:
     """The entries of `config_runs`: fold by fold the experiments' trainings, each followed by its evaluation.
 
-    Fold by fold, so that after a fifth of the time every experiment has scores of the same patients.
+    Fold by fold, so that after a fifth of the time every experiment has scores of the same patients. An evaluation has
+    of the values that all runs have in `common` those that its training was given in their place.
 
     Raises:
         InputError: an experiment or a shared run has an unknown key, or none at all.
@@ -152,7 +162,9 @@ def study_runs(
                     if needed not in done:
                         yield shared_run(needed, shared[needed], placed, seed, fold, overlays)
                         done.add(needed)
-                yield from runs_of(name, experiment or {}, placed, seed, fold, overlays)
+                trained = experiments[(experiment or {}).get("weights", name)] or {}
+                again = {key: one for key, one in (trained.get("settings") or {}).items() if key in common}
+                yield from runs_of(name, experiment or {}, placed, seed, fold, overlays, again)
 
 
 def check_weights(experiments: Mapping[str, Mapping[str, Any] | None]) -> None:
@@ -175,14 +187,15 @@ def runs_of(
     seed: int,
     fold: int | str,
     overlays: Sequence[str],
+    again: Mapping[str, Any],
 ) -> Iterator[dict[str, Any]]:
-    """Training, unless it takes another's, and evaluation of an experiment."""
+    """Training, unless it takes another's, and evaluation of an experiment, which has the settings `again`, too."""
     training = run_name(experiment.get("weights", name), seed, fold)
     configs = ["train", *overlays, *experiment.get("overlays", [])]
     settings, scoring = (of_fold(experiment.get(key) or {}, runs, seed, fold) for key in ("settings", "evaluation"))
     if "weights" not in experiment:
         yield {"name": training, "config": configs, "overrides": {**settings, "fold": fold, "seed": seed}}
-    overrides = {"ckpt_dir": f"{{needs.{training}.ckpt_dir}}", **scoring}
+    overrides = {**of_fold(again, runs, seed, fold), "ckpt_dir": f"{{needs.{training}.ckpt_dir}}", **scoring}
     yield {"name": f"{run_name(name, seed, fold)}_{SCORES}", "config": [*configs, "evaluate"], "overrides": overrides}
 
 

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from filelock import FileLock
-
 from ..cohort.manifest import CohortCase
 from ..io.atomic_write import write_json
+from ..io.run_lock import one_at_a_time
 from .record import RunFolder, read_json
 
 
@@ -66,7 +65,7 @@ class WorkFolder:
     def exclude(self, reasons: dict[str, str]) -> None:
         """Exclude more cases from now on, in whichever of several processes."""
         if reasons:
-            with FileLock(self.path / ".excluded.lock"):
+            with one_at_a_time(self.path / ".excluded.lock"):
                 self.replace_excluded({**self.excluded(), **reasons})
 
     def replace_excluded(self, reasons: dict[str, str]) -> None:

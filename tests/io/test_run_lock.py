@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from custom.errors import InputError
-from custom.io.run_lock import hold, is_in_use, let_go, run_lock
+from custom.io.run_lock import hold, is_in_use, let_go, one_at_a_time, run_lock
 
 PATIENCE = 30  # seconds
 
@@ -184,3 +184,18 @@ def test_a_folder_is_held_as_long_as_any_of_its_owners_lives(tmp_path):
     del second
     with multiprocessing.get_context("fork").Pool(1) as pool:
         assert pool.apply(refused, (tmp_path,)) == ""
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_where_the_file_system_knows_no_locks_runs_go_on_with_a_warning(tmp_path, monkeypatch, caplog, code):
+    """Such as NFS without its lock service."""
+
+    def no_locks(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    with run_lock(tmp_path):
+        assert not is_in_use(tmp_path)
+    assert "its file system knows no locks, so nothing keeps a second run out" in caplog.text
+    with one_at_a_time(tmp_path / "other"):
+        pass

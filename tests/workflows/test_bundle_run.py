@@ -22,6 +22,7 @@ BASE = {
     "bundle_root": ".",
     "folder": "$@bundle_root + '/output'",
     "epochs": 1000,
+    "stop_epoch": 0,
     "network": {"width": 16, "depth": 5},
     "held": "$here.Held()",
     "initialize": ["$Path(@folder).mkdir()"],
@@ -95,6 +96,7 @@ def test_settings_are_checked_by_what_configs_have(bundle):
     for settings, said in (
         ({"netwrok#depth": 3}, r"stage 1: no config has a setting 'netwrok#depth' \(did you mean network\?\)"),
         ({"epochs": 0}, "stage 1: epochs 0: pass a whole number of at least 1"),
+        ({"stop_epoch": 3}, "stage 1: stop_epoch ends a training that would then count as done; leave it out"),
     ):
         with pytest.raises(InputError, match=said):
             checked_settings("stage 1", bundle, ("train", "small"), settings)

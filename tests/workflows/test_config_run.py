@@ -176,6 +176,39 @@ def test_work_folder_and_data_can_move(bundle):
     assert trained == []
 
 
+def test_data_behind_links_count_and_the_work_folder_among_them_does_not(bundle, tmp_path):
+    """Linked folders are how large data are put together; also one that leads back to where it lies."""
+    data, elsewhere = tmp_path / "linked", tmp_path / "elsewhere"
+    for folder in (data, elsewhere):
+        folder.mkdir()
+    (elsewhere / "a.nii.gz").write_text("first")
+    (data / "labelsTr").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(data)
+    entry = {"name": "a", "config": "train", "overrides": {"dataset_dir": str(data)}}
+    (one,) = config_runs([entry], data / "work", bundle)
+    before = one.inputs()
+    assert list(before["overrides"]["dataset_dir"]) == ["labelsTr/a.nii.gz"]
+    (data / "work" / "runs").mkdir()
+    (data / "work" / "runs" / "log.txt").write_text("new")
+    assert one.inputs() == before
+    (elsewhere / "a.nii.gz").write_text("corrected")
+    (change,) = changes(before, one.inputs())
+    assert change.startswith("overrides dataset_dir labelsTr/a.nii.gz")
+
+
+def test_the_content_of_a_plan_counts_not_its_name(bundle, tmp_path):
+    """By a name, or by a file in the current folder, as users give it."""
+    with (bundle / "configs" / "train.yaml").open("a") as config:
+        config.write("plan: ''\n")
+    for file, given in ((bundle / "configs" / "plans" / "own.yaml", "own"), (tmp_path / "plan.yaml", "plan.yaml")):
+        file.parent.mkdir(exist_ok=True)
+        write_plan(file, PLANS["batseg_spine"])
+        (one,) = config_runs([{"name": "a", "config": "train", "overrides": {"plan": given}}], "work", bundle)
+        before = one.inputs()
+        write_plan(file, {**PLANS["batseg_spine"], "batch_size": 7})
+        assert changes(before, one.inputs()) == ["overrides plan batch_size 2 -> 7"]
+
+
 def test_the_scans_of_a_manifest_count(bundle, tmp_path):
     files = {kind: tmp_path / kind / "a.nii.gz" for kind in ("images", "labels")}
     for file in files.values():

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from custom.errors import InputError
+from custom.io.atomic_write import write_json
 from custom.processes import rank
 from custom.workflows import PseudoLabelPipeline
 
 from ..test_processes import in_two_processes
-from .tiny_cohort import OVERLAY, RECIPE, Pipeline, write_tiny_cohort
+from .tiny_cohort import OVERLAY, PLAN, RECIPE, Pipeline, write_tiny_cohort
 
 CASES = {"dataset1": 2, "dataset2": 3}
 
@@ -47,6 +49,38 @@ def test_groups_are_parted_into_chunks_for_each_model(pipeline):
         "compare_dataset2_002": ("1_organs", 1),
     }
     assert list(pipeline(recipe).runs["3_all"].chunks()) == ["label_dataset2_001", "compare_dataset2_001"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "remedy"),
+    [
+        ("unannotated", "marginal", "use the stage's key unannotated"),
+        ("initial_weights", "/x/model.pt", "use the stage's key start_from"),
+        ("cache_dir", "/tmp/cache", "leave it out"),
+    ],
+)
+def test_values_that_a_stage_sets_itself_are_refused(pipeline, key, value, remedy):
+    """They would be replaced without a word."""
+    said = f"^stage 1_organs: {key} in training or settings is set by the stage itself; {remedy}$"
+    with pytest.raises(InputError, match=said):
+        pipeline(RECIPE[:1], training={key: value})
+    with pytest.raises(InputError, match=said):
+        pipeline([{**RECIPE[0], "settings": {key: value}}])
+
+
+def test_a_plan_that_the_user_gives_goes_before_one_of_the_training(pipeline):
+    """Of an overlay's, such as the demo's."""
+    (run,) = pipeline(RECIPE[:1], training={"plan": "small"}).stage_runs
+    assert run.settings.plan(run.stage)["name"] == PLAN["name"]
+
+
+def test_test_cases_that_could_not_be_scored_stay_excluded(pipeline):
+    recipe = pipeline(RECIPE[:1])
+    recipe.work.stage("1_organs").path.mkdir(parents=True)
+    write_json(recipe.work.stage("1_organs").inputs, {"cases": {"a": ""}, "validation": {}, "test": {"t": ""}})
+    recipe.work.exclude({"t": "torn", "of_no_stage": "torn"})
+    recipe.exclude({})
+    assert recipe.work.excluded() == {"t": "torn"}
 
 
 def test_stages_that_label_alike_share_their_chunks(pipeline):

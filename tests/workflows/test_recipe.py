@@ -329,3 +329,8 @@ def test_a_stage_without_labels_to_train_on(plan, groups, stage, message):
 def test_a_case_keeps_what_was_annotated_in_it(plan, groups):
     one = plan({"name": "a", "train": ["dataset3"]})["a"].training[0]
     assert one == TrainingCase(groups["dataset3"][0], None, (1, 5))
+
+
+def test_stages_may_be_named_by_numbers(plan):
+    stages = plan({"name": 1, "train": ["dataset1"]}, {"name": 2, "train": ["dataset4"], "fill": {"dataset4": 1}})
+    assert [fill[:2] for fill in filled(stages["2"])] == [("dataset4", "1")]

@@ -227,6 +227,22 @@ def test_classes_are_the_cohorts_however_they_are_spelt(pipeline, names, refused
         assert stage.training_overrides()["class_names"] == ["liver"]
 
 
+def test_test_cases_are_scored_by_the_rules_of_the_validation_cases(pipeline, monkeypatch):
+    (stage, *_) = pipeline.stages(replace(SETTINGS, training={**SETTINGS.training, "drop_last_slice": True})).values()
+    asked: dict = {}
+    monkeypatch.setattr("custom.workflows.stage_run.run_config", lambda *options: asked.update(options[2]) or {})
+    stage.score()
+    assert asked["drop_last_slice"] is True
+    assert "epochs" not in asked
+
+
+def test_a_plans_or_users_statistics_go_before_the_cohorts(pipeline):
+    own = {"mean": 1.0}
+    settings = replace(SETTINGS, training={**SETTINGS.training, "plan": pipeline.plan, "intensity": own})
+    (stage, *_) = pipeline.stages(settings).values()
+    assert stage.training_overrides()["intensity"] == own
+
+
 def test_a_prediction_needs_the_models_folder_alone(pipeline):
     pipeline.run("1_liver", "2_both")
     names, asked = pipeline.bundle.runs[1]

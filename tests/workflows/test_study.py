@@ -31,7 +31,8 @@ trained: list[tuple[str, str]] = []  # fold and seed of every training, in this 
 def train(models: str, folds_file: str, fold: int, seed: int, skill: float) -> None:
     trained.append((str(fold), str(seed)))
     Path(models).mkdir(parents=True, exist_ok=True)
-    Path(folds_file).write_text("the same for all")
+    if not Path(folds_file).exists():
+        Path(folds_file).write_text("the same for all")
     write_plan(Path(models) / "plan.yaml", TINY_PLAN)
     (Path(models) / "model.pt").write_text(f"{fold} {skill + int(seed) / 100}")
 
@@ -93,6 +94,30 @@ def test_it_describes_itself_for_its_page(bundle):
     text = Path("work/report.html").read_text()
     assert "16 of 16 runs done" in text
     assert "2 patients scored" in text
+
+
+def test_an_evaluation_has_what_its_training_had_in_place_of_a_common_value(bundle):
+    """Else a network would be scored with the patch, or the axes, of the others."""
+    experiments = {"plain": {}, "own": {"settings": {"epochs": 5, "skill": 0.5}}, "again": {"weights": "own"}}
+    runs = study(bundle, experiments=experiments, overrides={"epochs": 3}, folds=[0]).runs
+    for name, epochs in (("plain", 3), ("own", 5), ("again", 5)):
+        assert runs[f"{name}_seed0_fold0_scores"].values()["epochs"] == epochs
+    assert "skill" not in runs["own_seed0_fold0_scores"].overrides, "of no consequence to a scoring"
+
+
+def test_where_all_is_redone_the_folds_are_made_anew(bundle):
+    """They may be of cases that have gone."""
+    study(bundle, overrides={"epochs": 3}).run()
+    folds = Path("work/folds.json")
+    folds.write_text("of the first call")
+    changed = {**EXPERIMENTS, "plain": {"settings": {"skill": 0.5}}}
+    study(bundle, overrides={"epochs": 3}, experiments=changed, on_change="redo", only="plain_seed0_fold0").run()
+    assert folds.read_text() == "of the first call", "kept where some runs are"
+    with pytest.raises(InputError, match="was begun with other settings"):
+        study(bundle, overrides={"epochs": 4}, experiments=changed).run()
+    assert folds.read_text() == "of the first call"
+    study(bundle, overrides={"epochs": 4}, experiments=changed, on_change="redo", only="plain_seed0_fold0").run()
+    assert folds.read_text() == "the same for all", "written by the training"
 
 
 def test_experiments_whose_names_begin_alike_are_kept_apart(bundle):
