@@ -15,6 +15,7 @@ from ..datalist.left_out import LeftOut
 from ..datalist.output_names import label_names
 from ..errors import InputError
 from ..fingerprint.dataset_fingerprint import check_cases
+from ..io.nifti_header import three_axes
 from ..processes import is_first, on_first
 from .labelled_datalist import labelled_datalist
 
@@ -99,6 +100,6 @@ def mask_problem(mask: str, scan: str) -> str:
         return f"{mask}: cannot be read ({type(error).__name__}); {PREDICT}"
     assert isinstance(found, SpatialImage)
     assert isinstance(wanted, SpatialImage)
-    if found.shape == wanted.shape and np.allclose(found.affine, wanted.affine, atol=GRID_TOLERANCE_MM):
+    if found.shape == three_axes(wanted.shape) and np.allclose(found.affine, wanted.affine, atol=GRID_TOLERANCE_MM):
         return ""
     return f"{mask}: lies on another grid than {scan}; {PREDICT}"

@@ -372,9 +372,10 @@ def _layout_channels(root: Path) -> int | None:
     """How many channel files each case of a data set has, or None where its layout does not say."""
     count = channel_count(read_listing(root))
     if count is None and (root / "imagesTr").is_dir() and (root / "labelsTr").is_dir():
-        images, labels = (_scans(root / name, SCAN_ENDINGS) for name in ("imagesTr", "labelsTr"))
+        images, labels = (scan_files(root / name, SCAN_ENDINGS) for name in ("imagesTr", "labelsTr"))
         cases = _channels_by_case(images)
-        count = max((len(cases[name]) if name in cases and name not in images else 1) for name in labels)
+        channels = (len(cases[name]) if name in cases and name not in images else 1 for name in labels)
+        count = max(channels, default=None)
     return count
 
 

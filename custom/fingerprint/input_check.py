@@ -105,7 +105,7 @@ def _intensities(channel: ChannelFigures, known: Mapping[str, Any], normalisatio
             return [f"intensities{of} from {channel.low:.4g}, as in CT (training from {known['raw']['low'][0]:.4g})"]
     for key in INTENSITIES:
         (least, greatest), (below, above) = ranges[key], margins[key]
-        if not max(least, AIR) - below <= values[key] <= greatest + above:
+        if not max(least, AIR) - below <= values[key] <= max(greatest, AIR) + above:
             shown = f"{values[key]:.4g}{unit} (training {_shown(least, greatest)})"
             return [f"{NAMES[key]} of the intensities{of} {shown}"]
     return []

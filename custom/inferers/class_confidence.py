@@ -16,7 +16,8 @@ class ClassConfidence:
         """Take in the largest probability of some voxels and the class ids it belongs to, of the same shape."""
         ids = labels.flatten().long()
         self.voxels += torch.bincount(ids, minlength=MAX_CLASSES).cpu()
-        self.total += torch.bincount(ids, largest.flatten().double(), minlength=MAX_CLASSES).cpu()
+        exact = torch.float32 if largest.device.type == "mps" else torch.float64  # which MPS does not have
+        self.total += torch.bincount(ids, largest.flatten().to(exact), minlength=MAX_CLASSES).cpu()
 
     def means(self) -> dict[int, float]:
         """The mean of each foreground class that was given to some voxel."""

@@ -27,7 +27,7 @@ class LogitMoments:
         """Take in the logits (classes, ...) of some voxels, background first, and the classes given to them (...)."""
         for class_id in labels.unique().tolist():
             if class_id:
-                chosen = scores[:, labels == class_id].double().cpu()  # few voxels, also where MPS has no float64
+                chosen = scores[:, labels == class_id].cpu().double()  # few voxels, also where MPS has no float64
                 own = chosen[1:] - chosen[:1]
                 # with a 1 in front of every voxel's logits, one product holds their number, sum and products
                 augmented = torch.cat((torch.ones_like(own[:1]), own))

@@ -100,7 +100,7 @@ def series_below(root: Path, leave_out: Callable[[str, str], None] | None = None
     folders = list(folders_below(root, _warn_of_unlisted))
     shown = with_progress(folders, "looking for DICOM", "folder", delay=2, leave=False)
     known = [series for folder in shown for series in _read_folder(folder)]
-    found = [series for series in known if series.slices]
+    found = without_scouts([series for series in known if series.slices])
     leave_out = leave_out or (lambda _, reason: logger.warning("left out: %s", reason))
     for series in known:
         for note in series.notes:
@@ -116,6 +116,16 @@ def series_below(root: Path, leave_out: Callable[[str, str], None] | None = None
     return [series for series in found if series.uid not in parted]
 
 
+def without_scouts(found: list[Series]) -> list[Series]:
+    """The series that are not of localisers alone, which are named; all of them where there are no others."""
+    scouts = [series for series in found if all(piece.is_localiser for piece in series.slices)]
+    if len(scouts) == len(found):
+        return found
+    for series in scouts:
+        logger.warning("%s: not a scan: its slices are localisers", series)
+    return [series for series in found if series not in scouts]
+
+
 def folders_below(root: Path, on_error: Callable[[OSError], None] | None = None) -> Iterator[Path]:
     """A folder and all its sub-folders that are not hidden, sorted; each once, as links may lead in a circle.
 
@@ -123,9 +133,11 @@ def folders_below(root: Path, on_error: Callable[[OSError], None] | None = None)
     """
     known: set[Path] = set()
     for folder, names, _ in os.walk(root, onerror=on_error, followlinks=True):
-        known.add(Path(folder).resolve())
-        visible = sorted(name for name in names if not name.startswith("."))
-        names[:] = [name for name in visible if Path(folder, name).resolve() not in known]
+        if (place := Path(folder).resolve()) in known:
+            names.clear()
+            continue
+        known.add(place)
+        names[:] = sorted(name for name in names if not name.startswith("."))
         yield Path(folder)
 
 

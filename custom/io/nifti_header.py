@@ -60,6 +60,11 @@ def corrected(image: Any) -> Any:
     return correct_nifti_header_if_necessary(image)
 
 
+def three_axes(shape: Sequence[int]) -> tuple[int, ...]:
+    """The shape without further axes of one entry, with which some programs write 3D scans."""
+    return (*shape[:3], *(size for size in shape[3:] if size != 1))
+
+
 def label_header(scan: str, shape: Sequence[int]) -> nib.Nifti1Header | None:
     """A header of 8-bit label maps with the geometry of a scan's, to the bit; None where that is no NIfTI of the shape.
 
@@ -70,7 +75,7 @@ def label_header(scan: str, shape: Sequence[int]) -> nib.Nifti1Header | None:
         known: Any = nib.load(scan).header if is_nifti(scan) else None
     except (OSError, ImageFileError):
         known = None
-    if known is None or tuple(known.get_data_shape()) != tuple(shape):
+    if known is None or three_axes(known.get_data_shape()) != tuple(shape):
         return None
     header = nib.Nifti1Header()
     header.set_data_dtype(np.uint8)

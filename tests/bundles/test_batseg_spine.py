@@ -11,7 +11,7 @@ import torch
 
 from custom.errors import find_input_error, input_error_message
 from custom.networks import DistanceHead
-from custom.plans import read_plan
+from custom.plans import read_plan, write_plan
 from custom.transforms import SurfaceDistanceFieldd
 
 from ..small_bundle import AFFINE, CASES, SHAPE, TINY_PLAN
@@ -132,6 +132,17 @@ def test_evaluating_the_whole_config_trains_once(trained, batseg):
     assert len(rows(batseg.work / "output" / "log.csv")) == 2
     assert equal(weights(batseg.models), weights(trained.models))
     assert not (batseg.models / "resume" / "checkpoint_previous.pt").exists(), "it ran a second time"
+
+
+def test_a_network_for_ct_is_trained_scored_and_used(batseg):
+    """`python -m custom plan` plans clipped intensities for a channel that is called CT."""
+    plan = {**TINY_PLAN, "channels": ["CT"], "normalisation": "ct"}
+    write_plan(batseg.plan, plan)
+    batseg.run("train", epochs=1)
+    batseg.run("train", "evaluate")
+    assert read_plan(batseg.models / "plan.yaml")["intensity"]["upper"] > 0
+    batseg.run("inference", dataset_dir=str(batseg.dataset / "imagesTr"), output_dir=str(batseg.work / "labels"))
+    assert len(list((batseg.work / "labels").glob("*.nii.gz"))) == CASES
 
 
 def test_baseline_has_no_distance_head_and_its_plan_says_so(batseg):

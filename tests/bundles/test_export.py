@@ -168,12 +168,6 @@ def test_values_that_contradict_the_file_are_refused(trained_bundle, two_scans, 
     assert "not [2.0, 2.0, 2.0]: leave that option out" in line
 
 
-def test_a_network_of_normalised_ct_is_refused_where_mri_is_labelled(trained, trained_flare, two_scans, tmp_path):
-    file = network_file(trained_flare, "ts")
-    line = refusal(trained, tmp_path, two_scans, exported=file)
-    assert line.startswith(f'{file} was trained with normalisation "ct", not "zscore": ')
-
-
 @pytest.mark.parametrize("ending", ["ts", "trt.ts"])
 def test_the_record_of_a_run_names_the_network_that_was_used(trained_bundle, ending):
     overlay = "inference_trt" if ending == "trt.ts" else "inference_exported"

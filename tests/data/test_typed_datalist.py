@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import logging
 
+import nibabel as nib
 import numpy as np
 import pytest
 
-from custom.data.typed_datalist import typed_datalist
+from custom.data.typed_datalist import mask_problem, typed_datalist
 from custom.datalist import LeftOut
 from custom.errors import InputError
 
@@ -65,6 +66,16 @@ def test_a_missing_mask_and_one_of_another_grid(data, masks):
     assert len(cases(data, masks, "validation", left_out=left_out)) == 11
     (reason,) = left_out.reasons.values()
     assert "another grid" in reason
+
+
+def test_a_scan_with_a_fourth_axis_of_one_has_a_mask_of_three(data, masks):
+    """As inference writes it."""
+    scan, mask = data / "imagesTr" / "c05.nii.gz", masks / "c05.nii.gz"
+    image = nib.load(scan)
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj)[..., None], image.affine), tmp := scan.with_name("x.nii.gz"))
+    assert mask_problem(str(mask), str(tmp)) == ""
+    nib.save(nib.Nifti1Image(np.zeros((*image.shape, 2)), image.affine), tmp)
+    assert "lies on another grid" in mask_problem(str(mask), str(tmp))
 
 
 def test_no_folder_of_masks(data):

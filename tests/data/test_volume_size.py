@@ -2,9 +2,14 @@
 
 import nibabel as nib
 import numpy as np
+import pytest
+import torch
+from monai.data import MetaTensor
 
 from custom.data import volume_size
+from custom.errors import InputError
 from custom.networks.type_classifier import CLASSIFIER
+from custom.transforms import PathSafeSpacingd
 
 
 def test_the_largest_of_each_axis_in_the_plans_order(tmp_path):
@@ -17,7 +22,30 @@ def test_the_largest_of_each_axis_in_the_plans_order(tmp_path):
             full = np.resize(volume, shape).astype(np.float32)
             nib.save(nib.Nifti1Image(full, affine), tmp_path / folder / f"{name}.nii.gz")
     plan = {"network": {"name": "any"}, "orientation": "RAS", "patch_size": [1, 2, 3]}
-    # right-left 4 and 8 mm, front-back 12 and 18, head-feet 30 and 8
-    assert volume_size(tmp_path, plan, [1, 1, 4]) == [8, 18, 8]
-    assert volume_size(tmp_path, {**plan, "orientation": "SAR"}, [1, 1, 4]) == [30, 18, 2]
+    # from the first voxel's centre to the last one's: right-left 3 and 6 mm, front-back 10 and 15, head-feet 27 and 6
+    assert volume_size(tmp_path, plan, [1, 1, 4]) == [7, 16, 8]
+    assert volume_size(tmp_path, {**plan, "orientation": "SAR"}, [1, 1, 4]) == [28, 16, 3]
     assert volume_size(tmp_path, {**plan, "network": {"name": CLASSIFIER}}, [1, 1, 4]) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("own", [0.5, 0.7, 1.3])
+def test_a_resampled_scan_fits_exactly_or_with_one_voxel_to_spare(tmp_path, own):
+    size, affine = (10, 7, 12), np.diag([own, own, own, 1])
+    for folder in ("imagesTr", "labelsTr"):
+        (tmp_path / folder).mkdir()
+        volume = np.random.default_rng(0).random(size).round() if folder == "labelsTr" else np.ones(size)
+        nib.save(nib.Nifti1Image(volume.astype(np.float32), affine), tmp_path / folder / "a.nii.gz")
+    nib.save(nib.Nifti1Image(np.random.default_rng(1).random(size), affine), tmp_path / "imagesTr" / "a.nii.gz")
+    plan = {"network": {"name": "any"}, "orientation": "RAS", "patch_size": [1, 2, 3]}
+    scan = MetaTensor(torch.zeros(1, *size), affine=torch.from_numpy(affine))
+    resampled = PathSafeSpacingd("image", [1, 1, 1], dtype=torch.float32)({"image": scan})["image"]
+    spare = np.subtract(volume_size(tmp_path, plan, [1, 1, 1]), resampled.shape[1:])
+    assert set(spare) <= {0, 1}, "halves are rounded to even there, up here"
+
+
+def test_a_scan_that_cannot_be_read_is_one_line(tmp_path):
+    for folder in ("imagesTr", "labelsTr"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.nii.gz").touch()
+    with pytest.raises(InputError, match=r"a\.nii\.gz"):
+        volume_size(tmp_path, {"network": {"name": "any"}, "orientation": "RAS", "patch_size": [1, 2, 3]}, [1, 1, 1])

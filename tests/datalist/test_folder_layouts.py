@@ -316,6 +316,11 @@ class TestImagesToPredict:
         touch(tmp_path, "labelsTr/a.nii.gz", *names)
         assert len(self.images(tmp_path)) == 1
 
+    def test_labels_that_are_still_to_come_say_nothing_of_the_channels(self, tmp_path):
+        touch(tmp_path, "imagesTr/a.nii.gz", "imagesTs/b.nii.gz")
+        (tmp_path / "labelsTr").mkdir()
+        assert self.images(tmp_path) == [f"{tmp_path}/imagesTs/b.nii.gz"]
+
     def test_nnunet_with_one_channel_gives_single_files(self, tmp_path):
         listing(tmp_path, channel_names={"0": "CT"})
         touch(tmp_path, "imagesTs/a_0000.nii.gz", "imagesTs/b_0000.nii.gz")

@@ -68,6 +68,12 @@ def test_scans_beyond_a_limit_are_named_with_the_figures(scan, said):
     assert unusual(scan, CT) == said
 
 
+def test_padding_outside_the_field_of_view_is_usual_in_ct_whatever_the_training_had():
+    """GE's scanners write -2000 or -3024 there."""
+    padded = with_intensities(low=-2000.0)
+    assert unusual(padded, plan(padded)) == unusual(SCAN, plan(padded)) == unusual(padded, CT) == ""
+
+
 def test_all_differences_stand_in_one_line():
     assert unusual(replace(SCAN, axes="ASR", tilt=40.0), CT).count("; ") == 1
 

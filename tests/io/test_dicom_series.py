@@ -237,6 +237,29 @@ class TestFinding:
         write_series(tmp_path, voxels(), AFFINE, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
         assert np.array_equal(read_series(tmp_path)[0], voxels())
 
+    def test_a_series_of_localisers_beside_a_scan_is_no_scan(self, tmp_path, caplog):
+        """CT studies hold their scout as a series of its own."""
+        write_series(tmp_path, voxels(), AFFINE)
+        (_, *rest) = write_series(
+            tmp_path / "s",
+            voxels(),
+            AFFINE,
+            ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"],
+            uid=pydicom.uid.generate_uid(),
+        )
+        for file in rest:
+            file.unlink()
+        with caplog.at_level(logging.WARNING):
+            (series,) = series_below(tmp_path)
+        assert series.scan == str(tmp_path)
+        (line,) = [r.getMessage() for r in caplog.records]
+        assert line == f"{tmp_path}/s: not a scan: its slices are localisers"
+
+    def test_a_folder_and_a_link_to_it_are_one(self, tmp_path):
+        write_series(tmp_path / "a", voxels(), AFFINE)
+        (tmp_path / "b").symlink_to(tmp_path / "a")
+        assert [series.scan for series in series_below(tmp_path)] == [str(tmp_path / "a")]
+
     def test_copies_of_slices_count_once(self, tmp_path, caplog):
         for file in write_series(tmp_path, voxels(), AFFINE)[:5]:
             (tmp_path / f"copy of {file.name}").write_bytes(file.read_bytes())

@@ -34,6 +34,18 @@ def test_a_label_map_takes_no_header_of_another_shape_or_format(tmp_path):
     assert label_header(str(tmp_path / "gone.nii"), (3, 4, 5)) is None
 
 
+def test_a_label_map_has_the_geometry_of_a_scan_with_a_fourth_axis_of_one(tmp_path):
+    """Sform and qform that disagree are kept both, as they are."""
+    image = nib.Nifti1Image(np.zeros((3, 4, 5, 1), np.int16), np.diag([-1.3, 1.3, 1.3, 1]))
+    image.set_qform(np.diag([1.3, 1.3, 1.3, 1]), code=2)
+    nib.save(image, tmp_path / "scan.nii")
+    header = label_header(str(tmp_path / "scan.nii"), (3, 4, 5))
+    assert header.get_data_shape() == (3, 4, 5)
+    assert header["qform_code"] == 2
+    np.testing.assert_allclose(header.get_qform(), np.diag([1.3, 1.3, 1.3, 1]), atol=1e-6)
+    np.testing.assert_allclose(header.get_sform(), np.diag([-1.3, 1.3, 1.3, 1]), atol=1e-6)
+
+
 @pytest.mark.parametrize("sform_code", [1, 2])
 def test_voxel_sizes_that_contradict_the_only_valid_form_are_not_believed(tmp_path, sform_code):
     """nipype 3266: pixdim of 1 mm next to an sform of 2 x 3 x 4 mm, and no valid qform."""
