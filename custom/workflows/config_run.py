@@ -12,12 +12,13 @@ from typing import Any
 from ..cohort.manifest import read_cohort
 from ..errors import InputError
 from ..io.checksums import file_checksums
+from ..io.json_file import read_json
 from ..options.command_line import call
 from ..options.kinds import did_you_mean
 from ..plans import load_plan
 from ..processes import on_first, together
 from .bundle_run import LEFT_OUT, checked_settings, config_checksums, is_known, known_settings, run_config
-from .record import RunFolder, read_json, scores_of, training_seconds
+from .record import RunFolder, scores_of, training_seconds
 from .run import Run
 
 KEYS = ("name", "needs", "config", "command", "overrides", "bundle_root")

@@ -11,6 +11,7 @@ from ..data.training_scans import measured_scans
 from ..datalist.left_out import closing_line
 from ..io.atomic_write import write_json
 from ..io.checksums import file_checksums
+from ..io.json_file import read_json
 from ..io.optional_package import needed_package
 from ..processes import is_first
 from ..reports.page import write_report_or_warn
@@ -22,7 +23,6 @@ from .case_check import unusable_cases
 from .chain import Chain, keeping_arguments
 from .changes import digest
 from .recipe import describe_plan, parse_recipe, plan_stages
-from .record import read_json
 from .stage_run import PipelineSettings, StageRun
 from .work_folder import WorkFolder
 
