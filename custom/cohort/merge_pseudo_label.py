@@ -9,6 +9,7 @@ from monai.utils import convert_to_tensor
 
 from ..errors import InputError
 from ..ignore_index import IGNORE_INDEX
+from ..number_text import exact
 
 
 def merge_pseudo_label(
@@ -90,7 +91,7 @@ def _is_doubtful(confidence: NdarrayOrTensor | None, threshold: float, truth: to
     low, high = values.aminmax()
     _require(
         values.is_floating_point() and not low < 0 and not high > 1,
-        f"the confidence is {values.dtype} from {float(low):.9g} to {float(high):.9g}; "
+        f"the confidence is {values.dtype} from {exact(float(low))} to {exact(float(high))}; "
         "give floating point from 0 to 1, or uint8 from 0 to 255",
     )
     return ~(values >= threshold)  # nan is doubtful
@@ -103,7 +104,7 @@ def _class_ids(volume: NdarrayOrTensor, name: str, highest: int) -> torch.Tensor
     ids = values.to(torch.uint8)
     _require(
         low >= 0 and high <= highest and torch.equal(values, ids.to(values.dtype)),
-        f"the {name} holds values from {float(low):.9g} to {float(high):.9g}; "
+        f"the {name} holds values from {exact(float(low))} to {exact(float(high))}; "
         f"give integer class ids from 0 to {highest}",
     )
     return ids

@@ -19,6 +19,7 @@ from ..fingerprint.data_check import count_values
 from ..io.atomic_write import replacing, write_json
 from ..io.image_formats import NIFTI_ENDINGS
 from ..io.write_errors import unwritable
+from ..number_text import exact
 from ..progress import with_progress
 
 logger = logging.getLogger(__name__)
@@ -214,7 +215,7 @@ def _write_label(source: Source, folder: Path, tumour_class: int, cysts_as: int)
     unknown = sorted(set(count_values(values)) - {0, 1, TUMOUR, CYST})
     if unknown:
         raise InputError(
-            f"{source.mask}: value {unknown[0]:.9g} is none of KiTS' 0 background, 1 kidney, 2 tumour, 3 cyst; "
+            f"{source.mask}: value {exact(unknown[0])} is none of KiTS' 0 background, 1 kidney, 2 tumour, 3 cyst; "
             "pass KiTS' own masks"
         )
     label = np.zeros_like(values, dtype=np.uint8)

@@ -16,6 +16,7 @@ from ..errors import InputError, listed_faults
 from ..intensity_range import LARGE, is_drowned
 from ..io.scan_check import affine_text, shape_text
 from ..io.volume import Volume, read_volume
+from ..number_text import exact, told_apart
 from ..progress import map_with_progress
 
 logger = logging.getLogger(__name__)
@@ -233,7 +234,7 @@ def _inspect_label(volume: Volume) -> tuple[dict[int, int], list[str]]:
     values = {value * volume.slope + volume.intercept: number for value, number in count_values(volume.voxels).items()}
     odd = [value for value in values if not float(np.float32(value)).is_integer()]  # float32 is what training reads
     if odd:
-        shown = ", ".join(f"{value:.9g}" for value in odd[:3])
+        shown = ", ".join(map(exact, odd[:3]))
         return {}, [f"{volume.file}: label values are not whole numbers ({shown}); save classes as integers"]
     return {round(value): values[value] for value in sorted(values)}, []
 
@@ -246,7 +247,7 @@ def _grid_problem(image: Volume, other: Volume) -> list[str]:
     apart = np.linalg.norm(corners @ (image.affine - other.affine).T, axis=1).max()
     if apart <= GRID_TOLERANCE_MM:
         return []
-    here, there = affine_text(other.affine, 9), affine_text(image.affine, 9)
+    here, there = told_apart(other.affine, image.affine, affine_text)
     return [
         f"{other.file}: affine {here} lies up to {apart:.3g} mm apart from {there} of {image.file}; resample one onto "
         "the other, or correct the wrong header"

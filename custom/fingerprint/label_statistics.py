@@ -12,6 +12,7 @@ from ..datalist.folder_layouts import scan_name
 from ..errors import InputError
 from ..geometry.voxel_volume import voxel_ml
 from ..io.volume import read_volume
+from ..number_text import exact
 from ..progress import map_with_progress
 from .data_check import count_values
 
@@ -101,7 +102,7 @@ def read_label_map(file: str | Path) -> LabelMap:
     values = np.array(list(count_values(volume.voxels))) * volume.slope + volume.intercept
     odd = [value for value in values.tolist() if not (0 <= value <= 255 and float(np.float32(value)).is_integer())]
     if odd:
-        shown = ", ".join(f"{value:.9g}" for value in odd[:3])
+        shown = ", ".join(map(exact, odd[:3]))
         raise InputError(f"{file}: not class ids: {shown}; save the label as whole numbers from 0 to 255")
     voxels: np.ndarray = np.empty(volume.voxels.shape, dtype=np.uint8, order="F")
     for index in range(voxels.shape[-1]):  # slice by slice: scaled values need eight bytes a voxel
