@@ -284,7 +284,6 @@ def plan_with_nnunet(dataset: str, memory_gb: float) -> dict[str, Any]:
     plans = ExperimentPlanner(dataset, memory_gb).plan_experiment()
     full = plans["configurations"]["3d_fullres"]
     network = full["architecture"]["arch_kwargs"]
-    lowres = plans["configurations"].get("3d_lowres")
     return {
         "order": plans["transpose_forward"],
         "spacing": full["spacing"],
@@ -293,7 +292,6 @@ def plan_with_nnunet(dataset: str, memory_gb: float) -> dict[str, Any]:
         "kernel_size": network["kernel_sizes"],
         "filters": network["features_per_stage"],
         "batch_size": full["batch_size"],
-        "lowres_spacing": lowres and lowres["spacing"],
         "median_shape": full["median_image_size_in_voxels"],
         "normalisation": full["normalization_schemes"],
     }
@@ -330,7 +328,6 @@ def plan_ourselves(
         "kernel_size": [list(level) for level in topology.kernel_size],
         "filters": list(topology.filters),
         "batch_size": found.configuration.batch_size,
-        "lowres_spacing": found.lowres_spacing and list(found.lowres_spacing),
         "median_shape": list(found.median_shape),
     }
 
@@ -353,11 +350,7 @@ def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]
     found: list[str] = []
     for key, value in ours.items():
         other = theirs[key]
-        if key.endswith("spacing") and None not in (value, other):
-            same = np.allclose(value, other, rtol=1e-6, atol=0)
-        else:
-            same = value == other
-        if not same:
+        if not (np.allclose(value, other, rtol=1e-6, atol=0) if key == "spacing" else value == other):
             found.append(f"{key}: nnU-Net {other}")
     return found
 
@@ -384,14 +377,13 @@ def table_row(name: str, memory_gb: float, plan: Mapping[str, Any], found: Seque
         " ".join("".join(map(str, level)) for level in plan["kernel_size"]),
         f"{len(plan['filters'])} x {plan['filters'][0]}-{plan['filters'][-1]}",
         str(plan["batch_size"]),
-        "x".join(f"{size:.3g}" for size in plan["lowres_spacing"]) if plan["lowres_spacing"] else "-",
         "; ".join(found) or "equal",
     )
     return f"| {' | '.join(cells)} |"
 
 
-HEADING = """| data set | GB | spacing, mm | patch | strides | kernels | features | batch | low resolution | nnU-Net |
-|---|---|---|---|---|---|---|---|---|---|"""
+HEADING = """| data set | GB | spacing, mm | patch | strides | kernels | features | batch | nnU-Net |
+|---|---|---|---|---|---|---|---|---|"""
 
 
 def compare(arguments: argparse.Namespace) -> list[str]:

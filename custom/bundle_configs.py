@@ -10,15 +10,11 @@ from .errors import InputError, causes_of, find_input_error
 NETWORK = "network_def"
 
 
-def config_file(root: Path, name: str) -> Path:
-    """One of the files in a bundle's configs/, such as metadata.json.
-
-    Raises:
-        InputError: there is none, so `root` is no bundle's folder.
-    """
-    file = root / "configs" / name
+def config_file(root: str | Path, name: str) -> Path:
+    """One of the files in a bundle's configs/, such as metadata.json. Raises InputError: there is none."""
+    file = Path(root) / "configs" / name
     if not file.is_file():
-        raise InputError(f"{root} has no configs/{name}: pass the folder of a bundle")
+        raise InputError(f"{file}: no such config; correct its name, or pass the folder of a bundle")
     return file
 
 

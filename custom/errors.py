@@ -1,6 +1,7 @@
 """The one exception a user is meant to read, and how it reaches the terminal as one line."""
 
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 from types import TracebackType
@@ -21,10 +22,18 @@ class ScansLeftOutError(InputError):
     """A run has ended whose results lack some scans: "27 of 30 labelled, 3 left out: a, b, c"."""
 
 
+LISTED_FAULTS = 10
 LEFT_OUT_STATUS = 3  # exit status of such a run
 ELSEWHERE = "choose another folder, then run the same command again"
 MARKER = f"{InputError.__name__}: "
 MISSING_PACKAGE = "OptionalImportError"  # MONAI's, by name: importing MONAI takes seconds
+
+
+def listed_faults(heading: str, faults: Sequence[str]) -> InputError:
+    """An error of one line for each fault, the first behind the heading; of more than ten the rest is counted."""
+    hidden = len(faults) - LISTED_FAULTS
+    rest = [*faults[1:LISTED_FAULTS], *([f"and {hidden} more like these"] if hidden > 0 else [])]
+    return InputError("\n  ".join([f"{heading}: {faults[0]}", *rest]))
 
 
 def show_input_errors_in_one_line() -> None:

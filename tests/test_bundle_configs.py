@@ -12,9 +12,9 @@ def test_a_folder_that_is_no_bundle(tmp_path):
     file.parent.mkdir(parents=True)
     file.touch()
     assert metadata_file(tmp_path / "bundle") == file
-    with pytest.raises(InputError, match=r"no configs/metadata\.json: pass the folder of a bundle"):
+    with pytest.raises(InputError, match=r"configs/metadata\.json: no such config; correct its name, or pass"):
         metadata_file(tmp_path)
-    with pytest.raises(InputError, match=r"no configs/train\.yaml"):
+    with pytest.raises(InputError, match=r"configs/train\.yaml: no such config"):
         config_file(tmp_path / "bundle", "train.yaml")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..datalist.class_names import checked_class_names
-from ..errors import InputError
+from ..errors import LISTED_FAULTS, InputError, listed_faults
 from ..io.atomic_write import write_json
 from ..io.write_errors import reporting_unwritable
 from ..options.kinds import SWITCH
@@ -22,7 +22,6 @@ FLARE_CLASSES = (
 FLARE_DATASET2 = ("liver", "right_kidney", "spleen", "pancreas", "left_kidney", "tumour")
 
 TRAINING, VALIDATION, TEST = USES = "training", "validation", "test"
-LISTED_FAULTS = 10
 
 _CASE_KEYS = ("name", "image", "label", "annotated", "use", "source")
 _RULE_KEYS = ("annotated", "not_annotated", "any_annotated")
@@ -221,12 +220,8 @@ def raise_faults(path: Path, faults: Sequence[str]) -> None:
     Raises:
         InputError: there is a fault.
     """
-    if not faults:
-        return
-    heading = f"{path}: {faults[0]}" if len(faults) == 1 else f"{path} has {len(faults)} faults: {faults[0]}"
-    hidden = len(faults) - LISTED_FAULTS
-    rest = [*faults[1:LISTED_FAULTS], *([f"and {hidden} more like these"] if hidden > 0 else [])]
-    raise InputError("\n  ".join([heading, *rest]))
+    if faults:
+        raise listed_faults(str(path) if len(faults) == 1 else f"{path} has {len(faults)} faults", faults)
 
 
 def _parse_rule(name: str, rule: Any, cohort: Cohort) -> Callable[[CohortCase], bool]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..fingerprint.label_statistics import read_label_map
+from ..geometry.voxel_volume import voxel_ml
 from ..ignore_index import IGNORE_INDEX
 from ..io.atomic_write import replacing, write_json
 from ..io.nifti_header import label_header
@@ -48,7 +49,7 @@ def merge_case(
     with replacing(target) as temporary:
         nib.save(nib.Nifti1Image(merged, None, label_header(str(pseudo_file), merged.shape)), temporary)
     counts = np.bincount(merged.ravel(), minlength=256)
-    voxel_ml = abs(float(np.linalg.det(pseudo.affine[:3, :3]))) / 1000
+    volumes_ml = counts * voxel_ml(pseudo.affine)
     record = {
         "case": case.name,
         **(entries or {}),
@@ -58,7 +59,7 @@ def merge_case(
         "filled": list(cohort.class_names([number for number in fill if number not in case.annotated])),
         "lesions_overwrite": lesions_overwrite,
         "confidence": confidence,
-        "volumes_ml": {name: round(float(counts[i] * voxel_ml), 3) for i, name in enumerate(cohort.classes, start=1)},
+        "volumes_ml": {name: round(float(volumes_ml[i]), 3) for i, name in enumerate(cohort.classes, start=1)},
         "ignored_voxels": int(counts[IGNORE_INDEX]),
     }
     write_json(target.with_name(target.name.removesuffix(".nii.gz") + ".json"), record)

@@ -1,12 +1,12 @@
 """A data list kept in a file, so that a config that names it stays short whatever the number of cases."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
 from ..io.atomic_write import write_json
+from ..io.json_file import json_content
 
 
 def write_case_list(file: str | Path, cases: Sequence[dict[str, Any]]) -> None:
@@ -20,10 +20,7 @@ def read_case_list(file: str | Path) -> list[dict[str, Any]]:
     Raises:
         InputError: the file is damaged.
     """
-    try:
-        cases = json.loads(Path(file).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: cannot be read as a list of cases ({error}); remove it, and run again") from error
+    cases = json_content(file, ": cannot be read as a list of cases ({}); remove it, and run again")
     if not isinstance(cases, list) or not all(isinstance(case, dict) and "image" in case for case in cases):
         raise InputError(f"{file}: is no list of cases; remove it, and run again")
     return cases

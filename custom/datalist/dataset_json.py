@@ -1,11 +1,11 @@
 """What a data set says of itself in dataset.json, in Decathlon's or in nnU-Net's form."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..io.json_file import json_content
 from .class_names import checked_class_names, differing_name
 
 LISTING = "dataset.json"
@@ -17,12 +17,8 @@ def read_listing(root: Path) -> dict[str, Any]:
     file = root / LISTING
     if not file.is_file():
         return {}
-    try:
-        content = json.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{file} is not readable JSON ({error}); correct it, or remove it to use imagesTr and labelsTr as they are"
-        ) from error
+    fault = " is not readable JSON ({}); correct it, or remove it to use imagesTr and labelsTr as they are"
+    content = json_content(file, fault)
     if not isinstance(content, dict):
         raise InputError(f"{file} must hold an object, not a {type(content).__name__}; correct or remove it")
     return content

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 from monai.data import MetaTensor
-from monai.utils import CommonKeys, convert_to_numpy, convert_to_tensor
+from monai.utils import CommonKeys, convert_to_numpy
 
 from ..geometry.canonical_axes import to_ras
 from ..processes import gathered, is_first, rank
 from ..reports.case_picture import CasePicture, draw_cases, slice_case
-from .metrics_report import case_file, unique_case_names
+from .metrics_report import case_file, unique_case_names, voxel_confusion
 
 logger = logging.getLogger(__name__)
 
@@ -131,10 +131,7 @@ def mean_dice(truth: torch.Tensor, prediction: torch.Tensor, classes: int) -> fl
 
     Voxels whose id is none of the classes, in either, do not count.
     """
-    true, predicted = (convert_to_tensor(label, track_meta=False) for label in (truth, prediction))
-    known = (true >= 0) & (true <= classes) & (predicted >= 0) & (predicted <= classes)
-    pairs = (true[known] * (classes + 1) + predicted[known]).int().cpu()
-    table = torch.bincount(pairs, minlength=(classes + 1) ** 2).reshape(classes + 1, -1).double()
+    table = voxel_confusion(truth, prediction, classes)[:-1, :-1].double()
     sizes = table.sum(dim=1)
     dice = 2 * table.diagonal() / (sizes + table.sum(dim=0))
     return float(dice[1:][sizes[1:] > 0].mean())

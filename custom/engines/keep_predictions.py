@@ -85,10 +85,10 @@ class KeepPredictions:
         return [ranked[place] for place in sorted({0, (len(ranked) - 1) // 2, len(ranked) - 1})] if ranked else []
 
 
-def ranked_cases(rows: Sequence[Mapping[str, str]], metric: str = "dice") -> list[str]:
-    """The cases in rows of a report, the one of the lowest mean over its classes first."""
+def ranked_cases(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """The cases in rows of a report, the one of the lowest mean Dice over its classes first."""
     values: dict[str, list[float]] = {}
     for row in rows:
-        if row.get(metric):
-            values.setdefault(row["case"], []).append(float(row[metric]))
+        if row.get("dice"):
+            values.setdefault(row["case"], []).append(float(row["dice"]))
     return sorted(values, key=lambda case: float(np.mean(values[case])))

@@ -20,6 +20,7 @@ from monai.utils import (
 )
 
 from ..datalist.left_out import LeftOut
+from ..geometry.voxel_volume import voxel_ml
 from ..io.atomic_write import write_json
 from ..processes import is_first, rank
 from ..reports.metric_table import (
@@ -99,7 +100,7 @@ class MetricsReport:
             truth, prediction = output[CommonKeys.LABEL], output[CommonKeys.PRED]
             self._files.append(case_file(item) or f"process{rank()}_case{len(self._files)}")
             self._voxels.append(voxel_confusion(truth, prediction, len(self.class_names)))
-            self._voxel_ml.append(voxel_ml(truth))
+            self._voxel_ml.append(voxel_ml(truth.affine if isinstance(truth, MetaTensor) else np.eye(4)))
 
     def keep_first(self, cases: int) -> None:
         """Forget all cases but the first of this process."""
@@ -173,12 +174,6 @@ def voxel_confusion(truth: torch.Tensor, prediction: torch.Tensor, classes: int)
         for ids in (truth, prediction)
     )
     return torch.bincount(true * ends + given, minlength=ends**2).reshape(ends, ends)
-
-
-def voxel_ml(label: torch.Tensor) -> float:
-    """The volume of a voxel in ml, by the label's affine in mm; of 1 mm each side without one."""
-    affine = label.affine if isinstance(label, MetaTensor) else torch.eye(4)
-    return float(torch.linalg.det(affine[:3, :3].double()).abs()) / 1000
 
 
 def confusion_rows(names: Sequence[str], class_names: Sequence[str], confusion: np.ndarray) -> list[Row]:

@@ -12,7 +12,7 @@ from nibabel.affines import voxel_sizes
 
 from ..datalist.folder_layouts import case_name, image_files
 from ..datalist.left_out import LeftOut
-from ..errors import InputError
+from ..errors import InputError, listed_faults
 from ..intensity_range import LARGE, is_drowned
 from ..io.scan_check import affine_text, shape_text
 from ..io.volume import Volume, read_volume
@@ -22,7 +22,6 @@ from ..progress import map_with_progress
 logger = logging.getLogger(__name__)
 
 GRID_TOLERANCE_MM = 1e-2  # rounding of a header's quaternion moves a corner by less, a voxel of any scan is larger
-LISTED_PROBLEMS = 10
 CLIPPED = "ct"  # the normalisation that clips intensities
 CHUNK_VOXELS = 1 << 20
 
@@ -62,11 +61,9 @@ def inspect_case(case: dict[str, Any], num_classes: int | None = None) -> CaseFa
     return with_class_problem(facts_of(case, read_volumes(case)), num_classes)
 
 
-def foreground_classes(
-    cases: Sequence[dict[str, Any]], num_workers: int | None = None, description: str = "reading labels"
-) -> dict[str, tuple[int, ...]]:
+def foreground_classes(cases: Sequence[dict[str, Any]]) -> dict[str, tuple[int, ...]]:
     """Case name -> its foreground classes, from the labels alone; none, with a warning, where one is unreadable."""
-    found = map_with_progress(_read_foreground, cases, description, num_workers=num_workers)
+    found = map_with_progress(_read_foreground, cases, "reading labels")
     return {case_name(case): classes for case, classes in zip(cases, found, strict=True)}
 
 
@@ -77,13 +74,9 @@ def raise_on_problems(facts: Sequence[CaseFacts]) -> None:
         InputError: at least one case has a problem.
     """
     bad = [fact for fact in facts if fact.problems]
-    if not bad:
-        return
-    lines = [problem for fact in bad for problem in fact.problems]
-    heading = f"{len(bad)} of {len(facts)} cases cannot be used: {lines[0]}"
-    hidden = len(lines) - LISTED_PROBLEMS
-    rest = lines[1:LISTED_PROBLEMS] + ([f"and {hidden} more problems like these"] if hidden > 0 else [])
-    raise InputError("\n  ".join([heading, *rest]))
+    if bad:
+        problems = [problem for fact in bad for problem in fact.problems]
+        raise listed_faults(f"{len(bad)} of {len(facts)} cases cannot be used", problems)
 
 
 def absent_classes(

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from ..datalist.folder_layouts import scan_name
 from ..errors import InputError
+from ..geometry.voxel_volume import voxel_ml
 from ..io.volume import read_volume
 from ..number_text import exact
 from ..progress import map_with_progress
@@ -48,13 +49,13 @@ def label_statistics(file: str | Path, class_ids: Collection[int], name: str = "
     """
     label = read_label_map(file)
     counts = count_values(label.voxels)
-    voxel_ml = abs(float(np.linalg.det(label.affine[:3, :3]))) / 1000
+    one_ml = voxel_ml(label.affine)
     components = dict.fromkeys(class_ids, 0)
     boxes = ndimage.find_objects(label.voxels, max_label=max(class_ids, default=0))
     for class_id in class_ids:
         if (box := boxes[class_id - 1]) is not None:
-            components[class_id] = count_components(label.voxels[box] == class_id, voxel_ml)
-    volumes_ml = {class_id: counts.get(class_id, 0) * voxel_ml for class_id in class_ids}
+            components[class_id] = count_components(label.voxels[box] == class_id, one_ml)
+    volumes_ml = {class_id: counts.get(class_id, 0) * one_ml for class_id in class_ids}
     return LabelStatistics(name or scan_name(file), volumes_ml, components)
 
 
@@ -81,10 +82,10 @@ def many(
     return map_with_progress(measure, named, description, num_workers=num_workers)
 
 
-def count_components(mask: np.ndarray, voxel_ml: float) -> int:
+def count_components(mask: np.ndarray, one_ml: float) -> int:
     """The number of 26-connected components (a thin oblique vessel on thick slices touches by its corners only)."""
     labelled, _ = ndimage.label(mask, structure=np.ones((3,) * mask.ndim, dtype=bool))
-    sizes = np.bincount(labelled.ravel())[1:] * voxel_ml
+    sizes = np.bincount(labelled.ravel())[1:] * one_ml
     # a component of just that volume counts, whichever way its sum is rounded
     return int((sizes >= SMALLEST_COMPONENT_ML * (1 - 1e-6)).sum())
 

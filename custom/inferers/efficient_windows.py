@@ -11,6 +11,7 @@ from ..errors import InputError
 from .sliding_window import even_starts
 
 STEP = 0.5  # of the window's size
+MIN_FACE_VOXELS = 10
 WINDOW_PLANS = ("all", "efficient", "lateral")
 Window = tuple[slice, slice, slice]
 Place = tuple[int, int]  # of a window in its row, along y and x; around a centre window, -1, 0 or 1
@@ -31,7 +32,7 @@ class WindowPlan:
     - "efficient" (Huang et al., FLARE22): evenly spread along z, at most three starts along y and x (`central_starts`).
       Of each z the centre window comes first. Where it holds fewer than `min_foreground_voxels` voxels of foreground it
       is dropped, and the next z is skipped too; where it holds tubular classes only, just its neighbours along y whose
-      shared face holds more than `min_face_voxels` voxels of foreground follow; else all others do. Lost: what lies
+      shared face holds more than `MIN_FACE_VOXELS` voxels of foreground follow; else all others do. Lost: what lies
       outside the central two windows in-plane, next to a centre window that sees too little, tubular parts next to the
       centre along x, and in a skipped z whatever its neighbours do not cover.
     - "lateral": the same windows, none dropped; those around the centre are run only where the centre window's
@@ -44,7 +45,6 @@ class WindowPlan:
         windows: "all", "efficient" or "lateral"; InputError for another.
         tubular: class ids of the long thin organs.
         min_foreground_voxels: 1000 are 5.8 mL at 4 x 1.2 x 1.2 mm.
-        min_face_voxels: see above.
     """
 
     def __init__(
@@ -52,14 +52,12 @@ class WindowPlan:
         windows: str = "all",
         tubular: Sequence[int] = (5, 6, 10),
         min_foreground_voxels: int = 1000,
-        min_face_voxels: int = 10,
     ) -> None:
         if windows not in WINDOW_PLANS:
             raise InputError(f"windows is {windows!r}; use one of {', '.join(WINDOW_PLANS)}")
         self.windows = windows
         self.tubular = tuple(tubular)
         self.min_foreground_voxels = min_foreground_voxels
-        self.min_face_voxels = min_face_voxels
 
     @property
     def looks_at_labels(self) -> bool:
@@ -83,7 +81,7 @@ class WindowPlan:
         if int(labels.count_nonzero()) < self.min_foreground_voxels:
             return None
         if set(labels.unique().tolist()) - {0} <= set(self.tubular):
-            return tubular_places(labels, others, self.min_face_voxels)
+            return tubular_places(labels, others)
         return list(others)
 
 
@@ -114,10 +112,10 @@ def central_starts(size: int, window: int) -> dict[int, int]:
     return {side: start for side, start in zip((-1, 0, 1), starts, strict=True) if side == 0 or start != centre}
 
 
-def tubular_places(labels: torch.Tensor, others: Collection[Place], min_face_voxels: int) -> list[Place]:
-    """The neighbours along y whose shared face holds more than `min_face_voxels` voxels of foreground."""
+def tubular_places(labels: torch.Tensor, others: Collection[Place]) -> list[Place]:
+    """The neighbours along y whose shared face holds more than `MIN_FACE_VOXELS` voxels of foreground."""
     faces = {(-1, 0): labels[:, 0], (1, 0): labels[:, -1]}
-    return [place for place in faces if place in others and int(faces[place].count_nonzero()) > min_face_voxels]
+    return [place for place in faces if place in others and int(faces[place].count_nonzero()) > MIN_FACE_VOXELS]
 
 
 def touches_neighbour(labels: torch.Tensor, others: Collection[Place]) -> bool:

@@ -19,9 +19,9 @@ class RetypeLesionsd(MapTransform):
     """Give all voxels of lesions in a predicted label map one type.
 
     By the rule "majority" that which most of these voxels have, its probability being their share; by "logits" that
-    whose distribution of logits fits the scan's best. Writes the type to `type_key` ("uncertain" where no type is
+    whose distribution of logits fits the scan's best. Writes the type to "type" ("uncertain" where no type is
     probable enough: the label map then stays as it is; None where the prediction has no lesion) and the probability of
-    each type to `probabilities_key`.
+    each type to "type_probabilities".
 
     Args:
         keys: of label maps (1 or more, *spatial) with the class ids in the first channel.
@@ -46,8 +46,6 @@ class RetypeLesionsd(MapTransform):
         rule: str = LOGITS,
         file: str = "",
         certainty: float = 0.5,
-        type_key: str = "type",
-        probabilities_key: str = "type_probabilities",
     ) -> None:
         super().__init__(keys)
         self.inferer = inferer
@@ -56,8 +54,6 @@ class RetypeLesionsd(MapTransform):
         self.rule = rule
         self.file = file
         self.certainty = certainty
-        self.type_key = type_key
-        self.probabilities_key = probabilities_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of `data` with the lesions retyped."""
@@ -67,7 +63,7 @@ class RetypeLesionsd(MapTransform):
         best = max(found, key=lambda name: found[name], default=None)
         if best is not None and found[best] < self.certainty:
             best = UNCERTAIN
-        output[self.type_key], output[self.probabilities_key] = best, found
+        output["type"], output["type_probabilities"] = best, found
         if best in ids:
             for key in self.key_iterator(output):
                 output[key] = retyped(output[key], list(ids.values()), ids[str(best)])

@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..geometry.native_grid import native_grid_of, nearest_on_native_grid, on_native_grid
 from .class_confidence import ClassConfidence
 from .direct import autocast_on
-from .efficient_windows import Window, WindowPlan, count_plain_windows
+from .efficient_windows import WindowPlan, count_plain_windows
 from .logit_moments import LogitMoments
 from .slab_accumulator import SlabAccumulator
 from .sliding_window import finite, main_output, mirrored_mean, pad_to_window
@@ -21,7 +21,6 @@ from .temperature import TemperedConfidence
 
 AVERAGES = ("probabilities", "logits")
 RETURN_GRIDS = ("exact", "fast", "network")
-PRECISIONS = {"float32": torch.float32, "float16": torch.float16}
 MAX_CLASSES = 255  # of a uint8 label map whose highest value means something else
 ALL_CHANNELS: tuple[Any, ...] = (slice(None), slice(None))
 Predict = Callable[[torch.Tensor], torch.Tensor]
@@ -48,9 +47,7 @@ class StreamingSlidingWindowInferer(Inferer):
             of all in one, as of `custom.networks.LogitsAndField`. Where not 0, add a channel, the last: the field of
             the label's class times 255, rounded. Needs the average of logits.
         logit_moments, temperatures: see `report`.
-        accumulate: precision of the sum, "float32", "float16", or "auto": float16 for probabilities on CUDA.
-        tubular, min_foreground_voxels, min_face_voxels: for the efficient plan, see `WindowPlan`.
-        sw_batch_size: windows predicted at once.
+        tubular, min_foreground_voxels: for the efficient plan, see `WindowPlan`.
 
     After each call `report` holds the number of windows run ("windows"), that of the plain grid of half-window steps
     ("windows_all"), and the mean of the largest probability over the voxels given each foreground class, on the
@@ -67,20 +64,13 @@ class StreamingSlidingWindowInferer(Inferer):
         autocast: torch.dtype | None = None,
         return_grid: str = "exact",
         confidence: bool = False,
-        accumulate: str = "auto",
         tubular: Sequence[int] = (5, 6, 10),
         min_foreground_voxels: int = 1000,
-        min_face_voxels: int = 10,
-        sw_batch_size: int = 1,
         field_channels: int = 0,
         logit_moments: bool = False,
         temperatures: Sequence[float] = (),
     ) -> None:
-        for name, value, choices in (
-            ("average", average, AVERAGES),
-            ("return_grid", return_grid, RETURN_GRIDS),
-            ("accumulate", accumulate, ("auto", *PRECISIONS)),
-        ):
+        for name, value, choices in (("average", average, AVERAGES), ("return_grid", return_grid, RETURN_GRIDS)):
             if value not in choices:
                 raise InputError(f"{type(self).__name__}: {name} is {value!r}; use one of {', '.join(choices)}")
         if (field_channels or logit_moments or temperatures) and average != "logits":
@@ -90,13 +80,11 @@ class StreamingSlidingWindowInferer(Inferer):
         self.temperatures = tuple(temperatures)
         self.roi_size = tuple(roi_size)
         self.logits = average == "logits"
-        self.plan = WindowPlan(windows, tubular, min_foreground_voxels, min_face_voxels)
+        self.plan = WindowPlan(windows, tubular, min_foreground_voxels)
         self.mirror_axes = tuple(mirror_axes or ())
         self.autocast = autocast
         self.return_grid = return_grid
         self.confidence = confidence
-        self.accumulate = accumulate
-        self.sw_batch_size = sw_batch_size
         self.report: dict[str, Any] = {}
 
     @torch.no_grad()
@@ -181,30 +169,19 @@ class StreamingSlidingWindowInferer(Inferer):
                 continue
             accumulator.add(row.first, logits)
             del logits, classes  # frees memory before the next windows are predicted
-            self._run([row.others[place] for place in places], padded, predict, accumulator)
+            for place in places:
+                accumulator.add(row.others[place], predict(padded[ALL_CHANNELS + row.others[place]])[0])
         assert accumulator is not None  # there is at least one row
         yield from accumulator.finish()
 
-    def _run(
-        self, windows: Sequence[Window], image: torch.Tensor, predict: Predict, accumulator: SlabAccumulator
-    ) -> None:
-        """Predict some windows and add them up."""
-        for first in range(0, len(windows), self.sw_batch_size):
-            batch = windows[first : first + self.sw_batch_size]
-            logits = predict(torch.cat([image[ALL_CHANNELS + window] for window in batch]))
-            for i, window in enumerate(batch):
-                accumulator.add(window, logits[i])
-            del logits
-
     def _accumulator(self, logits: torch.Tensor, image: torch.Tensor, region: tuple[slice, ...]) -> SlabAccumulator:
-        """The accumulator for logits (classes, *window) of a padded image."""
+        """The accumulator for logits (classes, *window) of a padded image; probabilities are added in half on CUDA."""
         channels, num_classes = len(logits), len(logits) - self.field_channels
         if not 2 <= num_classes <= MAX_CLASSES:
             raise InputError(
                 f"StreamingSlidingWindowInferer: the network gives {num_classes} channels; "
                 f"use one with a channel for each of 2 to {MAX_CLASSES} classes, background included"
             )
-        automatic = "float16" if image.device.type == "cuda" and not self.logits else "float32"
-        dtype = PRECISIONS[automatic if self.accumulate == "auto" else self.accumulate]
+        dtype = torch.float16 if image.device.type == "cuda" and not self.logits else torch.float32
         softmax = not self.logits
         return SlabAccumulator(channels, image.shape[2:], self.roi_size, region, dtype, image.device, softmax)

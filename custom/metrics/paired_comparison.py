@@ -20,7 +20,7 @@ class PairedComparison(NamedTuple):
     p_value: float
 
 
-def compare_paired(scores: Sequence[float], reference: Sequence[float], seed: int = 0) -> PairedComparison:
+def compare_paired(scores: Sequence[float], reference: Sequence[float]) -> PairedComparison:
     """Compare two methods' scores of the same patients, one score a patient, in the same order.
 
     The interval is the percentile bootstrap's over patients, of 95 %. The test is two-sided and leaves equal scores
@@ -28,7 +28,6 @@ def compare_paired(scores: Sequence[float], reference: Sequence[float], seed: in
 
     Args:
         scores, reference: (patients,).
-        seed: of the bootstrap's resampling.
     """
     difference = np.asarray(scores, dtype=float) - np.asarray(reference, dtype=float)
     mean = float(difference.mean()) if len(difference) else np.nan
@@ -40,7 +39,7 @@ def compare_paired(scores: Sequence[float], reference: Sequence[float], seed: in
         n_resamples=RESAMPLES,
         confidence_level=CONFIDENCE,
         method="percentile",
-        rng=np.random.default_rng(seed),
+        rng=np.random.default_rng(0),
     ).confidence_interval
     p_value = float(stats.wilcoxon(difference).pvalue) if difference.any() else 1.0
     return PairedComparison(len(difference), mean, float(interval.low), float(interval.high), p_value)

@@ -4,7 +4,6 @@ from .build import build_network
 from .contract import (
     check_patch_size,
     feature_channels,
-    feature_map_size,
     segmentation_head,
     shared_parameters,
     size_multiple,

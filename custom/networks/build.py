@@ -1,14 +1,14 @@
 """A network from its description in a plan."""
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monai.networks import nets
 from torch import nn
 
 from ..errors import InputError
+from ..options.kinds import did_you_mean
 from .contract import check_patch_size
 from .distance_head import Activation, DistanceHead
 from .native_scale_dynunet import NativeScaleDynUNet
@@ -114,7 +114,7 @@ def network_class(name: str) -> type[nn.Module]:
     known = (*OWN_NETWORKS, *MONAI_NETWORKS)
     if name not in known:
         raise InputError(
-            f"architecture: there is no network {name!r}{nearest(name, known)}; there are {', '.join(known)}"
+            f"architecture: there is no network {name!r}{did_you_mean(name, known)}; there are {', '.join(known)}"
         )
     kind: type[nn.Module] = OWN_NETWORKS[name] if name in OWN_NETWORKS else getattr(nets, name)
     return kind
@@ -127,7 +127,7 @@ def refuse_option(option: str, name: str, known: Sequence[str]) -> None:
     if option == DOWNLOADING:
         raise InputError(f"architecture: leave out {option} of {name}, with which it would download weights")
     if option not in known:
-        raise InputError(f"architecture: {name} has no option {option!r}{nearest(option, known)}")
+        raise InputError(f"architecture: {name} has no option {option!r}{did_you_mean(option, known)}")
 
 
 def dropout_option(known: Sequence[str], name: str) -> str:
@@ -159,9 +159,3 @@ def made_network(kind: type[nn.Module], options: Mapping[str, Any]) -> nn.Module
         reason = " ".join(str(error).split("\n\n")[0].split()) or type(error).__name__
         given = ", ".join(f"{key} {value}" for key, value in options.items())
         raise InputError(f"architecture: {kind.__name__} cannot be made with {given}: {reason}") from error
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """A question after the nearest name, if one is near."""
-    found = get_close_matches(name.lower(), {one.lower(): one for one in names}, n=1)
-    return f" (did you mean {next(one for one in names if one.lower() == found[0])}?)" if found else ""

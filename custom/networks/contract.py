@@ -167,15 +167,6 @@ def shared_parameters(network: nn.Module) -> list[nn.Parameter]:
     return list(network.get_submodule(layers[inside.index(True) - 1].name).parameters())
 
 
-def feature_map_size(network: nn.Module, patch_size: Sequence[int]) -> int:
-    """Values in the outputs of all convolutions and linear layers for one patch in training.
-
-    nnU-Net's planner takes this for the memory that a training needs.
-    """
-    _, layers = dry_run(network, patch_size, training=True)
-    return sum(one.output.numel() for one in layers)
-
-
 def bare_network(network: nn.Module) -> nn.Module:
     """The network alone, out of a distance head and of DistributedDataParallel."""
     if isinstance(network, DistributedDataParallel):

@@ -13,7 +13,8 @@ from monai.networks.nets import ResNet
 from torch import nn
 
 from ..errors import InputError
-from .build import made_network, name_and_options, nearest
+from ..options.kinds import did_you_mean
+from .build import made_network, name_and_options
 from .dry_run import dry_run
 from .unet_encoder import UNetEncoder
 
@@ -123,5 +124,5 @@ def encoder_class(name: str) -> type[nn.Module]:
     """The class of an encoder. Raises InputError: there is none of this name."""
     if name not in ENCODERS:
         known = ", ".join(ENCODERS)
-        raise InputError(f"classifier: there is no encoder {name!r}{nearest(name, ENCODERS)}; there are {known}")
+        raise InputError(f"classifier: there is no encoder {name!r}{did_you_mean(name, ENCODERS)}; there are {known}")
     return ENCODERS[name]

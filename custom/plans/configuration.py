@@ -21,9 +21,7 @@ LARGEST_SHARE = 0.05  # of the data set's voxels in one batch
 FIRST_PATCH_VOXELS = 256**3  # larger than what fits: it is reduced from there
 ANISOTROPY = 3.0  # an axis this many times coarser than the others is anisotropic
 ANISOTROPIC_PERCENTILE = 10.0  # of the spacings, the target of such an axis
-LOWRES_COVERAGE = 0.25  # a patch that covers less of the median scan asks for a configuration of lower resolution
-LOWRES_STEP = 1.03
-LOWRES_GAIN = 2.0  # how many times fewer voxels make that configuration worth its training
+LOWRES_COVERAGE = 0.25  # of the median scan: below that nnU-Net considers a configuration of lower resolution, too
 
 
 class Configuration(NamedTuple):
@@ -45,8 +43,6 @@ class FullResolution(NamedTuple):
     """nnU-Net's `3d_fullres`; all but `order` in the plan's axis order.
 
     `order` are the given axes in the plan's order. `median_shape` is that of the scans after resampling.
-    `lowres_spacing` is the spacing of the `3d_lowres` that nnU-Net would plan too, None where it would not; batch Dice
-    goes with it.
     """
 
     order: tuple[int, ...]
@@ -54,12 +50,6 @@ class FullResolution(NamedTuple):
     anisotropic: bool
     median_shape: tuple[float, ...]
     configuration: Configuration
-    lowres_spacing: tuple[float, ...] | None
-
-    @property
-    def batch_dice(self) -> bool:
-        """Whether nnU-Net computes Dice over the batch instead of per sample."""
-        return self.lowres_spacing is not None
 
     @property
     def coverage(self) -> float:
@@ -92,15 +82,14 @@ def plan_full_resolution(
             f"the median scan has {median_shape[0]:g} slice along its coarsest axis; networks here are 3D: "
             "pass volumes, or stack the slices of each patient into one"
         )
-    cases = len(np.asarray(shapes))
-    configuration = plan_configuration(spacing, median_shape, median_shape.prod() * cases, num_outputs, memory_gb)
+    voxels = median_shape.prod() * len(np.asarray(shapes))
+    configuration = plan_configuration(spacing, median_shape, voxels, num_outputs, memory_gb)
     return FullResolution(
         order,
         tuple(spacing.tolist()),
         target.anisotropic is not None,
         tuple(median_shape.tolist()),
         configuration,
-        _lowres_spacing(spacing, median_shape, configuration, cases, num_outputs, memory_gb),
     )
 
 
@@ -168,22 +157,3 @@ def _reduced(topology: Topology, spacing: Sequence[float], median_shape: Sequenc
     if patch[axis] < 1 or len(reduced.strides) == 1:
         raise InputError(f"memory_gb {memory_gb:g} is too little for a patch of this data; pass more")
     return reduced
-
-
-def _lowres_spacing(
-    spacing: np.ndarray,
-    median_shape: np.ndarray,
-    configuration: Configuration,
-    cases: int,
-    num_outputs: int,
-    memory_gb: float,
-) -> tuple[float, ...] | None:
-    """The spacing at which a patch covers a quarter of the median scan; None where that is hardly another one."""
-    coarser, voxels = spacing.copy(), median_shape.prod()
-    while math.prod(configuration.topology.patch_size) / voxels < LOWRES_COVERAGE:
-        fine = coarser.max() / coarser > 2
-        coarser[fine if fine.any() else slice(None)] *= LOWRES_STEP
-        shape = spacing / coarser * median_shape
-        voxels = shape.prod()
-        configuration = plan_configuration(coarser, np.rint(shape), voxels * cases, num_outputs, memory_gb)
-    return None if median_shape.prod() / voxels < LOWRES_GAIN else tuple(coarser.tolist())

@@ -47,12 +47,7 @@ def decisions(
         f"; slices more than {ANISOTROPY:g} times thicker and fewer than in-plane voxels: their "
         f"{ANISOTROPIC_PERCENTILE:g}th percentile"
     )
-    lowres = ("not needed", "; Dice per sample")
-    if figures.lowres_spacing is not None:
-        lowres = (
-            _by(figures.lowres_spacing, ".3g"),
-            f", less than {LOWRES_COVERAGE:.0%}: nnU-Net would also plan 3d_lowres with this spacing, and batch Dice",
-        )
+    part = f", less than {LOWRES_COVERAGE:.0%}: nnU-Net would consider 3d_lowres, too"
     mirrored = ", ".join(f"axis {axis} ({plan['orientation'][axis]})" for axis in plan["mirror_axes"]) or "none"
     return [
         Decision("cases", f"{cases}",
@@ -63,8 +58,8 @@ def decisions(
         Decision("spacing, mm", _by(spacing, ".4g"), "median of each axis" + thick * figures.anisotropic),
         Decision("median shape", _by(figures.median_shape, "g"), "at that spacing, cropped to non-zero voxels"),
         Decision("patch", _by(plan["patch_size"], "d"),
-                 f"{figures.coverage:.0%} of the median scan; feature maps {estimate / 1e6:.0f} of {limit / 1e6:.0f} "
-                 f"million voxels that fit {memory_gb:g} GB"),
+                 f"{figures.coverage:.0%} of the median scan{part * (figures.coverage < LOWRES_COVERAGE)}; feature "
+                 f"maps {estimate / 1e6:.0f} of {limit / 1e6:.0f} million voxels that fit {memory_gb:g} GB"),
         Decision("levels", *_levels(plan["network"], figures.spacing)),
         Decision("features", " ".join(map(str, plan["network"]["filters"])), "doubled at each level, 320 at most"),
         Decision("batch", str(plan["batch_size"]), _batch_reason(figures, cases, limit)),
@@ -72,7 +67,6 @@ def decisions(
         Decision("mirroring", mirrored, _mirroring_reason(plan)),
         Decision("tolerance, mm", f"{plan['scoring']['nsd_tolerance_mm']:g}", "of surface Dice: twice the finest "
                 "spacing; replace it by how far experts differ, where known"),
-        Decision("low resolution", lowres[0], f"a patch covers {figures.coverage:.0%} of the median scan{lowres[1]}"),
     ]  # fmt: skip
 
 

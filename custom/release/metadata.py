@@ -1,12 +1,12 @@
 """A bundle's configs/metadata.json."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 from ..bundle_configs import metadata_file
 from ..errors import InputError
+from ..io.json_file import json_content
 
 VERSION = re.compile(r"\d+\.\d+\.\d+(?:[a-z0-9.]*)")
 
@@ -14,10 +14,7 @@ VERSION = re.compile(r"\d+\.\d+\.\d+(?:[a-z0-9.]*)")
 def read_metadata(root: Path) -> dict[str, Any]:
     """The bundle's metadata. Raises InputError: `root` is no bundle's folder, or the file holds no JSON object."""
     file = metadata_file(root)
-    try:
-        metadata = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} is no JSON ({error}): correct it") from error
+    metadata = json_content(file, " is no JSON ({}): correct it")
     if not isinstance(metadata, dict):
         raise InputError(f"{file} holds no JSON object: correct it as in other bundles")
     return metadata

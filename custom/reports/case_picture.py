@@ -83,19 +83,20 @@ def slice_case(
     across = slicing_axis(spacing) if axis is None else axis
     index = slice_with_most_foreground(truth, prediction, across) if index is None else index
     rows, columns = (2, 1) if across == 0 else (2, 0) if across == 1 else (1, 0)
-
-    def page(volume: np.ndarray) -> np.ndarray:
-        return np.ascontiguousarray(np.take(volume, index, axis=across).T[::-1, ::-1])
-
     return CasePicture(
         name=name,
-        image=_as_grey(page(image), window),
-        truth=page(truth).astype(np.uint8),
-        prediction=page(prediction).astype(np.uint8),
+        image=_as_grey(page(image, across, index), window),
+        truth=page(truth, across, index).astype(np.uint8),
+        prediction=page(prediction, across, index).astype(np.uint8),
         pixel_mm=(float(spacing[rows]), float(spacing[columns])),
         sides=(*_PATIENT_SIDES[columns], *_PATIENT_SIDES[rows]),
-        field=None if field is None else page(np.clip(field, 0, 1)).astype(np.float16),
+        field=None if field is None else page(np.clip(field, 0, 1), across, index).astype(np.float16),
     )
+
+
+def page(volume: np.ndarray, axis: int, index: int) -> np.ndarray:
+    """A slice of an RAS volume as it lies on the page: anterior or the patient's right at the left."""
+    return np.ascontiguousarray(np.take(volume, index, axis=axis).T[::-1, ::-1])
 
 
 def slicing_axis(spacing: Sequence[float]) -> int:
@@ -179,12 +180,17 @@ def draw_cases(
 
 
 def _as_grey(image: np.ndarray, window: tuple[float, float] | None) -> np.ndarray:
-    """8-bit grey levels."""
+    """8-bit grey levels, black and white at the ends of a window."""
     values = np.nan_to_num(np.asarray(image, dtype=np.float32))
     low, high = np.percentile(values, (1, 99.5)) if window is None else window
     if high <= low:
         low, high = float(values.min()), max(float(values.max()), float(values.min()) + 1)
-    return np.round(np.clip((values - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+    return grey_levels(values, low, high)
+
+
+def grey_levels(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Intensities in 8 bits, 0 at `low` and 255 at `high`; what is no number counts as 0."""
+    return np.round(np.clip((np.nan_to_num(values) - low) / (high - low), 0, 1) * 255).astype(np.uint8)
 
 
 def draw_panel(axes: Axes, case: CasePicture, column: str) -> None:

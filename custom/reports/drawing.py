@@ -21,7 +21,7 @@ CLASS_COLOURS = (
     *("#44AA99", "#AA4499", "#DDCC77", "#882255", "#6699CC", "#999933", "#BBBBBB"),
 )
 DOTS_PER_INCH = 150
-INK, SOFT = "0.15", "0.45"
+INK = "0.15"
 # keeps white letters and lines visible on bright tissue
 DARK_EDGE: list[AbstractPathEffect] = [withStroke(linewidth=2, foreground="black", alpha=0.75)]
 

@@ -1,4 +1,4 @@
-"""What the stages of a pipeline, or the runs of any chain, did, as a table for the terminal."""
+"""What the stages of a pipeline, or the runs of any chain, did, as a table for the terminal, or as Markdown."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,7 +16,9 @@ from .stage_records import (
     stage_name,
     text_of,
 )
-from .text_table import aligned
+from .text_table import aligned, markdown_table
+
+LISTED_CASES = 200
 
 
 def status_table(records: Sequence[Record]) -> str:
@@ -40,6 +42,27 @@ def run_table(records: Sequence[Record]) -> str:
         cells += [", ".join(record.get("needs") or ()) or NONE, text_of(record.get("finished"))]
         lines.append([*cells, *(score_text(record, group) for group in groups)])
     return "\n".join(aligned(lines, text_columns={0, 1, 2, 3}))
+
+
+def status_page(title: str, data: str, records: Sequence[Record], excluded: Mapping[str, str]) -> str:
+    """The stages in Markdown, with the classes held back from labels and the excluded cases (name -> reason).
+
+    `data` says in a line what the cohort is.
+    """
+    held_back = [
+        f"- {stage_name(record)}, {fill['group']}: {line}"
+        for record in records
+        for fill in record.get("fill") or ()
+        for line in fill.get("held_back") or ()
+    ]
+    parts = [f"# {title}", data, "## Stages", markdown_table(status_cells(records))]
+    if held_back:
+        parts += ["## Classes held back", "\n".join(held_back)]
+    if excluded:
+        hidden = len(excluded) - LISTED_CASES
+        table = markdown_table([("case", "reason"), *list(excluded.items())[:LISTED_CASES]])
+        parts += [f"## Excluded cases: {len(excluded)}", table, *([f"and {hidden} more"] if hidden > 0 else [])]
+    return "\n\n".join(parts) + "\n"
 
 
 def status_cells(records: Sequence[Record]) -> list[list[str]]:

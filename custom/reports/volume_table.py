@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ..geometry.voxel_volume import voxel_ml
 from .text_table import Row, aligned
 
 COLUMNS = ("scan", "structure", "voxels", "volume_mL", "mean_confidence_0_to_1", "reaches_edge", "unusual_input")
@@ -30,12 +31,12 @@ def volume_rows(
         confidence: class -> mean of the network's largest probability where it found the class.
         note: how the scan is unlike those of the training, "" where it is not.
     """
-    voxel_ml = abs(float(np.linalg.det(affine[:3, :3]))) / 1000
+    one_ml = voxel_ml(affine)
     counts = np.bincount(np.asarray(label, dtype=np.int64).ravel(), minlength=len(class_names) + 1)
     at_edge = edge_ids(label)
     values = [
         (
-            *(scan, name, int(counts[number]), float(f"{counts[number] * voxel_ml:.6g}"), confidence.get(name)),
+            *(scan, name, int(counts[number]), float(f"{counts[number] * one_ml:.6g}"), confidence.get(name)),
             *("yes" if number in at_edge else "", note),
         )
         for number, name in enumerate(class_names, start=1)

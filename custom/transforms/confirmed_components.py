@@ -58,26 +58,19 @@ class DropUnconfirmed(Transform):
 
 
 class DropUnconfirmedd(MapTransform):
-    """Dictionary form of `DropUnconfirmed`; the number of dropped components is written to `count_key`."""
+    """Dictionary form of `DropUnconfirmed`; the number of dropped components is written to "dropped_components"."""
 
     backend = DropUnconfirmed.backend
 
-    def __init__(
-        self,
-        keys: KeysCollection,
-        threshold: float = THRESHOLD,
-        share: float = LEAST_SHARE,
-        count_key: str = "dropped_components",
-    ) -> None:
+    def __init__(self, keys: KeysCollection, threshold: float = THRESHOLD, share: float = LEAST_SHARE) -> None:
         super().__init__(keys)
-        self.count_key = count_key
         self.transform = DropUnconfirmed(threshold, share)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of `data` with the components dropped."""
         output = dict(data)
         for key in self.key_iterator(output):
-            output[key], output[self.count_key] = self.transform.with_count(output[key])
+            output[key], output["dropped_components"] = self.transform.with_count(output[key])
         return output
 
 

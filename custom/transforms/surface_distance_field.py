@@ -103,7 +103,7 @@ class SurfaceDistanceField(Transform):
 
 
 class SurfaceDistanceFieldd(MapTransform):
-    """Dictionary form of `SurfaceDistanceField`: the field of the label under `keys` is written to `output_key`.
+    """Dictionary form of `SurfaceDistanceField`: the field of the label under `keys` is written to "surface_distance".
 
     Apply it after every spatial transform: a distance field does not survive interpolation. The options are those of
     `SurfaceDistanceField`.
@@ -111,15 +111,8 @@ class SurfaceDistanceFieldd(MapTransform):
 
     backend = SurfaceDistanceField.backend
 
-    def __init__(
-        self,
-        keys: KeysCollection = "label",
-        num_classes: int = 0,
-        output_key: str = "surface_distance",
-        **options: Any,
-    ) -> None:
+    def __init__(self, keys: KeysCollection = "label", num_classes: int = 0, **options: Any) -> None:
         super().__init__(keys)
-        self.output_key = output_key
         self.transform = SurfaceDistanceField(num_classes, **options)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -128,7 +121,7 @@ class SurfaceDistanceFieldd(MapTransform):
         for key in self.key_iterator(output):
             label = output[key]
             try:
-                output[self.output_key] = self.transform(label)
+                output["surface_distance"] = self.transform(label)
             except InputError as error:
                 file = label.meta.get("filename_or_obj") if isinstance(label, MetaTensor) else None
                 source = f"key '{key}', file {file}" if file else f"key '{key}'"

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from monai.bundle import ConfigParser, ConfigWorkflow
 
+from ..bundle_configs import config_file
 from ..errors import InputError
 from ..io.checksums import sha256
 from ..options.bundle_options import options_by_name
@@ -44,7 +45,7 @@ def run_config(bundle_root: str | Path, names: Sequence[str], overrides: Mapping
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="parsing config_file")  # the pipeline's own run has said it
         workflow = InnerWorkflow(
-            config_file=[str(config_file(bundle_root, name)) for name in names],
+            config_file=[str(config_file(bundle_root, f"{name}.yaml")) for name in names],
             meta_file=str(Path(bundle_root) / "configs" / "metadata.json"),
             logging_file=False,
             workflow_type=None,
@@ -67,23 +68,15 @@ def protected(value: Any) -> Any:
     return literal(value) if isinstance(value, str) and not value.startswith(EXPRESSIONS) else value
 
 
-def config_file(bundle_root: str | Path, name: str) -> Path:
-    """A config of a bundle by its name. Raises InputError: there is none."""
-    file = Path(bundle_root) / "configs" / f"{name}.yaml"
-    if not file.is_file():
-        raise InputError(f"{file}: no such config; correct its name")
-    return file
-
-
 def config_checksums(bundle_root: str | Path, names: Sequence[str]) -> dict[str, str]:
     """Name -> checksum of configs of a bundle."""
-    return {name: sha256(config_file(bundle_root, name)) for name in names}
+    return {name: sha256(config_file(bundle_root, f"{name}.yaml")) for name in names}
 
 
 @lru_cache
 def known_settings(bundle_root: str | Path, names: tuple[str, ...]) -> frozenset[str]:
     """The first words of the ids of some configs laid over one another; reading them takes half a second."""
-    return frozenset(ConfigParser.load_config_files([str(config_file(bundle_root, name)) for name in names]))
+    return frozenset(ConfigParser.load_config_files([str(config_file(bundle_root, f"{name}.yaml")) for name in names]))
 
 
 def is_known(key: str, known: Collection[str]) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, Concatenate, ParamSpec
 from .. import __version__
 from ..errors import InputError, ScansLeftOutError, find_input_error, input_error_message
 from ..io.atomic_write import TEMPORARY_PREFIX, write_json
+from ..io.json_file import read_json
 from ..io.run_lock import HIDDEN, is_in_use, run_lock
 from ..options.kinds import NAMES_OR_NUMBERS
 from ..processes import is_first, on_first
@@ -23,7 +24,7 @@ from .changes import changes, digest, shortened
 from .disk_errors import disk_trouble, reporting_disk_trouble
 from .executors import AUTO, LOCAL, make_executor
 from .jobs import Executor, Schedule, tasks_of
-from .record import FAILED, INTERRUPTED, JOB_END, NOT_BEGUN, RUNNING, now, read_json
+from .record import FAILED, INTERRUPTED, JOB_END, NOT_BEGUN, RUNNING, now
 from .run import Run
 
 logger = logging.getLogger(__name__)

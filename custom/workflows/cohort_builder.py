@@ -47,6 +47,7 @@ from ..cohort.sources import CohortSource, FoundCase, find_cases
 from ..datalist.class_names import checked_class_names
 from ..errors import InputError
 from ..fingerprint.data_check import inspect_case
+from ..geometry.voxel_volume import voxel_ml
 from ..io.write_errors import reporting_unwritable
 from ..options.kinds import NAMES, expanded
 from ..progress import map_with_progress
@@ -239,8 +240,8 @@ def _read_labels(
                 f"{case.label}: label values {listed(odd)} are outside the classes 1 to {num_classes}; correct the "
                 "label, or name all classes with --classes"
             )
-        voxel_ml = abs(float(np.linalg.det(np.array(label.affine)[:3, :3]))) / 1000
-        volumes[case.name] = {value: count * voxel_ml for value, count in label.label_voxels.items() if value}
+        one_ml = voxel_ml(label.affine)
+        volumes[case.name] = {value: count * one_ml for value, count in label.label_voxels.items() if value}
     raise_faults(path, outside)
     for problem in bad:
         logger.warning("left out: %s", problem)

@@ -1,26 +1,25 @@
-"""Configs of a bundle, or a command of this package, as a run of a chain that is described by data alone."""
+"""Configs of a bundle as a run of a chain that is described by data alone."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from ..cohort.manifest import read_cohort
 from ..errors import InputError
 from ..io.checksums import file_checksums
-from ..options.command_line import call
+from ..io.json_file import read_json
 from ..options.kinds import did_you_mean
 from ..plans import load_plan
-from ..processes import on_first, together
+from ..processes import together
 from .bundle_run import LEFT_OUT, checked_settings, config_checksums, is_known, known_settings, run_config
-from .record import RunFolder, read_json, scores_of, training_seconds
+from .record import RunFolder, scores_of, training_seconds
 from .run import Run
 
-KEYS = ("name", "needs", "config", "command", "overrides", "bundle_root")
+KEYS = ("name", "needs", "config", "overrides")
 REFERENCE = re.compile(r"\{needs\.(?P<run>[\w.-]+)\.(?P<key>\w+)\}")
 FOLDERS = {"output_dir": "output", "ckpt_dir": "models", "cache_dir": "cache"}  # in the run's own
 GOES_ON = {"resume": True, "overwrite": False}  # a training from its checkpoint, a prediction after its last scan
@@ -28,7 +27,7 @@ METRICS = ("evaluation/metrics.json", "validation/metrics.json", "metrics.json")
 
 
 class ConfigRun(Run):
-    """One run of configs laid over one another, or of `python -m custom COMMAND`; see `config_runs`."""
+    """One run of configs laid over one another; see `config_runs`."""
 
     def __init__(
         self,
@@ -39,13 +38,15 @@ class ConfigRun(Run):
         common: Mapping[str, Any],
         runtime: Mapping[str, Any],
     ) -> None:
-        self.name, self.command = str(entry.get("name", "")), str(entry.get("command", ""))
+        self.name = str(entry.get("name", ""))
         self.configs = _words(entry.get("config"))
         self.folder = RunFolder(work_dir / "runs" / self.name)
         self.earlier = earlier
         self.left_out: dict[str, str] = {}  # image -> reason
-        self.bundle_root = Path(entry.get("bundle_root", bundle_root)).absolute()
-        self.known = known_settings(self.bundle_root, self.configs) if self.configs else frozenset()
+        self.bundle_root = Path(bundle_root).absolute()
+        if not self.configs:
+            raise InputError(f"run {self.name}: give it config, one or several names")
+        self.known = known_settings(self.bundle_root, self.configs)
         own = self.checked(entry.get("overrides") or {})
         self.overrides = {**self.checked(self.of_known(common)), **own}
         self.runtime = self.checked(self.of_known(runtime))
@@ -56,20 +57,16 @@ class ConfigRun(Run):
     def check(self, entry: Mapping[str, Any], own: Mapping[str, Any]) -> None:
         """Refuse what would fail, or change nothing, after hours of work."""
         trains = self.configs[:1] == ("train",) and "evaluate" not in self.configs
-        placed = [key for key in (FOLDERS if trains else ["output_dir"]) if key in self.overrides and self.configs]
+        placed = [key for key in (FOLDERS if trains else ["output_dir"]) if key in self.overrides]
         faults = [f"unknown key {key!r}; use {', '.join(KEYS)}" for key in entry if key not in KEYS]
         faults += [f"needs {one!r}, which is no earlier run; name one" for one in self.needs if one not in self.earlier]
         faults += [f"{key} is in the run's own folder; leave it out of overrides" for key in placed]
-        if bool(self.command) == bool(self.configs):
-            faults.append("give it either config (one or several names) or command")
         if faults:
             raise InputError(f"run {self.name}: {faults[0]}")
         self.values()
 
     def checked(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Values that have passed their options' descriptions; those of a command do when it is called."""
-        if not self.configs:
-            return dict(values)
+        """Values that have passed their options' descriptions."""
         fixed = {key: value for key, value in values.items() if not REFERENCE.search(str(value))}
         return {**values, **checked_settings(f"run {self.name}", self.bundle_root, self.configs, fixed)}
 
@@ -78,7 +75,7 @@ class ConfigRun(Run):
         return {key: value for key, value in values.items() if is_known(key, self.known)}
 
     def values(self) -> dict[str, Any]:
-        """All ids of the configs, or options of the command, that are set."""
+        """All ids of the configs that are set."""
         folders = {key: str(self.folder.path / place) for key, place in FOLDERS.items()}
         return {**self.of_known({**folders, **GOES_ON}), **self.runtime, **self.filled(self.overrides)}
 
@@ -101,10 +98,9 @@ class ConfigRun(Run):
         return str(known[found["key"]])
 
     def inputs(self) -> dict[str, Any]:
-        """The command, the configs, and the overrides as they are written, with the content of files they name."""
+        """The configs, and the overrides as they are written, with the content of files they name."""
         overrides = {key: self.content(key, value) for key, value in self.overrides.items()}
-        configs = config_checksums(self.bundle_root, self.configs)
-        return {"command": self.command, "configs": configs, "overrides": overrides}
+        return {"configs": config_checksums(self.bundle_root, self.configs), "overrides": overrides}
 
     def content(self, key: str, value: Any) -> Any:
         """A value; of an existing file or folder path -> checksum of each file, wherever that lies."""
@@ -121,19 +117,11 @@ class ConfigRun(Run):
         return {name: checksums[file] for name, file in files.items()}
 
     def execute(self) -> None:
-        """Run the configs, as training on all ranks, or the command."""
-        if self.command:
-            on_first(self.execute_command)
-        elif together() and self.configs[0] != "train":
+        """Run the configs, as training on all ranks."""
+        if together() and self.configs[0] != "train":
             raise InputError(f"{self.configs[0]} is for one process: run it without torchrun, then the others with it")
-        else:
-            parallel = ["multi_gpu_train"] if together() else []
-            self.left_out = run_config(self.bundle_root, [self.configs[0], *parallel, *self.configs[1:]], self.values())
-
-    def execute_command(self) -> None:
-        """Run the command in this process."""
-        commands = import_module("..__main__", __package__).COMMANDS  # which imports this room
-        call(self.command, commands, self.values())
+        parallel = ["multi_gpu_train"] if together() else []
+        self.left_out = run_config(self.bundle_root, [self.configs[0], *parallel, *self.configs[1:]], self.values())
 
     def result(self) -> dict[str, Any]:
         """Time, scores and scans that were left out, where there are any."""
@@ -164,10 +152,9 @@ def config_runs(
         - {name: score_0, config: [train, evaluate], overrides: {fold: 0, ckpt_dir: "{needs.train_0.ckpt_dir}"}}
 
     Args:
-        runs: mappings of name; config: names of configs laid over one another, or command: one of `python -m custom`;
-            overrides: id or option -> value; needs: earlier runs besides those that overrides refer to; bundle_root:
-            another than that of most runs. In overrides `{needs.NAME.KEY}` is the value of KEY in an earlier run,
-            `{folder}` the run's own folder, and files and folders that exist count by their contents.
+        runs: mappings of name; config: one or several names of configs laid over one another; overrides: id -> value;
+            needs: earlier runs besides those that overrides refer to. In overrides `{needs.NAME.KEY}` is the value of
+            KEY in an earlier run, `{folder}` the run's own folder, and files and folders that exist count by contents.
         work_dir: where everything is written, each run in runs/NAME.
         bundle_root: folder of the bundle.
         overrides: ids -> values of all runs whose configs have them, e.g. {"dataset_dir": ...}.

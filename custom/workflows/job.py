@@ -12,12 +12,12 @@ from pathlib import Path
 
 from ..errors import InputError, one_line, show_input_errors_in_one_line
 from ..io.atomic_write import write_text
+from ..io.json_file import read_json
 from ..io.run_lock import HIDDEN, run_lock
 from .chain import Chain
 from .config_run import config_runs
 from .jobs import WITH_PARENT, Task
 from .pipeline import PseudoLabelPipeline
-from .record import read_json
 from .study import Study
 
 CHAINS: dict[str, type[Chain]] = {one.__name__: one for one in (Chain, Study, PseudoLabelPipeline)}

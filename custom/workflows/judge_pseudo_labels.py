@@ -9,8 +9,8 @@ from typing import Any
 from ..cohort.held_back import class_agreement, held_back
 from ..cohort.manifest import Cohort, CohortCase
 from ..fingerprint.label_statistics import read_label_map
+from ..io.json_file import read_json
 from .recipe import Fill, Stage
-from .record import read_json
 from .work_folder import StageFolder, record_of
 
 logger = logging.getLogger(__name__)

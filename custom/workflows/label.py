@@ -12,6 +12,7 @@ from ..errors import InputError, ScansLeftOutError, find_input_error, input_erro
 from ..fingerprint.input_check import UNUSUAL
 from ..geometry.canonical_axes import to_ras
 from ..io.checksums import sha256
+from ..io.json_file import read_json
 from ..io.scan_reader import read_scan
 from ..io.write_errors import reporting_unwritable
 from ..progress import with_progress
@@ -20,7 +21,6 @@ from ..reports.text_table import Row, write_csv
 from ..reports.volume_table import COLUMNS, describe_volumes, empty_scans, volume_rows
 from .bundle_run import run_config
 from .models import Model, describe_models, find_model, known_models
-from .record import read_json
 
 logger = logging.getLogger(__name__)
 

@@ -9,20 +9,19 @@ from ..cohort.manifest import case_entry, default_group_rules, group_cases, read
 from ..data.training_intensity import measured_intensity
 from ..data.training_scans import measured_scans
 from ..datalist.left_out import closing_line
-from ..io.atomic_write import write_json
+from ..io.atomic_write import write_json, write_text
 from ..io.checksums import file_checksums
+from ..io.json_file import read_json
 from ..io.optional_package import needed_package
 from ..processes import is_first
 from ..reports.page import write_report_or_warn
 from ..reports.page.results import RECIPE_FILE
-from ..reports.pipeline_report import write_pipeline_report
 from ..reports.stage_records import DONE
-from ..reports.status_table import status_table
+from ..reports.status_table import status_page, status_table
 from .case_check import unusable_cases
 from .chain import Chain, keeping_arguments
 from .changes import digest
 from .recipe import describe_plan, parse_recipe, plan_stages
-from .record import read_json
 from .stage_run import PipelineSettings, StageRun
 from .work_folder import WorkFolder
 
@@ -184,12 +183,12 @@ class PseudoLabelPipeline(Chain):
         return "\n".join([status_table(records), *note])
 
     def report(self) -> None:
-        """Write report.md and report.png and log the table; once all is done also report.html."""
+        """Write report.md and log the table; once all is done also report.html."""
         super().report()
-        files = self.work.path / "report.md", self.work.path / "report.png"
         data = f"{self.data()}; {len(self.cohort.validation)} validation cases"
         records = self.records()
-        write_pipeline_report(*files, records, self.work.excluded(), self.cohort.name, data)
+        page = status_page(self.cohort.name, data, records, self.work.excluded())
+        write_text(self.work.path / "report.md", page)
         if all(record["state"] == DONE for record in records):
             write_report_or_warn(self.work.path)
 

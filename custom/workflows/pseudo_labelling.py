@@ -10,10 +10,10 @@ from ..cohort.manifest import Cohort, CohortCase, case_entry
 from ..cohort.merged_label import merge_case
 from ..datalist.left_out import reason_of
 from ..errors import InputError
+from ..io.json_file import read_json
 from ..processes import gathered, is_first, on_first, own_share
 from .disk_errors import disk_trouble
 from .recipe import Fill, PlannedStage
-from .record import read_json
 from .work_folder import StageFolder, is_finished
 
 logger = logging.getLogger(__name__)

@@ -1,7 +1,7 @@
 """The stages of a pseudo-label recipe as data: what each labels with which earlier model, and what it trains on."""
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +9,7 @@ from ..cohort.held_back import Thresholds
 from ..cohort.manifest import Cohort, CohortCase
 from ..errors import InputError
 from ..losses.partial_label import BACKGROUND, MARGINAL, UNANNOTATED
-from ..options.kinds import SWITCH
+from ..options.kinds import MAPPING, NAME_OR_NUMBER, NAMES, SHARE, SWITCH, Kind, Option, choice, or_nothing
 
 FILLED, ANNOTATED = "filled", "annotated"
 FILE_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
@@ -173,11 +173,9 @@ def _parse_stage(number: int, entry: Any, groups: Sequence[str], earlier: Sequen
     if not isinstance(entry, Mapping) or not {"name", "train"} <= set(entry):
         raise InputError(f"{where} is {entry!r}; it must be a mapping with at least name and train")
     where = f"recipe, stage {entry['name']}"
-    unknown = sorted(set(entry) - set(_KEYS))
-    if unknown:
-        raise InputError(f"{where}: unknown key {unknown[0]!r}; use {', '.join(_KEYS)}")
-    values = _checked(entry, _KEYS, f"{where}:")
-    merge = _checked(values.pop("merge", {}), MERGE_KEYS, f"{where}: merge")
+    values = _checked(entry, _KEYS, where)
+    values["fill"] = {group: str(model) for group, model in values.get("fill", {}).items()}
+    merge = _checked(values.pop("merge", {}), MERGE_KEYS, f"{where}, merge")
     if not FILE_NAME.fullmatch(values["name"]) or values["name"] in [stage.name for stage in earlier]:
         raise InputError(f"{where}: the name must be usable as a folder's and differ from every other stage's")
     stage = Stage(**values, **merge)
@@ -220,73 +218,46 @@ def _training_case(case: CohortCase, filled: tuple[Fill, str] | None, stage: Sta
     return TrainingCase(case, filled_by, tuple(sorted({*case.annotated, *fill.classes})))
 
 
-def _names(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str):
-        return (value,)
-    if not all(isinstance(one, str) for one in value):
-        raise TypeError
-    return tuple(value)
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    if not isinstance(value or {}, Mapping):
-        raise TypeError
-    return dict(value or {})
-
-
-def _merge(value: Any) -> dict[str, Any]:
-    if set(_mapping(value)) - set(MERGE_KEYS):
-        raise ValueError
-    return _mapping(value)
-
-
 def _fraction(value: Any) -> float:
-    if not 0 <= float(value) < 1:
+    found: float = SHARE.read(value)
+    if found == 1:
         raise ValueError
-    return float(value)
+    return found
 
 
-def _one_of(*choices: str) -> tuple[Callable[[Any], str], str]:
-    return lambda value: choices[choices.index(value)], f"one of {', '.join(choices)}"
-
-
-_Key = tuple[Callable[[Any], Any], str]  # makes its value, or fails; what that must be
-_LIST, _MAPPING, _SWITCH = (_names, "a list of names"), (_mapping, "a mapping"), (SWITCH.read, SWITCH.expected)
-_FRACTION: _Key = (_fraction, "a number from 0 to below 1")
-_NAME: _Key = (lambda value: str(value or ""), "a name")
-MERGE_KEYS: dict[str, _Key] = {
-    "lesions_overwrite": _SWITCH,
+_MAPPING, _NAME = or_nothing(MAPPING, {}), or_nothing(NAME_OR_NUMBER, "")
+_FRACTION = Kind("a number from 0 to below 1", _fraction)
+MERGE_KEYS = {
+    "lesions_overwrite": SWITCH,
     "confidence": _FRACTION,
     "min_dice": _FRACTION,
     "min_class_confidence": _FRACTION,
     "min_agreement": _FRACTION,
     "agree_with": _NAME,
 }
-_KEYS: dict[str, _Key] = {
-    "name": (str, "a name"),
-    "train": _LIST,
-    "fill": (lambda value: {group: str(stage) for group, stage in _mapping(value).items()}, "a mapping"),
-    "overlays": _LIST,
+_KEYS = {
+    "name": NAME_OR_NUMBER,
+    "train": NAMES,
+    "fill": _MAPPING,
+    "overlays": NAMES,
     "start_from": _NAME,
     "settings": _MAPPING,
     "inference": _MAPPING,
-    "labels": _one_of(FILLED, ANNOTATED),
-    "unannotated": _one_of(*UNANNOTATED),
-    "merge": (_merge, f"a mapping with {', '.join(MERGE_KEYS)}"),
-    "control": _SWITCH,
+    "labels": choice(FILLED, ANNOTATED),
+    "unannotated": choice(*UNANNOTATED),
+    "merge": _MAPPING,
+    "control": SWITCH,
 }
 _DEFAULT_KEYS = ("overlays", "settings", "inference", "labels", "unannotated", "merge")
 
 
-def _checked(entry: Mapping[str, Any], keys: Mapping[str, _Key], where: str) -> dict[str, Any]:
-    """The values of the keys that are there."""
-    values: dict[str, Any] = {}
-    for key, (make, what) in keys.items():
-        try:
-            values |= {key: make(entry[key])} if key in entry else {}
-        except (InputError, TypeError, ValueError) as error:
-            raise InputError(f"{where} {key} is {entry[key]!r}; it must be {what}") from error
-    return values
+def _checked(entry: Mapping[str, Any], keys: Mapping[str, Kind], where: str) -> dict[str, Any]:
+    """The values of the keys that are there; several names as a tuple."""
+    unknown = sorted(set(entry) - set(keys))
+    if unknown:
+        raise InputError(f"{where}: unknown key {unknown[0]!r}; use {', '.join(keys)}")
+    values = {key: Option(key, kind).checked(entry[key], f"{where}: ") for key, kind in keys.items() if key in entry}
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
 def _notes(stage: Stage) -> str:

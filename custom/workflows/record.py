@@ -1,13 +1,12 @@
 """What a run has done and what it follows from: `record.json` and `inputs.json` in its folder."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ..engines.training_log import SECONDS, read_rows
-from ..errors import InputError
+from ..io.json_file import read_json
 from ..reports.stage_records import DONE
 
 RUNNING, INTERRUPTED, FAILED, NOT_BEGUN = "running", "interrupted", "failed", "not begun"
@@ -28,23 +27,6 @@ class RunFolder:
     def is_done(self) -> bool:
         """Whether nothing of the run is left."""
         return read_json(self.record, {}).get("state") == DONE
-
-
-def read_json(file: Path, absent: Any) -> Any:
-    """The content of a JSON file of the work folder, `absent` where there is none.
-
-    Raises:
-        InputError: the file is damaged, or no object or list where `absent` is one.
-    """
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return absent
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: cannot be read as JSON ({error}); restore or remove it") from error
-    if absent is not None and not isinstance(content, type(absent)):
-        raise InputError(f"{file}: holds a {type(content).__name__}, no {type(absent).__name__}; restore or remove it")
-    return content
 
 
 def now() -> str:

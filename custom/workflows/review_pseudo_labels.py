@@ -6,6 +6,7 @@ from typing import Any
 
 from ..cohort.manifest import Cohort, CohortCase
 from ..fingerprint.label_statistics import many
+from ..io.json_file import read_json
 from ..reports.contact_sheet import SheetCase, draw_contact_sheet
 from ..reports.pseudo_label_review import (
     ClassDistribution,
@@ -16,7 +17,6 @@ from ..reports.pseudo_label_review import (
     write_review,
 )
 from .recipe import Fill
-from .record import read_json
 from .work_folder import StageFolder, record_of
 
 logger = logging.getLogger(__name__)

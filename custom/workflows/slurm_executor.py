@@ -12,9 +12,10 @@ from typing import Any
 
 from ..errors import InputError
 from ..io.atomic_write import write_json
+from ..io.json_file import read_json
 from ..io.optional_package import needed_package
 from .jobs import Executor, Task, job_environment
-from .record import now, read_json
+from .record import now
 
 logger = logging.getLogger(__name__)
 

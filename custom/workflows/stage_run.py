@@ -17,6 +17,7 @@ from ..datalist.output_names import OUTPUT_NAME
 from ..errors import InputError, find_input_error, input_error_message
 from ..io.atomic_write import replacing, write_json
 from ..io.checksums import sha256
+from ..io.json_file import read_json
 from ..losses.partial_label import BACKGROUND
 from ..options.gate import quoted
 from ..plans import PLAN_FILE, Plan, load_plan, read_plan
@@ -25,7 +26,7 @@ from .bundle_run import checked_settings, config_checksums, run_config
 from .judge_pseudo_labels import held_back_lines, judge_group
 from .pseudo_labelling import label_cases, merge_group
 from .recipe import MERGE_KEYS, Fill, PlannedStage, Stage
-from .record import read_json, scores_of, training_seconds
+from .record import scores_of, training_seconds
 from .review_pseudo_labels import annotated_classes, review_stage
 from .run import Run
 from .work_folder import StageFolder, WorkFolder, is_finished, record_of

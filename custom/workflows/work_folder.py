@@ -5,8 +5,9 @@ from pathlib import Path
 
 from ..cohort.manifest import CohortCase
 from ..io.atomic_write import write_json
+from ..io.json_file import read_json
 from ..io.run_lock import one_at_a_time
-from .record import RunFolder, read_json
+from .record import RunFolder
 
 
 class StageFolder(RunFolder):

@@ -116,7 +116,7 @@ def test_an_onnx_file_carries_its_configs_and_takes_other_sizes(trained):
     ("options", "words"),
     [
         ({"output": "model.pth"}, "model.pth: unknown ending; use one of .ts (torchscript)"),
-        ({"bundle": "/nowhere"}, "/nowhere has no configs/metadata.json: pass the folder of a bundle"),
+        ({"bundle": "/nowhere"}, "/nowhere/configs/metadata.json: no such config; correct its name"),
         ({"checkpoint": "/nowhere.pt"}, "no trained weights at /nowhere.pt: pass the --ckpt_dir of a training"),
         ({"ckpt_dir": "lonely"}, "lonely/plan.yaml is missing: it says what "),
         ({"ckpt_dir": "edited"}, "edited/model.pt does not fit the network"),

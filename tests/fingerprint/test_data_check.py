@@ -420,7 +420,7 @@ class TestReporting:
         lines = str(error.value).splitlines()
         assert lines[0] == "13 of 13 cases cannot be used: 0.nii: bad; mend it"
         assert lines[1:10] == [f"  {number}.nii: bad; mend it" for number in range(1, 10)]
-        assert lines[10:] == ["  and 3 more problems like these"]
+        assert lines[10:] == ["  and 3 more like these"]
 
     def test_bad_cases_are_left_out_with_a_line_each(self, caplog):
         cases = [{"image": name} for name in "abc"]

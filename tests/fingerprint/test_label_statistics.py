@@ -58,7 +58,7 @@ def test_the_volume_does_not_depend_on_how_the_grid_lies(tmp_path):
 def test_voxels_that_touch_by_a_corner_are_one_component():
     mask = np.zeros((4, 4, 4), bool)
     mask[0, 0, 0] = mask[1, 1, 1] = mask[3, 3, 3] = True
-    assert count_components(mask, voxel_ml=1.0) == 2
+    assert count_components(mask, one_ml=1.0) == 2
 
 
 def test_many_keep_the_order_and_name_what_is_unreadable(tmp_path):

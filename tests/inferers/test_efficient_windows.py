@@ -67,7 +67,7 @@ MIDDLE = (slice(2, 6), slice(4, 12), slice(8, 16))  # 256 voxels
 
 
 class TestEfficient:
-    plan = WindowPlan("efficient", tubular=(5, 6), min_foreground_voxels=256, min_face_voxels=10)
+    plan = WindowPlan("efficient", tubular=(5, 6), min_foreground_voxels=256)
 
     def test_too_little_foreground_is_dropped(self):
         labels = _labels(class_1=MIDDLE)

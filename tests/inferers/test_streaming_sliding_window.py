@@ -264,11 +264,9 @@ def test_a_tensor_without_geometry():
 @pytest.mark.parametrize(
     "options",
     [
-        {"sw_batch_size": 4},
         {"average": "logits"},
         {"mirror_axes": (0, 2)},
         {"autocast": torch.bfloat16},
-        {"accumulate": "float16"},
         {"windows": "lateral"},
         {"windows": "efficient", "min_foreground_voxels": 0},
     ],
@@ -452,7 +450,6 @@ def test_no_volume_of_scores_ever_exists(store, return_grid, geometry, average):
         ({"average": "scores"}, "average is 'scores'; use one of probabilities, logits"),
         ({"windows": "some"}, "windows is 'some'; use one of all, efficient, lateral"),
         ({"return_grid": "native"}, "return_grid is 'native'; use one of exact, fast, network"),
-        ({"accumulate": "bfloat16"}, "accumulate is 'bfloat16'; use one of auto, float32, float16"),
     ],
 )
 def test_unknown_options(options, message):

@@ -10,11 +10,9 @@ from torch import nn
 from custom.errors import InputError
 from custom.networks import (
     DistanceHead,
-    NativeScaleDynUNet,
     build_network,
     check_patch_size,
     feature_channels,
-    feature_map_size,
     segmentation_head,
     shared_parameters,
     size_multiple,
@@ -80,24 +78,6 @@ def test_a_network_answers_alike_bare_with_a_head_and_in_several_processes(monke
         for question in (size_multiple, supervision_scales, segmentation_head, feature_channels):
             assert question(other) == question(network)
         assert [id(one) for one in shared_parameters(other)] == [id(one) for one in shared_parameters(network)]
-
-
-def test_feature_maps_by_hand():
-    """Two convolutions a level, up and down; a transposed convolution and a head for each decoder level."""
-    network = build_network(OURS, 1, 3, [8, 8, 8])
-    voxels = [8 * 8 * 8, 8 * 4 * 4, 4 * 2 * 2]
-    expected = sum(2 * features * size for features, size in zip([4, 8, 16], voxels, strict=True))
-    expected += sum((1 + 2) * features * size + 3 * size for features, size in zip([4, 8], voxels, strict=False))
-    assert feature_map_size(network, [8, 8, 8]) == expected
-    assert feature_map_size(DistanceHead(network, 2), [8, 8, 8]) == expected + 2 * voxels[0]
-    assert feature_map_size(network, [16, 8, 8]) == 2 * expected
-
-
-def test_feature_maps_of_knights_patch_are_those_that_nnunet_plans():
-    """At most 560 million for 8 GB; one more multiple of the total stride along an axis would be too much."""
-    knight = NativeScaleDynUNet(3, 1, 3, [3] * 6, [1] + [2] * 5, [32, 64, 128, 256, 320, 320])
-    sizes = [feature_map_size(knight, patch) for patch in ([128, 128, 128], [160, 128, 128])]
-    assert sizes[0] < 560_000_000 < sizes[1]
 
 
 def test_a_network_may_answer_for_itself():

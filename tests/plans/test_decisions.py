@@ -63,7 +63,7 @@ def test_each_decision_has_a_reason():
     )
     assert rows["normalisation"].value == "CT, -10 to 120"
     assert rows["levels"].value == "1x1x1, 2x2x2 (4)"
-    assert rows["low resolution"].value == "not needed"
+    assert "3d_lowres" not in rows["patch"].why
 
 
 def test_reasons_of_thick_slices_and_large_scans():
@@ -72,7 +72,7 @@ def test_reasons_of_thick_slices_and_large_scans():
     assert "10th percentile" in rows["spacing, mm"].why
     assert "kernels 1x3x3 first (7.1 times coarser slices)" in rows["levels"].why
     _, rows = found(spacings=[[1, 1, 1]] * 10, shapes=[[500, 500, 500]] * 10)
-    assert "would also plan 3d_lowres" in rows["low resolution"].why
+    assert "% of the median scan, less than 25%: nnU-Net would consider 3d_lowres, too" in rows["patch"].why
 
 
 @pytest.mark.parametrize(

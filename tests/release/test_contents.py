@@ -68,5 +68,5 @@ def test_a_release_can_be_renamed_in_turn(copied):
 
 
 def test_a_folder_that_is_no_bundle(tmp_path):
-    with pytest.raises(InputError, match=r"no configs/metadata\.json: pass the folder of a bundle"):
+    with pytest.raises(InputError, match=r"configs/metadata\.json: no such config; correct its name, or pass"):
         bundle_contents(tmp_path, "spine")

@@ -183,7 +183,7 @@ def test_metadata_and_configs_that_are_none(copied, tmp_path):
     root = copied(FLARE)
     options = {"output": str(tmp_path / "dist"), "source": str(root.parent)}
     (root / "configs" / "inference.yaml").unlink()
-    refused(r"has no configs/inference\.yaml: pass the folder of a bundle", **options)
+    refused(r"configs/inference\.yaml: no such config; correct its name, or pass", **options)
     (root / "configs" / "metadata.json").write_text("[]")
     refused(r"metadata\.json holds no JSON object", **options)
 

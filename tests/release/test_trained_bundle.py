@@ -196,7 +196,7 @@ def test_refusals_name_the_remedy_and_leave_nothing(trained, tmp_path):
     refused("exists: remove it", output=str(tmp_path / "bundles"))
     (tmp_path / "file").touch()
     refused(r"file cannot be written \(.*\): pass another --output", output=str(tmp_path / "file" / "own"))
-    refused(r"no configs/metadata\.json: pass the folder of a bundle", bundle=str(tmp_path))
+    refused(r"configs/metadata\.json: no such config; correct its name, or pass", bundle=str(tmp_path))
     refused("no trained weights at .*models/model.pt: pass the --ckpt_dir of a training", ckpt_dir="")
     write_plan(folder / "plan.yaml", {**PLAN, "classes": ["left_part"]})
     refused(r"does not fit the network .*: its plan\.yaml is of another training")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from custom.reports.status_table import run_table, status_table
+from custom.reports.status_table import run_table, status_page, status_table
 
 from .stage_chain import CONTROLS, records
 
@@ -38,6 +38,26 @@ def test_controls_come_last_in_the_table_and_gain_nothing():
     assert last[0] == "annotations alone"
     assert last[-6:] == ["0.600/0.900", "-", "0.100", "-", "-", "-"]
     assert "+0.1" not in status_table(chain)
+
+
+def test_the_page_has_what_was_held_back_and_excluded():
+    chain = [*records(), *CONTROLS]
+    chain[1]["fill"][0]["held_back"] = ["tumour stays unannotated in 2 of 20 cases"]
+    text = status_page("Our run", "40 phantoms", chain, {"case_3": "a|b.nii.gz: cannot be read\n(torn)"})
+    assert text.startswith("# Our run\n\n40 phantoms\n\n## Stages\n\n| stage | state |")
+    assert "| two | done | a, b | 30 (10/20) | b by one | 4 | 0.650/0.900 | -0.050 |" in text
+    assert "| annotations alone | - | - | - | - | - | 0.600/0.900 | - |" in text
+    assert "- two, b: tumour stays unannotated in 2 of 20 cases" in text
+    assert "| case_3 | a\\|b.nii.gz: cannot be read (torn) |" in text
+
+
+def test_a_long_list_of_excluded_cases_is_cut_and_counted():
+    text = status_page("r", "d", [], {f"case_{i:04d}": "torn" for i in range(250)})
+    assert "## Excluded cases: 250" in text
+    assert "case_0199" in text
+    assert "case_0200" not in text
+    assert text.endswith("and 50 more\n")
+    assert "held back" not in text
 
 
 def test_runs_what_they_follow_from_and_their_scores():

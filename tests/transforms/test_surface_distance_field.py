@@ -338,10 +338,10 @@ def test_dictionary_form_adds_the_field_and_leaves_the_rest():
     np.testing.assert_array_equal(output["surface_distance"], expected)
 
 
-def test_dictionary_form_with_other_keys():
-    transform = SurfaceDistanceFieldd("mask", num_classes=2, normalize=False, output_key="field")
+def test_dictionary_form_with_another_key():
+    transform = SurfaceDistanceFieldd("mask", num_classes=2, normalize=False)
     label = MetaTensor(torch.from_numpy(LINE), affine=np.diag([1.0, 2.5, 9.0, 1.0]))
-    field = transform({"mask": label})["field"]
+    field = transform({"mask": label})["surface_distance"]
     np.testing.assert_array_equal(field[1, 0].numpy(), 2.5 * mirrored([0, 0, 0, 0, -3, -2, -1, 1, 2, 3]))
 
 

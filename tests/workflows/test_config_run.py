@@ -12,7 +12,6 @@ import pytest
 import yaml
 from monai.bundle import ConfigWorkflow
 
-from custom.__main__ import COMMANDS
 from custom.cohort.manifest import Cohort, CohortCase, write_cohort
 from custom.errors import InputError, find_input_error
 from custom.plans import write_plan
@@ -229,8 +228,8 @@ def test_references(bundle, tmp_path):
         {"name": "b", "config": "train", "needs": "train.a", "overrides": {"epochs": "{needs.train.a.fold}"}},
         {
             "name": "c",
-            "command": "export",
-            "overrides": {"files": ["{needs.train.a.ckpt_dir}/model.pt"], "to": {"file": "{folder}/x"}, "n": 1},
+            "config": "evaluate",
+            "overrides": {"run": ["{needs.train.a.ckpt_dir}/model.pt", {"file": "{folder}/x"}], "run#n": 1},
         },
     ]
     made = {run.name: run for run in config_runs(runs, tmp_path, bundle)}
@@ -238,9 +237,8 @@ def test_references(bundle, tmp_path):
     assert [run.needs for run in made.values()] == [(), ("train.a",), ("train.a",)]
     folder = tmp_path / "runs"
     assert made["c"].values() == {
-        "files": [f"{folder}/train.a/models/model.pt"],
-        "to": {"file": f"{folder}/c/x"},
-        "n": 1,
+        "run": [f"{folder}/train.a/models/model.pt", {"file": f"{folder}/c/x"}],
+        "run#n": 1,
     }
     assert made["train.a"].values() == {
         "output_dir": f"{folder}/train.a/output",
@@ -250,19 +248,6 @@ def test_references(bundle, tmp_path):
     }
 
 
-def test_a_command_of_the_package(bundle, tmp_path, monkeypatch):
-    called = {}
-    monkeypatch.setitem(COMMANDS, "export", lambda bundle: called.update(bundle=bundle))
-    Chain(config_runs([{"name": "a", "command": "export", "overrides": {"bundle": "b"}}], tmp_path), tmp_path).run()
-    assert called == {"bundle": "b"}
-    chain = Chain(config_runs([{"name": "b", "command": "exprot"}], tmp_path), tmp_path)
-    with pytest.raises(
-        InputError,
-        match=r"run b: there is no command 'exprot' \(did you mean export\?\): abdomen",
-    ):
-        chain.run()
-
-
 A = {"name": "a", "config": "train"}
 
 
@@ -270,8 +255,8 @@ A = {"name": "a", "config": "train"}
     ("runs", "line"),
     [
         ([{**A, "after": "b"}], "run a: unknown key 'after'; use name, needs, config"),
-        ([{"name": "a"}], "run a: give it either config (one or several names) or command"),
-        ([{**A, "command": "export"}], "run a: give it either config"),
+        ([{"name": "a"}], "run a: give it config, one or several names"),
+        ([{**A, "command": "export"}], "run a: unknown key 'command'; use name, needs, config, overrides"),
         ([A, A], "run 'a': the name must be usable as a folder's and differ from all others"),
         ([{**A, "name": "../a"}], "run '../a': the name must be usable"),
         ([{**A, "needs": ["b"]}], "run a: needs 'b', which is no earlier run; name one"),

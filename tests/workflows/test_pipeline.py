@@ -37,7 +37,7 @@ from .tiny_cohort import (
 
 FILLED = {"2_lesions": "dataset2", "3_both": "dataset1", "4_partial": "dataset3", "5_small": "dataset4"}
 SHORT = RECIPE[:2]
-WRITTEN_ANYWAY = ("lock", "lock.json", "report.md", "report.png", "report.html")
+WRITTEN_ANYWAY = ("lock", "lock.json", "report.md", "report.html")
 IGNORED = 255
 
 
@@ -127,7 +127,6 @@ def test_every_stage_is_done_and_recorded(finished):
     assert not (finished.work / "excluded.json").exists()
     report = (finished.work / "report.md").read_text()
     assert all(name in report for name in STAGES)
-    assert (finished.work / "report.png").stat().st_size > 1_000
     page = (finished.work / "report.html").read_text()
     assert "5 of 5 stages done" in page
     assert "validation cases" in page

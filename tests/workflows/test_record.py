@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from custom.errors import InputError
-from custom.workflows.record import RunFolder, read_json, scores_of, training_seconds
+from custom.workflows.record import RunFolder, scores_of, training_seconds
 
 
 def test_a_run_is_done_when_its_record_says_so(tmp_path):
@@ -14,19 +11,6 @@ def test_a_run_is_done_when_its_record_says_so(tmp_path):
     for state in ("running", "done"):
         folder.record.write_text(f'{{"state": "{state}"}}')
         assert folder.is_done() == (state == "done")
-
-
-def test_json_that_is_absent_or_no_json(tmp_path):
-    file = tmp_path / "record.json"
-    assert read_json(file, {"state": "not begun"}) == {"state": "not begun"}
-    file.write_text("{")
-    with pytest.raises(InputError) as error:
-        read_json(file, None)
-    assert str(error.value).startswith(f"{file}: cannot be read as JSON (Expecting property name")
-    assert str(error.value).endswith("; restore or remove it")
-    file.write_text("[1]")
-    with pytest.raises(InputError, match=r"record.json: holds a list, no dict; restore or remove it$"):
-        read_json(file, {})
 
 
 def test_scores_of_groups_where_there_are_any():

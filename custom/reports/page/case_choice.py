@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .results import INDEX, Method, read_object
+from ...io.json_file import read_json
+from .results import INDEX, Method
 
 
 @dataclass
@@ -50,7 +51,7 @@ def kept_cases(methods: tuple[Method, ...]) -> dict[str, ShownCase]:
     cases: dict[str, ShownCase] = {}
     for method in methods:
         for folder in method.evaluations:
-            for name, files in read_object(folder / INDEX).items():
+            for name, files in read_json(folder / INDEX, {}).items():
                 case = cases.setdefault(name, ShownCase(name, [], files["image"], files["label"]))
                 case.predictions.setdefault(method.name, folder / files["prediction"])
     return cases

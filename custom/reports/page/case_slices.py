@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from ..case_picture import slice_with_most_foreground, slicing_axis
+from ..case_picture import page, slice_with_most_foreground, slicing_axis
 from ..drawing import class_colour
 from .case_volumes import CaseVolumes
 
@@ -49,11 +49,6 @@ def slices(volumes: CaseVolumes) -> dict[str, list[str]]:
 def shown_slices(count: int) -> list[int]:
     """Places of at most `MOST_SLICES` slices, evenly spread."""
     return np.unique(np.linspace(0, count - 1, min(count, MOST_SLICES)).round().astype(int)).tolist()
-
-
-def page(volume: np.ndarray, axis: int, index: int) -> np.ndarray:
-    """A slice of an RAS volume as it lies on the page: anterior or the patient's right at the left."""
-    return np.ascontiguousarray(np.take(volume, index, axis=axis).T[::-1, ::-1])
 
 
 def page_size(shape: Sequence[int], axis: int, spacing: tuple[float, float, float], longest: int) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from ...fingerprint.label_statistics import read_label_map
 from ...geometry.canonical_axes import to_ras
 from ...ignore_index import IGNORE_INDEX
 from ...io.volume import read_volume
+from ..case_picture import grey_levels
 
 MARGIN_MM = 20.0
 MOST_VOXELS = 3_000_000  # of a cropped volume; beyond them every second voxel along the finest axes is taken
@@ -53,7 +54,7 @@ def load_case(image: str | Path, labels: Mapping[str, str | Path], margin_mm: fl
     part = tuple(slice(one.start, one.stop, jump) for one, jump in zip(box, step, strict=True))
     values = scan[part].astype(np.float32) * volume.slope + volume.intercept
     low, high = grey_range(values)
-    grey = np.round(np.clip((np.nan_to_num(values) - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+    grey = grey_levels(values, low, high)
     cropped = {name: np.where(one[part] == IGNORE_INDEX, 0, one[part]).astype(np.uint8) for name, one in maps.items()}
     taken = " x ".join(str(size) for size in grey.shape)
     whole = " x ".join(str(size) for size in scan.shape)

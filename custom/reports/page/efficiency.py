@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...errors import InputError
+from ...io.json_file import read_json
 from ..stage_records import Record, clock
-from .results import read_object
 
 MARK = "flare23_tolerances"  # an entry that only files of `measure` have
 FOLDERS = (".", "efficiency", "output")
@@ -30,7 +30,7 @@ def measured(folder: Path) -> list[Measured]:
     found = []
     for file in sorted(one for place in FOLDERS for one in (folder / place).glob("*.json")):
         try:
-            use = read_object(file)
+            use = read_json(file, {})
         except InputError:  # a list, of whatever
             continue
         if MARK in use:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ...io.json_file import read_json
 from ..stage_records import Record, mean_record
-from .results import PER_CASE, RECIPE, RECIPE_FILE, Method, Results, read_object, read_records
+from .results import PER_CASE, RECIPE, RECIPE_FILE, Method, Results, read_records
 
 SEEDS = "seed_*"
 TEST, VALIDATION = Path("test") / "evaluation", Path("output") / "validation"
@@ -29,7 +30,7 @@ def recipe_results(folder: Path) -> Results:
     Without test cases it is scored on the validation cases.
     """
     places = work_folders(folder)
-    described = {**read_object(places[0] / RECIPE_FILE), **read_object(folder / RECIPE_FILE)}
+    described = {**read_json(places[0] / RECIPE_FILE, {}), **read_json(folder / RECIPE_FILE, {})}
     by_seed = [read_records(place / "stages") for place in places]
     begun = list(dict.fromkeys(str(one["stage"]) for records in by_seed for one in records))
     names = [name for name in described.get("stages", begun) if name in begun]
@@ -46,7 +47,7 @@ def recipe_results(folder: Path) -> Results:
         len(described.get("stages", begun)) * len(described.get("seeds", places)),
         reference_of(methods, str(described.get("reference", ""))),
         {"cases": described.get("cases"), "seeds": seeds},
-        {str(case): str(why) for place in places for case, why in read_object(place / "excluded.json").items()},
+        {str(case): str(why) for place in places for case, why in read_json(place / "excluded.json", {}).items()},
         tuple(stages),
         f"{'test' if is_test else 'validation'} cases{f', {len(seeds)} seeds' if seeds else ''}",
         tuple(dict.fromkeys((folder, *places))),

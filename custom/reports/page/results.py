@@ -1,12 +1,12 @@
 """What a work folder holds for its page: methods with their scores, curves, plans and records."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
+from ...io.json_file import read_json
 from ..stage_records import Record
 
 STUDY, RECIPE = "study", "recipe"
@@ -57,7 +57,7 @@ class Results:
 
 def study_results(folder: Path) -> Results:
     """The results of `custom.workflows.Study`, which describes itself in `study.json`."""
-    study = read_object(folder / STUDY_FILE)
+    study = read_json(folder / STUDY_FILE, {})
     try:
         methods = tuple(
             Method(
@@ -82,21 +82,8 @@ def study_results(folder: Path) -> Results:
 def read_records(folder: Path) -> tuple[Record, ...]:
     """The records of all runs in a folder, in the order they began."""
     files = folder.glob("*/record.json")
-    records = ({"stage": file.parent.name, "run": file.parent.name, **read_object(file)} for file in files)
+    records = ({"stage": file.parent.name, "run": file.parent.name, **read_json(file, {})} for file in files)
     return tuple(sorted(records, key=lambda one: (str(one.get("begun", "")), str(one["run"]))))
-
-
-def read_object(file: Path) -> dict[str, Any]:
-    """A JSON file's content, nothing where there is no file. Raises InputError: it is damaged."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: cannot be read as JSON ({error}); restore or remove it") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{file}: holds a {type(content).__name__}, no object; restore or remove it")
-    return content
 
 
 def score_files(methods: Sequence[Method]) -> dict[str, list[Path]]:

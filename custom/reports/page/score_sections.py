@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from ...io.json_file import read_json
 from ..metric_table import MEAN_OF_CLASSES, number_text, title_of
 from ..study_tables import (
     Score,
@@ -17,7 +18,7 @@ from ..study_tables import (
 from .box_plot import box_plot
 from .confusion import NOTHING, class_order, read_rows, type_confusion, voxel_confusion
 from .page_parts import Cell, Section, Table, count_text, heat_table
-from .results import CONFUSION, METRICS, PER_CASE, RECIPE, Method, Results, read_object
+from .results import CONFUSION, METRICS, PER_CASE, RECIPE, Method, Results
 from .volume_chart import VolumePoint, volume_charts
 
 FEW_CLASSES = 6  # up to which each class has its own boxes of all methods
@@ -65,7 +66,7 @@ def score_section(results: Results, scores: Sequence[Score], class_names: Sequen
 def class_groups(methods: Sequence[Method]) -> dict[str, list[str]]:
     """Name -> classes of the groups with a joint score, as the plan names them, such as organs."""
     files = (folder / METRICS for one in methods for folder in one.evaluations)
-    return next((groups for file in files if (groups := read_object(file).get("groups"))), {})
+    return next((groups for file in files if (groups := read_json(file, {}).get("groups"))), {})
 
 
 def organ_cells(
