@@ -70,7 +70,7 @@ def test_the_front_page_links_them(project, page):
 
 
 def test_commands_of_studies_are_the_bundles_which_are_run(project):
-    block, _ = blocks(project / "docs" / "studies.md")  # the second: several runs at once
+    block, *_ = blocks(project / "docs" / "studies.md")  # then the demos, and several runs at once
     assert block.removeprefix("cd bundles/batseg_spine\n") in blocks(project / "bundles/batseg_spine/docs/README.md")
 
 

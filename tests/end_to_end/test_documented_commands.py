@@ -116,10 +116,12 @@ def test_studies_of_the_bundles_page(project, work, places):
     assert "| method | NSD | lesion F1 | false components | wrong type |" in (work / "improved/study.md").read_text()
 
 
-def test_several_runs_at_once(project, work, places):
+def test_small_studies_and_several_runs_at_once(project, work, places):
     """What they would do: tests/workflows/test_jobs.py does it here, tests/slurm on a cluster."""
-    (block,) = (block for block in blocks(project / "docs" / "studies.md") if "--cluster" in block)
-    for command in commands(block):
+    _, *others = blocks(project / "docs" / "studies.md")  # the first is the bundle's page's
+    assert "study_demo" in others[0]
+    assert "--cluster" in others[1]
+    for command in (command for block in others for command in commands(block)):
         run(f"{command} --dry_run true", places, work / "bundles" / "batseg_spine")
 
 
