@@ -19,7 +19,7 @@ class Progress:
     """
 
     def __init__(self, description: str) -> None:
-        self.description = description
+        self.description = description.strip()  # the name of a run may be empty
         self.bar: tqdm | None = None
 
     def attach(self, engine: Any) -> None:
