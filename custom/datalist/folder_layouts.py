@@ -13,7 +13,8 @@ from pathlib import Path, PureWindowsPath
 from typing import Any, NoReturn
 
 from ..errors import InputError
-from ..io.dicom_series import folders_below, is_dicom, series_below, series_of
+from ..io.dicom_series import is_dicom, series_below, series_of
+from ..io.folders_below import folders_below
 from ..io.image_formats import (
     NIFTI_ENDINGS,
     OTHER_ENDINGS,

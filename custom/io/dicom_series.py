@@ -7,7 +7,7 @@ one; here every series is a scan of its own, and one that is no even stack is re
 import filecmp
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -19,6 +19,7 @@ from monai.data.utils import orientation_ras_lps
 from ..errors import InputError
 from ..progress import with_progress
 from .dicom_pixels import refuse_misread_pixels
+from .folders_below import folders_below
 from .image_formats import ending_of
 from .itk_image import RENAME, itk_can_open, read_with, simple_itk
 
@@ -124,21 +125,6 @@ def without_scouts(found: list[Series]) -> list[Series]:
     for series in scouts:
         logger.warning("%s: not a scan: its slices are localisers", series)
     return [series for series in found if series not in scouts]
-
-
-def folders_below(root: Path, on_error: Callable[[OSError], None] | None = None) -> Iterator[Path]:
-    """A folder and all its sub-folders that are not hidden, sorted; each once, as links may lead in a circle.
-
-    `on_error` is called for each that cannot be listed.
-    """
-    known: set[Path] = set()
-    for folder, names, _ in os.walk(root, onerror=on_error, followlinks=True):
-        if (place := Path(folder).resolve()) in known:
-            names.clear()
-            continue
-        known.add(place)
-        names[:] = sorted(name for name in names if not name.startswith("."))
-        yield Path(folder)
 
 
 def _warn_of_unlisted(error: OSError) -> None:

@@ -8,7 +8,7 @@ from monai.networks import nets
 from torch import nn
 
 from ..errors import InputError
-from ..options.kinds import did_you_mean
+from ..nearest_name import did_you_mean
 from .contract import check_patch_size
 from .distance_head import Activation, DistanceHead
 from .native_scale_dynunet import NativeScaleDynUNet

@@ -13,7 +13,7 @@ from monai.networks.nets import ResNet
 from torch import nn
 
 from ..errors import InputError
-from ..options.kinds import did_you_mean
+from ..nearest_name import did_you_mean
 from .build import made_network, name_and_options
 from .dry_run import dry_run
 from .unet_encoder import UNetEncoder

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from ..errors import InputError
+from ..nearest_name import did_you_mean
 from .kinds import (
     MAPPING,
     NAME_OR_NUMBER,
@@ -18,7 +19,6 @@ from .kinds import (
     TYPED,
     Kind,
     Option,
-    did_you_mean,
     number,
     or_nothing,
     several,

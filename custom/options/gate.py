@@ -15,10 +15,11 @@ from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS, ID_SEP_KEY
 from monai.utils import BundlePropertyConfig
 
 from ..errors import InputError, causes_of
+from ..nearest_name import did_you_mean
 from ..processes import check_environment
 from .bundle_options import bundle_options, is_whole, options_by_name, top_level_ids
 from .command_line import split_arguments
-from .kinds import TEXT, Option, did_you_mean, or_nothing, shown
+from .kinds import TEXT, Option, or_nothing, shown
 
 ID = BundlePropertyConfig.ID
 TRACKING: Mapping[str, Any] = DEFAULT_MLFLOW_SETTINGS["configs"]  # type: ignore[assignment]

@@ -6,9 +6,8 @@ import math
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import yaml
@@ -70,17 +69,6 @@ def as_typed(value: Any) -> str:
     """
     text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
     return shlex.quote(text)
-
-
-def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """A question after the nearest of some names, if one is near.
-
-    >>> did_you_mean("learningrate", ["epochs", "learning_rate"])
-    ' (did you mean learning_rate?)'
-    """
-    known = {one.lower(): one for one in names}
-    found = get_close_matches(name.lower(), known, n=1)
-    return f" (did you mean {known[found[0]]}?)" if found else ""
 
 
 def whole(least: int = 0, most: int = MOST) -> Kind:

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import InputError
+from ..nearest_name import did_you_mean
 from .bundle_options import bundle_options, is_whole
-from .kinds import Option, did_you_mean
+from .kinds import Option
 
 WIDTH = 110
 

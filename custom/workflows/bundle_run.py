@@ -13,9 +13,9 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 from ..bundle_configs import config_file
 from ..errors import InputError
 from ..io.checksums import sha256
+from ..nearest_name import did_you_mean
 from ..options.bundle_options import options_by_name
 from ..options.gate import literal
-from ..options.kinds import did_you_mean
 
 EXPRESSIONS = ("$", "@")
 STOP_EPOCH = "stop_epoch"

@@ -11,8 +11,9 @@ from typing import Any
 from ..cohort.manifest import read_cohort
 from ..errors import InputError
 from ..io.checksums import file_checksums
+from ..io.folders_below import folders_below
 from ..io.json_file import read_json
-from ..options.kinds import did_you_mean
+from ..nearest_name import did_you_mean
 from ..plans import load_plan
 from ..processes import together
 from .bundle_run import LEFT_OUT, checked_settings, config_checksums, is_known, known_settings, run_config
@@ -153,8 +154,8 @@ def config_runs(
 
     Args:
         runs: mappings of name; config: one or several names of configs laid over one another; overrides: id -> value;
-            needs: earlier runs besides those that overrides refer to. In overrides `{needs.NAME.KEY}` is the value of
-            KEY in an earlier run, `{folder}` the run's own folder, and files and folders that exist count by contents.
+            needs: earlier runs that overrides do not refer to. In overrides `{needs.NAME.KEY}` is the value of KEY in
+            an earlier run, `{folder}` the run's own folder, and files and folders that exist count by their contents.
         work_dir: where everything is written, each run in runs/NAME.
         bundle_root: folder of the bundle.
         overrides: ids -> values of all runs whose configs have them, e.g. {"dataset_dir": ...}.
@@ -179,15 +180,9 @@ def config_runs(
 
 
 def files_below(root: Path, without: Path) -> list[Path]:
-    """The files in a folder, also behind links, but for those in `without`, sorted."""
-    found, seen = [], {os.path.realpath(without)}
-    for place, folders, names in os.walk(root, followlinks=True):
-        if (real := os.path.realpath(place)) in seen:  # a link to a folder above leads here again
-            folders.clear()
-            continue
-        seen.add(real)
-        found += [Path(place, name) for name in names]
-    return sorted(found)
+    """The files in a folder, also behind links, but for those in `without`; hidden folders apart, sorted."""
+    folders = (one for one in folders_below(root) if not one.resolve().is_relative_to(without.resolve()))
+    return sorted(file for folder in folders for file in folder.iterdir() if file.is_file())
 
 
 def cohort_files(manifest: Path) -> dict[str, str]:

@@ -14,7 +14,7 @@ from ..bundle_configs import config_file
 from ..engines.load_weights import refuse_missing_weights
 from ..errors import InputError
 from ..io.checksums import sha256
-from ..options.kinds import did_you_mean
+from ..nearest_name import did_you_mean
 from ..plans import PLAN_FILE, Plan, ReleasedModel, read_plan, read_released_model
 
 WEIGHTS = "model.pt"

@@ -35,8 +35,10 @@ logger = logging.getLogger(__name__)
 
 FIRST, SECOND = "label", "compare"  # which of two models labels a group
 # what a stage sets itself -> the key of the recipe that says it
-SET_BY_STAGE = dict.fromkeys(("output_dir", "ckpt_dir", "cache_dir", "resume", "validate_data"), "")
-SET_BY_STAGE |= {"unannotated": "unannotated", "initial_weights": "start_from"}
+SET_BY_STAGE = {
+    **{"unannotated": "unannotated", "initial_weights": "start_from"},
+    **dict.fromkeys(("output_dir", "ckpt_dir", "cache_dir", "resume", "validate_data"), ""),
+}
 SCORING = ("windows", "min_foreground_voxels", "return_grid", "drop_last_slice")  # of validation and test cases alike
 
 

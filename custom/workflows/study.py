@@ -83,7 +83,7 @@ class Study(Chain):
         }
 
     def compare_with_earlier_runs(self) -> None:
-        """As every chain; where all runs are done once more the folds, which may be of other cases, are made anew."""
+        """As every chain; where all runs are redone, so are the folds, which may be of other cases."""
         begun = any(run.folder.inputs.exists() for run in self.runs.values())
         super().compare_with_earlier_runs()
         if begun and not any(run.folder.inputs.exists() for run in self.runs.values()):

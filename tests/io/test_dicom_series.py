@@ -255,11 +255,6 @@ class TestFinding:
         (line,) = [r.getMessage() for r in caplog.records]
         assert line == f"{tmp_path}/s: not a scan: its slices are localisers"
 
-    def test_a_folder_and_a_link_to_it_are_one(self, tmp_path):
-        write_series(tmp_path / "a", voxels(), AFFINE)
-        (tmp_path / "b").symlink_to(tmp_path / "a")
-        assert [series.scan for series in series_below(tmp_path)] == [str(tmp_path / "a")]
-
     def test_copies_of_slices_count_once(self, tmp_path, caplog):
         for file in write_series(tmp_path, voxels(), AFFINE)[:5]:
             (tmp_path / f"copy of {file.name}").write_bytes(file.read_bytes())

@@ -15,7 +15,6 @@ from custom.options.kinds import (
     TEXT,
     Option,
     choice,
-    did_you_mean,
     either,
     number,
     or_nothing,
@@ -90,8 +89,3 @@ def test_a_home_folder_is_expanded(monkeypatch):
     assert PATH.read("~/labels") == "/home/someone/labels"
     assert PATH.read("~") == "/home/someone"
     assert PATH.read("./~/labels") == "./~/labels"
-
-
-def test_the_nearest_name_is_named_and_none_where_none_is_near():
-    assert did_you_mean("learningrate", ["epochs", "learning_rate"]) == " (did you mean learning_rate?)"
-    assert did_you_mean("xyz", ["epochs"]) == ""

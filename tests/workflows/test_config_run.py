@@ -183,6 +183,7 @@ def test_data_behind_links_count_and_the_work_folder_among_them_does_not(bundle,
     (elsewhere / "a.nii.gz").write_text("first")
     (data / "labelsTr").symlink_to(elsewhere)
     (elsewhere / "back").symlink_to(data)
+    (elsewhere / "gone.nii.gz").symlink_to(tmp_path / "nowhere")
     entry = {"name": "a", "config": "train", "overrides": {"dataset_dir": str(data)}}
     (one,) = config_runs([entry], data / "work", bundle)
     before = one.inputs()

@@ -105,7 +105,7 @@ def test_an_evaluation_has_what_its_training_had_in_place_of_a_common_value(bund
     assert "skill" not in runs["own_seed0_fold0_scores"].overrides, "of no consequence to a scoring"
 
 
-def test_where_all_is_redone_the_folds_are_made_anew(bundle):
+def test_where_all_is_redone_so_are_the_folds(bundle):
     """They may be of cases that have gone."""
     study(bundle, overrides={"epochs": 3}).run()
     folds = Path("work/folds.json")

@@ -156,9 +156,10 @@ def confusion_section(results: Results, class_names: Sequence[str]) -> Section:
             order = [name for name in class_order(voxels, class_names) if name != BACKGROUND]
             caption = f"{one.name}: voxels of the true class, mean share over patients"
             tables.append(heat_table(voxels, order, [*order, BACKGROUND], caption, percent=True))
-    words = ["The type of a patient is that of most predicted voxels; of several seeds each counts by its part."]
-    words = words if is_typed else []
-    return Section("confusion", "Confusion between types" if is_typed else "Confusion between classes", words, tables)
+    if not is_typed:
+        return Section("confusion", "Confusion between classes", [], tables)
+    words = ["The type of a patient is that of most predicted voxels; of several seeds each counts as a fraction."]
+    return Section("confusion", "Confusion between types", words, tables)
 
 
 def worst_table(results: Results, scores: Sequence[Score], links: Mapping[str, str]) -> Table:
