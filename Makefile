@@ -27,7 +27,7 @@ help:
 	@echo "make try         label a scan with a trained model: SCAN=FILE_OR_FOLDER MODEL=NAME, by default a template's hippocampus"
 	@echo "make serve SCANS=FOLDER   serve a trained model (MODEL=NAME) in MONAI Label, for 3D Slicer"
 	@echo "make demo        train BATseg on generated phantoms, evaluate it, show the result (minutes, no GPU needed)"
-	@echo "make demo-flare  run the five-stage FLARE recipe on generated phantoms beside two controls (minutes, no GPU)"
+	@echo "make demo-flare  run the five-stage FLARE recipe on generated phantoms, with two controls (minutes, no GPU)"
 	@echo "make test        run the tests, apart from the next two and test-monailabel"
 	@echo "make test-kill   kill a recipe and a study at random moments: they must end with the same labels and tables (minutes)"
 	@echo "make test-slurm  a study and a recipe as jobs of a SLURM that it starts here (Debian's slurm-wlm and munge; minutes)"

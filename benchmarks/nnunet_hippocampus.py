@@ -1,4 +1,4 @@
-"""BATseg beside nnU-Net v2 on the hippocampus data: same cases, patch, network and budget, in the same hour.
+"""BATseg compared with nnU-Net v2 on the hippocampus data: same cases, patch, network and budget, in the same hour.
 
 nnU-Net lives in an environment of its own (torch first, so that both sides run the same build of it):
 

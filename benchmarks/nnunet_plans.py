@@ -1,4 +1,4 @@
-"""Our planner beside nnU-Net's own on the same spacings and shapes: real data sets, and described ones.
+"""Our planner compared with nnU-Net's own on the same spacings and shapes: real data sets, and described ones.
 
 nnU-Net lives in an environment of its own:
 

@@ -1,4 +1,4 @@
-"""Peak memory and time of streaming inference, beside MONAI's sliding window and inverse of all scores.
+"""Peak memory and time of streaming inference, compared with MONAI's sliding window and inverse of all scores.
 
     python benchmarks/streaming_inference.py [--ct FILE] [--bundles batseg_spine flare_pseudolabel] [--threads 1]
 

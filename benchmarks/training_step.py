@@ -1,4 +1,4 @@
-"""What the distance head and its loss add to a training step, step by step beside the network without them.
+"""What the distance head and its loss add to a training step, step by step, compared with the network without them.
 
     python benchmarks/training_step.py --plan hippocampus
 

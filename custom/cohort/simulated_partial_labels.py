@@ -142,7 +142,7 @@ def _part_sizes(parts: Sequence[Part], total: int) -> list[int]:
     if added != 1 and all(part.share.denominator == 1 for part in parts):
         if added != total:
             raise InputError(
-                f"partial: its numbers add up to {added}, but there are {total} cases besides validation; change them, "
+                f"partial: its numbers add up to {added}, but there are {total} training cases; change them, "
                 f"or write shares such as {EVERY}:1/2"
             )
         return [int(part.share) for part in parts]

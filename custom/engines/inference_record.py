@@ -1,4 +1,4 @@
-"""What an inference knows of each case besides its label map."""
+"""What an inference knows of each case apart from its label map."""
 
 import time
 from collections.abc import Mapping, Sequence

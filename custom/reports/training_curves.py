@@ -14,7 +14,7 @@ from ..errors import InputError
 from .drawing import INK, class_colour, new_figure, save_picture
 from .metric_table import title_of
 
-# The columns of the log, besides those with a prefix: "loss/TERM", "gradient_norm/NAME", "validation/METRIC" and
+# The columns of the log, apart from those with a prefix: "loss/TERM", "gradient_norm/NAME", "validation/METRIC" and
 # "validation/METRIC/CLASS".
 EPOCH, LEARNING_RATE, LOSS = "epoch", "learning_rate", "loss"
 LOSS_TERM, GRADIENT_NORM, VALIDATION = "loss/", "gradient_norm/", "validation/"

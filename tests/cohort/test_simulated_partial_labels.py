@@ -84,7 +84,7 @@ def test_the_draw_depends_on_the_seed_alone():
     [
         ((Fraction(1, 3), Fraction(1, 3)), "its shares add up to 0.667, not 1; change them, or add a part such as"),
         ((Fraction(3, 4), Fraction(1, 2)), "its shares add up to 1.25, not 1"),
-        ((Fraction(10), Fraction(20)), "its numbers add up to 30, but there are 100 cases besides validation"),
+        ((Fraction(10), Fraction(20)), "its numbers add up to 30, but there are 100 training cases"),
     ],
 )
 def test_parts_that_do_not_make_up_the_whole(shares, message):

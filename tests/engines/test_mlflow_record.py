@@ -1,4 +1,4 @@
-"""The record of runs in a real MLflow store, beside MONAI's own handler."""
+"""The record of runs in a real MLflow store, next to MONAI's own handler."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def doubling_in_onnx(file: Path) -> None:
 
 
 def written(folder: Path, carried: dict[str, str]) -> Path:
-    """The same network in every format, with text beside it."""
+    """The same network in every format, with its plan as text."""
     folder.mkdir()
     torch.jit.script(Doubling()).save(str(folder / "model.ts"), _extra_files=carried)
     program = torch.export.export(Doubling(), (torch.zeros(1, 1, 2, 2, 2),))

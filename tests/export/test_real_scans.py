@@ -148,7 +148,7 @@ def test_equal_to_eager(prepared, ending):
 
 @pytest.mark.parametrize(("prepared", "ending"), [("hippocampus", "pt2"), ("coarse", "onnx")], indirect=["prepared"])
 def test_whole_scans_get_the_same_label_map(prepared, ending):
-    """Windows beside each other, mirrored, put together on the scan's own grid."""
+    """Neighbouring windows, mirrored, put together on the scan's own grid."""
     expected = prepared.label_map("eager")
     assert len(np.unique(expected)) > 2, "several classes"
     result = prepared.label_map(ending, "inference_exported", exported=prepared.exported(ending))

@@ -254,7 +254,7 @@ def weights(served: Served, model: str, name: str = "model.pt") -> dict[str, tor
 def trains_and_still_labels(served: Served, model: str, root: Path, folder: Path, **options) -> None:
     """Train over REST; the weights are new, of the same network, and the next label map comes from them.
 
-    It is that of the project's bundle at `root` too, which reads the plan anew: the server does so when it starts only.
+    It is that of the project's bundle at `root` too, which reads the plan again: the server does so at its start only.
     """
     before = weights(served, model)
     served.server.run("train", model, **options)

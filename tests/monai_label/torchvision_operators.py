@@ -1,9 +1,9 @@
-"""Let torchvision be imported beside a PyTorch it was not built for, in our MONAI Label environment only.
+"""Let torchvision be imported with a PyTorch it was not built for, in our MONAI Label environment only.
 
-Package indexes hold torchvision's CUDA build; beside a CPU build of PyTorch its compiled part does not load, and its
+Package indexes hold torchvision's CUDA build; with a CPU build of PyTorch its compiled part does not load, and its
 import ends in `operator torchvision::nms does not exist`. MONAI Label imports it for two functions that draw pictures.
 So the operators' names are declared first. `make monailabel` copies this file into its environment, and only where the
-import fails; `torchvision_operators.pth` beside it loads it.
+import fails; `torchvision_operators.pth` next to it loads it.
 """
 
 import sys

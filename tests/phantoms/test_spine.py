@@ -117,8 +117,8 @@ def test_hemangioblastoma_sits_on_the_back_of_the_cord():
     for seed in SEEDS:
         _, _, mask, cord, _, (_, y, _) = rendered(seed, "hemangioblastoma")
         assert 0 < (cord[mask] < 0).mean() < 0.75, "grown into the cord's surface, not within it"
-        beside = mask.any(axis=(0, 1))
-        assert y[mask].mean() < y[:, :, beside][cord[:, :, beside] < 0].mean()
+        level = mask.any(axis=(0, 1))
+        assert y[mask].mean() < y[:, :, level][cord[:, :, level] < 0].mean()
 
 
 def test_contrast_is_that_of_gadolinium_enhanced_t1():

@@ -1,4 +1,4 @@
-"""Resampling beside entries that are no metadata, as MONAI Label hands data on."""
+"""Resampling next to entries that are no metadata, as MONAI Label hands data on."""
 
 import nibabel as nib
 import numpy as np

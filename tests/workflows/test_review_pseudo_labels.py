@@ -1,4 +1,4 @@
-"""Pseudo-labels of blocks of known volume, beside annotated ones."""
+"""Pseudo-labels of blocks of known volume, next to annotated ones."""
 
 from __future__ import annotations
 

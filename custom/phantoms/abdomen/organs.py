@@ -84,7 +84,7 @@ def draw_kidney(rng: np.random.Generator, patient: Patient, side: int, shift: np
 
 
 def draw_adrenal(rng: np.random.Generator, patient: Patient, side: int, shift: np.ndarray) -> Shape:
-    """A flat upright leaf: behind the vena cava, or beside the crus of the diaphragm."""
+    """A flat upright leaf: behind the vena cava, or next to the crus of the diaphragm."""
     centre = np.array([33, -39, 53] if side > 0 else [-35, -30, 46]) + shift
     radii = log_normal(rng, 0.08) * np.array([17, 11, 5.8])
     return patient.ellipsoid(centre, radii, (0, -0.15, 1), (0.35 * side, -1, 0))
