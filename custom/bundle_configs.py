@@ -19,19 +19,14 @@ def config_file(root: str | Path, name: str) -> Path:
 
 
 def metadata_file(root: Path) -> Path:
-    """The bundle's configs/metadata.json.
-
-    Raises:
-        InputError: `root` is no bundle's folder.
-    """
+    """The bundle's configs/metadata.json. Raises InputError: `root` is no bundle's folder."""
     return config_file(root, "metadata.json")
 
 
 def made_entry(parser: ConfigParser, entry: str, root: Path) -> Any:
     """An entry of a bundle's inference config, made.
 
-    Raises:
-        InputError: it cannot be; MONAI says so in a traceback of many wrapped exceptions.
+    Raises InputError: it cannot be; MONAI says so in a traceback of many wrapped exceptions.
     """
     try:
         return parser.get_parsed_content(entry)

@@ -34,8 +34,7 @@ def environment_number(name: str, default: int) -> int:
 def check_environment() -> None:
     """Refuse numbers that torchrun would not set: a process that takes itself for a later one writes and says nothing.
 
-    Raises:
-        InputError: names the variable.
+    Raises InputError: names the variable.
     """
     number, count = environment_number("RANK", 0), environment_number("WORLD_SIZE", 1)
     environment_number("LOCAL_RANK", 0)

@@ -76,8 +76,7 @@ def table_named(annotated: str | Sequence[str] | None) -> str | None:
 def with_given_table(cases: Sequence[FoundCase], table: Path) -> list[FoundCase]:
     """The cases, each with its cell "annotated" of a CSV with the columns case (or name) and annotated.
 
-    Raises:
-        InputError: the CSV cannot be read, lacks a column, or names a case twice or one that there is not.
+    Raises InputError: the CSV cannot be read, lacks a column, or names a case twice or one that there is not.
     """
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
@@ -113,8 +112,7 @@ def annotated_as_given(
         cases: labelled or not; those not in `present` are passed over.
         everywhere: class names or ids with ";" between, for all labels.
 
-    Raises:
-        InputError: a case has no cell, a class is unknown, or a label holds a class that is not given for it.
+    Raises InputError: a case has no cell, a class is unknown, or a label holds a class that is not given for it.
     """
     if everywhere is not None:
         common = parse_classes(everywhere, classes, "annotated")

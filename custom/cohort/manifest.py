@@ -83,11 +83,7 @@ class Cohort:
         return tuple(case for case in self.cases if case.use == TEST)
 
     def class_ids(self, names: Sequence[str]) -> tuple[int, ...]:
-        """Ids of classes given by name, in the order given.
-
-        Raises:
-            InputError: a name is none of the classes.
-        """
+        """Ids of classes given by name, in the order given. Raises InputError: a name is none of the classes."""
         for name in names:
             if name not in self.classes:
                 raise InputError(
@@ -103,8 +99,7 @@ class Cohort:
 def read_cohort(file: str | Path) -> Cohort:
     """The cohort of a manifest, with absolute paths. The files of the cases are not opened, nor need they exist.
 
-    Raises:
-        InputError: the manifest is missing or no JSON; else one line for each fault in it: case, key, value, remedy.
+    Raises InputError: the manifest is missing or no JSON; else one line for each fault in it: case, key, value, remedy.
     """
     path = Path(file)
     try:
@@ -121,8 +116,7 @@ def read_cohort(file: str | Path) -> Cohort:
 def write_cohort(file: str | Path, cohort: Cohort, description: str = "") -> None:
     """Write the manifest, atomically; files below its folder are named relative to it, so that both can move.
 
-    Raises:
-        InputError: the cohort has faults, as in `read_cohort`, or the file cannot be written.
+    Raises InputError: the cohort has faults, as in `read_cohort`, or the file cannot be written.
     """
     path = Path(file)
     entries = [
@@ -175,8 +169,7 @@ def group_cases(
             classes that must not be], "any_annotated": true (at least one class is) or false (none is)}``, tried in
             this order; every key may be left out.
 
-    Raises:
-        InputError: a rule has another key, value or an unknown class; a case is taken by no rule.
+    Raises InputError: a rule has another key, value or an unknown class; a case is taken by no rule.
     """
     tests = {name: _parse_rule(name, rule, cohort) for name, rule in rules.items()}
     groups: dict[str, list[CohortCase]] = {name: [] for name in rules}
@@ -217,8 +210,7 @@ def listed(values: Sequence[Any]) -> str:
 def raise_faults(path: Path, faults: Sequence[str]) -> None:
     """Refuse a file with faults, one line each; of more than ten the rest is counted.
 
-    Raises:
-        InputError: there is a fault.
+    Raises InputError: there is a fault.
     """
     if faults:
         raise listed_faults(str(path) if len(faults) == 1 else f"{path} has {len(faults)} faults", faults)

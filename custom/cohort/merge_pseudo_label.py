@@ -48,8 +48,7 @@ def merge_pseudo_label(
     Returns:
         uint8 class ids of the same shape.
 
-    Raises:
-        InputError: shapes differ, ids are out of range, or a threshold lacks its confidence.
+    Raises InputError: shapes differ, ids are out of range, or a threshold lacks its confidence.
     """
     _require(0 <= threshold <= 1, f"threshold is {threshold}; give 0 to 1")
     for name, ids in (("annotated", annotated), ("fill", fill), ("lesions", lesions)):

@@ -33,8 +33,7 @@ def merge_case(
         pseudo_file: NAME.nii.gz; where `confidence` is not 0, NAME_confidence.nii.gz lies next to it.
         entries: further entries of the record, e.g. the model.
 
-    Raises:
-        InputError: the labels do not fit together; the case is named.
+    Raises InputError: the labels do not fit together; the case is named.
     """
     sure_file = pseudo_file.with_name(pseudo_file.name.replace(".nii", "_confidence.nii"))
     try:

@@ -29,11 +29,8 @@ class Part(NamedTuple):
 def parse_parts(text: str, classes: Sequence[str]) -> list[Part]:
     """Parts written as "CLASSES:SHARE,CLASSES:SHARE,...".
 
-    CLASSES are names or ids with ";" between, "none" or "all"; SHARE is a fraction (1/3), a decimal (0.25) or, in
-    every part, a number of cases (60).
-
-    Raises:
-        InputError: the text is something else, or a class is unknown.
+    CLASSES are names or ids with ";" between, "none" or "all"; SHARE is a fraction (1/3), a decimal (0.25) or, in every
+    part, a number of cases (60). Raises InputError: the text is something else, or a class is unknown.
     """
     example = f'write it as "{classes[0]}:1/3,none:2/3", with ";" between the classes of one part'
     parts = []
@@ -53,9 +50,7 @@ def draw_parts(names: Sequence[str], parts: Sequence[Part], seed: int) -> dict[s
     """Case name -> classes that stay annotated: each case falls into one part, drawn by `seed`.
 
     Shares are turned into whole numbers of cases by the largest remainder. The order of `names` has no influence.
-
-    Raises:
-        InputError: the shares do not add up to 1, or the numbers to that of the cases.
+    Raises InputError: the shares do not add up to 1, or the numbers to that of the cases.
     """
     counts = _part_sizes(parts, len(names))
     ordered = sorted(names)
@@ -76,8 +71,7 @@ def draw_held_out(
         amount: a number of cases (40), or a share of them below 1 (0.1 or "1/5"), rounded, at least one.
         what, kind: for messages, the option and which cases `names` are.
 
-    Raises:
-        InputError: `amount` is neither, or leaves no case.
+    Raises InputError: `amount` is neither, or leaves no case.
     """
     wanted = _fraction(amount)
     if wanted is None or (wanted > 1 and wanted.denominator != 1):

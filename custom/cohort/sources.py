@@ -73,9 +73,8 @@ def find_cases(source: str | Path, classes: Sequence[str] = ()) -> CohortSource:
         source: folder or CSV.
         classes: names of the classes to use instead of those of dataset.json.
 
-    Raises:
-        InputError: nothing usable is found, a listed file is missing, a scan has several channel files, a cell holds
-            something else, or names or images occur twice.
+    Raises InputError: nothing usable is found, a listed file is missing, a scan has several channel files, a cell holds
+    something else, or names or images occur twice.
     """
     path = Path(source)
     if path.is_dir():

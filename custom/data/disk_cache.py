@@ -56,8 +56,7 @@ class DiskCache(Dataset):
         settings: everything that `prepare` depends on, JSON-like.
         num_workers: threads that prepare cases; as many cases are in memory at once.
 
-    Raises:
-        InputError: a case cannot be prepared, a file is missing, the disk is full or cannot be written.
+    Raises InputError: a case cannot be prepared, a file is missing, the disk is full or cannot be written.
     """
 
     def __init__(

@@ -39,9 +39,8 @@ def inference_datalist(
         left_out: takes note of what becomes of each scan.
         normalisation: of the network's plan.
 
-    Raises:
-        InputError: there are no scans, none can be used, a label map would replace a scan or that of another series, or
-            `output_dir` holds scans: the next run would take label maps for scans.
+    Raises InputError: there are no scans, none can be used, a label map would replace a scan or that of another series,
+    or `output_dir` holds scans: the next run would take label maps for scans.
     """
     left_out = LeftOut() if left_out is None else left_out
     cases = test_images(dataset_dir, lambda scan, reason: left_out.add({"image": scan}, reason))
@@ -76,8 +75,7 @@ def inference_datalist(
 def _with_a_name_of_their_own(cases: list[dict[str, Any]], folder: Path, left_out: LeftOut) -> list[dict[str, Any]]:
     """The cases whose label map would take no other's place; the others are left out.
 
-    Raises:
-        InputError: those are all.
+    Raises InputError: those are all.
     """
     taken = {}
     for case in cases:

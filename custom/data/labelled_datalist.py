@@ -64,8 +64,7 @@ def labelled_datalist(
             `folds_file` get a warning.
         partly_annotated: whether cases of a manifest may lack annotations of some classes; without it they are refused.
 
-    Raises:
-        InputError: the data, a file or an argument cannot be used.
+    Raises InputError: the data, a file or an argument cannot be used.
     """
     if section not in SECTIONS:
         raise InputError(f"section is {section!r}; it must be one of {', '.join(SECTIONS)}")

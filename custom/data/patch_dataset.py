@@ -39,8 +39,7 @@ class PatchDataset(Dataset):
             transform, which is to cut the patch.
         cache_settings: with `cache_dir`, everything that the preparation of a case depends on, such as its spacing.
 
-    Raises:
-        InputError: no case, or `cache_dir` without `cache_settings`.
+    Raises InputError: no case, or `cache_dir` without `cache_settings`.
     """
 
     def __init__(
@@ -105,8 +104,7 @@ class ValidationSampler(monai.data.DistributedSampler):
     Args:
         dataset: the cases.
 
-    Raises:
-        InputError: when there are fewer cases than processes; MONAI's own error names neither.
+    Raises InputError: when there are fewer cases than processes; MONAI's own error names neither.
     """
 
     def __init__(self, dataset: Dataset) -> None:
@@ -126,8 +124,7 @@ class EpochSampler(DistributedSampler):
     Args:
         dataset: the patches.
 
-    Raises:
-        InputError: when the batch cannot be shared equally, or several processes do not know of each other.
+    Raises InputError: when the batch cannot be shared equally, or several processes do not know of each other.
     """
 
     def __init__(self, dataset: PatchDataset) -> None:

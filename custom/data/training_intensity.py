@@ -44,8 +44,7 @@ def training_intensity(
 def measured_intensity(cases: Sequence[dict[str, Any]], facts_file: str | Path | None = None) -> dict[str, Any]:
     """nnU-Net's statistics of the annotated foreground of all cases.
 
-    Raises:
-        InputError: no foreground, all of it of one intensity, or scans of several channels.
+    Raises InputError: no foreground, all of it of one intensity, or scans of several channels.
     """
     records = read_records(cases, cache_file=facts_file, description="foreground intensities")
     raise_on_problems([record.facts for record in records])

@@ -43,8 +43,7 @@ def typed_datalist(
         facts_file: as in `labelled_datalist`, whose further arguments are `options`.
         left_out: takes the cases without a usable mask; without it any such case is refused.
 
-    Raises:
-        InputError: as in `labelled_datalist`, a mask is missing or lies on another grid, or no case has a type.
+    Raises InputError: as in `labelled_datalist`, a mask is missing or lies on another grid, or no case has a type.
     """
     cases = labelled_datalist(dataset_dir, section, facts_file=facts_file, left_out=left_out, **options)
     if not str(masks_dir):

@@ -28,8 +28,7 @@ def volume_size(
         spacing: mm along these axes.
         facts_file: JSON in which the findings of the data check are kept, so that no file is read twice.
 
-    Raises:
-        InputError: a file cannot be used.
+    Raises InputError: a file cannot be used.
     """
     if plan["network"]["name"] == CLASSIFIER:
         return list(plan["patch_size"])

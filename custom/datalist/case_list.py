@@ -17,8 +17,7 @@ def write_case_list(file: str | Path, cases: Sequence[dict[str, Any]]) -> None:
 def read_case_list(file: str | Path) -> list[dict[str, Any]]:
     """The case dictionaries of a list; a config that names the file stays short whatever their number.
 
-    Raises:
-        InputError: the file is damaged.
+    Raises InputError: the file is damaged.
     """
     cases = json_content(file, ": cannot be read as a list of cases ({}); remove it, and run again")
     if not isinstance(cases, list) or not all(isinstance(case, dict) and "image" in case for case in cases):

@@ -22,8 +22,7 @@ def checked_class_names(names: Any, where: str) -> list[str]:
         names: as a user gave them.
         where: begins the message, such as "plan.yaml: classes".
 
-    Raises:
-        InputError: no list, too many, a name that is none, is reserved, reads as another's id or is there twice.
+    Raises InputError: no list, too many, a name that is none, is reserved, reads as another's id or is there twice.
     """
     if isinstance(names, str) or not isinstance(names, Sequence) or not names:
         raise InputError(f"{where} is {names!r}; it must be a list of class names in the order of their ids from 1")

@@ -27,10 +27,8 @@ def read_listing(root: Path) -> dict[str, Any]:
 def class_names(listing: Mapping[str, Any], file: Path) -> list[str]:
     """Names of the foreground classes in the order of their ids, empty without "labels".
 
-    Decathlon writes ``{"0": "background", "1": "liver"}``, nnU-Net ``{"background": 0, "liver": 1}``.
-
-    Raises:
-        InputError: regions of several labels, an ignore label, ids that leave one out, or names that cannot be used.
+    Decathlon writes ``{"0": "background", "1": "liver"}``, nnU-Net ``{"background": 0, "liver": 1}``. Raises
+    InputError: regions of several labels, an ignore label, ids that leave one out, or names that cannot be used.
     """
     labels = listing.get("labels") or {}
     pairs = _ids_and_names(labels)
@@ -52,8 +50,7 @@ def described_names(listing: Mapping[str, Any]) -> dict[int, str]:
 def refuse_other_names(listing: Mapping[str, Any], file: Path, names: Sequence[str]) -> None:
     """Refuse class names that contradict those of dataset.json; spelling apart, see `class_names.comparable`.
 
-    Raises:
-        InputError: names the first contradiction.
+    Raises InputError: names the first contradiction.
     """
     described = described_names(listing)
     _refuse_ignore_label(described.items(), file)
@@ -65,8 +62,7 @@ def refuse_other_names(listing: Mapping[str, Any], file: Path, names: Sequence[s
 def channel_names(listing: Mapping[str, Any], file: Path) -> list[str]:
     """Names of the channels by number, of nnU-Net's "channel_names" or Decathlon's "modality".
 
-    Raises:
-        InputError: neither an object nor a list.
+    Raises InputError: neither an object nor a list.
     """
     names = listing.get("channel_names") or listing.get("modality") or []
     if isinstance(names, dict):

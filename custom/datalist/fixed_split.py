@@ -25,8 +25,7 @@ def write_split(path: str | Path, training: Sequence[str], test: Sequence[str], 
 def read_split(path: str | Path) -> dict[str, list[str]]:
     """The case names of "training" and "test" in a JSON or CSV file.
 
-    Raises:
-        InputError: the file cannot be read, is none, a case lies on both sides, or one side has none.
+    Raises InputError: the file cannot be read, is none, a case lies on both sides, or one side has none.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
@@ -67,8 +66,7 @@ def held_out_cases(dataset_dir: str | Path, names: Collection[str], split_file: 
         names: its cases; each must be on one side of the split, which may name cases that are not there.
         split_file: may be missing, or a file of folds, as that has its place for every fold.
 
-    Raises:
-        InputError: there is no split, it lacks a case, or one side has no case of the data set.
+    Raises InputError: there is no split, it lacks a case, or one side has no case of the data set.
     """
     own = Path(dataset_dir) / SPLIT_FILE
     named = split_file is not None and Path(split_file).is_file() and not is_file_of_folds(split_file)

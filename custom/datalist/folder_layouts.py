@@ -38,10 +38,8 @@ def training_cases(dataset_dir: str | Path) -> list[dict[str, Any]]:
 
     Absolute paths, sorted by case name. The cases are those `dataset.json` lists under "training" (Decathlon), else
     those of the folders imagesTr and labelsTr: NAME.nii.gz in both (Decathlon) or CASE_0000.nii.gz, CASE_0001.nii.gz
-    with CASE.nii.gz (nnU-Net). Hidden files are ignored.
-
-    Raises:
-        InputError: a folder or file is missing, empty or unreadable, or an image and its label do not pair up.
+    with CASE.nii.gz (nnU-Net). Hidden files are ignored. Raises InputError: a folder or file is missing, empty or
+    unreadable, or an image and its label do not pair up.
     """
     root = _existing(dataset_dir)
     if not root.is_dir():
@@ -65,8 +63,7 @@ def test_images(dataset_dir: str | Path, leave_out: LeaveOut | None = None) -> l
         leave_out: called with path and reason of a scan that is no whole one - a case without one of its channels, a
             DICOM series of which each folder holds a part -, by default with a warning line.
 
-    Raises:
-        InputError: the folder is missing or holds no scans, none is whole, or two scans have one name.
+    Raises InputError: the folder is missing or holds no scans, none is whole, or two scans have one name.
     """
     leave_out = leave_out or (lambda _, reason: logger.warning("left out: %s", reason))
     root = _existing(dataset_dir)
@@ -183,8 +180,7 @@ def _listed_cases(root: Path, entries: Any) -> list[dict[str, Any]]:
 def _listed_path(root: Path, name: Any) -> Path:
     r"""The file that dataset.json names, also as Windows does: imagesTr\a.nii.gz.
 
-    Raises:
-        InputError: a path of another machine, C:\data\a.nii.gz.
+    Raises InputError: a path of another machine, C:\data\a.nii.gz.
     """
     path, windows = _on_disk(root, str(name)), PureWindowsPath(str(name))
     if path.exists() or "\\" not in str(name):

@@ -26,8 +26,7 @@ def make_folds(strata: dict[str, tuple[int, ...]], num_folds: int = 5, seed: int
         The sorted case names of each fold. Between any two folds the number of cases differs by at most one, in every
         stratum and in total.
 
-    Raises:
-        InputError: fewer than two folds, or more folds than cases.
+    Raises InputError: fewer than two folds, or more folds than cases.
     """
     if num_folds < 2:
         raise InputError(f"num_folds is {num_folds}; pass --num_folds 2 or more, or --fold all")
@@ -48,8 +47,7 @@ def write_folds(
 ) -> None:
     """Write folds as JSON: the seed, and per fold the classes of each case and how many cases have each class.
 
-    Raises:
-        InputError: the file cannot be written.
+    Raises InputError: the file cannot be written.
     """
     content = {
         "version": FILE_VERSION,
@@ -70,8 +68,7 @@ def write_folds(
 def read_folds(path: str | Path) -> list[list[str]]:
     """The case names of each fold in a file of `write_folds`.
 
-    Raises:
-        InputError: the file is missing or damaged, or a case lies in two folds.
+    Raises InputError: the file is missing or damaged, or a case lies in two folds.
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
@@ -95,8 +92,7 @@ def load_or_make_folds(
 ) -> list[list[str]]:
     """The folds of the file where there is one, whatever its seed; otherwise made, and written to `path` if given.
 
-    Raises:
-        InputError: the file has other cases or another number of folds than asked for, or cannot be read or written.
+    Raises InputError: the file has other cases or another number of folds than asked for, or cannot be read or written.
     """
     if path is not None and Path(path).exists():
         return load_folds(path, strata, num_folds)
@@ -109,8 +105,7 @@ def load_or_make_folds(
 def load_folds(path: str | Path, names: Collection[str], num_folds: int = 5) -> list[list[str]]:
     """The folds of a file that must hold exactly the cases `names` in `num_folds` folds.
 
-    Raises:
-        InputError: it does not, or cannot be read.
+    Raises InputError: it does not, or cannot be read.
     """
     folds = read_folds(path)
     if len(folds) != num_folds:

@@ -133,8 +133,7 @@ def closing_line(total: int, names: Sequence[str], verb: str, file: Path | None 
 def reason_of(error: Exception, case: Mapping[str, Any]) -> str:
     """Why a scan is left out, in one line that names its file.
 
-    Raises:
-        InputError: it is not the scan: the disk, the limits of the system or the device fail every scan after it.
+    Raises InputError: it is not the scan: the disk, the limits of the system or the device fail every scan after it.
     """
     files = [*image_files(dict(case)), *([str(case["label"])] if case.get("label") else [])]
     causes = causes_of(error)

@@ -57,10 +57,8 @@ def cpu_autocast(wanted: bool, device: str | torch.device) -> torch.dtype | None
 def join_processes(patience: timedelta | None = None) -> None:
     """Join the processes that torchrun started: nccl between GPUs, gloo between CPUs.
 
-    A process waits `patience` for the others; None: PyTorch's 10 or 30 minutes.
-
-    Raises:
-        InputError: torchrun did not start this process, or the others cannot be reached.
+    A process waits `patience` for the others; None: PyTorch's 10 or 30 minutes. Raises InputError: torchrun did not
+    start this process, or the others cannot be reached.
     """
     if dist.is_initialized():
         return

@@ -13,8 +13,7 @@ LARGE_FILES = "large_files.yml"
 def listed_files(root: Path) -> list[dict[str, str]]:
     """The entries of a bundle's large_files.yml, each with `path` and `url`; none where there is no such file.
 
-    Raises:
-        InputError: it is no such list.
+    Raises InputError: it is no such list.
     """
     file = root / LARGE_FILES
     if not file.is_file():
@@ -39,8 +38,7 @@ def download_command(root: Path) -> str:
 def bundle_that_lists(file: Path) -> Path | None:
     """The folder around a file whose large_files.yml lists it.
 
-    Raises:
-        InputError: a large_files.yml in a folder around it cannot be read.
+    Raises InputError: a large_files.yml in a folder around it cannot be read.
     """
     for root in file.parents:
         if file.relative_to(root).as_posix() in [Path(entry["path"]).as_posix() for entry in listed_files(root)]:

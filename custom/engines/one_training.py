@@ -15,9 +15,8 @@ OPTIONS = "--output_dir and --ckpt_dir"
 def claim_folders(*folders: str) -> None:
     """Hold the folders of a training until `run_lock.let_go`, or the end of its workflow or process, however it comes.
 
-    Raises:
-        InputError: another training holds one; its process, machine and start are named. Or one holds a released
-            model, which a training would replace.
+    Raises InputError: another training holds one; its process, machine and start are named. Or one holds a released
+    model, which a training would replace.
     """
     for folder in folders:
         if (Path(folder) / MODEL_FILE).is_file():

@@ -196,10 +196,8 @@ def weights(network: nn.Module) -> dict[str, torch.Tensor]:
 def save(path: Path, content: dict[str, Any]) -> None:
     """`torch.save`, atomically.
 
-    Through an open file, since the archive would hold a path's name: so equal weights have equal check sums.
-
-    Raises:
-        InputError: the disk is full or cannot be written; what was there stays.
+    Through an open file, since the archive would hold a path's name: so equal weights have equal check sums. Raises
+    InputError: the disk is full or cannot be written; what was there stays.
     """
     with reporting_unwritable(path, GOING_ON), replacing(path) as temporary, temporary.open("wb") as file:
         torch.save(content, file)

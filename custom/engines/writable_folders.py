@@ -11,9 +11,8 @@ from ..io.write_errors import reporting_unwritable
 def make_writable(*folders: str, remedy: str = "pass another --output_dir or --ckpt_dir") -> None:
     """Create the folders and prove that files can be written into them.
 
-    Raises:
-        InputError: naming the folder, the reason and the remedy; also of a new one that is named like a scan, which is
-            meant as the file of a label map.
+    Raises InputError: naming the folder, the reason and the remedy; also of a new one that is named like a scan, which
+    is meant as the file of a label map.
     """
     for folder in folders:
         if ending_of(folder) and not Path(folder).exists():

@@ -77,8 +77,7 @@ def export(bundle: str | Path, output: str | Path, ckpt_dir: str | Path = "", ch
 def trained_weights(root: Path, ckpt_dir: str | Path = "", checkpoint: str | Path = "") -> Path:
     """The weights that a command names: a file, those in a training's folder, or those in a bundle's models.
 
-    Raises:
-        InputError: there are none.
+    Raises InputError: there are none.
     """
     folder = Path(ckpt_dir) if ckpt_dir else root / "models"
     model = Path(checkpoint) if checkpoint else folder / "model.pt"

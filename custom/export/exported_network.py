@@ -45,10 +45,8 @@ def load_exported(file: str | Path, device: str | torch.device = "cpu") -> Expor
     """The network in a .ts, .pt2 or .onnx file (the ending says which), on a device.
 
     The first two are programs of PyTorch: load only those of people whom you would let run code on your machine. An
-    ONNX file is arithmetic alone.
-
-    Raises:
-        InputError: there is no such file, it cannot be read, or onnxruntime is missing.
+    ONNX file is arithmetic alone. Raises InputError: there is no such file, it cannot be read, or onnxruntime is
+    missing.
     """
     path, place = Path(file), torch.device(device)
     with readable_format(path) as kind:
@@ -59,8 +57,7 @@ def load_exported(file: str | Path, device: str | torch.device = "cpu") -> Expor
 def load_tensorrt(file: str | Path, device: str | torch.device = "cuda") -> ExportedNetwork:
     """The network that `python -m monai.bundle trt_export` wrote; arguments as of `load_exported`.
 
-    Raises:
-        InputError: torch_tensorrt is missing, the device is no NVIDIA GPU, or the file cannot be used.
+    Raises InputError: torch_tensorrt is missing, the device is no NVIDIA GPU, or the file cannot be used.
     """
     try:
         import_module("torch_tensorrt")  # which teaches torch.jit.load its engines

@@ -26,8 +26,7 @@ def format_of(file: Path) -> str:
 def readable_format(file: Path) -> Iterator[str]:
     """The format of a file that is read in the block, whose errors become an `InputError`: each format has its own.
 
-    Raises:
-        InputError: there is no such file, or it cannot be read.
+    Raises InputError: there is no such file, or it cannot be read.
     """
     kind = format_of(file)
     if not file.is_file():

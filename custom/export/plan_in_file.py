@@ -18,8 +18,7 @@ MULTIPLES = "sizes_are_multiples_of"
 def carried_plan(file: str | Path) -> Plan:
     """The plan inside an exported file, else the one next to it: MONAI's own exports carry none.
 
-    Raises:
-        InputError: there is no such file, it cannot be read, or no plan is there.
+    Raises InputError: there is no such file, it cannot be read, or no plan is there.
     """
     path = Path(file)
     content = carried_content(path)
@@ -37,8 +36,7 @@ def carried_plan(file: str | Path) -> Plan:
 def carried_content(file: Path) -> dict[str, Any]:
     """The content of export.json in a file; nothing in one by MONAI's commands.
 
-    Raises:
-        InputError: there is no such file, or it cannot be read.
+    Raises InputError: there is no such file, or it cannot be read.
     """
     with readable_format(file) as kind:
         text = text_in_onnx(file) if kind == ONNX else text_in_archive(file)

@@ -102,8 +102,7 @@ def intensity_statistics(cases: Sequence[CaseIntensity | None]) -> dict[str, flo
 def ct_intensity(statistics: Mapping[str, float], cases: int) -> dict[str, float]:
     """Clip limits, mean and standard deviation of the foreground of CT.
 
-    Raises:
-        InputError: no foreground, or all of it of one intensity.
+    Raises InputError: no foreground, or all of it of one intensity.
     """
     if not statistics or statistics["std"] <= 0 or statistics["percentile_00_5"] >= statistics["percentile_99_5"]:
         raise InputError(

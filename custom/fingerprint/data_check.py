@@ -70,8 +70,7 @@ def foreground_classes(cases: Sequence[dict[str, Any]]) -> dict[str, tuple[int, 
 def raise_on_problems(facts: Sequence[CaseFacts]) -> None:
     """Refuse data with problems: the first line says how many and the first of them, more follow line by line.
 
-    Raises:
-        InputError: at least one case has a problem.
+    Raises InputError: at least one case has a problem.
     """
     bad = [fact for fact in facts if fact.problems]
     if bad:
@@ -89,8 +88,7 @@ def absent_classes(
         class_names: the classes in the order of their ids from 1.
         dataset: names the data in the message.
 
-    Raises:
-        InputError: no label holds any of them.
+    Raises InputError: no label holds any of them.
     """
     present = {value for one in cases for value in (one.foreground if isinstance(one, CaseFacts) else one)}
     absent = [name for number, name in enumerate(class_names, start=1) if number not in present]

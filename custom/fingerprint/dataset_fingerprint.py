@@ -89,8 +89,7 @@ def read_records(
         num_classes: labels must be whole numbers from 0 to `num_classes` - 1; None accepts any whole number.
         normalisation: of the plan; one that clips knows no too large intensity.
 
-    Raises:
-        InputError: `cache_file` cannot be written.
+    Raises InputError: `cache_file` cannot be written.
     """
     cache = FileStateCache(cache_file, CACHE_VERSION, _from_json, _to_json)
     states = [file_states(image_files(case) + label_files(case)) for case in cases]

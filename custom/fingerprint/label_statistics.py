@@ -43,9 +43,7 @@ def label_statistics(file: str | Path, class_ids: Collection[int], name: str = "
     """Read a label map and describe its classes; other values than `class_ids` are passed over.
 
     Components smaller than `SMALLEST_COMPONENT_ML` are not counted. `name` is by default the file's, without ending.
-
-    Raises:
-        InputError: the file is unreadable, not 3D, or holds something else than whole numbers from 0 to 255.
+    Raises InputError: the file is unreadable, not 3D, or holds something else than whole numbers from 0 to 255.
     """
     label = read_label_map(file)
     counts = count_values(label.voxels)
@@ -93,8 +91,7 @@ def count_components(mask: np.ndarray, one_ml: float) -> int:
 def read_label_map(file: str | Path) -> LabelMap:
     """Read class ids from a NIfTI file.
 
-    Raises:
-        InputError: the file is unreadable, not 3D, or holds something else than whole numbers from 0 to 255.
+    Raises InputError: the file is unreadable, not 3D, or holds something else than whole numbers from 0 to 255.
     """
     volume = read_volume(str(file))
     if volume.voxels.dtype == np.uint8 and (volume.slope, volume.intercept) == (1, 0):

@@ -52,10 +52,8 @@ class Fingerprint:
 def summarise(records: Sequence[CaseRecord], num_foreground: int) -> Fingerprint:
     """Pure arithmetic on records without problems.
 
-    `num_foreground` is the number of classes without the background.
-
-    Raises:
-        InputError: no cases, or cases with different numbers of channels.
+    `num_foreground` is the number of classes without the background. Raises InputError: no cases, or cases with
+    different numbers of channels.
     """
     if not records:
         raise InputError("no labelled case was found; add labels, or pass another data set")

@@ -147,8 +147,7 @@ def native_grid(affine: Any, size: Sequence[int], native_affine: Any, native_siz
 def native_grid_of(image: torch.Tensor) -> NativeGrid:
     """The native grid of an image (..., *spatial) as MONAI's `LoadImage` and `Spacing` leave it, batched or not.
 
-    Raises:
-        InputError: where the image does not know its affine, its original affine or its original shape.
+    Raises InputError: where the image does not know its affine, its original affine or its original shape.
     """
     meta = getattr(image, "meta", {})
     if "original_affine" not in meta or "spatial_shape" not in meta:

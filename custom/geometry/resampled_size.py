@@ -24,9 +24,8 @@ def refuse_absurd_size(
         target: the spacing (mm) that it is to be resampled to.
         channels: of the scan.
 
-    Raises:
-        InputError: nothing is left of the scan, or would be of several voxels along an axis, or so many take more
-            memory than there is.
+    Raises InputError: nothing is left of the scan, or would be of several voxels along an axis, or so many take more
+    memory than there is.
     """
     lengths = np.asarray(size) * np.asarray(spacing, dtype=float) / np.asarray(target, dtype=float)
     needed = np.maximum(np.round(lengths), 1).prod() * (COORDINATE_BYTES + CHANNEL_BYTES * channels)

@@ -33,8 +33,7 @@ class RetypeLesionsd(MapTransform):
         file: of the fitted distributions, for "logits".
         certainty: the probability that a type needs.
 
-    Raises:
-        InputError: at the first scan; see `require_types`, which says so before.
+    Raises InputError: at the first scan; see `require_types`, which says so before.
     """
 
     def __init__(

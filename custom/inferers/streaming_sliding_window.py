@@ -92,10 +92,8 @@ class StreamingSlidingWindowInferer(Inferer):
         """Label map (1, 1, *grid), uint8, of one image (1, channels, z, y, x); more channels where asked for.
 
         With the native grid as `return_grid` the image is a `MetaTensor` that knows its affine, original affine and
-        original shape, as after `LoadImaged`.
-
-        Raises:
-            InputError: for an image of another shape, a network output that is not finite, or unknown geometry.
+        original shape, as after `LoadImaged`. Raises InputError: for an image of another shape, a network output that
+        is not finite, or unknown geometry.
         """
         if inputs.dim() != 5 or len(inputs) != 1 or len(self.roi_size) != 3:
             raise InputError(

@@ -89,8 +89,7 @@ def write_distributions(
 def read_distributions(file: str | Path, class_names: Sequence[str]) -> dict[str, LogitDistribution]:
     """The distributions in a file.
 
-    Raises:
-        InputError: there is no such file, or it is no such fit, or that of a network for other classes.
+    Raises InputError: there is no such file, or it is no such fit, or that of a network for other classes.
     """
     try:
         content = json.loads(Path(file).read_text(encoding="utf-8"))

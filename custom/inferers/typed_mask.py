@@ -47,8 +47,7 @@ class TypedMaskInferer(Inferer):
             mask: predicted, on the scan's own grid (1, 1, *grid).
             seen_mask: the same on the grid of `inputs`.
 
-        Raises:
-            InputError: the network's output is not finite.
+        Raises InputError: the network's output is not finite.
         """
         scan = torch.cat([inputs, (seen_mask > 0).to(inputs)], dim=1) if self.with_mask else inputs
         padded, _ = pad_to_window(torch.as_tensor(scan), self.volume_size)

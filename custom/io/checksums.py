@@ -42,8 +42,7 @@ def file_checksums(
         num_workers: threads.
         description: of the bar.
 
-    Raises:
-        InputError: a file that is there cannot be read, or `cache_file` cannot be written.
+    Raises InputError: a file that is there cannot be read, or `cache_file` cannot be written.
     """
     cache = FileStateCache(cache_file, CACHE_VERSION, decode=str, encode=str)
     states = {str(file): file_states([file]) for file in files}

@@ -68,8 +68,7 @@ def dicom_segmentation_writer(class_names: Sequence[str]) -> Callable[..., Dicom
 def require_dicom_segmentation(wanted: bool) -> None:
     """Refuse DICOM-SEG before anything is computed where its package is missing.
 
-    Raises:
-        InputError: it is wanted, and highdicom is not installed.
+    Raises InputError: it is wanted, and highdicom is not installed.
     """
     if wanted:
         _highdicom()

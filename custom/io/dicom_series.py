@@ -93,10 +93,8 @@ def series_below(root: Path, leave_out: Callable[[str, str], None] | None = None
     """Every series in a folder and in its sub-folders, sorted by path; what is hidden is left out.
 
     A series of which each folder holds a part is left out: no part is the scan. `leave_out` is called with the path of
-    its first part and the reason, or with a folder of damaged files, by default with a warning line.
-
-    Raises:
-        InputError: there is DICOM, but SimpleITK is missing, or no series is whole.
+    its first part and the reason, or with a folder of damaged files, by default with a warning line. Raises InputError:
+    there is DICOM, but SimpleITK is missing, or no series is whole.
     """
     folders = list(folders_below(root, _warn_of_unlisted))
     shown = with_progress(folders, "looking for DICOM", "folder", delay=2, leave=False)
@@ -134,8 +132,7 @@ def _warn_of_unlisted(error: OSError) -> None:
 def series_in(folder: str | Path) -> tuple[Series, ...]:
     """The series of a folder, its sub-folders apart, sorted by their first file; other files are ignored.
 
-    Raises:
-        InputError: there is DICOM, but SimpleITK is missing.
+    Raises InputError: there is DICOM, but SimpleITK is missing.
     """
     return tuple(series for series in _read_folder(folder) if series.slices)
 
@@ -148,8 +145,7 @@ def _read_folder(folder: str | Path) -> tuple[Series, ...]:
 def series_of(scan: str | Path) -> Series:
     """The series at a path of a data list, see `Series.scan`.
 
-    Raises:
-        InputError: there is no series at the path, or several.
+    Raises InputError: there is no series at the path, or several.
     """
     path = Path(scan).absolute()
     if path.is_dir():
@@ -194,8 +190,7 @@ def read_series(scan: str | Path) -> tuple[np.ndarray, np.ndarray]:
 def sorted_slices(series: Series) -> list[Slice]:
     """The slices in the order of their places, along the normal of their planes.
 
-    Raises:
-        InputError: they are no even stack of parallel grey slices of one size.
+    Raises InputError: they are no even stack of parallel grey slices of one size.
     """
     _refuse_no_stack(series)
     orientation = np.array(series.slices[0].orientation)

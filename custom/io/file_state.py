@@ -85,8 +85,7 @@ class FileStateCache(Generic[Result]):
     def save(self, elsewhere: str) -> None:
         """Write the file, atomically.
 
-        Raises:
-            InputError: it cannot be written; `elsewhere` says which option names another place.
+        Raises InputError: it cannot be written; `elsewhere` says which option names another place.
         """
         if self.file is None:
             return

@@ -52,8 +52,7 @@ class ItkHeader:
     def refuse_unclear(self) -> None:
         """Refuse a header from which ITK makes up the size of a voxel, or of which it does not find the voxels.
 
-        Raises:
-            InputError: no voxel size, another unit than millimetres, or a missing file of voxels.
+        Raises InputError: no voxel size, another unit than millimetres, or a missing file of voxels.
         """
         if not any(self.fields.get(key) for key in VOXEL_SIZE):
             raise InputError(f"{self.file}: says no voxel size; {EXPORT}, with its spacing in mm")
@@ -76,8 +75,7 @@ class ItkHeader:
         Args:
             voxels: as ITK read them, in the order of the file.
 
-        Raises:
-            InputError: compressed voxels are damaged, or their length is not stated; a list of files is incomplete.
+        Raises InputError: compressed voxels are damaged, or their length is not stated; a list of files is incomplete.
         """
         if not self.is_meta_image:
             return

@@ -51,8 +51,7 @@ def read_itk_image(file: str | Path) -> tuple[np.ndarray, np.ndarray]:
 def write_itk_image(file: str | Path, voxels: np.ndarray, affine: np.ndarray) -> None:
     """Write voxels (x, y, z) with an affine (4 x 4, RAS, mm), compressed.
 
-    Raises:
-        InputError: SimpleITK is missing, or ITK cannot open a file of that name.
+    Raises InputError: SimpleITK is missing, or ITK cannot open a file of that name.
     """
     sitk = simple_itk(file)
     _refuse_name(file)

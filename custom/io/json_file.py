@@ -10,8 +10,7 @@ from ..errors import InputError
 def json_content(file: str | Path, fault: str) -> Any:
     """The content of a JSON file, with or without a byte order mark.
 
-    Raises:
-        InputError: it cannot be read; `fault` follows the file's name, with the reason in place of {}.
+    Raises InputError: it cannot be read; `fault` follows the file's name, with the reason in place of {}.
     """
     try:
         return json.loads(Path(file).read_text(encoding="utf-8-sig"))
@@ -22,8 +21,7 @@ def json_content(file: str | Path, fault: str) -> Any:
 def read_json(file: Path, absent: Any) -> Any:
     """The content of a JSON file of a work folder, `absent` where there is none.
 
-    Raises:
-        InputError: the file is damaged, or no object or list where `absent` is one.
+    Raises InputError: the file is damaged, or no object or list where `absent` is one.
     """
     try:
         content = json_content(file, ": cannot be read as JSON ({}); restore or remove it")

@@ -38,8 +38,7 @@ class LabelWriter(NibabelWriter):
     def write(self, filename: PathLike, verbose: bool = False, **kwargs: Any) -> None:
         """Write to a temporary file in the folder of `filename`, then rename it.
 
-        Raises:
-            InputError: it cannot be written.
+        Raises InputError: it cannot be written.
         """
         with reporting_unwritable(filename), replacing(str(filename)) as temporary:
             voxels, affine = (convert_data_type(value, np.ndarray)[0] for value in (self.data_obj, self.affine))

@@ -34,8 +34,7 @@ def affine_in_mm(affine: Any, header: Any) -> np.ndarray:
 def refuse_impossible(image: Any, file: str | Path) -> None:
     """Refuse a header by which voxels begin inside it, or are more than the file can hold.
 
-    Raises:
-        InputError: names the file and what to do.
+    Raises InputError: names the file and what to do.
     """
     single: Any = type(image).header_class
     if image.dataobj.offset < single.single_vox_offset:

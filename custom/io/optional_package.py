@@ -14,8 +14,7 @@ def needed_package(module: str, package: str, purpose: str) -> ModuleType:
         package: as pip knows it.
         purpose: begins the sentence that says what needs it.
 
-    Raises:
-        InputError: the package is not installed.
+    Raises InputError: the package is not installed.
     """
     try:
         return import_module(module)

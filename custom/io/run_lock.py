@@ -31,9 +31,7 @@ def run_lock(folder: str | Path, prefix: str = "") -> Iterator[None]:
     """Hold `folder`/lock while the block runs; the system releases it however the process ends, kill -9 included.
 
     Forked data-loading processes, which may outlive a killed run by seconds, let go of it (filelock sees to that).
-
-    Raises:
-        InputError: another run holds it (its process, machine and start are named), or the folder cannot be written.
+    Raises InputError: another run holds it (its process, machine and start are named), or the folder cannot be written.
     """
     lock = _acquired(Path(folder), prefix, WORK_DIR)
     try:
@@ -50,8 +48,7 @@ def hold(folder: str | Path, option: str, owner: object = None) -> None:
         option: that names another folder, for the message.
         owner: the folder is held no longer than this object lives, such as a run that fails.
 
-    Raises:
-        InputError: as of `run_lock`.
+    Raises InputError: as of `run_lock`.
     """
     key = os.getpid(), Path(folder).absolute()
     if key not in _held:

@@ -36,8 +36,7 @@ def refuse_unusable(file: str, shape: Sequence[int], dtype: np.dtype, affine: np
         dtype: of its voxels.
         affine: 4 x 4, mm.
 
-    Raises:
-        InputError: says what is wrong and what to do.
+    Raises InputError: says what is wrong and what to do.
     """
     if 0 in shape and len(shape) >= 3:
         raise InputError(f"{file}: has shape {shape_text(shape)}, no voxels; export it again")

@@ -44,9 +44,8 @@ class ScanReader(ImageReader):
     def get_data(self, img: tuple[str, ...]) -> tuple[np.ndarray, dict[str, Any]]:
         """Voxels (x, y, z), or (channels, x, y, z) of several files, and the metadata that MONAI needs.
 
-        Raises:
-            InputError: a file cannot be read or is no scan, a package is missing, a series is no even stack, or
-                channels lie on different grids.
+        Raises InputError: a file cannot be read or is no scan, a package is missing, a series is no even stack, or
+        channels lie on different grids.
         """
         if all(is_nifti(file) for file in img):
             voxels, meta = _read_nifti(img)

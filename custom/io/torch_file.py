@@ -22,8 +22,7 @@ LISTED_KEYS = 4
 def load_mapping(file: Path, remedy: str) -> dict[str, Any]:
     """The dictionary in a file of `torch.save`, on the CPU, without running code of the file.
 
-    Raises:
-        InputError: truncated, of another program or format, or no dictionary; ends with `remedy`.
+    Raises InputError: truncated, of another program or format, or no dictionary; ends with `remedy`.
     """
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
@@ -39,8 +38,7 @@ def load_mapping(file: Path, remedy: str) -> dict[str, Any]:
 def load_tensors(file: Path, remedy: str) -> dict[str, torch.Tensor]:
     """A network's weights: a flat dictionary of finite tensors.
 
-    Raises:
-        InputError: it holds something else, such as a checkpoint of a trainer; ends with `remedy`.
+    Raises InputError: it holds something else, such as a checkpoint of a trainer; ends with `remedy`.
     """
     content = load_mapping(file, remedy)
     if not content or not all(isinstance(key, str) and torch.is_tensor(value) for key, value in content.items()):

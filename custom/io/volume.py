@@ -29,11 +29,8 @@ class Volume(NamedTuple):
 def read_volume(file: str) -> Volume:
     """One 3D scan of any format, read to its last byte (gzip's checksum included).
 
-    Voxels of NIfTI are as stored, those of the other formats in the scan's units.
-
-    Raises:
-        InputError: missing, damaged, not three axes, not plain numbers, or without a usable affine; a DICOM series
-            that is no even stack.
+    Voxels of NIfTI are as stored, those of the other formats in the scan's units. Raises InputError: missing, damaged,
+    not three axes, not plain numbers, or without a usable affine; a DICOM series that is no even stack.
     """
     path = Path(file)
     if not path.exists():

@@ -34,8 +34,7 @@ def reporting_unwritable(file: PathLike, elsewhere: str = "pass another --output
         file: what is written, as the user knows it.
         elsewhere: how to name another place.
 
-    Raises:
-        InputError: in place of an `OSError`, or of SimpleITK's and PyTorch's `RuntimeError`.
+    Raises InputError: in place of an `OSError`, or of SimpleITK's and PyTorch's `RuntimeError`.
     """
     try:
         yield

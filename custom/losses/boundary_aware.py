@@ -44,8 +44,7 @@ class BoundaryAwareLoss(nn.Module):
                 it is the only channel (class-agnostic field).
             truth: true field of the same shape.
 
-        Raises:
-            InputError: when the shapes differ.
+        Raises InputError: when the shapes differ.
         """
         if prediction.shape != truth.shape:
             raise InputError(

@@ -29,10 +29,7 @@ def extra_loss(name: str) -> nn.Module | None:
     """A loss by its name; None for "none". Distances are in voxels.
 
     "hausdorff": MONAI's `HausdorffDTLoss` (Karimi 2019); "boundary": MONAI's `BoundaryLoss` (Kervadec 2019), which may
-    be negative; "components": `ComponentDiceCELoss`.
-
-    Raises:
-        InputError: there is none of that name.
+    be negative; "components": `ComponentDiceCELoss`. Raises InputError: there is none of that name.
     """
     options = {"include_background": False, "softmax": True, "to_onehot_y": True}
     if name not in EXTRA_LOSSES:

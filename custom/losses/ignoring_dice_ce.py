@@ -41,8 +41,7 @@ class IgnoringDiceCELoss(nn.Module):
             logits: (batch, classes, *spatial), background first.
             label: class ids or the ignored value (batch, 1, *spatial), of any dtype.
 
-        Raises:
-            InputError: there are not as many weights as classes.
+        Raises InputError: there are not as many weights as classes.
         """
         weights = self.class_weights
         if weights is not None and len(weights) != logits.shape[1]:

@@ -60,8 +60,7 @@ def build_network(
         distance_activation: likewise.
         dropout: dropout, under the class's own name for it; MONAI Label's epistemic scoring passes it.
 
-    Raises:
-        InputError: there is no such network, an option is none of its own or unusable, or the patch does not fit it.
+    Raises InputError: there is no such network, an option is none of its own or unusable, or the patch does not fit it.
     """
     name, options = name_and_options(architecture)
     kind = network_class(name)
@@ -80,8 +79,7 @@ def build_network(
 def name_and_options(architecture: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """The name of a network and its options, all plain values.
 
-    Raises:
-        InputError: there is no name, or a value could be code.
+    Raises InputError: there is no name, or a value could be code.
     """
     if not isinstance(architecture, Mapping) or not isinstance(architecture.get(NAME), str):
         raise InputError(f"architecture is {architecture!r}: give a network's {NAME} and its options, as key: value")
@@ -106,11 +104,7 @@ def refuse_code(option: str, value: Any) -> None:
 
 
 def network_class(name: str) -> type[nn.Module]:
-    """The class of a network.
-
-    Raises:
-        InputError: none has this name; the nearest is named.
-    """
+    """The class of a network. Raises InputError: none has this name; the nearest is named."""
     known = (*OWN_NETWORKS, *MONAI_NETWORKS)
     if name not in known:
         raise InputError(
@@ -131,11 +125,7 @@ def refuse_option(option: str, name: str, known: Sequence[str]) -> None:
 
 
 def dropout_option(known: Sequence[str], name: str) -> str:
-    """What a class calls its dropout.
-
-    Raises:
-        InputError: it has none.
-    """
+    """What a class calls its dropout. Raises InputError: it has none."""
     for option in DROPOUT:
         if option in known:
             return option
@@ -143,11 +133,7 @@ def dropout_option(known: Sequence[str], name: str) -> str:
 
 
 def made_network(kind: type[nn.Module], options: Mapping[str, Any]) -> nn.Module:
-    """A network of these options.
-
-    Raises:
-        InputError: it does not take them, or a package is missing.
-    """
+    """A network of these options. Raises InputError: it does not take them, or a package is missing."""
     needed = [name for name, one in inspect.signature(kind).parameters.items() if one.default is one.empty]
     if missing := [name for name in needed if name not in options]:
         raise InputError(f"architecture: {kind.__name__} needs {' and '.join(missing)}")

@@ -40,10 +40,8 @@ AMPLE = 2**HIGHEST_POWER  # voxels along an axis that is not in question
 def size_multiple(network: nn.Module) -> list[int]:
     """The numbers, one per axis, of which an image's sizes must be multiples: the network's total stride.
 
-    Of a network that does not say, the least powers of two of which it takes the threefold.
-
-    Raises:
-        InputError: it takes no size that was tried.
+    Of a network that does not say, the least powers of two of which it takes the threefold. Raises InputError: it takes
+    no size that was tried.
     """
     network = bare_network(network)
     stated = own_answer(network, "size_multiple") or listed(SIZE_MULTIPLES, network, lambda _: [])(network)
@@ -69,8 +67,7 @@ def size_multiple(network: nn.Module) -> list[int]:
 def check_patch_size(network: nn.Module, patch_size: Sequence[int]) -> None:
     """Refuse a patch that the network cannot halve evenly, or cannot be trained on at all.
 
-    Raises:
-        InputError: naming the axes' sizes and the multiples they must be, or what the network says of them.
+    Raises InputError: naming the axes' sizes and the multiples they must be, or what the network says of them.
     """
     multiple = size_multiple(network)
     if min(multiple) < 1:
@@ -98,8 +95,7 @@ def check_patch_size(network: nn.Module, patch_size: Sequence[int]) -> None:
 def supervision_scales(network: nn.Module) -> int:
     """Number of logits that the network answers with in training, one for every scale.
 
-    Raises:
-        InputError: they are not logits (batch, classes, *sizes) of one scale each.
+    Raises InputError: they are not logits (batch, classes, *sizes) of one scale each.
     """
     network = bare_network(network)
     stated = own_answer(network, "supervision_scales")
@@ -118,10 +114,8 @@ def supervision_scales(network: nn.Module) -> int:
 def segmentation_head(network: nn.Module) -> str:
     """Dotted name of the module that makes the finest logits of the features.
 
-    Of a network that is not listed, the convolution whose output is the network's answer.
-
-    Raises:
-        InputError: there is no such module.
+    Of a network that is not listed, the convolution whose output is the network's answer. Raises InputError: there is
+    no such module.
     """
     network = bare_network(network)
     stated = own_answer(network, "segmentation_head") or listed(SEGMENTATION_HEADS, network, "")

@@ -34,8 +34,7 @@ class DistanceHead(nn.Module):
         activation: "sigmoid" for the normalised field, in [0, 1], or "linear" for fields that are not normalised
             (ablation).
 
-    Raises:
-        InputError: there is no such activation, or the network has no features to share.
+    Raises InputError: there is no such activation, or the network has no features to share.
     """
 
     def __init__(self, network: nn.Module, channels: int, activation: Activation = "sigmoid") -> None:
@@ -97,8 +96,7 @@ def require_distance_field(wanted: bool, network: nn.Module, training: Mapping[s
         training: the plan's entry of that name: options of the training.
         source: the file of the weights, for the message.
 
-    Raises:
-        InputError: the network has no distance head, or its field does not lie in [0, 1].
+    Raises InputError: the network has no distance head, or its field does not lie in [0, 1].
     """
     if not wanted:
         return

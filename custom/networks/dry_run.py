@@ -49,11 +49,7 @@ def valueless_copy(network: nn.Module) -> nn.Module:
 
 
 def first_convolution(network: nn.Module) -> nn.Module:
-    """The first convolution of a network, or of a part of it.
-
-    Raises:
-        InputError: it has none.
-    """
+    """The first convolution of a network, or of a part of it. Raises InputError: it has none."""
     for module in network.modules():
         if isinstance(module, CONVOLUTIONS):
             return module

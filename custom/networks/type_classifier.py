@@ -80,8 +80,7 @@ def build_classifier(
     Args:
         volume_size: voxels of the smallest scan it will see.
 
-    Raises:
-        InputError: there is no such encoder, an option is none of its own, or the scans are too small for it.
+    Raises InputError: there is no such encoder, an option is none of its own, or the scans are too small for it.
     """
     _, options = name_and_options(architecture)
     encoder, options = name_and_options(options.get("encoder") or {})
@@ -103,8 +102,7 @@ def classifier_architecture(encoder: Mapping[str, Any], network: Mapping[str, An
         encoder: `name`, one of `ENCODERS`, and its options; a `UNetEncoder` without levels takes those of `network`.
         network: of the plan at hand; a classifier's is kept.
 
-    Raises:
-        InputError: a `UNetEncoder` without levels, where `network` is no plain U-Net.
+    Raises InputError: a `UNetEncoder` without levels, where `network` is no plain U-Net.
     """
     if network.get("name") == CLASSIFIER:
         return dict(network)

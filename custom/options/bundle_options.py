@@ -121,8 +121,7 @@ KINDS: dict[str, Kind] = {
 def bundle_options(configs: Path) -> dict[str, dict[str, Option]]:
     """Config -> name -> option, of every config in a bundle's folder `configs`, as its first block has them.
 
-    Raises:
-        InputError: there are no configs.
+    Raises InputError: there are no configs.
     """
     found = {file.stem: dict(first_block(file)) for file in sorted(configs.glob("*.yaml"))}
     if not found:

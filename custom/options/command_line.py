@@ -59,10 +59,8 @@ def split_arguments(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]
 def call(command: str, functions: Mapping[str, Command], named: Mapping[str, Any], alone: Sequence[Any] = ()) -> Any:
     """Call the function of a command with checked values, `alone` for its parameters in their order.
 
-    What is None is left to its default.
-
-    Raises:
-        InputError: there is no such command or option, one is missing, or a value is not of its kind.
+    What is None is left to its default. Raises InputError: there is no such command or option, one is missing, or a
+    value is not of its kind.
     """
     if command not in functions:
         raise InputError(f"there is no command {command!r}{did_you_mean(command, functions)}: {', '.join(functions)}")

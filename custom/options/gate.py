@@ -39,10 +39,8 @@ def check_options() -> None:
     """Check what the user gave in the config that is being run, and put in the value that is meant.
 
     Paths are expanded, words become numbers and switches, tuples lists. A value that MONAI or fire changed on its way
-    (2026_01_15, 007, None, `#` and what follows it) is taken as it was typed.
-
-    Raises:
-        InputError: an option is unknown, or a value is not of its kind; names it, the value and what to pass.
+    (2026_01_15, 007, None, `#` and what follows it) is taken as it was typed. Raises InputError: an option is unknown,
+    or a value is not of its kind; names it, the value and what to pass.
     """
     check_environment()
     workflow = running_workflow()

@@ -55,8 +55,7 @@ def write_folder(
         parameters: that decide what every phantom shows, and the generator's version.
         jobs: one for each case: its files, relative to the folder, and what writes them.
 
-    Raises:
-        InputError: the folder holds other data or phantoms of other parameters, or cannot be written.
+    Raises InputError: the folder holds other data or phantoms of other parameters, or cannot be written.
     """
     with reporting_unwritable(root, "choose a writable folder"):
         names = {manifest, *(Path(file).parts[0] for files, _ in jobs for file in files)}

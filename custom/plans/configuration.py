@@ -68,8 +68,7 @@ def plan_full_resolution(
         num_outputs: classes with the background.
         memory_gb: of the graphics card; 8 is nnU-Net's default.
 
-    Raises:
-        InputError: scans of one slice, or too little memory for a patch that can be pooled.
+    Raises InputError: scans of one slice, or too little memory for a patch that can be pooled.
     """
     target = target_spacing(spacings, shapes)
     coarsest = int(np.argmax(target.spacing))
@@ -129,8 +128,7 @@ def plan_configuration(
         median_shape: of the scans on that spacing.
         dataset_voxels: of all scans on that spacing.
 
-    Raises:
-        InputError: too little memory for a patch that can be pooled.
+    Raises InputError: too little memory for a patch that can be pooled.
     """
     steps: list[float] = np.asarray(spacing).tolist()
     median: list[float] = np.asarray(median_shape).tolist()

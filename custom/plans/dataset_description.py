@@ -27,8 +27,7 @@ def described_data(dataset: str | Path, classes: Sequence[str] = ()) -> Describe
         dataset: manifest or folder.
         classes: names of the classes, where the description does not say; they may not contradict it.
 
-    Raises:
-        InputError: missing or damaged, or with labels that cannot be used as they are.
+    Raises InputError: missing or damaged, or with labels that cannot be used as they are.
     """
     given = checked_class_names(classes, "--classes") if classes else []
     if Path(dataset).suffix == ".json":

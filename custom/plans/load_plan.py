@@ -24,8 +24,7 @@ FIXED = ("classes", "channels", "orientation", "spacing", "normalisation", "inte
 def load_plan(plan: str | Path, bundle_root: str | Path) -> Plan:
     """The plan that a user names: a file, or one of the bundle's `configs/plans` by its name.
 
-    Raises:
-        InputError: there is neither, or it is no plan.
+    Raises InputError: there is neither, or it is no plan.
     """
     folder = Path(bundle_root) / PLANS
     named = folder / f"{plan}.yaml"
@@ -41,8 +40,7 @@ def load_plan(plan: str | Path, bundle_root: str | Path) -> Plan:
 def plan_of_weights(checkpoint: str | Path, bundle_root: str | Path, default: str) -> Plan:
     """The plan next to trained weights. Where neither weights nor plan are there, the bundle's default plan.
 
-    Raises:
-        InputError: weights lie there without their plan, or the plan cannot be used.
+    Raises InputError: weights lie there without their plan, or the plan cannot be used.
     """
     if not str(checkpoint):
         return load_plan(default, bundle_root)
@@ -68,10 +66,7 @@ def used_plan(plan: Mapping[str, Any], **used: Any) -> Plan:
     """The plan with the values that a run really uses, which the command line or overlays may have changed.
 
     Of `scoring` and `training` the entries given are replaced. Where all classes are one, it has the least of their
-    tolerances.
-
-    Raises:
-        InputError: an entry has an impossible value.
+    tolerances. Raises InputError: an entry has an impossible value.
     """
     merged = {**plan, **used, "code_version": __version__}
     for key in ("scoring", "training"):
@@ -89,8 +84,7 @@ def refuse_contradiction(plan: Mapping[str, Any], source: str | Path, **asked: A
         source: names the weights in the message.
         asked: entries of a plan, or of its `training`, as this run would use them.
 
-    Raises:
-        InputError: names the first contradiction.
+    Raises InputError: names the first contradiction.
     """
     known = {**plan, **plan.get("training", {})}
     found = differences(known, asked, [key for key in asked if key in known])
@@ -101,8 +95,7 @@ def refuse_contradiction(plan: Mapping[str, Any], source: str | Path, **asked: A
 def refuse_other_training(file: str | Path, earlier: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Refuse to resume a training with other values than it began with.
 
-    Raises:
-        InputError: names the first difference and the option that undoes it.
+    Raises InputError: names the first difference and the option that undoes it.
     """
     # options of the training first: field_class_agnostic explains distance_channels
     before, after = ({**plan.get("training", {}), **plan} for plan in (earlier, now))

@@ -36,8 +36,7 @@ HEAD = "# What a network is for: read wherever its weights are used, see `custom
 def read_plan(file: str | Path) -> Plan:
     """A plan file's content, with every optional entry filled in.
 
-    Raises:
-        InputError: the file cannot be read, an entry is missing, unknown or has an impossible value.
+    Raises InputError: the file cannot be read, an entry is missing, unknown or has an impossible value.
     """
     path = Path(file)
     try:
@@ -60,10 +59,7 @@ def write_plan(file: str | Path, plan: Mapping[str, Any]) -> None:
 def checked(content: Any, source: str) -> Plan:
     """A plan's entries, each checked.
 
-    `source` names the plan in messages.
-
-    Raises:
-        InputError: an entry is missing, unknown or has an impossible value.
+    `source` names the plan in messages. Raises InputError: an entry is missing, unknown or has an impossible value.
     """
     if not isinstance(content, Mapping):
         raise InputError(f"{source}: is no plan, which is a mapping with {', '.join(REQUIRED)}")

@@ -37,9 +37,8 @@ def make_plan_of(
         classes: names of the foreground classes; ids are their positions, from 1.
         channels: a name for each channel of a scan.
 
-    Raises:
-        InputError: a name twice, another number of channels than the scans have, two-dimensional scans, too little
-            memory, or a CT without a labelled voxel.
+    Raises InputError: a name twice, another number of channels than the scans have, two-dimensional scans, too little
+    memory, or a CT without a labelled voxel.
     """
     for kind, names in (("classes", classes), ("channels", channels)):
         if len(set(names)) < len(names):

@@ -41,8 +41,7 @@ class ReleasedModel:
 def read_released_model(folder: Path) -> ReleasedModel | None:
     """What a folder's model.yaml says; None where there is none.
 
-    Raises:
-        InputError: the file cannot be read, or lacks an entry.
+    Raises InputError: the file cannot be read, or lacks an entry.
     """
     file = folder / MODEL_FILE
     if not file.is_file():

@@ -25,8 +25,7 @@ TEXTS = (".conf", ".json", ".md", ".py", ".txt", ".yaml")
 def bundle_contents(root: Path, package: str) -> dict[str, bytes]:
     """Path in the bundle -> content of the bundle's own files, the package of its code in them called `package`.
 
-    Raises:
-        InputError: `root` is no bundle's folder.
+    Raises InputError: `root` is no bundle's folder.
     """
     metadata_file(root)
     own = code_folder(root).name

@@ -23,8 +23,7 @@ def read_metadata(root: Path) -> dict[str, Any]:
 def released_metadata(root: Path) -> dict[str, Any]:
     """The bundle's metadata, of a version that can be released.
 
-    Raises:
-        InputError: as `read_metadata`, or they have no version that the changelog explains.
+    Raises InputError: as `read_metadata`, or they have no version that the changelog explains.
     """
     file, metadata = metadata_file(root), read_metadata(root)
     version = metadata.get("version")

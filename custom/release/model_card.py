@@ -13,8 +13,7 @@ LICENCES = {"Apache License": "apache-2.0", "MIT License": "mit"}
 def model_card(page: str, licence: str) -> str:
     """The bundle's docs/README.md, as a page above docs, under the front matter that MONAI's hub pages have.
 
-    Raises:
-        InputError: the licence is none that the hub has a short name for here.
+    Raises InputError: the licence is none that the hub has a short name for here.
     """
     known = [short for title, short in LICENCES.items() if title in licence]
     if not known:

@@ -16,8 +16,7 @@ WEIGHTS = Path(MODEL).name
 def released_models(root: Path) -> Iterator[tuple[Path, ReleasedModel]]:
     """The folders in a bundle's `models` that hold a released model, with what their model.yaml says.
 
-    Raises:
-        InputError: weights or plan are missing, or others than those that model.yaml is of.
+    Raises InputError: weights or plan are missing, or others than those that model.yaml is of.
     """
     for file in sorted(root.glob(f"models/*/{MODEL_FILE}")):
         folder = file.parent

@@ -22,8 +22,7 @@ PLAN = "models/plan.yaml"
 def parse_weights(weights: str | Sequence[str], bundles: Sequence[str]) -> dict[str, Path | None]:
     """Bundle -> the file to release as its models/model.pt, None for none, from NAME=FILE, NAME=none.
 
-    Raises:
-        InputError: something else was given, or a bundle that is not released, or a file that is not there.
+    Raises InputError: something else was given, or a bundle that is not released, or a file that is not there.
     """
     found: dict[str, Path | None] = {}
     for entry in NAMES.read(weights):
@@ -46,8 +45,7 @@ def weights_contents(
         root, metadata: the bundle's folder, whose code must be importable, and what it states.
         inference: parser of its inference.yaml, with these weights as `checkpoint`.
 
-    Raises:
-        InputError: the metadata state no scores and origin, or other classes, or the weights do not fit their plan.
+    Raises InputError: the metadata state no scores and origin, or other classes, or the weights do not fit their plan.
     """
     if file is None:
         return {}

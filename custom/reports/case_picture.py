@@ -69,10 +69,7 @@ def slice_case(
     All are RAS arrays (X, Y, Z), `spacing` is in mm. The slice lies across `axis`, by default the axis of the coarsest
     spacing (see `slicing_axis`); `index` names another slice. Anterior is shown at the left of a sagittal slice, the
     patient's right at the left of the others. Intensities are black and white at the ends of `window`, by default at
-    the slice's 1st and 99.5th percentile.
-
-    Raises:
-        InputError: the arrays do not have one shape (X, Y, Z).
+    the slice's 1st and 99.5th percentile. Raises InputError: the arrays do not have one shape (X, Y, Z).
     """
     shapes = {"image": image.shape, "truth": truth.shape, "prediction": prediction.shape}
     if field is not None:
@@ -145,10 +142,7 @@ def draw_cases(
     """Write a PNG with one row per case: scan, truth, prediction and, where a case has one, distance field.
 
     `class_names` are those of the foreground classes, ids 1, 2, ... Where truth and prediction are small, a frame in
-    the scan marks the region that the other columns show enlarged.
-
-    Raises:
-        InputError: there is no case to draw.
+    the scan marks the region that the other columns show enlarged. Raises InputError: there is no case to draw.
     """
     if not cases:
         raise InputError(f"{picture_file}: no case to draw; give at least one")

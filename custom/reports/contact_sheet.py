@@ -121,8 +121,7 @@ def load_slice(
 ) -> CasePicture:
     """The slice to show; the label is read first and let go before the image: a volume at a time.
 
-    Raises:
-        InputError: a file cannot be read, or the shapes differ.
+    Raises InputError: a file cannot be read, or the shapes differ.
     """
     focus = list(class_names).index(case.focus) + 1 if case.focus in class_names else None
     labels, _ = to_ras(*read_label_map(case.label_file))

@@ -62,8 +62,7 @@ def summary(
 def joint_rows(class_names: Sequence[str], groups: Mapping[str, Sequence[str]] | None) -> dict[str, list[int]]:
     """The groups that have a row of their own in a summary, with the places of their classes.
 
-    Raises:
-        InputError: as `summary`.
+    Raises InputError: as `summary`.
     """
     rows = {}
     for name, members in (groups or {}).items():

@@ -33,10 +33,8 @@ def draw_training_curves(log_file: str | Path, picture_file: str | Path, title: 
     """Write a PNG of the curves in a CSV log of one row per epoch (`custom.engines.TrainingLog` writes such a log).
 
     Panels: the loss and its terms; each validation metric, per class and as mean; the learning rate; the gradient
-    norms. A panel without values is left out. Values that span decades are drawn on a logarithmic axis.
-
-    Raises:
-        InputError: the log is missing, has no row, or holds something else than numbers.
+    norms. A panel without values is left out. Values that span decades are drawn on a logarithmic axis. Raises
+    InputError: the log is missing, has no row, or holds something else than numbers.
     """
     columns = read_training_log(log_file)
     panels = panels_of(columns)
@@ -60,8 +58,7 @@ def draw_training_curves(log_file: str | Path, picture_file: str | Path, title: 
 def read_training_log(log_file: str | Path) -> dict[str, np.ndarray]:
     """The columns of the log as float arrays, one value a row, NaN where a cell is empty.
 
-    Raises:
-        InputError: as `draw_training_curves`.
+    Raises InputError: as `draw_training_curves`.
     """
     path = Path(log_file)
     if not path.is_file():

@@ -35,8 +35,7 @@ class AnnotatedClassesd(MapTransform):
 def annotated_classes(ids: Any, num_classes: int) -> torch.Tensor:
     """Booleans (num_classes,), background first and true, of a sequence of class ids; all true for None.
 
-    Raises:
-        InputError: an id is not one of 1 to num_classes - 1.
+    Raises InputError: an id is not one of 1 to num_classes - 1.
     """
     if ids is None:
         return torch.ones(num_classes, dtype=torch.bool)

@@ -22,8 +22,7 @@ def normalising(name: str, intensity: Mapping[str, float] | None = None) -> Tran
             channel of a volume to mean 0 and deviation 1.
         intensity: "lower", "upper", "mean" and "sd" of the foreground, for CT.
 
-    Raises:
-        InputError: there is no such normalisation, or CT lacks its statistics.
+    Raises InputError: there is no such normalisation, or CT lacks its statistics.
     """
     if name == "zscore":
         return NormalizeIntensity(channel_wise=True)

@@ -42,8 +42,7 @@ class RandWarpedPatchd(Randomizable, MapTransform):
             its planes only.
         elastic_spacing: distance of the control points in voxels of the patch.
 
-    Raises:
-        InputError: a magnitude that would fold the patch.
+    Raises InputError: a magnitude that would fold the patch.
     """
 
     def __init__(

@@ -74,8 +74,7 @@ class SurfaceDistanceField(Transform):
             label: class ids (1, *spatial) in 2D or 3D, integer-valued in any dtype.
             spacing: mm per axis, in place of the metadata's; without effect where the unit is "voxel".
 
-        Raises:
-            InputError: the label's shape, values or spacing cannot be used.
+        Raises InputError: the label's shape, values or spacing cannot be used.
         """
         if label.ndim not in (3, 4) or label.shape[0] != 1:
             raise InputError(
@@ -140,8 +139,7 @@ def surface_distance_field(
 ) -> np.ndarray:
     """Field (num_classes, *spatial), or (1, *spatial) class-agnostic, in float32 of the class ids `labels` (*spatial).
 
-    Raises:
-        InputError: a value of `labels` is not one of the class ids 0 to num_classes - 1.
+    Raises InputError: a value of `labels` is not one of the class ids 0 to num_classes - 1.
     """
     field = np.zeros((1 if class_agnostic else num_classes, *labels.shape), np.float32)
     foreground = labels != 0

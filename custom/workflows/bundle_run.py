@@ -89,9 +89,8 @@ def checked_settings(
 ) -> dict[str, Any]:
     """Settings of some configs as they are meant, so that equal ones are equal however they were written.
 
-    Raises:
-        InputError: no config has the setting, which would change nothing, silently; a value is not of its kind, or
-            would end a training early.
+    Raises InputError: no config has the setting, which would change nothing, silently; a value is not of its kind, or
+    would end a training early.
     """
     known, options = known_settings(bundle_root, names), options_by_name(Path(bundle_root) / "configs")
     found = {}

@@ -96,8 +96,7 @@ class Chain:
     def run(self) -> None:
         """Do what is left of the selected runs, or print the plan or the state.
 
-        Raises:
-            InputError: one line on what cannot go on and the remedy; everything finished is kept.
+        Raises InputError: one line on what cannot go on and the remedy; everything finished is kept.
         """
         if self.dry_run or self.status:
             if is_first():
@@ -315,8 +314,7 @@ class Chain:
 def run_chains(chains: Sequence[Chain]) -> None:
     """Do the selected runs of some chains, all where the first one says.
 
-    Raises:
-        InputError: one line on what cannot go on and the remedy; everything finished is kept.
+    Raises InputError: one line on what cannot go on and the remedy; everything finished is kept.
     """
     executor = make_executor(*chains[0].where)
     with ExitStack() as held:

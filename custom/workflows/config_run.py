@@ -161,8 +161,7 @@ def config_runs(
         overrides: ids -> values of all runs whose configs have them, e.g. {"dataset_dir": ...}.
         runtime: the same, of values that leave the result as it is, e.g. {"num_workers": 4}.
 
-    Raises:
-        InputError: naming the run, the key, its value and the remedy.
+    Raises InputError: naming the run, the key, its value and the remedy.
     """
     made: dict[str, ConfigRun] = {}
     for entry in runs:

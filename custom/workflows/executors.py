@@ -95,8 +95,7 @@ def make_executor(
         cluster: "local" or "slurm".
         slurm: what the jobs ask the cluster for, see `custom.workflows.slurm_executor.SlurmExecutor`.
 
-    Raises:
-        InputError: the machine has no GPU, or SLURM, or this process is one of several that work together.
+    Raises InputError: the machine has no GPU, or SLURM, or this process is one of several that work together.
     """
     if cluster not in (LOCAL, SLURM):
         raise InputError(f"cluster is {cluster!r}; pass {LOCAL} or {SLURM}")

@@ -116,8 +116,7 @@ class Schedule:
     def work(self) -> None:
         """Do all that can be done.
 
-        Raises:
-            InputError: some runs failed; names them and their logs. Or one needs a run that nobody is to do.
+        Raises InputError: some runs failed; names them and their logs. Or one needs a run that nobody is to do.
         """
         for task in self.waiting:
             task.chain.require(task.run, {one.run.name for one in self.waiting if one.chain is task.chain})

@@ -86,8 +86,7 @@ def measure(
 def split_command(command: str) -> list[str]:
     """The words of a command, the first of which is a program that exists.
 
-    Raises:
-        InputError: for an empty command, quotes without end or a program that is not found.
+    Raises InputError: for an empty command, quotes without end or a program that is not found.
     """
     try:
         words = shlex.split(command)

@@ -72,8 +72,7 @@ def known_models() -> dict[str, Model]:
 def find_model(name: str) -> Model:
     """A known model by its name, or that of a folder with model.pt and plan.yaml.
 
-    Raises:
-        InputError: there is neither, or the weights are not those that were released.
+    Raises InputError: there is neither, or the weights are not those that were released.
     """
     folder = Path(name).expanduser()
     models = known_models()
@@ -103,8 +102,7 @@ def model_in(folder: Path) -> Model:
 def bundle_of(plan: Plan, folder: Path) -> Path:
     """The bundle that trained weights: of those that plan a distance field or none, as the plan has one or none.
 
-    Raises:
-        InputError: no bundle here does.
+    Raises InputError: no bundle here does.
     """
     roots = bundle_roots()
     around = [root for root in roots if folder.resolve().is_relative_to(root)]

@@ -35,8 +35,7 @@ def label_cases(cases: Sequence[CohortCase], label_of: Callable[[str], Path], la
     Returns:
         Name -> reason of the cases left out, of all processes.
 
-    Raises:
-        InputError: several cases, and no other, were left out.
+    Raises InputError: several cases, and no other, were left out.
     """
     # rank 0 looks which are left: a rank that looks later finds fewer, and would take others than the rest expect
     left = on_first(lambda: {case.name for case in cases if not is_finished(label_of(case.name))})

@@ -95,8 +95,7 @@ def parse_recipe(
 ) -> list[Stage]:
     """The stages of a recipe, checked; `defaults` are keys for every stage that has none of its own.
 
-    Raises:
-        InputError: naming the stage, the key, its value and the remedy.
+    Raises InputError: naming the stage, the key, its value and the remedy.
     """
     unknown = sorted(set(defaults or {}) - set(_DEFAULT_KEYS))
     if unknown:
@@ -112,10 +111,8 @@ def parse_recipe(
 def plan_stages(stages: Sequence[Stage], groups: Mapping[str, Sequence[CohortCase]]) -> list[PlannedStage]:
     """What every stage labels and trains on, from the groups of a cohort alone.
 
-    A model knows the classes that were annotated or filled in any case it was trained on; only those it fills.
-
-    Raises:
-        InputError: a stage would train on cases without any label, or on none.
+    A model knows the classes that were annotated or filled in any case it was trained on; only those it fills. Raises
+    InputError: a stage would train on cases without any label, or on none.
     """
     planned: dict[str, PlannedStage] = {}
     filled: dict[str, tuple[Fill, str]] = {}

@@ -36,8 +36,7 @@ class SlurmExecutor(Executor):
         settings: partition, gpus_per_node, cpus_per_task, mem_gb, timeout_min, ... as of submitit's `SlurmExecutor`;
             max_num_timeout: how often a job may run into timeout_min, after which it is queued again.
 
-    Raises:
-        InputError: submitit or SLURM is not installed, or a setting is unknown.
+    Raises InputError: submitit or SLURM is not installed, or a setting is unknown.
     """
 
     pause = 2.0

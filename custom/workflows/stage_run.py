@@ -229,8 +229,7 @@ class StageRun(Run):
     def model_checksum(self, fill: Fill) -> str:
         """The checksum of the weights that label a group.
 
-        Raises:
-            InputError: they are not those that the stage's training left.
+        Raises InputError: they are not those that the stage's training left.
         """
         model = self.work.stage(fill.model_stage)
         found, recorded = sha256(model.model), read_json(model.record, {}).get("model_sha256")

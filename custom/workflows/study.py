@@ -140,10 +140,8 @@ def study_runs(
     """The entries of `config_runs`: fold by fold the experiments' trainings, each followed by its evaluation.
 
     Fold by fold, so that after a fifth of the time every experiment has scores of the same patients. An evaluation has
-    of the values that all runs have in `common` those that its training was given in their place.
-
-    Raises:
-        InputError: an experiment or a shared run has an unknown key, or none at all.
+    of the values that all runs have in `common` those that its training was given in their place. Raises InputError: an
+    experiment or a shared run has an unknown key, or none at all.
     """
     for kind, entries, keys in (("experiment", experiments, KEYS), ("shared run", shared, SHARED_KEYS)):
         for name, entry in entries.items():

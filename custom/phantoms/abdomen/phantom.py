@@ -62,8 +62,7 @@ def make_abdomen_phantom(
     Args:
         spacing_mm: ranges of the slice distance and of the pixel size.
 
-    Raises:
-        InputError: ranges that no CT has.
+    Raises InputError: ranges that no CT has.
     """
     check_spacing(spacing_mm)
     choice = choice or TumourChoice()

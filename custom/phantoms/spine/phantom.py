@@ -80,8 +80,7 @@ def make_spine_phantom(
         in_plane_mm: range of the pixel size, instead of the paper's; larger pixels make quick demonstrations.
         vessels: most vessels in and around the sac that enhance like a tumour; all else is the same without them.
 
-    Raises:
-        InputError: an unknown tumour, or a field of view too small for a spine.
+    Raises InputError: an unknown tumour, or a field of view too small for a spine.
     """
     rng = np.random.default_rng(seed)
     scene = draw_scene(rng, tumour, extent_mm, in_plane_mm)

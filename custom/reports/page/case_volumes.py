@@ -38,8 +38,7 @@ class CaseVolumes(NamedTuple):
 def load_case(image: str | Path, labels: Mapping[str, str | Path], margin_mm: float = MARGIN_MM) -> CaseVolumes:
     """Read a case, cropped to all its labels and a margin (or whole, without any foreground).
 
-    Raises:
-        InputError: a file is missing or damaged, or the grids differ.
+    Raises InputError: a file is missing or damaged, or the grids differ.
     """
     maps, spacing = {}, (1.0, 1.0, 1.0)
     for name, file in labels.items():

@@ -67,8 +67,7 @@ def write_report_or_warn(folder: str | Path) -> None:
 def read_results(folder: str | Path) -> Results:
     """The results in the work folder of a study or a recipe, finished or not.
 
-    Raises:
-        InputError: it is neither, or a file in it is damaged.
+    Raises InputError: it is neither, or a file in it is damaged.
     """
     place = Path(folder)
     if (place / STUDY_FILE).is_file():

@@ -26,10 +26,8 @@ class ViewerScript(NamedTuple):
 def viewer_script() -> ViewerScript:
     """NiiVue as the package of Jupyter's widget carries it: a module that exports the widget, not the class.
 
-    So the class's name, which is another in every version, is looked up where the widget makes one.
-
-    Raises:
-        InputError: the package is not installed, or holds no such class.
+    So the class's name, which is another in every version, is looked up where the widget makes one. Raises InputError:
+    the package is not installed, or holds no such class.
     """
     try:
         package = distribution(PACKAGE)
