@@ -61,7 +61,7 @@ def test_reports_have_an_address_and_an_outcome(project):
     for report, tried, outcome in found:
         assert re.search(r"\(https://[\w./-]+\)", report), report
         assert tried
-        assert outcome.startswith(("kept right", "refused", "mended", "a limit")), outcome
+        assert outcome.startswith(("handled correctly", "refused", "fixed", "a limit")), outcome
 
 
 @pytest.mark.parametrize("page", ["when_something_goes_wrong.md", "reliability.md"])

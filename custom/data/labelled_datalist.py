@@ -8,10 +8,11 @@ from typing import Any
 
 from ..cohort.manifest import case_entry, read_cohort
 from ..datalist.class_names import checked_class_names, same_names
-from ..datalist.dataset_json import LISTING, read_listing, refuse_other_names
-from ..datalist.fixed_split import TEST, held_out_cases
+from ..datalist.dataset_json import LISTING, read_listing, refuse_other_channels, refuse_other_names
+from ..datalist.fixed_split import TEST, held_out_cases, split_file_of
 from ..datalist.folder_layouts import case_name, training_cases
-from ..datalist.folds import load_folds, load_or_make_folds, read_folds
+from ..datalist.folds import load_folds, load_or_make_folds
+from ..datalist.kept_folds import folds_of_training, keep_folds, names_in
 from ..datalist.left_out import LeftOut
 from ..errors import InputError
 from ..fingerprint.data_check import absent_classes, foreground_classes, only_usable, raise_on_problems
@@ -21,7 +22,12 @@ from .inference_datalist import check_channels
 
 logger = logging.getLogger(__name__)
 
-SECTIONS = ("training", "validation", "test")
+WITHOUT_CASES = {
+    "training": "annotate some, or pass another manifest",
+    "validation": "make it with --validation, or score every case of other data with --other_data true",
+    "test": "make it with --test, or pass another manifest",
+}
+SECTIONS = tuple(WITHOUT_CASES)
 
 
 def labelled_datalist(
@@ -31,9 +37,13 @@ def labelled_datalist(
     facts_file: str | Path | None = None,
     validate: bool = True,
     num_channels: int | None = None,
+    channels: Sequence[str] = (),
     fold: int | str = 0,
     num_folds: int = 5,
     folds_file: str | Path | None = None,
+    kept_folds_file: str | Path | None = None,
+    resume: bool = False,
+    trained: bool = False,
     seed: int = 0,
     left_out: LeftOut | None = None,
     normalisation: str = "zscore",
@@ -51,33 +61,36 @@ def labelled_datalist(
         validate: read every file first and refuse data with problems. Without it, and with an existing folds file, no
             file is opened here; else labels are read for the sake of the folds.
         num_channels: channels of the network's image.
-        fold: 0 to `num_folds` - 1; "test": the test cases of a fixed split, see `held_out_cases`; or "all": training
+        channels: their names in the plan; those of a folder's dataset.json may not stand in another order.
+        fold: 0 to `num_folds` - 1; "test": the test cases of a fixed split, see `split_file_of`; or "all": training
             and validation are then both every case, so that scores on the validation cases are scores on training
             cases.
         num_folds: number of folds, balanced over the foreground classes that the cases have.
         folds_file: JSON; read where it exists, else written. None makes the same folds each time. Of fold "test" the
             split, if it is one.
+        kept_folds_file: where a training keeps a copy of it, or of the split, next to its weights.
+        resume: the training has begun before: it goes on with what it kept, if anything.
+        trained: the training is over: what it held out must be known, see `folds_of_training`, and nothing is kept.
         seed: of the folds, when they are made.
         left_out: takes the section's cases that cannot be used; without it any such case is refused.
         normalisation: of the plan.
-        other_data: no folds are asked for, as these are data that a training has not seen; cases named as those of its
-            `folds_file` get a warning.
+        other_data: every labelled case is one of the section, as these are data that a training has not seen; cases
+            named as those of its `folds_file` get a warning.
         partly_annotated: whether cases of a manifest may lack annotations of some classes; without it they are refused.
 
     Raises InputError: the data, a file or an argument cannot be used.
     """
-    if section not in SECTIONS:
-        raise InputError(f"section is {section!r}; it must be one of {', '.join(SECTIONS)}")
     class_names = checked_class_names(class_names, "class_names")
-    is_folder = Path(dataset_dir).suffix != ".json"
-    if is_folder and section == "test":
-        raise InputError(f"{dataset_dir} is a folder, of which folds are validated; test cases are those of a manifest")
-    held_out = _fold_number(fold, num_folds) if is_folder else None
+    is_folder = _is_folder(dataset_dir, section)
+    held_out = _fold_number(fold, num_folds, other_data) if is_folder else None
     cases = (
-        _cases_of_folder(dataset_dir, class_names) if is_folder else _cases_of_cohort(dataset_dir, section, class_names)
+        _cases_of_folder(dataset_dir, class_names, channels)
+        if is_folder
+        else _cases_of_cohort(dataset_dir, SECTIONS if other_data else (section,), class_names, trained)
     )
+    names = [case_name(case) for case in cases]
     if other_data:
-        _warn_of_seen_cases([case_name(case) for case in cases], folds_file)
+        _warn_of_seen_cases(names, folds_file)
     if not partly_annotated:
         _refuse_partly_annotated(cases, class_names, dataset_dir)
     check_channels(cases, num_channels)
@@ -86,22 +99,53 @@ def labelled_datalist(
         facts = on_first(lambda: check_cases(cases, len(class_names) + 1, facts_file, normalisation=normalisation))
     if left_out is None:
         raise_on_problems(facts)
-    known = {fact.name: fact.foreground for fact in facts}
-    if held_out == TEST:
-        in_fold = set(held_out_cases(dataset_dir, [case_name(case) for case in cases], folds_file))
-    elif isinstance(held_out, int):
-        if not validate and folds_file is not None and Path(folds_file).exists():  # no label is read for their sake
-            folds = load_folds(folds_file, [case_name(case) for case in cases], num_folds)
-        else:
-            known = known if validate else on_first(lambda: foreground_classes(cases))
-            folds = load_or_make_folds(folds_file, known, num_folds, seed)
-        in_fold = set(folds[held_out])
+    present = [fact.foreground for fact in facts]
     if held_out is not None:
-        chosen = [(case_name(case) in in_fold) == (section == "validation") for case in cases]
-        cases, facts = list(compress(cases, chosen)), list(compress(facts, chosen))
-    if known:
-        _say_what_is_absent([known[case_name(case)] for case in cases], section, class_names, dataset_dir)
+        if trained or (resume and kept_folds_file is not None and Path(kept_folds_file).exists()):
+            folds_file = folds_of_training(folds_file, kept_folds_file, fixed=held_out == TEST)
+        if held_out == TEST:
+            folds_file = split_file_of(dataset_dir, folds_file)
+        elif not validate and (folds_file is None or not Path(folds_file).exists()):
+            present = list(on_first(lambda: foreground_classes(cases)).values())
+        in_fold = _in_fold(held_out, folds_file, names, present, num_folds, seed)
+        if section == "training" and not trained and folds_file is not None and kept_folds_file is not None:
+            on_first(lambda: keep_folds(folds_file, kept_folds_file))
+        chosen = [(name in in_fold) == (section == "validation") for name in names]
+        cases, facts, present = (list(compress(some, chosen)) for some in (cases, facts, present))
+    if present:
+        _say_what_is_absent(present, section, class_names, dataset_dir)
     return only_usable(cases, facts, left_out) if validate and left_out is not None else cases
+
+
+def _is_folder(dataset_dir: str | Path, section: str) -> bool:
+    """Whether the data set is a folder, not a manifest, and the section one that it has."""
+    if section not in SECTIONS:
+        raise InputError(f"section is {section!r}; it must be one of {', '.join(SECTIONS)}")
+    if Path(dataset_dir).name == LISTING:
+        raise InputError(f"{dataset_dir}: pass the folder that holds it, {Path(dataset_dir).parent}")
+    is_folder = Path(dataset_dir).suffix != ".json"
+    if is_folder and section == "test":
+        raise InputError(f"{dataset_dir} is a folder, of which folds are validated; test cases are those of a manifest")
+    return is_folder
+
+
+def _in_fold(
+    held_out: int | str,
+    file: str | Path | None,
+    names: Sequence[str],
+    present: Sequence[tuple[int, ...]],
+    num_folds: int,
+    seed: int,
+) -> set[str]:
+    """The names of the held-out cases, by a split or by folds; these are made where there are none yet.
+
+    `present`: the classes of each case; nothing where no label was read, as there is a file of folds.
+    """
+    if held_out == TEST:
+        return set(held_out_cases(str(file), names))
+    if present or file is None:
+        return set(load_or_make_folds(file, dict(zip(names, present, strict=True)), num_folds, seed)[int(held_out)])
+    return set(load_folds(file, names, num_folds)[int(held_out)])
 
 
 def _say_what_is_absent(
@@ -123,32 +167,37 @@ def _warn_of_seen_cases(names: Sequence[str], folds_file: str | Path | None) -> 
     """One line where data that are called other data hold cases of the training by their names."""
     if folds_file is None or not Path(folds_file).exists() or not is_first():
         return
-    known = {name for fold in read_folds(folds_file) for name in fold}
-    seen = sorted(known.intersection(names))
+    seen = sorted(names_in(folds_file).intersection(names))
     if seen:
         what = "%d of %d cases are named as cases of the training, such as %s (%s): if they are, their scores flatter"
         logger.warning(what, len(seen), len(names), seen[0], folds_file)
 
 
-def _cases_of_folder(dataset_dir: str | Path, class_names: Sequence[str]) -> list[dict[str, Any]]:
+def _cases_of_folder(
+    dataset_dir: str | Path, class_names: Sequence[str], channels: Sequence[str]
+) -> list[dict[str, Any]]:
     root = Path(dataset_dir).resolve()
-    cases = training_cases(root)
-    refuse_other_names(read_listing(root), root / LISTING, class_names)
+    cases, listing = training_cases(root), read_listing(root)
+    refuse_other_names(listing, root / LISTING, class_names)
+    refuse_other_channels(listing, root / LISTING, channels)
     return cases
 
 
-def _cases_of_cohort(dataset: str | Path, section: str, class_names: Sequence[str]) -> list[dict[str, Any]]:
+def _cases_of_cohort(
+    dataset: str | Path, sections: Sequence[str], class_names: Sequence[str], trained: bool
+) -> list[dict[str, Any]]:
     cohort = read_cohort(dataset)
     if not same_names(cohort.classes, class_names):
         raise InputError(
             f"{dataset} has the classes {', '.join(cohort.classes)}, the plan {', '.join(class_names)}: "
             "pass a plan, or weights, of this data set"
         )
-    cases = [case_entry(case) for case in getattr(cohort, section) if case.label is not None]
-    if section == "test" and not cases:
-        raise InputError(f"{dataset} lists no test case; make it with --test, or pass another manifest")
-    if section == "training" and not cases:
-        raise InputError(f"{dataset} lists no training case with a label; annotate some, or pass another manifest")
+    cases = [case_entry(case) for name in sections for case in getattr(cohort, name) if case.label is not None]
+    if not cases and (trained or "validation" not in sections):
+        remedy = WITHOUT_CASES[sections[0]] if len(sections) == 1 else "annotate some"
+        raise InputError(f"{dataset} lists no {' or '.join(sections)} case with a label; {remedy}")
+    if not cases and is_first():
+        logger.warning("%s lists no validation case with a label: nothing is scored during the training", dataset)
     return cases
 
 
@@ -160,8 +209,10 @@ def _refuse_partly_annotated(cases: Sequence[dict[str, Any]], class_names: Seque
             raise InputError(f"{dataset}: {what}; leave such cases out, or train with flare_pseudolabel")
 
 
-def _fold_number(fold: int | str, num_folds: int) -> int | str | None:
+def _fold_number(fold: int | str, num_folds: int, other_data: bool) -> int | str | None:
     """`fold` as an index, `TEST` for a fixed split, None for "all"."""
+    if other_data and fold != "all":
+        raise InputError(f"--fold {fold} with --other_data true, which scores every case: leave one of them out")
     if fold in ("all", TEST):
         return None if fold == "all" else TEST
     if num_folds < 2:

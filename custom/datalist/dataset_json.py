@@ -59,6 +59,17 @@ def refuse_other_names(listing: Mapping[str, Any], file: Path, names: Sequence[s
         raise InputError(f'{file}: label {found}; correct "labels" there, or pass a plan, or weights, of this data set')
 
 
+def listed_cases(listing: Mapping[str, Any]) -> Any:
+    """Decathlon's "training", or nnU-Net's "dataset" in the form of that; None without either."""
+    dataset = listing.get("dataset")
+    if not listing.get("training") and isinstance(dataset, Mapping):
+        return [
+            {"image": one.get("images"), "label": one.get("label")} if isinstance(one, Mapping) else one
+            for one in dataset.values()
+        ]
+    return listing.get("training")
+
+
 def channel_names(listing: Mapping[str, Any], file: Path) -> list[str]:
     """Names of the channels by number, of nnU-Net's "channel_names" or Decathlon's "modality".
 
@@ -70,6 +81,20 @@ def channel_names(listing: Mapping[str, Any], file: Path) -> list[str]:
     if isinstance(names, list):
         return [str(name) for name in names]
     raise InputError(f'{file}: "channel_names" is {names!r}; write an object such as {{"0": "CT"}}')
+
+
+def refuse_other_channels(listing: Mapping[str, Any], file: Path, names: Sequence[str]) -> None:
+    """Refuse the channels of a plan where dataset.json has the same in another order.
+
+    Raises InputError: names the first channel that differs.
+    """
+    described, planned = ([name.casefold() for name in some] for some in (channel_names(listing, file), names))
+    if described != planned and sorted(described) == sorted(planned):
+        number = next(index for index, name in enumerate(planned) if name != described[index])
+        raise InputError(
+            f"{file}: channel {number} is {described[number]}, in the plan {planned[number]}: the channels stand in "
+            "another order; number the files as the plan does, or pass a plan, or weights, of this data set"
+        )
 
 
 def channel_count(listing: Mapping[str, Any]) -> int | None:

@@ -58,21 +58,25 @@ def split_of_csv(text: str) -> dict[str, list[str]]:
     return split
 
 
-def held_out_cases(dataset_dir: str | Path, names: Collection[str], split_file: str | Path | None = None) -> list[str]:
-    """The test cases of a data set: those of `split_file` where that is a split, else of its own `split.json`.
+def split_file_of(dataset_dir: str | Path, split_file: str | Path | None = None) -> Path:
+    """The file of a data set's split: `split_file` where that is one, else its own `split.json`.
 
-    Args:
-        dataset_dir: folder of the data set.
-        names: its cases; each must be on one side of the split, which may name cases that are not there.
-        split_file: may be missing, or a file of folds, as that has its place for every fold.
-
-    Raises InputError: there is no split, it lacks a case, or one side has no case of the data set.
+    `split_file` may be missing, or a file of folds, as that has its place for every fold. Raises InputError: there is
+    no split.
     """
     own = Path(dataset_dir) / SPLIT_FILE
     named = split_file is not None and Path(split_file).is_file() and not is_file_of_folds(split_file)
     file = Path(str(split_file)) if named else own
     if not file.is_file():
         raise InputError(f'fold "{TEST}": there is no split at {own}; pass one as --folds_file, {FORMATS}')
+    return file
+
+
+def held_out_cases(file: str | Path, names: Collection[str]) -> list[str]:
+    """The test cases of a split; each of `names` must be on one side of it, and it may name cases that are not there.
+
+    Raises InputError: it is no split, lacks a case, or one side has no case of the data set.
+    """
     split = read_split(file)
     missing = sorted(set(names) - {*split[TRAINING], *split[TEST]})
     if missing:

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
+from glob import escape
 from itertools import pairwise
 from pathlib import Path, PureWindowsPath
 from typing import Any, NoReturn
@@ -24,7 +25,7 @@ from ..io.image_formats import (
     has_mixed_case,
     scan_name,
 )
-from .dataset_json import LISTING, channel_count, read_listing
+from .dataset_json import LISTING, channel_count, listed_cases, read_listing
 
 logger = logging.getLogger(__name__)
 
@@ -36,16 +37,17 @@ CHANNEL_NUMBER = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")
 def training_cases(dataset_dir: str | Path) -> list[dict[str, Any]]:
     """Every labelled case of a data set as ``{"image": file or list of channel files, "label": file}``.
 
-    Absolute paths, sorted by case name. The cases are those `dataset.json` lists under "training" (Decathlon), else
-    those of the folders imagesTr and labelsTr: NAME.nii.gz in both (Decathlon) or CASE_0000.nii.gz, CASE_0001.nii.gz
-    with CASE.nii.gz (nnU-Net). Hidden files are ignored. Raises InputError: a folder or file is missing, empty or
-    unreadable, or an image and its label do not pair up.
+    Absolute paths, sorted by case name. The cases are those `dataset.json` lists under "training" (Decathlon) or
+    "dataset" (nnU-Net), else those of the folders imagesTr and labelsTr: NAME.nii.gz in both (Decathlon) or
+    CASE_0000.nii.gz, CASE_0001.nii.gz with CASE.nii.gz (nnU-Net). Hidden files are ignored. Raises InputError: a folder
+    or file is missing, empty or unreadable, or an image and its label do not pair up.
     """
     root = _existing(dataset_dir)
     if not root.is_dir():
         raise InputError(f"{root} is a file; dataset_dir must be the folder that holds imagesTr and labelsTr")
     listing = read_listing(root)
-    cases = _listed_cases(root, listing["training"]) if listing.get("training") else _paired_cases(root, listing)
+    listed = listed_cases(listing)
+    cases = _listed_cases(root, listed) if listed else _paired_cases(root, listing)
     return _sorted_by_name(root, cases)
 
 
@@ -72,7 +74,7 @@ def test_images(dataset_dir: str | Path, leave_out: LeaveOut | None = None) -> l
     folder = scan_folder(root)
     if folder != root:
         return _grouped_images(folder, _layout_channels(root), leave_out)
-    listed = read_listing(root).get("training")
+    listed = listed_cases(read_listing(root))
     if listed:
         return [{"image": case["image"]} for case in _sorted_by_name(root, _listed_cases(root, listed))]
     channels = _layout_channels(root.parent) if root.name.startswith("images") else None
@@ -214,8 +216,12 @@ def _refuse_mixed_up(listing: Path, cases: list[dict[str, Any]]) -> None:
 
 def _listed_image(file: Path) -> list[Path]:
     """A listed scan's files: nnU-Net's first version lists CASE.nii.gz for the files CASE_0000.nii.gz, ..."""
+    if file.is_file():
+        return [file]
     name = scan_name(file)
-    return [file] if file.is_file() else sorted(file.parent.glob(f"{name}_{'[0-9]' * 4}{file.name[len(name) :]}"))
+    pattern = f"{escape(name)}_{'[0-9]' * 4}{escape(file.name[len(name) :])}"
+    channels = {int(scan_name(found)[-4:]): found for found in file.parent.glob(pattern)}
+    return _all_channels(file.parent, name, channels, max(channels) + 1) if channels else []
 
 
 def _paired_cases(root: Path, listing: dict[str, Any]) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 GRID_TOLERANCE_MM = 1e-2  # rounding of a header's quaternion moves a corner by less, a voxel of any scan is larger
 CLIPPED = "ct"  # the normalisation that clips intensities
 CHUNK_VOXELS = 1 << 20
+SMALLEST_MM = 1e-6  # of a voxel; spacings are rounded to it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,6 +171,7 @@ def facts_of(case: dict[str, Any], volumes: Sequence[Volume | InputError]) -> Ca
             label_voxels, found = _inspect_label(volume)
             problems += found
     sound = [one for one in volumes if isinstance(one, Volume)]
+    problems += [_tiny(one) for one in sound if min(voxel_sizes(one.affine)) < SMALLEST_MM]
     problems += [line for other in sound[1:] for line in _grid_problem(sound[0], other)]
     return CaseFacts(
         name=case_name(case),
@@ -193,6 +195,11 @@ def facts_from_json(entry: dict[str, Any]) -> CaseFacts:
 def label_files(case: dict[str, Any]) -> list[str]:
     """The file of the label, where the case has one."""
     return [str(case["label"])] if case.get("label") else []
+
+
+def _tiny(volume: Volume) -> str:
+    sizes = " x ".join(f"{size:.3g}" for size in voxel_sizes(volume.affine))
+    return f"{volume.file}: voxels of {sizes} mm are none of a scan; correct the units in its header, or leave it out"
 
 
 def _volume_or_error(file: str) -> Volume | InputError:

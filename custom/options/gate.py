@@ -101,8 +101,8 @@ def refuse_unknown(config: Mapping[str, Any], typed: Mapping[str, str], own: set
     for name in [*config, *(one for one in typed if "#" not in one and ID_SEP_KEY not in one)]:
         if name not in used and (name in typed or name not in options):
             dashes = "--" if name in typed else ""
-            known = (used - THEIRS) | ARGUMENTS | (options & config.keys())
-            raise InputError(f"{dashes}{name}: no config has such an option{did_you_mean(name, known)}")
+            known = ((used - THEIRS) | ARGUMENTS | (options & config.keys())) - {name}
+            raise InputError(f"{dashes}{name}: the configs named here have no such option{did_you_mean(name, known)}")
 
 
 def refuse_unknown_parts(parser: ConfigParser, typed: Mapping[str, str], own: list[Path], options: Set[str]) -> None:

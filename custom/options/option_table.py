@@ -1,5 +1,6 @@
 """The command that lists what may be set in the configs of a bundle."""
 
+import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +39,8 @@ def options(bundle: str | Path, config: str = "") -> str:
 def listing(file: Path, known: dict[str, Option]) -> str:
     """The options of one config."""
     title = f"{file.name}: " if is_whole(file) else f"{file.name}, laid over another config, sets: "
-    summary = file.read_text(encoding="utf-8").split("\n", maxsplit=1)[0].removeprefix("# ")
+    head = file.read_text(encoding="utf-8").split("\n#\n", maxsplit=1)[0].removeprefix("# ").replace("\n# ", " ")
+    summary = re.split(r"(?<=[.:]) ", head, maxsplit=1)[0]
     return "\n".join([title + summary, *(line for option in known.values() for line in lines_of(option))])
 
 

@@ -76,9 +76,9 @@ def plan_full_resolution(
     spacing = np.array(target.spacing)[list(order)]
     resampled = np.rint(np.asarray(spacings) / np.array(target.spacing) * np.asarray(shapes))
     median_shape = np.median(resampled, axis=0)[list(order)]
-    if median_shape[0] <= 1:
+    if median_shape.min() <= 1:
         raise InputError(
-            f"the median scan has {median_shape[0]:g} slice along its coarsest axis; networks here are 3D: "
+            f"the median scan has {median_shape.min():g} slice along its shortest axis; networks here are 3D: "
             "pass volumes, or stack the slices of each patient into one"
         )
     voxels = median_shape.prod() * len(np.asarray(shapes))

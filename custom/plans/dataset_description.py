@@ -30,6 +30,8 @@ def described_data(dataset: str | Path, classes: Sequence[str] = ()) -> Describe
     Raises InputError: missing or damaged, or with labels that cannot be used as they are.
     """
     given = checked_class_names(classes, "--classes") if classes else []
+    if Path(dataset).name == LISTING:
+        raise InputError(f"{dataset}: pass the folder that holds it, {Path(dataset).parent}")
     if Path(dataset).suffix == ".json":
         cohort = read_cohort(dataset)
         labelled = [case_entry(case) for case in cohort.training if case.label is not None]

@@ -14,11 +14,12 @@ from .configuration import (
     SMALLEST_BATCH,
     FullResolution,
 )
-from .mirroring import paired_by_side
+from .mirroring import one_sided, paired_by_side
 from .plan import INTENSITY
 from .planner import CT
 
 LARGEST_SPREAD = 3.0  # between the spacings of one axis
+OTHER_NORMALISATIONS = ("nonorm", "rescale_to_0_1", "rgb_to_0_1")  # nnU-Net's words for a channel's
 FEWEST_CASES = 5  # of a class: one in each of five folds
 SMALLEST_SHARE = 0.001  # of a scan that belongs to classes
 NAMED = 5  # cases listed by name
@@ -66,7 +67,7 @@ def decisions(
         Decision("normalisation", *_normalisation(plan, fingerprint)),
         Decision("mirroring", mirrored, _mirroring_reason(plan)),
         Decision("tolerance, mm", f"{plan['scoring']['nsd_tolerance_mm']:g}", "of surface Dice: twice the finest "
-                "spacing; replace it by how far experts differ, where known"),
+                "spacing, from 0.25 mm on 1 mm at least; replace it by how far experts differ, where known"),
     ]  # fmt: skip
 
 
@@ -140,15 +141,19 @@ def _normalisation(plan: dict[str, Any], fingerprint: Fingerprint) -> tuple[str,
     reason = "mean and sd of each volume and channel"
     if any(name.casefold() == "ct" for name in plan["channels"]):
         reason += "; nnU-Net would clip channel CT alone"
+    if any(name.casefold() in OTHER_NORMALISATIONS for name in plan["channels"]):
+        reason += f"; nnU-Net would not: a channel is called {', '.join(plan['channels'])}"
     if fingerprint.relative_size < MASKED_BELOW:
         reason += f"; nnU-Net takes non-zero voxels only (cropping leaves {fingerprint.relative_size:.0%})"
     return "z-score", reason
 
 
 def _mirroring_reason(plan: dict[str, Any]) -> str:
-    pairs = paired_by_side(plan["classes"])
+    pairs, sided = paired_by_side(plan["classes"]), one_sided(plan["classes"])
+    if not sided:
+        return "no class belongs to one side"
     if not pairs:
-        return "no classes that differ by side"
+        return f"not left-right: mirrored, the other side would be taught as {sided[0]}"
     more = f" and {len(pairs) - 1} more pairs" if len(pairs) > 1 else ""
     return f"not left-right: {' and '.join(pairs[0])}{more} differ by side"
 

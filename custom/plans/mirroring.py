@@ -3,19 +3,23 @@
 import re
 from collections.abc import Sequence
 
-SIDES = {"left": "left", "l": "left", "lt": "left", "right": "right", "r": "right", "rt": "right"}
+SIDES = {
+    **dict.fromkeys(("left", "l", "lt", "lh"), "left"),  # lh: the left hemisphere
+    **dict.fromkeys(("right", "r", "rt", "rh"), "right"),
+}
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
 def paired_by_side(classes: Sequence[str]) -> list[tuple[str, str]]:
     """Pairs of class names that differ in left and right alone, as (left, right).
 
-    The side is a word of its own, in any place and spelling that separates words, or a letter.
+    The side is a word of its own, in any place and spelling that separates words, or a letter; that of "lkidney" only
+    where there is an "rkidney".
 
-    >>> paired_by_side(["left_kidney", "Kidney (R)", "parotid_left", "ParotidRight", "liver"])
-    [('left_kidney', 'Kidney (R)'), ('parotid_left', 'ParotidRight')]
+    >>> paired_by_side(["left_kidney", "Kidney (R)", "parotid_left", "ParotidRight", "liver", "lad", "Rad"])
+    [('left_kidney', 'Kidney (R)'), ('parotid_left', 'ParotidRight'), ('lad', 'Rad')]
     """
-    sided = [(name, *found) for name in classes if (found := _side(name))]
+    sided = _sided(classes)
     return [
         (left, right)
         for left, left_side, left_words in sided
@@ -25,9 +29,31 @@ def paired_by_side(classes: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def mirror_axes(orientation: str, classes: Sequence[str]) -> list[int]:
-    """Axes along which patches are mirrored: all, without left-right where classes come in pairs by side."""
-    paired = bool(paired_by_side(classes))
-    return [axis for axis, code in enumerate(orientation) if not (paired and code in "LR")]
+    """Axes along which patches are mirrored: all, without left-right where a class belongs to one side.
+
+    Mirrored, its twin would be taught as the class, labelled or not.
+    """
+    sided = bool(_sided(classes))
+    return [axis for axis, code in enumerate(orientation) if not (sided and code in "LR")]
+
+
+def one_sided(classes: Sequence[str]) -> list[str]:
+    """The classes that belong to one side of the body, by their names."""
+    return [name for name, _, _ in _sided(classes)]
+
+
+def _sided(classes: Sequence[str]) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Name, side and the other words of each class that has a side."""
+    found = [(name, _side(name) or _side_by_letter(name, classes)) for name in classes]
+    return [(name, *sided) for name, sided in found if sided]
+
+
+def _side_by_letter(name: str, classes: Sequence[str]) -> tuple[str, tuple[str, ...]] | None:
+    """Side and rest of a name, such as "lkidney", that another one equals but for its first letter."""
+    letter, rest = name[:1].lower(), name[1:].lower()
+    twin = {"l": "r", "r": "l"}.get(letter, "") + rest
+    paired = rest and twin != rest and twin in (other.lower() for other in classes)
+    return (SIDES[letter], (rest,)) if paired else None
 
 
 def _side(name: str) -> tuple[str, tuple[str, ...]] | None:

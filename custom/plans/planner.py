@@ -92,8 +92,12 @@ def normalisation_of(channels: Sequence[str]) -> str:
 
 
 def surface_tolerance(spacing: Sequence[float]) -> float:
-    """Twice the finest spacing in mm, to half a millimetre, 1 at least: a first guess of how far experts agree."""
-    return max(1.0, round(2 * 2 * min(spacing)) / 2)
+    """Twice the finest spacing in mm: a first guess of how far experts agree.
+
+    To half a millimetre, 1 at least, where that is not many voxels: below 0.25 mm, as of small animals, it would be.
+    """
+    finest = float(min(spacing))
+    return max(1.0, round(2 * 2 * finest) / 2) if finest >= 0.25 else float(f"{2 * finest:.3g}")
 
 
 def summary_of(

@@ -14,6 +14,7 @@ from monai.bundle import ConfigParser
 from ..bundle_configs import NETWORK, made_entry
 from ..data.training_scans import SCANS, measured_scans
 from ..datalist.folder_layouts import training_cases
+from ..datalist.kept_folds import KEPT_FOLDS, keep_folds, names_in
 from ..engines.load_weights import load_fitting_weights
 from ..errors import InputError
 from ..export.export_network import FITTING, trained_weights
@@ -41,6 +42,7 @@ def add_model(
     seed: int | None = None,
     half: bool = False,
     dataset_dir: str | Path = "",
+    folds_file: str | Path = "",
 ) -> None:
     """Put a training among the models that a bundle is shipped with: BUNDLE/models/NAME.
 
@@ -59,6 +61,7 @@ def add_model(
         checkpoint: other weights than its model.pt, with their plan.yaml next to them.
         seed: of the training; by default the plan's.
         half: store weights in half precision, in half the space; compare label maps before.
+        folds_file: folds or split of the training, to be shipped for evaluations by others; it names the cases.
         dataset_dir: folder of the training scans, measured for the input check where the plan has no ranges of them.
 
     Raises:
@@ -86,11 +89,15 @@ def add_model(
         "sha256": "of the file",
     }
     checked_model(stated, "add_model")
+    if folds_file:
+        names_in(folds_file)  # refuses what is none
     with reporting_unwritable(folder, "pass another --bundle"):
         folder.mkdir(parents=True)
         try:
             (folder / Path(MODEL).name).write_bytes(content)
             write_plan(folder / PLAN_FILE, plan)
+            if folds_file:
+                keep_folds(folds_file, folder / KEPT_FOLDS)
             write_released_model(folder, ReleasedModel(**{**stated, "sha256": sha256(folder / Path(MODEL).name)}))
         except OSError:
             shutil.rmtree(folder, ignore_errors=True)

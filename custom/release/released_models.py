@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..datalist.kept_folds import KEPT_FOLDS
 from ..errors import InputError
 from ..io.checksums import sha256
 from ..plans import MODEL_FILE, PLAN_FILE, ReleasedModel, read_released_model
@@ -34,8 +35,9 @@ def released_models(root: Path) -> Iterator[tuple[Path, ReleasedModel]]:
 
 def models_contents(root: Path) -> dict[str, bytes]:
     """Path in the bundle -> content of the files of its released models."""
-    files = [folder / name for folder, _ in released_models(root) for name in (WEIGHTS, PLAN_FILE, MODEL_FILE)]
-    return {file.relative_to(root).as_posix(): file.read_bytes() for file in files}
+    names = (WEIGHTS, PLAN_FILE, MODEL_FILE, KEPT_FOLDS)
+    files = [folder / name for folder, _ in released_models(root) for name in names]
+    return {file.relative_to(root).as_posix(): file.read_bytes() for file in files if file.is_file()}
 
 
 def stated_scores(released: ReleasedModel) -> dict[str, Any]:

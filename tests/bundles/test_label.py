@@ -18,6 +18,7 @@ from custom.options.command_line import call, split_arguments
 from custom.plans import PLAN_FILE, read_plan
 from custom.plans.released_model import read_released_model
 from custom.release.add_model import add_model
+from custom.release.released_models import models_contents
 from custom.workflows import label as label_command
 from custom.workflows import models
 
@@ -192,6 +193,16 @@ def test_the_commands_of_the_page(project, trained, tiny_dataset, scans, shipped
         "dice": 0.9,
         "cases": "2 held out",
     }
+
+
+def test_a_model_may_be_shipped_with_its_folds(trained, shipped):
+    folder = shipped / "batseg_spine" / "models" / "boxes"
+    own = trained.models / "folds.json"
+    with pytest.raises(InputError, match="cannot be read|is no split"):
+        add_model(shipped / "batseg_spine", "boxes", ckpt_dir=trained.models, folds_file="missing.json", **STATED)
+    add_model(shipped / "batseg_spine", "boxes", ckpt_dir=trained.models, folds_file=own, **STATED)
+    assert (folder / "folds.json").read_text() == own.read_text()
+    assert "models/boxes/folds.json" in models_contents(shipped / "batseg_spine")
 
 
 def test_released_weights_stay_as_they_are(trained, shipped, tmp_path):

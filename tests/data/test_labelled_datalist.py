@@ -99,7 +99,7 @@ def test_a_section_that_is_none(manifest):
 
 
 def test_test_cases_are_those_of_a_manifest(manifest, tmp_path):
-    with pytest.raises(InputError, match="lists no test case; make it with --test, or pass another"):
+    with pytest.raises(InputError, match="lists no test case with a label; make it with --test, or pass another"):
         labelled_datalist(manifest, "test", CLASSES)
     cases = (make_case(tmp_path, "a", (1, 2)), make_case(tmp_path, "t", (1, 2), "test"))
     write_cohort(manifest, Cohort("cohort", CLASSES, (2,), cases))
@@ -107,6 +107,32 @@ def test_test_cases_are_those_of_a_manifest(manifest, tmp_path):
     assert labelled_datalist(manifest, "training", CLASSES) == listed(tmp_path, a=[1, 2])
     with pytest.raises(InputError, match="is a folder, of which folds are validated; test cases are those of a manif"):
         labelled_datalist(tmp_path, "test", CLASSES)
+
+
+def test_every_labelled_case_of_other_data_is_scored(manifest, tmp_path):
+    found = labelled_datalist(manifest, "validation", CLASSES, other_data=True, trained=True)
+    assert found == listed(tmp_path, a=[1, 2], c=[2], v=[1, 2], w=[1])
+    with pytest.raises(InputError, match="--fold 1 with --other_data true, which scores every case"):
+        labelled_datalist(tmp_path, "validation", CLASSES, fold=1, other_data=True)
+
+
+def test_without_validation_cases_a_training_says_so_and_an_evaluation_ends(manifest, tmp_path, caplog):
+    write_cohort(manifest, Cohort("cohort", CLASSES, (2,), (make_case(tmp_path, "a", (1, 2)),)))
+    assert labelled_datalist(manifest, "validation", CLASSES) == []
+    assert "lists no validation case with a label: nothing is scored during the training" in caplog.text
+    with pytest.raises(InputError, match="lists no validation case with a label; make it with --validation"):
+        labelled_datalist(manifest, "validation", CLASSES, trained=True)
+
+
+def test_label_files_of_one_name_are_told_apart(tmp_path, caplog):
+    """KiTS's layout: CASE/segmentation.nii.gz; the last one's label is empty."""
+    cases = []
+    for number in range(3):
+        case = make_case(tmp_path / str(number), "segmentation", (1, 2), value=1 + number if number < 2 else 0)
+        cases.append(CohortCase(f"case_{number}", case.image, case.label, case.annotated, "training"))
+    write_cohort(tmp_path / "cohort.json", Cohort("cohort", CLASSES, (2,), tuple(cases)))
+    assert len(labelled_datalist(tmp_path / "cohort.json", "training", CLASSES)) == 3
+    assert "will not be learnt" not in caplog.text
 
 
 @pytest.mark.parametrize("names", [("tumour", "liver"), ("liver",), ("liver", "tumour", "spleen")])
@@ -197,3 +223,58 @@ def test_partly_annotated_cases_are_refused_where_an_absent_class_would_be_read_
     said = r"cohort.json: case c is not annotated for liver, which would be taken for absent; leave such cases out"
     with pytest.raises(InputError, match=said):
         labelled_datalist(manifest, "training", CLASSES, partly_annotated=False)
+
+
+def test_channels_in_another_order_than_the_plans_are_refused(folder):
+    (folder / "dataset.json").write_text(json.dumps({"modality": {"0": "T2", "1": "T1"}}))
+    with pytest.raises(InputError, match="channel 0 is t2, in the plan t1: the channels stand in another order"):
+        labelled_datalist(folder, "training", CLASSES, channels=["T1", "T2"], num_folds=2)
+    assert len(labelled_datalist(folder, "training", CLASSES, channels=["t2", "t1"], num_folds=2)) == 2
+    assert len(labelled_datalist(folder, "training", CLASSES, channels=["MRI"], num_folds=2)) == 2, "another name only"
+
+
+class TestFoldsOfATraining:
+    def options(self, folder, **others):
+        return {"num_folds": 2, "kept_folds_file": folder / "models" / "folds.json", **others}
+
+    def held_out(self, folder, **others):
+        return [case["label"] for case in labelled_datalist(folder, "validation", CLASSES, **others)]
+
+    def test_they_are_kept_next_to_its_weights(self, folder):
+        shared = {"folds_file": folder / "shared.json", "seed": 3}
+        training = labelled_datalist(folder, "training", CLASSES, **self.options(folder, **shared))
+        own = self.options(folder, folds_file=folder / "models" / "folds.json")
+        held_out = self.held_out(folder, trained=True, **own)
+        assert len(held_out) == 2
+        assert not {case["label"] for case in training} & set(held_out)
+        assert held_out == self.held_out(folder, resume=True, **own)
+
+    def test_an_evaluation_never_makes_folds(self, folder):
+        own = self.options(folder, folds_file=folder / "models" / "folds.json")
+        with pytest.raises(
+            InputError, match=r"folds\.json is missing, which says what cases the training has not seen"
+        ):
+            self.held_out(folder, trained=True, **own)
+        assert not (folder / "models").exists()
+
+    def test_other_folds_end_a_resumed_training(self, folder):
+        labelled_datalist(folder, "training", CLASSES, **self.options(folder, folds_file=folder / "a.json", seed=0))
+        seed = next(
+            seed
+            for seed in range(1, 99)
+            if self.held_out(folder, num_folds=2, seed=seed) != self.held_out(folder, num_folds=2)
+        )
+        self.held_out(folder, num_folds=2, folds_file=folder / "b.json", seed=seed)
+        for how in ("resume", "trained"):
+            with pytest.raises(InputError, match=r"b\.json holds out other cases than .*folds\.json"):
+                self.held_out(folder, **self.options(folder, folds_file=folder / "b.json"), **{how: True})
+
+    def test_a_split_stays_that_of_the_training(self, folder):
+        sides = [f"case_{number},{'test' if number == 1 else 'training'}" for number in range(4)]
+        (folder / "split.csv").write_text("\n".join(["case,split", *sides]))
+        labelled_datalist(
+            folder, "training", CLASSES, **self.options(folder, fold="test", folds_file=folder / "split.csv")
+        )
+        (folder / "split.json").write_text(json.dumps({"training": ["case_1", "case_2", "case_3"], "test": ["case_0"]}))
+        own = self.options(folder, fold="test", folds_file=folder / "models" / "folds.json")
+        assert self.held_out(folder, trained=True, **own) == [f"{folder}/labelsTr/case_1.nii.gz"]

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from custom.datalist.fixed_split import held_out_cases, read_split, write_split
+from custom.datalist.fixed_split import held_out_cases, read_split, split_file_of, write_split
 from custom.datalist.folds import write_folds
 from custom.errors import InputError
 
@@ -20,14 +20,14 @@ def test_json_and_csv_say_the_same(tmp_path):
 
 
 def test_the_data_sets_own_split_unless_one_is_named(tmp_path):
-    write_split(tmp_path / "split.json", ["a", "b"], ["c", "gone"], "")
-    names = ["a", "b", "c"]
-    assert held_out_cases(tmp_path, names) == ["c", "gone"]
-    assert held_out_cases(tmp_path, names, tmp_path / "absent.json") == ["c", "gone"]
+    own = tmp_path / "split.json"
+    write_split(own, ["a", "b"], ["c", "gone"], "")
+    assert held_out_cases(own, ["a", "b", "c"]) == ["c", "gone"]
+    assert split_file_of(tmp_path) == split_file_of(tmp_path, tmp_path / "absent.json") == own
     write_split(tmp_path / "other.json", ["a", "c"], ["b"], "")
-    assert held_out_cases(tmp_path, names, tmp_path / "other.json") == ["b"]
+    assert split_file_of(tmp_path, tmp_path / "other.json") == tmp_path / "other.json"
     write_folds(tmp_path / "folds.json", [["a", "b"], ["c"]], {"a": (1,), "b": (1,), "c": (1,)})
-    assert held_out_cases(tmp_path, names, tmp_path / "folds.json") == ["c", "gone"], "folds are no split"
+    assert split_file_of(tmp_path, tmp_path / "folds.json") == own, "folds are no split"
 
 
 @pytest.mark.parametrize(
@@ -46,10 +46,10 @@ def test_the_data_sets_own_split_unless_one_is_named(tmp_path):
 def test_refused(tmp_path, name, text, message):
     (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=message) as caught:
-        held_out_cases(tmp_path, ["a", "b"], tmp_path / name)
+        held_out_cases(tmp_path / name, ["a", "b"])
     assert str(tmp_path / name) in str(caught.value)
 
 
 def test_no_split_at_all(tmp_path):
     with pytest.raises(InputError, match=r'fold "test": there is no split at .*split\.json; pass one as --folds_file'):
-        held_out_cases(tmp_path, ["a"], tmp_path / "folds.json")
+        split_file_of(tmp_path, tmp_path / "folds.json")

@@ -84,6 +84,23 @@ class TestTrainingCases:
         (case,) = folder_layouts.training_cases(tmp_path)
         assert case["image"] == [f"{tmp_path}/imagesTr/a_{channel}.nii.gz" for channel in ("0000", "0001")]
 
+    def test_a_listed_case_with_brackets_and_all_its_channels(self, tmp_path):
+        touch(
+            tmp_path, "imagesTr/a[0]_0000.nii.gz", "labelsTr/a[0].nii.gz", "imagesTr/b_0001.nii.gz", "labelsTr/b.nii.gz"
+        )
+        entries = [{"image": f"imagesTr/{n}.nii.gz", "label": f"labelsTr/{n}.nii.gz"} for n in ("a[0]", "b")]
+        listing(tmp_path, training=entries[:1])
+        assert folder_layouts.training_cases(tmp_path)[0]["image"] == f"{tmp_path}/imagesTr/a[0]_0000.nii.gz"
+        listing(tmp_path, training=entries[1:])
+        assert "case b lacks b_0000 where 2 channels are expected" in message(folder_layouts.training_cases, tmp_path)
+
+    def test_nnunets_own_listing_decides_over_the_folders(self, tmp_path):
+        touch(tmp_path, "imagesTr/a_0000.nii.gz", "labelsTr/a.nii.gz", "imagesTr/b_0000.nii.gz", "labelsTr/b.nii.gz")
+        entry = {"images": ["imagesTr/b_0000.nii.gz"], "label": "labelsTr/b.nii.gz"}
+        listing(tmp_path, channel_names={"0": "CT"}, dataset={"b": entry})
+        (case,) = folder_layouts.training_cases(tmp_path)
+        assert case == {"image": f"{tmp_path}/imagesTr/b_0000.nii.gz", "label": f"{tmp_path}/labelsTr/b.nii.gz"}
+
     def test_decathlon_names_may_end_in_four_digits(self, tmp_path):
         touch(
             tmp_path, *(f"{kind}Tr/mr_{number}.nii.gz" for kind in ("images", "labels") for number in ("0000", "0001"))

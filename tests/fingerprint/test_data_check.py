@@ -70,6 +70,15 @@ def test_facts_of_a_sound_case(case):
     assert facts.foreground == (1,)
 
 
+def test_voxels_far_too_small_are_those_of_wrong_units(case, tmp_path):
+    for key in case:
+        image = nib.load(case[key])
+        affine = np.diag([2e-7, 2e-7, 1e-6, 1])
+        nib.save(nib.Nifti1Image(np.asarray(image.dataobj), affine), case[key])
+    line = inspect_case(case, 2).problems[0]
+    assert line.startswith(f"{case['image']}: voxels of 2e-07 x 2e-07 x 1e-06 mm are none of a scan; correct the units")
+
+
 def test_scan_without_label(case):
     facts = inspect_case({"image": case["image"]})
     assert (facts.name, facts.label, facts.label_voxels, facts.problems) == ("a", None, {}, [])

@@ -75,9 +75,10 @@ def test_coverage_is_the_share_of_the_median_scan_in_a_patch():
     assert large.coverage == math.prod(large.configuration.topology.patch_size) / 400**3 < 0.25 < small.coverage
 
 
-def test_scans_of_one_slice_are_refused():
-    with pytest.raises(InputError, match="the median scan has 1 slice along its coarsest axis; networks here are 3D"):
-        plan_full_resolution(cases([5, 1, 1], times=3), cases([1, 100, 100], times=3), 2)
+@pytest.mark.parametrize("spacing", [[5, 1, 1], [1, 1, 1], [0.5, 1, 1]])
+def test_scans_of_one_slice_are_refused(spacing):
+    with pytest.raises(InputError, match="the median scan has 1 slice along its shortest axis; networks here are 3D"):
+        plan_full_resolution(cases(spacing, times=3), cases([1, 100, 100], times=3), 2)
 
 
 def test_too_little_memory_is_said():

@@ -93,6 +93,8 @@ def test_zscore_of_cropped_scans_says_what_nnunet_would_do():
     assert "nnU-Net takes non-zero voxels only (cropping leaves 40%)" in rows["normalisation"].why
     _, rows = found(channels=("CT", "PET"))
     assert "nnU-Net would clip channel CT alone" in rows["normalisation"].why
+    _, rows = found(channels=("noNorm", "PET"))
+    assert "nnU-Net would not: a channel is called noNorm, PET" in rows["normalisation"].why
 
 
 def test_table_is_aligned():

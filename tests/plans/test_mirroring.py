@@ -1,6 +1,6 @@
 import pytest
 
-from custom.plans.mirroring import mirror_axes, paired_by_side
+from custom.plans.mirroring import mirror_axes, one_sided, paired_by_side
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,9 @@ from custom.plans.mirroring import mirror_axes, paired_by_side
         ("ParotidLeft", "ParotidRight"),
         ("rib-left-7", "rib-right-7"),
         ("lung lt upper", "lung rt upper"),
+        ("lh_hippocampus", "rh_hippocampus"),  # FreeSurfer's hemispheres
+        ("lkid", "rkid"),
+        ("Lkidney", "Rkidney"),
     ],
 )
 def test_pairs_by_side(left, right):
@@ -25,7 +28,8 @@ def test_pairs_by_side(left, right):
     "classes",
     [
         ["Anterior", "Posterior"],
-        ["left_atrium"],  # alone: nothing to be mistaken for
+        ["left_atrium"],
+        ["lkid", "liver"],
         ["left_kidney", "right_lung"],
         ["rib_left_7", "rib_right_8"],
         ["liver", "renal", "larynx"],  # letters l and r within words
@@ -43,3 +47,9 @@ def test_left_right_axis_is_left_out_wherever_it_lies():
     assert mirror_axes("SAR", pair) == [0, 1]
     assert mirror_axes("RSA", pair) == [1, 2]
     assert mirror_axes("SAR", ["liver", "tumour"]) == [0, 1, 2]
+    assert mirror_axes("SAR", ["liver", "renal", "lkid"]) == [0, 1, 2], "letters l and r within words"
+
+
+def test_a_class_of_one_side_alone_would_be_taught_for_its_unlabelled_twin():
+    assert mirror_axes("RAS", ["left_hippocampus"]) == [1, 2]
+    assert one_sided(["left_hippocampus", "tumour"]) == ["left_hippocampus"]
