@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from monai.bundle import ConfigParser
 
+from custom.datalist.kept_folds import KEPT_FOLDS
 from custom.plans import MODEL_FILE, PLAN_FILE, load_plan, used_plan, write_plan
 from custom.release.contents import bundle_contents, code_contents
 
@@ -21,7 +22,7 @@ STATED = {"origin": "fresh weights of a seed, trained on nothing", "mean_dice": 
 def copy_bundle(project: Path, name: str, folder: Path) -> Path:
     """The bundle's tracked files in a folder of bundles, without weights and what belongs to them."""
     root = folder / name
-    ignored = shutil.ignore_patterns("*.pt", "resume", MODEL_FILE, PLAN_FILE)
+    ignored = shutil.ignore_patterns("*.pt", "resume", MODEL_FILE, PLAN_FILE, KEPT_FOLDS)
     for part in SHIPPED:
         source = project / "bundles" / name / part
         if source.is_dir():

@@ -71,8 +71,8 @@ def prepare_knight(
         cysts_as: class of KiTS21's cyst voxels: 0 background, 1 NoAT, 2 CanAT.
         copy_images: copy the scans instead of linking to them.
         test_cases: CSV or JSON list that names the held-out cases (column or key case_id); by default those that
-            follow the first 300 of knight_json. KNIGHT's public list ends there, so the risk groups of its 100 test cases
-            are to be added to knight_json by those who have them. The split is written to split.json, with its source;
+            follow the first 300 of knight_json. KNIGHT's public list ends there, so those who have the risk groups of
+            its 100 test cases add them to knight_json. The split is written to split.json, with its source;
             `--fold test` trains and scores by it.
 
     Returns:

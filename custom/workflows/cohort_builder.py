@@ -109,7 +109,7 @@ def build_cohort(
             share (0.1), drawn by `seed`. Complete means every class, where no case is so every class but lesions.
         test: the same for test cases, drawn first: finished models are scored on them, and nothing is decided by them.
         withhold: how many of the partly annotated training cases to take the labels from, a number or a share, drawn
-            by `seed` among all that are neither complete nor unlabelled. They are the unlabelled cases of an experiment.
+            by `seed` among all that are neither complete nor unlabelled. They are unlabelled cases of an experiment.
         partial: written as "anterior:1/3,posterior:1/3,none:1/3", makes a partial-label cohort out of fully annotated
             data. Each part names the classes that stay annotated (with ";" between, or "none" or "all") and its share
             of the training cases, a fraction or, in every part, a number; the draw is by `seed`. Reduced labels are

@@ -38,7 +38,7 @@ RUNS = {
     "pipeline": ("pipeline",),
     "study": ("study",),
 }
-SMALL = {"study": {"folds": [0], "num_folds": 2}}
+SMALL = {"study": {"folds": [0], "num_folds": 2}, "train+evaluate": {"other_data": True}}  # of no training here
 # of a path what matters is whether it exists, is a folder, can be made and how it is written
 PATHS = (
     "0",
