@@ -22,6 +22,8 @@ from custom.workflows.bundle_run import checked_settings
 
 from ..odd_values import ODD_VALUES
 
+UNKNOWN = "the configs named here have no such option"
+
 BUNDLES = ("batseg_spine", "flare_pseudolabel")
 PROGRAM = str(Path(monai.bundle.__file__).with_name("__main__.py"))
 WHOLE = [
@@ -112,13 +114,13 @@ def test_what_is_meant(given, monkeypatch, argument, id, meant):
 @pytest.mark.parametrize(
     ("argument", "said"),
     [
-        (["--learningrate", "5"], "--learningrate: the configs named here have no such option (did you mean learning_rate?)"),
-        (["--trackng", "mlflow"], "--trackng: the configs named here have no such option (did you mean tracking?)"),
+        (["--learningrate", "5"], f"--learningrate: {UNKNOWN} (did you mean learning_rate?)"),
+        (["--trackng", "mlflow"], f"--trackng: {UNKNOWN} (did you mean tracking?)"),
         (["--optimizer#lrr", "5"], "--optimizer#lrr: optimizer has no lrr (did you mean lr?)"),
         (["--train#trainer#max_epoch", "5"], "--train#trainer#max_epoch: train#trainer has no max_epoch"),
         (["--train#sampl", "5"], "--train#sampl: train has no sampl (did you mean sampler?)"),
-        (["--until", "3"], "--until: the configs named here have no such option"),
-        (["--normalisation"], "--rmalisation: the configs named here have no such option (did you mean normalisation?)"),
+        (["--until", "3"], f"--until: {UNKNOWN}"),
+        (["--normalisation"], f"--rmalisation: {UNKNOWN} (did you mean normalisation?)"),
         (["--epochs", "0"], "--epochs 0: pass a whole number of at least 1"),
         (["--val_interval", "0"], "--val_interval 0: pass a whole number of at least 1"),
         (["--num_workers", "-1"], "--num_workers -1: pass a whole number from 0 to 256"),
@@ -145,7 +147,7 @@ def test_what_is_refused(refused, argument, said):
         ({"learning_rate": "1e-3"}, ""),  # a word in YAML 1.1
         ({"dataset_dir": "~/data"}, ""),
         ({"loss#weight": 2.0, "my_weight": 3.0, "boundary_weight": "@my_weight"}, ""),
-        ({"learningrate": 5}, "learningrate: the configs named here have no such option (did you mean learning_rate?)"),
+        ({"learningrate": 5}, f"learningrate: {UNKNOWN} (did you mean learning_rate?)"),
         ({"epochs": 0}, "epochs 0: pass a whole number of at least 1"),
         ({"dataset_dir": 20260115}, "dataset_dir 20260115: was read as int, not as text; write it in quotes"),
         ({"output_dir": "/a#b"}, "output_dir /a::b: in a config @, # and :: make ids"),
