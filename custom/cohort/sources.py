@@ -89,11 +89,6 @@ def find_cases(source: str | Path, classes: Sequence[str] = ()) -> CohortSource:
     return found
 
 
-def plain_name(name: str) -> str:
-    """A class name as it is written in a cohort: lower case, words joined by underscores."""
-    return "_".join(name.lower().split())
-
-
 def _find_in_folder(root: Path, given: Sequence[str]) -> CohortSource:
     listing = read_listing(root)
     images, labels, unlabelled = _folders(root)
@@ -128,7 +123,7 @@ def _find_in_folder(root: Path, given: Sequence[str]) -> CohortSource:
     swapped = swapped_name(given, described_names(listing))
     if swapped:
         raise InputError(f"--classes: {swapped}, in {root / LISTING}; leave --classes out, or correct either")
-    classes = given or map(plain_name, class_names(listing, root / LISTING))
+    classes = given or ["_".join(name.lower().split()) for name in class_names(listing, root / LISTING)]
     return CohortSource(name, tuple(cases), tuple(classes), states_sources=bool(listing))
 
 

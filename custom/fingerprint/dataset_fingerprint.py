@@ -123,13 +123,14 @@ def read_record(case: dict[str, Any]) -> CaseRecord:
         return CaseRecord(facts, "", [], [], [])
     images, label = sound[: len(facts.images)], sound[-1] if facts.label else None
     box = nonzero_box(images)
+    samples = [_scaled(image, evenly_spread(image.voxels)) for image in images]
     return CaseRecord(
         facts=facts,
         orientation="".join(nib.aff2axcodes(images[0].affine)),
         shape_after_crop=[side.stop - side.start for side in box],
-        lowest=[_lowest(image) for image in images],
+        lowest=[float(_scaled(image, np.array([image.voxels.min(), image.voxels.max()])).min()) for image in images],
         intensities=[None] * len(images) if label is None else _foreground(images, label, box),
-        figures=_figures(images),
+        figures=scan_figures(images[0].voxels.shape, images[0].affine, samples),
     )
 
 
@@ -165,15 +166,6 @@ def _scaled(volume: Volume, voxels: np.ndarray) -> np.ndarray:
     if (volume.slope, volume.intercept) == (1, 0):
         return voxels
     return voxels * volume.slope + volume.intercept
-
-
-def _lowest(image: Volume) -> float:
-    return float(_scaled(image, np.array([image.voxels.min(), image.voxels.max()])).min())
-
-
-def _figures(images: Sequence[Volume]) -> ScanFigures:
-    samples = [_scaled(image, evenly_spread(image.voxels)) for image in images]
-    return scan_figures(images[0].voxels.shape, images[0].affine, samples)
 
 
 def _of_run(record: CaseRecord, case: dict[str, Any], num_classes: int | None, normalisation: str) -> CaseRecord:
