@@ -20,6 +20,7 @@ SCAN, TRUTH, PREDICTION, FIELD = "scan", "truth", "prediction", "distance field"
 _PATIENT_SIDES = (("R", "L"), ("A", "P"), ("S", "I"))  # high and low end of each axis of an RAS array
 _PANEL = 3.2  # inches: largest width and height
 _ZOOM_SMALLEST, _ZOOM_LARGEST = 0.2, 0.75  # part of the view's side; a region larger than that is not zoomed into
+_ZOOM_MARGIN = 0.35  # on each side of the region, as part of its extent
 _SMALL = FontProperties(size=7.5)
 _SCALE_BARS_MM = (1, 2, 5, 10, 20, 50, 100, 200)
 
@@ -106,17 +107,16 @@ def slice_with_most_foreground(truth: np.ndarray, prediction: np.ndarray, axis: 
     return truth.shape[axis] // 2
 
 
-def region_of_interest(foreground: np.ndarray, margin: float = 0.35) -> tuple[float, float, float, float] | None:
+def region_of_interest(foreground: np.ndarray) -> tuple[float, float, float, float] | None:
     """Top, bottom, left and right (pixels) of a window around the foreground, of the proportions of the view.
 
-    `margin` is what is added on each side, as part of the foreground's extent; None where there is no foreground or
-    where the window would be nearly the view.
+    None where there is no foreground or where the window would be nearly the view.
     """
     if not foreground.any():
         return None
     ends = [np.flatnonzero(foreground.any(axis=1 - axis))[[0, -1]] for axis in range(2)]
     extents = [(last - first + 1) / size for (first, last), size in zip(ends, foreground.shape, strict=True)]
-    part = max(_ZOOM_SMALLEST, (1 + 2 * margin) * max(extents))
+    part = max(_ZOOM_SMALLEST, (1 + 2 * _ZOOM_MARGIN) * max(extents))
     if part > _ZOOM_LARGEST:
         return None
     top, left = (
