@@ -184,11 +184,6 @@ def _from_json(entry: dict[str, Any]) -> CaseRecord:
 
 def _to_json(record: CaseRecord) -> dict[str, Any]:
     """Without the annotated classes: the manifest says which, not the files."""
-    return {
-        "facts": dataclasses.asdict(record.facts),
-        "orientation": record.orientation,
-        "shape_after_crop": record.shape_after_crop,
-        "lowest": record.lowest,
-        "intensities": [None if one is None else one.to_json() for one in record.intensities],
-        "figures": dataclasses.asdict(record.figures) if record.figures else None,
-    }
+    content = dataclasses.asdict(record)
+    del content["annotated"]
+    return {**content, "intensities": [None if one is None else one.to_json() for one in record.intensities]}
