@@ -35,8 +35,8 @@ def judge_group(
         unknown = [number for number in missing if cohort.classes[number - 1] not in learnt]
         agreement: Mapping[int, float] = {}
         if stage.agree_with:
-            maps = label, folder.second_label(fill.group, case.name)
-            agreement = class_agreement(*(read_label_map(file).voxels for file in maps), missing)
+            second = folder.second_label(fill.group, case.name)
+            agreement = class_agreement(read_label_map(label).voxels, read_label_map(second).voxels, missing)
         reasons = dict.fromkeys(unknown, f"not learnt by {fill.model_stage}")
         reasons |= held_back(
             [number for number in missing if number not in unknown],
