@@ -18,11 +18,6 @@ def config_file(root: str | Path, name: str) -> Path:
     return file
 
 
-def metadata_file(root: Path) -> Path:
-    """The bundle's configs/metadata.json. Raises InputError: `root` is no bundle's folder."""
-    return config_file(root, "metadata.json")
-
-
 def made_entry(parser: ConfigParser, entry: str, root: Path) -> Any:
     """An entry of a bundle's inference config, made.
 

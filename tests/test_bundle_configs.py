@@ -3,7 +3,7 @@
 import pytest
 from monai.bundle import ConfigParser
 
-from custom.bundle_configs import config_file, made_entry, metadata_file
+from custom.bundle_configs import config_file, made_entry
 from custom.errors import InputError
 
 
@@ -11,9 +11,9 @@ def test_a_folder_that_is_no_bundle(tmp_path):
     file = tmp_path / "bundle" / "configs" / "metadata.json"
     file.parent.mkdir(parents=True)
     file.touch()
-    assert metadata_file(tmp_path / "bundle") == file
+    assert config_file(tmp_path / "bundle", "metadata.json") == file
     with pytest.raises(InputError, match=r"configs/metadata\.json: no such config; correct its name, or pass"):
-        metadata_file(tmp_path)
+        config_file(tmp_path, "metadata.json")
     with pytest.raises(InputError, match=r"configs/train\.yaml: no such config"):
         config_file(tmp_path / "bundle", "train.yaml")
 

@@ -1,6 +1,5 @@
 """Which classes are annotated in each case: those in its label, those of its source group, or as given."""
 
-import csv
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,7 @@ from ..datalist.class_names import comparable
 from ..datalist.folder_layouts import scan_name
 from ..errors import InputError
 from .manifest import listed, raise_faults
-from .sources import FoundCase
+from .sources import FoundCase, read_csv
 
 logger = logging.getLogger(__name__)
 
@@ -78,14 +77,8 @@ def with_given_table(cases: Sequence[FoundCase], table: Path) -> list[FoundCase]
 
     Raises InputError: the CSV cannot be read, lacks a column, or names a case twice or one that there is not.
     """
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            rows = [
-                {str(key).strip().lower(): str(cell or "").strip() for key, cell in row.items()}
-                for row in csv.DictReader(file)
-            ]
-    except (OSError, ValueError, csv.Error) as error:
-        raise InputError(f"{table}: cannot be read as a CSV ({error}); save it as UTF-8 with commas") from error
+    _, lines = read_csv(table)
+    rows = [{str(key).strip().lower(): str(cell or "").strip() for key, cell in row.items()} for _, row in lines]
     column = next((name for name in ("case", "name") if rows and name in rows[0]), None)
     if column is None or "annotated" not in rows[0]:
         found = ", ".join(rows[0]) if rows else "no row"

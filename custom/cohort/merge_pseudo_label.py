@@ -1,7 +1,6 @@
 """Pseudo-labels into the gaps of a partial label: annotated classes are the annotator's, the others the network's."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from monai.config.type_definitions import NdarrayOrTensor
@@ -9,7 +8,6 @@ from monai.utils import convert_to_tensor
 
 from ..errors import InputError
 from ..ignore_index import IGNORE_INDEX
-from ..number_text import exact
 
 
 def merge_pseudo_label(
@@ -36,27 +34,25 @@ def merge_pseudo_label(
     - A voxel that is `IGNORE_INDEX` in the label stays it.
 
     Args:
-        label: class ids, of any shape; None for an unlabelled case.
-        pseudo: the network's class ids, of the same shape.
+        label: class ids in uint8, of any shape, as `read_label_map` gives them; None for an unlabelled case.
+        pseudo: the network's class ids, of the same shape and type.
         annotated: ids of the classes annotated in the label.
         fill: ids of the classes that the network knows.
         lesions: ids of the classes that lie inside others.
         lesions_overwrite: whether a missing lesion takes an annotated organ's voxel.
-        confidence: of the pseudo-label, of its shape: 0 to 1, or 0 to 255 in uint8.
+        confidence: of the pseudo-label, of its shape and type, 255 meaning 1; needed where there is a threshold.
         threshold: least confidence, 0 to 1; 0 trusts every voxel.
 
     Returns:
         uint8 class ids of the same shape.
 
-    Raises InputError: shapes differ, ids are out of range, or a threshold lacks its confidence.
+    Raises InputError: shapes differ, or the pseudo-label has `IGNORE_INDEX`.
     """
-    _require(0 <= threshold <= 1, f"threshold is {threshold}; give 0 to 1")
-    for name, ids in (("annotated", annotated), ("fill", fill), ("lesions", lesions)):
-        fits = all(0 < one < IGNORE_INDEX for one in ids)
-        _require(fits, f"{name} is {list(ids)}; give class ids from 1 to {IGNORE_INDEX - 1}")
-    predicted = _class_ids(pseudo, "pseudo-label", IGNORE_INDEX - 1)
-    truth = torch.zeros_like(predicted) if label is None else _class_ids(label, "label", IGNORE_INDEX)
+    predicted = convert_to_tensor(pseudo, track_meta=False)
+    truth = torch.zeros_like(predicted) if label is None else convert_to_tensor(label, track_meta=False)
     _check_shape(predicted, truth, "pseudo-label")
+    if predicted.max() == IGNORE_INDEX:
+        raise InputError(f"merge_pseudo_label: the pseudo-label holds {IGNORE_INDEX}; label the case again")
     missing = set(fill) - set(annotated)
 
     ignored = truth == IGNORE_INDEX
@@ -67,7 +63,9 @@ def merge_pseudo_label(
         organ = _is_one_of(merged, set(annotated) - set(lesions))
         takes |= organ & _is_one_of(predicted, missing & set(lesions))
     if threshold > 0 and missing:
-        doubtful = _is_doubtful(confidence, threshold, truth)
+        sure = convert_to_tensor(confidence, track_meta=False)
+        _check_shape(sure, truth, "confidence")
+        doubtful = sure < threshold * 255
         takes &= ~doubtful
         ignored |= background & doubtful
     return torch.where(takes, predicted, merged).masked_fill_(ignored, IGNORE_INDEX)
@@ -81,39 +79,7 @@ def _is_one_of(volume: torch.Tensor, ids: set[int] | Sequence[int]) -> torch.Ten
     return found
 
 
-def _is_doubtful(confidence: NdarrayOrTensor | None, threshold: float, truth: torch.Tensor) -> torch.Tensor:
-    _require(confidence is not None, f"threshold {threshold} needs a confidence; give it, or threshold 0")
-    values = convert_to_tensor(confidence, track_meta=False, device=truth.device)
-    _check_shape(values, truth, "confidence")
-    if values.dtype == torch.uint8:
-        return values < threshold * 255
-    low, high = values.aminmax()
-    _require(
-        values.is_floating_point() and not low < 0 and not high > 1,
-        f"the confidence is {values.dtype} from {exact(float(low))} to {exact(float(high))}; "
-        "give floating point from 0 to 1, or uint8 from 0 to 255",
-    )
-    return ~(values >= threshold)  # nan is doubtful
-
-
-def _class_ids(volume: NdarrayOrTensor, name: str, highest: int) -> torch.Tensor:
-    """A volume as uint8, after checking that it holds integers from 0 to `highest`."""
-    values = convert_to_tensor(volume, track_meta=False)
-    low, high = values.aminmax()
-    ids = values.to(torch.uint8)
-    _require(
-        low >= 0 and high <= highest and torch.equal(values, ids.to(values.dtype)),
-        f"the {name} holds values from {exact(float(low))} to {exact(float(high))}; "
-        f"give integer class ids from 0 to {highest}",
-    )
-    return ids
-
-
 def _check_shape(values: torch.Tensor, truth: torch.Tensor, name: str) -> None:
-    shapes = f"the {name} has shape {tuple(values.shape)}, the label {tuple(truth.shape)}"
-    _require(values.shape == truth.shape, f"{shapes}; both must lie on one grid")
-
-
-def _require(holds: Any, fault: str) -> None:
-    if not holds:
-        raise InputError(f"merge_pseudo_label: {fault}")
+    if values.shape != truth.shape:
+        shapes = f"the {name} has shape {tuple(values.shape)}, the label {tuple(truth.shape)}"
+        raise InputError(f"merge_pseudo_label: {shapes}; both must lie on one grid")

@@ -89,11 +89,6 @@ def find_cases(source: str | Path, classes: Sequence[str] = ()) -> CohortSource:
     return found
 
 
-def plain_name(name: str) -> str:
-    """A class name as it is written in a cohort: lower case, words joined by underscores."""
-    return "_".join(name.lower().split())
-
-
 def _find_in_folder(root: Path, given: Sequence[str]) -> CohortSource:
     listing = read_listing(root)
     images, labels, unlabelled = _folders(root)
@@ -128,7 +123,7 @@ def _find_in_folder(root: Path, given: Sequence[str]) -> CohortSource:
     swapped = swapped_name(given, described_names(listing))
     if swapped:
         raise InputError(f"--classes: {swapped}, in {root / LISTING}; leave --classes out, or correct either")
-    classes = given or map(plain_name, class_names(listing, root / LISTING))
+    classes = given or ["_".join(name.lower().split()) for name in class_names(listing, root / LISTING)]
     return CohortSource(name, tuple(cases), tuple(classes), states_sources=bool(listing))
 
 
@@ -208,14 +203,18 @@ def _folder_hint(root: Path) -> str:
     return "pass a FLARE, nnU-Net or Decathlon folder, or list the files in a CSV with the columns image and label"
 
 
-def _find_in_csv(path: Path) -> CohortSource:
+def read_csv(path: Path) -> tuple[list[str], list[tuple[int, dict[str, Any]]]]:
+    """The columns, and each row with the number of its line. Raises InputError: it cannot be read."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            columns = list(reader.fieldnames or [])
-            rows = [(reader.line_num, row) for row in reader]
+            return list(reader.fieldnames or []), [(reader.line_num, row) for row in reader]
     except (OSError, ValueError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as a CSV ({error}); save it as UTF-8 with commas") from error
+
+
+def _find_in_csv(path: Path) -> CohortSource:
+    columns, rows = read_csv(path)
     if "image" not in columns:
         raise InputError(
             f"{path}: has no column image but {', '.join(columns) or 'nothing'}; columns are {', '.join(CSV_COLUMNS)}, "

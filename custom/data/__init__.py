@@ -9,19 +9,3 @@ from .training_intensity import FLARE22_INTENSITY, training_intensity
 from .training_scans import training_scans
 from .typed_datalist import typed_datalist
 from .volume_size import volume_size
-
-__all__ = [
-    "FLARE22_INTENSITY",
-    "EpochSampler",
-    "PatchDataset",
-    "ScanDataset",
-    "ScanLoader",
-    "ValidationSampler",
-    "inference_datalist",
-    "labelled_datalist",
-    "prepare_knight",
-    "training_intensity",
-    "training_scans",
-    "typed_datalist",
-    "volume_size",
-]

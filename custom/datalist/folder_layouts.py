@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from glob import escape
 from itertools import pairwise
 from pathlib import Path, PureWindowsPath
-from typing import Any, NoReturn
+from typing import Any
 
 from ..errors import InputError
 from ..io.dicom_series import is_dicom, series_below, series_of
@@ -298,7 +298,9 @@ def _refuse_shared_files(root: Path, cases: list[dict[str, Any]]) -> None:
 
 def _scans(folder: Path, endings: tuple[str, ...] = NIFTI_ENDINGS) -> dict[str, Path]:
     """Name -> file of every scan in a folder; there is one at least."""
-    return scan_files(folder, endings) or _refuse_empty(folder, endings)
+    if scans := scan_files(folder, endings):
+        return scans
+    raise _no_scans(folder, endings)
 
 
 def scan_files(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
@@ -332,11 +334,6 @@ def _files(folder: Path) -> list[Path]:
     """Files that are not hidden, and links that lead nowhere; no pipes, which would be waited for without end."""
     visible = (path for path in _entries(folder) if not path.name.startswith("."))
     return [path for path in visible if path.is_file() or not path.exists()]
-
-
-def _refuse_empty(folder: Path, endings: tuple[str, ...]) -> NoReturn:
-    """Refuse a folder without scans."""
-    raise _no_scans(folder, endings)
 
 
 def _no_scans(folder: Path, endings: tuple[str, ...]) -> InputError:

@@ -47,9 +47,10 @@ class FitTyping(FitToCases):
 
     def collect(self, engine: Any) -> tuple[str, MomentSums] | None:
         """The true type and the moments of the logits."""
-        true = true_type(convert_to_numpy(engine.state.output[0][CommonKeys.LABEL]), list(self.ids.values()))
-        moments = joint_moments(self.inferer.report["logit_moments"], list(self.ids.values()))
-        return None if true is None or moments is None else (self.class_names[true - 1], moments)
+        label, ids = convert_to_numpy(engine.state.output[0][CommonKeys.LABEL]), list(self.ids.values())
+        true = label_type({number: count for number in ids if (count := int(np.count_nonzero(label == number)))})
+        moments = joint_moments(self.inferer.report["logit_moments"], ids)
+        return (self.class_names[true - 1], moments) if true and moments is not None else None
 
     def write(self, _: Engine) -> None:
         """Write the distribution of each type that was found."""
@@ -69,9 +70,3 @@ class FitTyping(FitToCases):
         logger.info("%s: distributions of logits fitted to cases: %s", self.file, counts)
         if lacking:
             logger.warning("no training case of %s with a predicted lesion: never chosen", ", ".join(lacking))
-
-
-def true_type(label: np.ndarray, ids: Sequence[int]) -> int | None:
-    """The one of some class ids that most voxels of a label have; None where none has any."""
-    counts = {number: int(np.count_nonzero(label == number)) for number in ids}
-    return label_type({number: count for number, count in counts.items() if count}) or None

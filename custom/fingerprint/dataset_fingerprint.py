@@ -123,13 +123,14 @@ def read_record(case: dict[str, Any]) -> CaseRecord:
         return CaseRecord(facts, "", [], [], [])
     images, label = sound[: len(facts.images)], sound[-1] if facts.label else None
     box = nonzero_box(images)
+    samples = [_scaled(image, evenly_spread(image.voxels)) for image in images]
     return CaseRecord(
         facts=facts,
         orientation="".join(nib.aff2axcodes(images[0].affine)),
         shape_after_crop=[side.stop - side.start for side in box],
-        lowest=[_lowest(image) for image in images],
+        lowest=[float(_scaled(image, np.array([image.voxels.min(), image.voxels.max()])).min()) for image in images],
         intensities=[None] * len(images) if label is None else _foreground(images, label, box),
-        figures=_figures(images),
+        figures=scan_figures(images[0].voxels.shape, images[0].affine, samples),
     )
 
 
@@ -167,15 +168,6 @@ def _scaled(volume: Volume, voxels: np.ndarray) -> np.ndarray:
     return voxels * volume.slope + volume.intercept
 
 
-def _lowest(image: Volume) -> float:
-    return float(_scaled(image, np.array([image.voxels.min(), image.voxels.max()])).min())
-
-
-def _figures(images: Sequence[Volume]) -> ScanFigures:
-    samples = [_scaled(image, evenly_spread(image.voxels)) for image in images]
-    return scan_figures(images[0].voxels.shape, images[0].affine, samples)
-
-
 def _of_run(record: CaseRecord, case: dict[str, Any], num_classes: int | None, normalisation: str) -> CaseRecord:
     """What files do not say: the check of the class ids, of large intensities, and the annotated classes."""
     facts = with_overflows(with_class_problem(record.facts, num_classes), normalisation)
@@ -192,11 +184,6 @@ def _from_json(entry: dict[str, Any]) -> CaseRecord:
 
 def _to_json(record: CaseRecord) -> dict[str, Any]:
     """Without the annotated classes: the manifest says which, not the files."""
-    return {
-        "facts": dataclasses.asdict(record.facts),
-        "orientation": record.orientation,
-        "shape_after_crop": record.shape_after_crop,
-        "lowest": record.lowest,
-        "intensities": [None if one is None else one.to_json() for one in record.intensities],
-        "figures": dataclasses.asdict(record.figures) if record.figures else None,
-    }
+    content = dataclasses.asdict(record)
+    del content["annotated"]
+    return {**content, "intensities": [None if one is None else one.to_json() for one in record.intensities]}

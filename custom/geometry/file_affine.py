@@ -27,8 +27,10 @@ def file_affine(affine: Any, meta: Mapping[str, Any] | None) -> np.ndarray:
     return stored if stored.shape == own.shape and np.allclose(own, stored, rtol=0, atol=SAME_GRID) else own
 
 
-def file_spacing(volume: MetaTensor) -> list[float]:
-    """The voxel size (mm) that the file of a volume states, along each axis of the volume."""
+def file_spacing(volume: torch.Tensor) -> list[float]:
+    """The voxel size (mm) that the file of a volume states, along each axis of the volume; 1 mm without a file."""
+    if not isinstance(volume, MetaTensor):
+        return [1.0] * volume.ndim
     affine = torch.as_tensor(file_affine(volume.affine, volume.meta))
     spacing: list[float] = affine_to_spacing(affine, r=volume.spatial_ndim).tolist()
-    return spacing
+    return spacing[: volume.ndim]  # 2D images keep 3D affines

@@ -67,10 +67,14 @@ class WindowPlan:
     def rows(self, size: Sequence[int], window: Sequence[int]) -> list[WindowRow]:
         """The rows of an image of `size` voxels (z, y, x), each at least the window's, in order of their starts."""
         starts = central_starts if self.looks_at_labels else plain_starts
-        y_starts, x_starts = (starts(*axis) for axis in list(zip(size, window, strict=True))[1:])
+        depth, height, width = window
+        y_starts, x_starts = starts(size[1], height), starts(size[2], width)
         rows = []
-        for z in even_starts(size[0], window[0], STEP):
-            row = {(i, j): _window((z, y, x), window) for (i, y), (j, x) in product(y_starts.items(), x_starts.items())}
+        for z in even_starts(size[0], depth, STEP):
+            row = {
+                (i, j): (slice(z, z + depth), slice(y, y + height), slice(x, x + width))
+                for (i, y), (j, x) in product(y_starts.items(), x_starts.items())
+            }
             rows.append(WindowRow(z, row.pop((0, 0)), row))
         return rows
 
@@ -122,8 +126,3 @@ def touches_neighbour(labels: torch.Tensor, others: Collection[Place]) -> bool:
     """Whether foreground lies on one of the four lateral faces beyond which there is another window."""
     faces = {(-1, 0): labels[:, 0], (1, 0): labels[:, -1], (0, -1): labels[:, :, 0], (0, 1): labels[:, :, -1]}
     return any(bool(face.any()) for place, face in faces.items() if place in others)
-
-
-def _window(starts: Sequence[int], sizes: Sequence[int]) -> Window:
-    z, y, x = (slice(start, start + size) for start, size in zip(starts, sizes, strict=True))
-    return z, y, x

@@ -3,5 +3,3 @@
 from .dicom_segmentation import dicom_segmentation_writer, require_dicom_segmentation
 from .label_writer import LabelFolder, LabelWriter
 from .scan_reader import ScanReader
-
-__all__ = ["LabelFolder", "LabelWriter", "ScanReader", "dicom_segmentation_writer", "require_dicom_segmentation"]

@@ -28,19 +28,12 @@ def sha256(file: str | Path) -> str:
     return digest.hexdigest()
 
 
-def file_checksums(
-    files: Sequence[str | Path],
-    cache_file: str | Path | None = None,
-    num_workers: int | None = None,
-    description: str = "checksums",
-) -> dict[str, str]:
+def file_checksums(files: Sequence[str | Path], cache_file: str | Path | None = None) -> dict[str, str]:
     """File, as it was given -> its SHA-256, or "missing"; read in threads under a progress bar.
 
     Args:
         files: may be missing or named twice.
         cache_file: a `FileStateCache` of checksums, saved on the way too.
-        num_workers: threads.
-        description: of the bar.
 
     Raises InputError: a file that is there cannot be read, or `cache_file` cannot be written.
     """
@@ -48,7 +41,7 @@ def file_checksums(
     states = {str(file): file_states([file]) for file in files}
     result = {name: cache.get(state) or MISSING for name, state in states.items()}
     todo = [name for name in states if result[name] == MISSING]
-    read = map_with_progress(_checksum, todo, description, "file", num_workers)
+    read = map_with_progress(_checksum, todo, "checksums", "file")
     for number, (name, checksum) in enumerate(zip(todo, read, strict=True), start=1):
         result[name] = checksum
         if checksum != MISSING:

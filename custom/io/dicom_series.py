@@ -261,7 +261,8 @@ def _series(uid: str, folder: Path, members: Sequence[tuple[Path, Header]], alon
         uid=uid,
         folder=folder,
         number=header.get(SERIES_NUMBER, ""),
-        description=_utf8(header.get(SERIES_DESCRIPTION, "")),
+        # without the bytes that SimpleITK leaves of any other character set
+        description=header.get(SERIES_DESCRIPTION, "").encode(errors="surrogateescape").decode(errors="replace"),
         alone=alone,
         slices=tuple(sorted(distinct, key=lambda piece: piece.file)),
         damaged=tuple(damaged),
@@ -347,11 +348,6 @@ def _header(file: Path) -> Header | None:
     except RuntimeError:
         return None if _storage_class(file) in ("", *VOLUMES) else {}
     return {tag: reader.GetMetaData(tag).strip() for tag in reader.GetMetaDataKeys()}
-
-
-def _utf8(text: str) -> str:
-    """Text without the bytes that SimpleITK leaves of any other character set."""
-    return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _storage_class(file: Path) -> str:

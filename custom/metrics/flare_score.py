@@ -128,15 +128,16 @@ class FlareDice(FlareMetric):
     """FLARE's DSC of every case and class; arguments and inputs as `FlareMetric`'s."""
 
     def _scores(self, prediction: torch.Tensor, truth: torch.Tensor) -> np.ndarray:
-        return flare_dice(prediction, truth, len(self.tolerances), self.tubular, self.drop_last_slice, _grid(truth)[1])
+        rules = self.tubular, self.drop_last_slice, _axial_axis(truth)
+        return flare_dice(prediction, truth, len(self.tolerances), *rules)
 
 
 class FlareSurfaceDice(FlareMetric):
     """FLARE's NSD of every case and class; arguments and inputs as `FlareMetric`'s."""
 
     def _scores(self, prediction: torch.Tensor, truth: torch.Tensor) -> np.ndarray:
-        spacing, axis = _grid(truth)
-        return flare_scores(prediction, truth, spacing, self.tolerances, self.tubular, self.drop_last_slice, axis)[1]
+        rules = self.tolerances, self.tubular, self.drop_last_slice, _axial_axis(truth)
+        return flare_scores(prediction, truth, file_spacing(truth), *rules)[1]
 
 
 def _limits(tolerances: float | Sequence[float], classes: int) -> list[float]:
@@ -144,11 +145,8 @@ def _limits(tolerances: float | Sequence[float], classes: int) -> list[float]:
     return [tolerances] * classes if isinstance(tolerances, int | float) else list(tolerances)
 
 
-def _grid(truth: torch.Tensor) -> tuple[list[float], int]:
-    """Voxel size in mm and axial axis of a map (X, Y, Z)."""
-    if not isinstance(truth, MetaTensor):
-        return [1.0, 1.0, 1.0], 2
-    return file_spacing(truth), axial_axis_of(truth.affine)
+def _axial_axis(truth: torch.Tensor) -> int:
+    return axial_axis_of(truth.affine) if isinstance(truth, MetaTensor) else 2
 
 
 def _label_maps(prediction: NdarrayOrTensor, truth: NdarrayOrTensor, classes: int) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from monai.config import NdarrayOrTensor
-from monai.data import MetaTensor
 from monai.metrics.utils import get_edge_surface_distance
 from monai.utils import convert_to_numpy
 from scipy import ndimage
@@ -69,8 +68,7 @@ class HausdorffDistance95(ClassMetric):
         self.convention = convention
 
     def _scores(self, prediction: torch.Tensor, truth: torch.Tensor) -> list[float]:
-        # 2D images keep 3D affines, hence the cut
-        spacing = file_spacing(truth)[: truth.ndim] if isinstance(truth, MetaTensor) else [1.0] * truth.ndim
+        spacing = file_spacing(truth)
         predicted, true = convert_to_numpy(prediction), convert_to_numpy(truth)
         return [
             hausdorff_distance_95(predicted == i, true == i, spacing, self.convention)

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import torch
 from monai.config import NdarrayOrTensor
-from monai.data import MetaTensor
 from monai.metrics.utils import get_code_to_measure_table
 from monai.utils import convert_to_numpy
 from scipy import ndimage
@@ -35,7 +34,7 @@ class SurfaceDice(ClassMetric):
         self.tolerances: list[float] = [tolerances] * (num_classes - 1) if one else list(tolerances)  # type: ignore
 
     def _scores(self, prediction: torch.Tensor, truth: torch.Tensor) -> list[float]:
-        spacing = file_spacing(truth) if isinstance(truth, MetaTensor) else [1.0] * truth.ndim
+        spacing = file_spacing(truth)
         predicted, true = convert_to_numpy(prediction), convert_to_numpy(truth)
         return [
             class_surface_dice(predicted == number, true == number, spacing, tolerance)

@@ -53,13 +53,12 @@ class TypeClassifier(nn.Module):
     Args:
         encoder: answers with `encoder.features` numbers for each scan.
         num_types: types to tell apart.
-        hidden: sizes of the perceptron's hidden layers.
     """
 
-    def __init__(self, encoder: nn.Module, num_types: int, hidden: Sequence[int] = HIDDEN) -> None:
+    def __init__(self, encoder: nn.Module, num_types: int) -> None:
         super().__init__()
         self.encoder = encoder
-        sizes = [int(encoder.features), *hidden]  # type: ignore[arg-type]
+        sizes = [int(encoder.features), *HIDDEN]  # type: ignore[arg-type]
         layers = [layer for size, next_size in pairwise(sizes) for layer in (nn.Linear(size, next_size), nn.ReLU())]
         self.perceptron = nn.Sequential(*layers, nn.Linear(sizes[-1], num_types))
 

@@ -151,14 +151,14 @@ def top_level_ids(file: Path) -> list[str]:
 def first_block(file: Path) -> Iterator[tuple[str, Option]]:
     """What a config says may be changed: up to a heading, or in an overlay the first lines that stand together.
 
-    An overlay may bring ids of its own, of which nothing is known but that some are paths.
+    An overlay may bring ids of its own, and expressions of any kind: nothing is known but that some are paths.
     """
     runs_alone = is_whole(file)
     for name, text, meaning in entries(block_lines(file.read_text(encoding="utf-8"))):
         if runs_alone:
             yield name, Option(name, declared_kind(name, text, meaning), text, meaning)
         elif is_path(name, text) or name in KINDS or not PART.match(text):
-            yield name, Option(name, overlay_kind(name, text), text, meaning)
+            yield name, Option(name, KINDS.get(name, PATH if is_path(name, text) else ANYTHING), text, meaning)
 
 
 def block_lines(text: str) -> list[str]:
@@ -202,11 +202,6 @@ def declared_kind(name: str, text: str, meaning: str) -> Kind:
     if isinstance(default, float):
         return SHARE if re.search(r"\bshare\b", meaning) or name.endswith("probability") else POSITIVE
     return kinds.get(type(default), TEXT)
-
-
-def overlay_kind(name: str, text: str) -> Kind:
-    """The same in an overlay, whose values may be expressions of any kind."""
-    return KINDS.get(name, PATH if is_path(name, text) else ANYTHING)
 
 
 def is_path(name: str, text: str) -> bool:

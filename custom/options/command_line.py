@@ -9,24 +9,11 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from ..errors import InputError
 from ..nearest_name import did_you_mean
-from .kinds import (
-    MAPPING,
-    NAME_OR_NUMBER,
-    NAMES,
-    OPTIONAL_PATH,
-    PATH,
-    SWITCH,
-    TYPED,
-    Kind,
-    Option,
-    number,
-    or_nothing,
-    several,
-    whole,
-)
+from . import kinds
+from .kinds import Kind, Option
 
 FLAG = re.compile(r"--|-[a-zA-Z]")
-SCALARS: Mapping[Any, Kind] = {bool: SWITCH, int: whole(), float: number(), str: TYPED}
+SCALARS: Mapping[Any, Kind] = {bool: kinds.SWITCH, int: kinds.whole(), float: kinds.number(), str: kinds.TYPED}
 Command = Callable[..., Any]
 
 
@@ -97,9 +84,9 @@ def whole_name(name: str, options: Iterable[str]) -> str:
 
 def options_of(function: Command) -> dict[str, Option]:
     """The options of a command, from its function's annotations: `str | Path` is a path, `str` other text."""
-    kinds = get_type_hints(function)
+    hints = get_type_hints(function)
     return {
-        name: Option(name, kind_of(kinds.get(name, str), one.default))
+        name: Option(name, kind_of(hints.get(name, str), one.default))
         for name, one in inspect.signature(function).parameters.items()
     }
 
@@ -110,13 +97,13 @@ def kind_of(annotation: Any, default: Any) -> Kind:
         return SCALARS[annotation]
     if get_origin(annotation) is tuple:
         each = get_args(annotation)
-        return several(kind_of(each[0], None), len(each))
+        return kinds.several(kind_of(each[0], None), len(each))
     if get_origin(annotation) not in (Union, types.UnionType):
-        return MAPPING
+        return kinds.MAPPING
     parts = [part for part in get_args(annotation) if part is not type(None)]
     if Path in parts:
-        return OPTIONAL_PATH if default == "" else PATH
+        return kinds.OPTIONAL_PATH if default == "" else kinds.PATH
     if len(parts) > 1:
-        return NAME_OR_NUMBER if float in parts else NAMES
+        return kinds.NAME_OR_NUMBER if float in parts else kinds.NAMES
     kind = kind_of(parts[0], None)
-    return kind if parts == [str] else or_nothing(kind)
+    return kind if parts == [str] else kinds.or_nothing(kind)

@@ -114,7 +114,7 @@ def either(kind: Kind, *words: str) -> Kind:
 def or_nothing(kind: Kind, nothing: Any = None) -> Kind:
     """Values of a kind, or null; `nothing` is what null becomes."""
     word = '""' if nothing == "" else "null"
-    return Kind(f"{kind.expected}, or {word}", lambda value: nothing if _is_nothing(value) else kind.read(value))
+    return Kind(f"{kind.expected}, or {word}", lambda value: nothing if value in NOTHING else kind.read(value))
 
 
 def several(kind: Kind, count: int = 0, example: str = "") -> Kind:
@@ -166,10 +166,6 @@ def _range(least: float, most: float) -> str:
     if math.isinf(least) and math.isinf(most):
         return ""
     return f"of at least {least:.10g}" if most in (MOST, math.inf) else f"from {least:.10g} to {most:.10g}"
-
-
-def _is_nothing(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and value in NOTHING)
 
 
 def _text(value: Any) -> str:

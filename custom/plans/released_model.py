@@ -65,11 +65,7 @@ def checked_model(content: Mapping[str, Any], source: str) -> ReleasedModel:
     return ReleasedModel(**{key: content[key] for key in known})
 
 
-def released_model_text(model: ReleasedModel) -> str:
-    """The content of model.yaml."""
-    return HEAD + yaml.safe_dump(plain(asdict(model)), sort_keys=False, width=120, allow_unicode=True)
-
-
 def write_released_model(folder: Path, model: ReleasedModel) -> None:
     """Write model.yaml, atomically."""
-    write_text(folder / MODEL_FILE, released_model_text(model))
+    content = yaml.safe_dump(plain(asdict(model)), sort_keys=False, width=120, allow_unicode=True)
+    write_text(folder / MODEL_FILE, HEAD + content)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..bundle_configs import metadata_file
+from ..bundle_configs import config_file
 from .bundle_code import CODE, code_folder
 from .package_name import renamed
 
@@ -27,7 +27,7 @@ def bundle_contents(root: Path, package: str) -> dict[str, bytes]:
 
     Raises InputError: `root` is no bundle's folder.
     """
-    metadata_file(root)
+    config_file(root, "metadata.json")
     own = code_folder(root).name
     files = [file for pattern in BUNDLE_FILES for file in root.glob(pattern) if is_written(file.relative_to(root))]
     return {file.relative_to(root).as_posix(): content(file, package, own) for file in files}

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ..bundle_configs import metadata_file
+from ..bundle_configs import config_file
 from ..errors import InputError
 from ..io.json_file import json_content
 
@@ -13,7 +13,7 @@ VERSION = re.compile(r"\d+\.\d+\.\d+(?:[a-z0-9.]*)")
 
 def read_metadata(root: Path) -> dict[str, Any]:
     """The bundle's metadata. Raises InputError: `root` is no bundle's folder, or the file holds no JSON object."""
-    file = metadata_file(root)
+    file = config_file(root, "metadata.json")
     metadata = json_content(file, " is no JSON ({}): correct it")
     if not isinstance(metadata, dict):
         raise InputError(f"{file} holds no JSON object: correct it as in other bundles")
@@ -25,7 +25,7 @@ def released_metadata(root: Path) -> dict[str, Any]:
 
     Raises InputError: as `read_metadata`, or they have no version that the changelog explains.
     """
-    file, metadata = metadata_file(root), read_metadata(root)
+    file, metadata = config_file(root, "metadata.json"), read_metadata(root)
     version = metadata.get("version")
     if not VERSION.fullmatch(str(version)):
         raise InputError(f"{file}: version is {version!r}: write it as 0.1.0")

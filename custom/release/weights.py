@@ -6,7 +6,7 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
-from ..bundle_configs import NETWORK, made_entry, metadata_file
+from ..bundle_configs import NETWORK, config_file, made_entry
 from ..engines.load_weights import load_fitting_weights
 from ..errors import InputError
 from ..options.kinds import NAMES, expanded
@@ -49,10 +49,10 @@ def weights_contents(
     """
     if file is None:
         return {}
-    metrics = metadata.get("eval_metrics") or {}
+    metrics, described = metadata.get("eval_metrics") or {}, config_file(root, "metadata.json")
     if not str(metrics.get(ORIGIN, "")).strip() or len(metrics) < 2:
         raise InputError(
-            f"{metadata_file(root)}: eval_metrics states no measured score with its `{ORIGIN}` (data "
+            f"{described}: eval_metrics states no measured score with its `{ORIGIN}` (data "
             f"and training of the weights) for {file}: state both, or pass --weights {root.name}={NONE}"
         )
     found = weight_files(file)
@@ -61,7 +61,7 @@ def weights_contents(
     stated = list(metadata["network_data_format"]["outputs"]["pred"]["channel_def"].values())
     if classes != stated:
         raise InputError(
-            f"{file} is for {', '.join(classes[1:])}, but {metadata_file(root)} states {', '.join(stated[1:])}: make a "
+            f"{file} is for {', '.join(classes[1:])}, but {described} states {', '.join(stated[1:])}: make a "
             "bundle of its own with `python -m custom trained_bundle`"
         )
     return found

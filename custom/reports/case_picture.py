@@ -14,22 +14,13 @@ from matplotlib.patches import Rectangle
 from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 
 from ..errors import InputError
-from .drawing import (
-    DARK_EDGE,
-    bare,
-    class_patches,
-    draw_classes,
-    draw_outline,
-    new_figure,
-    page_extent,
-    save_picture,
-    shortened,
-)
+from . import drawing
 
 SCAN, TRUTH, PREDICTION, FIELD = "scan", "truth", "prediction", "distance field"
 _PATIENT_SIDES = (("R", "L"), ("A", "P"), ("S", "I"))  # high and low end of each axis of an RAS array
 _PANEL = 3.2  # inches: largest width and height
 _ZOOM_SMALLEST, _ZOOM_LARGEST = 0.2, 0.75  # part of the view's side; a region larger than that is not zoomed into
+_ZOOM_MARGIN = 0.35  # on each side of the region, as part of its extent
 _SMALL = FontProperties(size=7.5)
 _SCALE_BARS_MM = (1, 2, 5, 10, 20, 50, 100, 200)
 
@@ -116,17 +107,16 @@ def slice_with_most_foreground(truth: np.ndarray, prediction: np.ndarray, axis: 
     return truth.shape[axis] // 2
 
 
-def region_of_interest(foreground: np.ndarray, margin: float = 0.35) -> tuple[float, float, float, float] | None:
+def region_of_interest(foreground: np.ndarray) -> tuple[float, float, float, float] | None:
     """Top, bottom, left and right (pixels) of a window around the foreground, of the proportions of the view.
 
-    `margin` is what is added on each side, as part of the foreground's extent; None where there is no foreground or
-    where the window would be nearly the view.
+    None where there is no foreground or where the window would be nearly the view.
     """
     if not foreground.any():
         return None
     ends = [np.flatnonzero(foreground.any(axis=1 - axis))[[0, -1]] for axis in range(2)]
     extents = [(last - first + 1) / size for (first, last), size in zip(ends, foreground.shape, strict=True)]
-    part = max(_ZOOM_SMALLEST, (1 + 2 * margin) * max(extents))
+    part = max(_ZOOM_SMALLEST, (1 + 2 * _ZOOM_MARGIN) * max(extents))
     if part > _ZOOM_LARGEST:
         return None
     top, left = (
@@ -152,12 +142,12 @@ def draw_cases(
     heights = [_PANEL * min(1, height / width) for height, width in sizes]
     width = _PANEL * max(min(1, width / height) for height, width in sizes)
     size = (0.5 + len(columns) * width + (1.0 if has_field else 0), (1.05 if title else 0.8) + sum(heights))
-    figure = new_figure(*size, layout="compressed")
+    figure = drawing.new_figure(*size, layout="compressed")
     grid = figure.subplots(len(cases), len(columns), squeeze=False, height_ratios=heights)
     for row, case, height in zip(grid, cases, heights, strict=True):
         for axes, column in zip(row, columns, strict=True):
             draw_panel(axes, case, column)
-        name = shortened(case.name, int(height * 12))
+        name = drawing.shortened(case.name, int(height * 12))
         row[0].set_ylabel(f"{case.caption}\n{name}" if case.caption else name, fontsize=9)
     for axes, column in zip(grid[0], columns, strict=True):
         axes.set_title(column, fontsize=11)
@@ -167,10 +157,10 @@ def draw_cases(
     if title:
         figure.suptitle(title, fontsize=13, weight="bold")
     seen = {int(one) for case in cases for label in (case.truth, case.prediction) for one in np.unique(label)} - {0}
-    outline = Line2D([], [], color="white", linewidth=1.2, label="outline of the truth", path_effects=DARK_EDGE)
-    entries = [*class_patches(sorted(seen), class_names), outline]
+    outline = Line2D([], [], color="white", linewidth=1.2, label="outline of the truth", path_effects=drawing.DARK_EDGE)
+    entries = [*drawing.class_patches(sorted(seen), class_names), outline]
     figure.legend(handles=entries, loc="outside lower center", ncols=2 * len(columns), frameon=False, fontsize=9)
-    save_picture(figure, picture_file)
+    drawing.save_picture(figure, picture_file)
 
 
 def _as_grey(image: np.ndarray, window: tuple[float, float] | None) -> np.ndarray:
@@ -189,26 +179,26 @@ def grey_levels(values: np.ndarray, low: float, high: float) -> np.ndarray:
 
 def draw_panel(axes: Axes, case: CasePicture, column: str) -> None:
     """One picture of a row: `SCAN`, `TRUTH`, `PREDICTION` or `FIELD`."""
-    bare(axes)
+    drawing.bare(axes)
     if column == FIELD and case.field is None:
         return
-    page = page_extent(case.truth.shape, case.pixel_mm)
+    page = drawing.page_extent(case.truth.shape, case.pixel_mm)
     if column == FIELD:
         axes.imshow(np.asarray(case.field, dtype=np.float32), cmap="magma", vmin=0, vmax=1, extent=page)
     else:
         axes.imshow(case.image, cmap="gray", vmin=0, vmax=255, extent=page, interpolation="bilinear")
     if column in (PREDICTION, FIELD):
         for colour, linewidth in (("black", 1.8), ("white", 0.8)):
-            draw_outline(axes, case.truth > 0, case.pixel_mm, colour, linewidth)
+            drawing.draw_outline(axes, case.truth > 0, case.pixel_mm, colour, linewidth)
     if column in (TRUTH, PREDICTION):
         label = case.truth if column == TRUTH else case.prediction
-        draw_classes(axes, label, case.pixel_mm, map(int, np.unique(label[label > 0])), 0.2, 1.6)
+        drawing.draw_classes(axes, label, case.pixel_mm, map(int, np.unique(label[label > 0])), 0.2, 1.6)
     region = region_of_interest((case.truth > 0) | (case.prediction > 0))
     if region is not None:
         top, bottom, left, right = (value * case.pixel_mm[i // 2] for i, value in enumerate(region))
         if column == SCAN:
             frame = Rectangle((left, top), right - left, bottom - top, fill=False, color="white", linewidth=1)
-            frame.set_path_effects(DARK_EDGE)
+            frame.set_path_effects(drawing.DARK_EDGE)
             axes.add_patch(frame)
         else:
             axes.set(xlim=(left, right), ylim=(bottom, top))
@@ -221,7 +211,7 @@ def draw_panel(axes: Axes, case: CasePicture, column: str) -> None:
 def mark_sides(axes: Axes, sides: Sequence[str]) -> None:
     """Letters of the patient's sides at the left, right, top and bottom of a panel."""
     for letter, place in zip(sides, ((0.04, 0.5), (0.96, 0.5), (0.5, 0.96), (0.5, 0.04)), strict=False):
-        look: dict[str, Any] = {"color": "white", "fontsize": 8, "path_effects": DARK_EDGE}
+        look: dict[str, Any] = {"color": "white", "fontsize": 8, "path_effects": drawing.DARK_EDGE}
         axes.annotate(letter, place, xycoords="axes fraction", ha="center", va="center", **look)
 
 
@@ -237,5 +227,5 @@ def _draw_scale_bar(axes: Axes) -> None:
     }
     bar = AnchoredSizeBar(axes.transData, length, f"{length} mm", "lower left", fontproperties=_SMALL, **style)
     for part in bar.findobj():
-        part.set_path_effects(DARK_EDGE)
+        part.set_path_effects(drawing.DARK_EDGE)
     axes.add_artist(bar)

@@ -23,6 +23,7 @@ _PAGE, _TEXT, _WARNING, _IGNORED = "#15181D", "#F2F2F2", "#F0B35A", "0.72"
 _TILE, _CAPTION, _MARGIN = 2.2, 1.0, 0.9  # inches: a picture, the lines below it, title and legend
 _LETTERS, _MOST_LINES = 43, 5  # of a caption
 _COLUMNS = 6
+_AROUND_MM = 4  # the body
 
 
 @dataclass(frozen=True)
@@ -160,11 +161,11 @@ def _draw_tile(axes: Axes, picture: CasePicture) -> None:
     mark_sides(axes, picture.sides[:2])
 
 
-def _body(picture: CasePicture, margin_mm: float = 4) -> list[float]:
+def _body(picture: CasePicture) -> list[float]:
     """Top, bottom, left and right (mm) of the body: rows and columns with light pixels or with a label."""
     edges: list[float] = []
     for axis, size in enumerate(picture.pixel_mm):
         used = ((picture.image > 25).mean(axis=1 - axis) > 0.02) | (picture.truth > 0).any(axis=1 - axis)
         places = np.flatnonzero(used) if used.any() else np.array([0, len(used) - 1])
-        edges += [max(0.0, places[0] * size - margin_mm), min(len(used) * size, (places[-1] + 1) * size + margin_mm)]
+        edges += [max(0.0, places[0] * size - _AROUND_MM), min(len(used) * size, (places[-1] + 1) * size + _AROUND_MM)]
     return edges

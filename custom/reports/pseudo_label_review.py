@@ -1,7 +1,6 @@
 """Which pseudo-labels to look at first: cases that are unlike the annotated ones or of which the model was unsure."""
 
 import math
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,6 @@ from .text_table import write_csv
 REVIEW_FILE = "suspicious.csv"
 VOLUME, MISSING, CONFIDENCE, COMPONENTS = "volume", "missing", "low confidence", "many components"
 UNREADABLE = "unreadable"
-REASONS = (VOLUME, MISSING, CONFIDENCE, COMPONENTS, UNREADABLE)
 COLUMNS = ("case", "class", "reason", "value", "expected", "severity")
 
 MOST_Z = 3.5  # a volume further than that many robust spreads from the centre is suspicious
@@ -47,19 +45,6 @@ class ClassDistribution:
     log_spread: float
     large_ml: float
     many_components: float
-
-    @property
-    def cases_present(self) -> int:
-        """The number of cases that have the class."""
-        return round(self.cases * self.share_present)
-
-    def volume_z(self, volume_ml: float) -> float:
-        """How many spreads ln(volume) lies from the centre."""
-        return (math.log(volume_ml) - self.log_volume) / self.log_spread
-
-    def volumes_within(self, z: float) -> tuple[float, float]:
-        """Smallest and largest volume (ml) within `z` spreads."""
-        return math.exp(self.log_volume - z * self.log_spread), math.exp(self.log_volume + z * self.log_spread)
 
 
 @dataclass(frozen=True)
@@ -143,7 +128,7 @@ def suspicions(
         name = class_name(class_id, class_names)
         volume = label.volumes_ml.get(class_id, 0.0)
         usual = distribution.get(class_id)
-        if usual is not None and usual.cases_present < LEAST_CASES:
+        if usual is not None and round(usual.cases * usual.share_present) < LEAST_CASES:
             usual = None
         checks = [_unsure(volume, confidence.get(class_id, math.nan))]
         if class_id in lesions:
@@ -163,9 +148,10 @@ def _unsure(volume_ml: float, confidence: float) -> _Finding | None:
 def _unusual_volume(volume_ml: float, usual: ClassDistribution | None) -> _Finding | None:
     if usual is None:
         return None
-    low, high = usual.volumes_within(MOST_Z)
+    most = MOST_Z * usual.log_spread
+    low, high = math.exp(usual.log_volume - most), math.exp(usual.log_volume + most)
     expected = f"{_rounded(low)} to {_rounded(high)} ml"
-    severity = abs(usual.volume_z(max(volume_ml, ABSENT_ML))) / MOST_Z
+    severity = abs(math.log(max(volume_ml, ABSENT_ML)) - usual.log_volume) / most
     if volume_ml == 0:
         return (MISSING, 0.0, expected, max(severity, 1.0)) if usual.share_present >= MOSTLY_PRESENT else None
     return (VOLUME, volume_ml, expected, severity) if severity > 1 else None
@@ -199,22 +185,19 @@ def ranked_by_case(rows: Iterable[Suspicion]) -> dict[str, list[Suspicion]]:
     return {name: cases[name] for name in order}
 
 
-def write_review(folder: str | Path, rows: Iterable[Suspicion]) -> dict[str, int]:
+def write_review(folder: str | Path, rows: Iterable[Suspicion]) -> int:
     """Write `suspicious.csv` into `folder`, atomically: one row a suspicion, case by case as `ranked_by_case`.
 
-    Returns:
-        The number of "cases" and of "suspicions", and for each reason the number of its rows.
+    Returns the number of cases.
     """
     cases = ranked_by_case(rows)
-    ranked = [row for own in cases.values() for row in own]
     cells = []
-    for row in ranked:
+    for row in (row for own in cases.values() for row in own):
         value = None if row.value is None else f"{row.value:.4g}"
         values = (row.case, row.class_name, row.reason, value, row.expected, f"{row.severity:.2f}")
         cells.append(dict(zip(COLUMNS, values, strict=True)))
     write_csv(Path(folder) / REVIEW_FILE, cells, COLUMNS)
-    reasons = Counter(row.reason for row in ranked)
-    return {"cases": len(cases), "suspicions": len(ranked), **{reason: reasons[reason] for reason in REASONS}}
+    return len(cases)
 
 
 def _rounded(volume_ml: float) -> str:

@@ -2,20 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 Record = Mapping[str, Any]  # a stage's record.json; keys may be absent
 
 DONE = "done"  # the state of a stage that has finished
 NONE = "-"  # what is not known
-
-
-class CaseCount(NamedTuple):
-    """Cases of a group as a stage trains on them: with annotations only, filled for an earlier stage, filled now."""
-
-    annotated: int = 0
-    filled_before: int = 0
-    filled: int = 0
 
 
 def split_controls(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
@@ -28,32 +20,16 @@ def score_groups(records: Sequence[Record]) -> list[str]:
     return list(dict.fromkeys(group for record in records for group in record.get("scores") or {}))
 
 
-def gains(records: Sequence[Record], metric: str = "dice") -> list[dict[str, float]]:
-    """For each stage: group -> difference of the metric from the last stage before that has one."""
+def gains(records: Sequence[Record]) -> list[dict[str, float]]:
+    """For each stage: group -> difference of Dice from the last stage before that has it."""
     last: dict[str, float] = {}
     found = []
     for record in records:
-        values = {group: score_of(record, group, metric) for group in record.get("scores") or {}}
+        values = {group: score_of(record, group) for group in record.get("scores") or {}}
         known = {group: value for group, value in values.items() if value is not None}
         found.append({group: value - last[group] for group, value in known.items() if group in last})
         last |= known
     return found
-
-
-def case_counts(record: Record) -> dict[str, CaseCount]:
-    """Group -> its cases by where their labels come from.
-
-    "fill" lists the groups a model filled for this stage, "filled_by" (group -> stage) also those whose labels are
-    taken over from an earlier stage.
-    """
-    now = {fill["group"] for fill in record.get("fill") or ()}
-    filled_by = record.get("filled_by") or {}
-    counts = {}
-    for group, cases in (record.get("cases") or {}).items():
-        is_now = group in now or filled_by.get(group, "") == record.get("stage")
-        kind = "filled" if is_now else "filled_before" if group in filled_by else "annotated"
-        counts[group] = CaseCount(**{kind: int(cases)})
-    return counts
 
 
 def mean_record(records: Sequence[Record], scores: str = "scores") -> dict[str, Any]:

@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from .stage_records import (
     NONE,
-    CaseCount,
     Record,
-    case_counts,
     clock,
     gains,
     score_groups,
@@ -77,7 +75,7 @@ def status_cells(records: Sequence[Record]) -> list[list[str]]:
     for record, gain in zip([*stages, *controls], gained, strict=True):
         trains_on = ", ".join(record.get("train") or record.get("cases") or ()) or NONE
         fills = [f"{fill['group']} by {fill.get('model_stage') or NONE}" for fill in record.get("fill") or ()]
-        cells = [stage_name(record), text_of(record.get("state")), trains_on, _cases_text(case_counts(record))]
+        cells = [stage_name(record), text_of(record.get("state")), trains_on, _cases_text(record)]
         cells += [", ".join(fills) or NONE, text_of(record.get("epochs"))]
         for group in groups:
             cells += [score_text(record, group), f"{gain[group]:+.3f}" if group in gain else NONE]
@@ -85,8 +83,9 @@ def status_cells(records: Sequence[Record]) -> list[list[str]]:
     return lines
 
 
-def _cases_text(counts: Mapping[str, CaseCount]) -> str:
-    if not counts:
-        return NONE
-    cases, annotated = sum(map(sum, counts.values())), sum(count.annotated for count in counts.values())
-    return f"{cases} ({annotated}/{cases - annotated})"
+def _cases_text(record: Record) -> str:
+    """All cases, those with annotations only, and those that a model filled, for this stage or for an earlier one."""
+    cases = record.get("cases") or {}
+    filled = {*(fill["group"] for fill in record.get("fill") or ()), *(record.get("filled_by") or ())}
+    total, annotated = sum(cases.values()), sum(count for group, count in cases.items() if group not in filled)
+    return f"{total} ({annotated}/{total - annotated})" if cases else NONE

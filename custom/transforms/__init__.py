@@ -4,7 +4,6 @@ from .annotated_classes import AnnotatedClassesd
 from .check_input import CheckInputd
 from .confirmed_components import DropUnconfirmed, DropUnconfirmedd
 from .copy_to_meta import CopyToMetad
-from .crop_to_nonzero import is_nonzero
 from .normalise_intensity import NormaliseIntensityd
 from .path_safe_spacing import PathSafeSpacingd
 from .rand_low_resolution import RandLowResolutiond

@@ -42,6 +42,10 @@ def run_config(bundle_root: str | Path, names: Sequence[str], overrides: Mapping
     Returns:
         Image -> reason of the scans that were left out.
     """
+    values = {"bundle_root": str(bundle_root), **overrides}
+    for key, value in values.items():
+        if isinstance(value, str) and not value.startswith(EXPRESSIONS):  # a path may hold what MONAI would change
+            values[key] = literal(value)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="parsing config_file")  # the pipeline's own run has said it
         workflow = InnerWorkflow(
@@ -49,23 +53,18 @@ def run_config(bundle_root: str | Path, names: Sequence[str], overrides: Mapping
             meta_file=str(Path(bundle_root) / "configs" / "metadata.json"),
             logging_file=False,
             workflow_type=None,
-            **{key: protected(value) for key, value in {"bundle_root": str(bundle_root), **overrides}.items()},
+            **values,
         )
     try:
         workflow.initialize()
         workflow.run()
         end_loading_processes(workflow.parser)
-        return left_out_of(workflow.parser)
+        return dict(workflow.parser.get_parsed_content(LEFT_OUT).reasons) if LEFT_OUT in workflow.parser else {}
     finally:
         del workflow
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-
-
-def protected(value: Any) -> Any:
-    """A value for a config; a path may hold what MONAI would change, an expression may not."""
-    return literal(value) if isinstance(value, str) and not value.startswith(EXPRESSIONS) else value
 
 
 def config_checksums(bundle_root: str | Path, names: Sequence[str]) -> dict[str, str]:
@@ -102,11 +101,6 @@ def checked_settings(
         is_expression = isinstance(value, str) and value.startswith(EXPRESSIONS)
         found[key] = options[key].checked(value, f"{who}: ") if key in options and not is_expression else value
     return found
-
-
-def left_out_of(parser: ConfigParser) -> dict[str, str]:
-    """Image -> reason of the scans that a run left out."""
-    return dict(parser.get_parsed_content(LEFT_OUT).reasons) if LEFT_OUT in parser else {}
 
 
 def end_loading_processes(parser: ConfigParser) -> None:

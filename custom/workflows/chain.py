@@ -51,15 +51,11 @@ def keeping_arguments(init: Callable[Concatenate[Any, P], None]) -> Callable[Con
 class Chain:
     """Do what is left of some runs, one after another or several at once.
 
+    The other arguments are options of configs/pipeline.yaml, whose comments explain them; `only` is its `stages`.
+
     Args:
         runs: each after those it needs; `custom.workflows.config_runs` makes them from data.
         work_dir: locked meanwhile; folders of runs that are redone move to `replaced` in it.
-        only: "all", or names or numbers of the runs to do.
-        until: the last run to do, by name or number.
-        dry_run: print what would be done only.
-        status: print what is done only.
-        on_change: "refuse" to go on where inputs of begun runs changed, or "redo" these and all that follow from them.
-        jobs, cluster, slurm: how many runs at once and where, see `custom.workflows.executors.make_executor`.
     """
 
     DESCRIPTION = "chain.json"  # in the work folder, for processes that do one run of it

@@ -33,8 +33,8 @@ def example_scan(output: str | Path) -> None:
         raise InputError(f"--output {output}: give a file whose name ends with .nii.gz")
     datasets = needed_package("nilearn.datasets", "nilearn", "the example scan")
     template = datasets.load_mni152_template(resolution=1)
-    voxels, affine = cropped(np.asarray(template.dataobj, dtype=np.float32), template.affine, CENTRE_MM, EXTENT_MM)
-    image = nib.Nifti1Image(np.round(voxels * 1000).astype(np.int16), affine)
+    box = cropped(template, CENTRE_MM, EXTENT_MM)
+    image = nib.Nifti1Image(np.round(np.asarray(box.dataobj, dtype=np.float32) * 1000).astype(np.int16), box.affine)
     image.header.set_xyzt_units("mm")
     with reporting_unwritable(output, "pass another --output"):
         Path(output).parent.mkdir(parents=True, exist_ok=True)
@@ -43,16 +43,13 @@ def example_scan(output: str | Path) -> None:
     logger.info("%s: the MNI152 T1 template around the left hippocampus", output)
 
 
-def cropped(
-    voxels: np.ndarray, affine: np.ndarray, centre_mm: tuple[float, ...], extent_mm: tuple[float, ...]
-) -> tuple[np.ndarray, np.ndarray]:
-    """The box (mm) around a point of a volume whose axes lie along R, A and S, up to their signs; and its affine."""
-    centre = np.linalg.solve(affine[:3, :3], np.subtract(centre_mm, affine[:3, 3]))
-    half = np.divide(extent_mm, np.abs(np.diag(affine)[:3])) / 2
+def cropped(image: nib.Nifti1Image, centre_mm: tuple[float, ...], extent_mm: tuple[float, ...]) -> nib.Nifti1Image:
+    """The box (mm) around a point of a volume whose axes lie along R, A and S, up to their signs."""
+    centre = nib.affines.apply_affine(np.linalg.inv(image.affine), centre_mm)
+    half = np.divide(extent_mm, nib.affines.voxel_sizes(image.affine)) / 2
     first = np.maximum(np.round(centre - half).astype(int), 0)
-    last = np.minimum(np.round(centre + half).astype(int), voxels.shape)
+    last = np.minimum(np.round(centre + half).astype(int), image.shape)
     if (first >= last).any():
         raise InputError(f"the box around {centre_mm} mm lies outside the template of this nilearn")
-    moved = affine.copy()
-    moved[:3, 3] += affine[:3, :3] @ first
-    return voxels[tuple(map(slice, first, last))], moved
+    box: nib.Nifti1Image = image.slicer[tuple(map(slice, first, last))]
+    return box

@@ -33,18 +33,23 @@ def judge_group(
         label = folder.pseudo_label(fill.group, case.name)
         missing = [number for number in fill.classes if number not in case.annotated]
         unknown = [number for number in missing if cohort.classes[number - 1] not in learnt]
+        agreement: Mapping[int, float] = {}
+        if stage.agree_with:
+            second = folder.second_label(fill.group, case.name)
+            agreement = class_agreement(read_label_map(label).voxels, read_label_map(second).voxels, missing)
         reasons = dict.fromkeys(unknown, f"not learnt by {fill.model_stage}")
         reasons |= held_back(
             [number for number in missing if number not in unknown],
             stage.thresholds,
             dice,
             class_confidence(record_of(label), cohort),
-            agreement(label, folder.second_label(fill.group, case.name), missing) if stage.agree_with else {},
+            agreement,
             cohort.lesions,
         )
         if reasons:
             found[case.name] = {cohort.classes[number - 1]: reason for number, reason in sorted(reasons.items())}
-    say_what_is_held_back(fill, cases, cohort, found)
+    for line in held_back_lines(fill, cases, cohort, found):
+        logger.info("%s: %s", fill.group, line)
     return found
 
 
@@ -58,17 +63,6 @@ def class_confidence(record: Path, cohort: Cohort) -> dict[int, float]:
     """Class -> mean probability, from the record of a prediction."""
     confidence: Mapping[str, float] = read_json(record, {}).get("confidence", {})
     return {number: confidence[name] for number, name in enumerate(cohort.classes, start=1) if name in confidence}
-
-
-def agreement(first: Path, second: Path, classes: Sequence[int]) -> dict[int, float]:
-    """Class -> Dice between two label maps in files."""
-    return class_agreement(read_label_map(first).voxels, read_label_map(second).voxels, classes)
-
-
-def say_what_is_held_back(fill: Fill, cases: Sequence[CohortCase], cohort: Cohort, found: Reasons) -> None:
-    """One line for each class."""
-    for line in held_back_lines(fill, cases, cohort, found):
-        logger.info("%s: %s", fill.group, line)
 
 
 def held_back_lines(fill: Fill, cases: Sequence[CohortCase], cohort: Cohort, found: Reasons) -> list[str]:

@@ -106,17 +106,13 @@ def bundle_of(plan: Plan, folder: Path) -> Path:
     """
     roots = bundle_roots()
     around = [root for root in roots if folder.resolve().is_relative_to(root)]
-    fitting = [root for root in roots if plans_distance(root) == (plan["distance_channels"] is not None)]
+    planned = {root: ConfigParser.load_config_file(str(config_file(root, "train.yaml")))["used_plan"] for root in roots}
+    has_field = plan["distance_channels"] is not None
+    fitting = [root for root in roots if ("distance_channels" in planned[root]) == has_field]
     if not fitting and not around:
         names = ", ".join(root.name for root in roots) or "none"
         raise InputError(f"{folder / PLAN_FILE}: no bundle here trains such a network ({names}): pass another model")
     return (around or fitting)[0]
-
-
-def plans_distance(root: Path) -> bool:
-    """Whether a bundle's trainings write into their plan how many channels of a distance field the network has."""
-    used: Mapping[str, Any] = ConfigParser.load_config_file(str(config_file(root, "train.yaml")))["used_plan"]
-    return "distance_channels" in used
 
 
 def describe_models() -> str:

@@ -31,26 +31,8 @@ logger = logging.getLogger(__name__)
 class PseudoLabelPipeline(Chain):
     """Run the stages of a recipe in a work folder; what is finished there is kept, so that any run goes on.
 
-    Args:
-        cohort: manifest of the cases, see `custom.cohort.manifest`.
-        work_dir: where everything is written.
-        recipe: the stages, see `custom.workflows.recipe.Stage`.
-        bundle_root: folder of the bundle whose train.yaml and inference.yaml the stages run.
-        defaults: keys of a stage for every stage that has none of its own, e.g. {"unannotated": "marginal"}.
-        groups: name -> rule of the groups that stages name, see `custom.cohort.manifest.group_cases`; None: the paper's
-            dataset1 to dataset4.
-        overlays: configs laid over train.yaml in every stage.
-        training: values of train.yaml's first block for every stage, e.g. {"epochs": 1000}.
-        inference: values of inference.yaml's first block for every prediction.
-        runtime: values of either first block that leave the result as it is, e.g. {"num_workers": 4}.
-        plan: the plan of every stage that names none in its settings, by name or file.
-        stages: "all", or names or numbers of the stages to run.
-        keep_cache: keep the prepared cases of finished stages.
-        window: intensities that the contact sheet shows black and white; None: each slice's own.
-        tracking: record the trainings and predictions of the stages with MLflow.
-        tracking_uri: the address of the store they are recorded in.
-        cases_per_job: scans that one process labels, where several runs are done at once.
-        options: until, dry_run, status, on_change, jobs, cluster and slurm of `Chain`.
+    The arguments are the options of configs/pipeline.yaml, whose comments explain them; `groups` are by default the
+    paper's dataset1 to dataset4.
     """
 
     noun, option = "stage", "--stages"

@@ -17,26 +17,7 @@ FILE_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage as the recipe describes it.
-
-    Attributes:
-        name: also the name of its folder.
-        train: groups of the cohort to train on.
-        fill: group -> the earlier stage whose model labels it before the training.
-        start_from: the earlier stage with whose weights the training starts; "": random ones.
-        overlays: names of config files laid over train.yaml, e.g. "few_steps".
-        settings: values of the first block of train.yaml, e.g. {"plan": "big"}.
-        inference: values of the first block of inference.yaml, for predictions with this stage's model.
-        labels: "filled": a group's latest merged labels; "annotated": the cohort's own labels alone.
-        unannotated: what a class means that a case's label lacks, see `PartialLabelLoss`; a class that no case of the
-            stage is annotated for is background in any case.
-        lesions_overwrite: a lesion of the pseudo-label may replace an annotated organ.
-        confidence: below this probability a filled voxel is neither trained on nor sampled; 0: all are used.
-        min_dice, min_class_confidence, min_agreement: classes below them stay unannotated instead of being filled, see
-            `custom.cohort.held_back.Thresholds`.
-        agree_with: the earlier stage whose model labels the groups as well, for min_agreement.
-        control: trained for comparison; no stage uses its merged labels, and its model none but other controls.
-    """
+    """One stage as the recipe describes it, with the keys that configs/pipeline.yaml explains."""
 
     name: str
     train: tuple[str, ...]

@@ -28,13 +28,7 @@ class RecipeStudy:
     compare the stages and controls that are done with every seed: on the cohort's test cases, or on its validation
     cases where it has none; `report.html` shows them all, once all are done.
 
-    Args:
-        work_dir: everything is written there.
-        seeds: of the trainings.
-        reference: the stage that all others are compared with; "": the last that is no control.
-        title: what is studied, for the tables.
-        training: values of train.yaml's first block for every stage.
-        options: those of `PseudoLabelPipeline`.
+    The arguments are the options of configs/pipeline.yaml and configs/seeds.yaml, whose comments explain them.
     """
 
     def __init__(

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from ..cohort.manifest import Cohort, CohortCase
 from ..fingerprint.label_statistics import many
@@ -38,14 +37,14 @@ def review_stage(
     cohort: Cohort,
     distribution: dict[int, ClassDistribution],
     window: tuple[float, float] | None,
-) -> dict[str, Any]:
+) -> int:
     """Write the table of suspicious cases and the contact sheet of a stage; returns how many there are.
 
     `fills` has each group with its labelled cases, `distribution` is that of the annotated cases; intensities at the
     ends of `window` are shown black and white, None: each slice's own.
     """
     rows = [row for fill, cases in fills for row in group_suspicions(folder, fill, cases, cohort, distribution)]
-    counts = write_review(folder.review, rows)
+    count = write_review(folder.review, rows)
     files = {
         case.name: (case.image, str(folder.pseudo_label(fill.group, case.name)))
         for fill, cases in fills
@@ -57,9 +56,9 @@ def review_stage(
         for image, label in [files[name]]
     ]
     draw_contact_sheet(sheet, folder.review / "contact_sheet.png", cohort.classes, most=SHOWN_CASES, window=window)
-    if counts["cases"]:
-        logger.info("%d of %d pseudo-labels look suspicious: %s", counts["cases"], len(files), folder.review)
-    return counts
+    if count:
+        logger.info("%d of %d pseudo-labels look suspicious: %s", count, len(files), folder.review)
+    return count
 
 
 def group_suspicions(

@@ -306,7 +306,8 @@ class StageRun(Run):
             return
         distribution = annotated_classes(self.cohort, self.work.usable(self.cohort.training))
         fills = [(fill, self.work.usable(fill.cases)) for fill in self.planned.fills]
-        write_json(counts_file, review_stage(self.folder, fills, self.cohort, distribution, self.settings.window))
+        count = review_stage(self.folder, fills, self.cohort, distribution, self.settings.window)
+        write_json(counts_file, {"cases": count})
 
     def train(self) -> None:
         """Run train.yaml from its last checkpoint on, which is nothing once the last epoch is done."""

@@ -29,25 +29,17 @@ class Study(Chain):
     """Train and score experiments by cross-validation on the same folds; goes on after any end.
 
     Writes `study.md`, `study.tex`, `scores.csv` and `comparisons.csv` to the work folder after every run, `study.json`,
-    which describes the study, before the first, and `report.html` at the end.
+    which describes the study, before the first, and `report.html` at the end; each run is in runs/NAME_seedS_foldF. The
+    other arguments are options of configs/study.yaml, whose comments explain them.
 
     Args:
         experiments: name -> `settings`, values of train.yaml's first block, `overlays`, configs laid over it, and
             `evaluation`, values of its evaluation alone; `weights`: in place of settings, the earlier experiment whose
             trainings are scored once more.
-        work_dir: everything is written there, each run in runs/NAME_seedS_foldF.
-        bundle_root: folder of the bundle.
-        reference: the experiment that all others are compared with.
-        folds: those that are held out, of `num_folds`.
-        seeds: of the trainings.
-        overlays: configs laid over train.yaml in every experiment.
         overrides: values of all runs.
-        runtime: values that leave the result as it is.
-        title: what is studied, for the tables.
         shared: name -> `config` (one or several) and `settings` of a run that several experiments need, done once for
             each fold and seed, before the first that needs it: in settings `{needs.NAME.KEY}` is the value of KEY in
             it, such as its `ckpt_dir` or `output_dir`; NAME may also be an earlier experiment.
-        options: those of `Chain`.
     """
 
     @keeping_arguments

@@ -58,10 +58,10 @@ def test_missing_file(tmp_path, files):
 
 
 def test_a_second_call_reads_nothing(tmp_path, files, read, capsys):
-    first = file_checksums(files, tmp_path / "cache.json", description="hashing")
-    assert "hashing: 100%" in capsys.readouterr().err
+    first = file_checksums(files, tmp_path / "cache.json")
+    assert "checksums: 100%" in capsys.readouterr().err
     read.clear()
-    assert file_checksums(files, tmp_path / "cache.json", description="hashing") == first
+    assert file_checksums(files, tmp_path / "cache.json") == first
     assert read == []
     assert capsys.readouterr().err == ""
 
@@ -118,7 +118,7 @@ def test_what_was_read_before_an_error_is_kept(tmp_path, monkeypatch):
 
     monkeypatch.setattr(checksums, "sha256", failing)
     with pytest.raises(InputError, match=r"5: cannot be read \(Permission denied\); restore it or its permissions"):
-        file_checksums(files, tmp_path / "cache.json", num_workers=1)
+        file_checksums(files, tmp_path / "cache.json")
     assert len(json.loads((tmp_path / "cache.json").read_text())["entries"]) == 4
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from custom.reports.stage_records import case_counts, gains, split_controls
+from custom.reports.stage_records import gains, split_controls
 
-from .stage_chain import fill, scores
+from .stage_chain import scores
 
 
 def test_a_gain_is_over_the_last_stage_that_has_the_score():
@@ -22,18 +22,6 @@ def test_a_gain_is_over_the_last_stage_that_has_the_score():
     assert found[2]["organs"] == pytest.approx(0.1)
     assert found[3]["tumour"] == pytest.approx(-0.1)
     assert found[4]["organs"] == pytest.approx(0.1)
-
-
-def test_cases_are_counted_by_where_their_labels_come_from():
-    record = {
-        "stage": "three",
-        "cases": {"a": 10, "b": 20, "c": 5, "d": 7},
-        "fill": [fill("b", "two", 20)],
-        "filled_by": {"c": "two", "d": "three"},
-    }
-    counts = {group: tuple(count) for group, count in case_counts(record).items()}
-    assert counts == {"a": (10, 0, 0), "b": (0, 0, 20), "c": (0, 5, 0), "d": (0, 0, 7)}
-    assert case_counts({"stage": "four"}) == {}
 
 
 def test_controls_are_told_from_stages():

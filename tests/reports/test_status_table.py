@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from custom.reports.status_table import run_table, status_page, status_table
 
-from .stage_chain import CONTROLS, records
+from .stage_chain import CONTROLS, fill, records
 
 
 def table_cells(text):
@@ -19,6 +19,16 @@ def test_the_table_shows_every_stage_and_a_dash_for_what_is_not_known():
     assert two[3:] == ["30 (10/20)", "b by one", "4", "0.650/0.900", "-0.050", "0.200", "-", "0:02:40", "01234567"]
     assert three == ["three", "running", "b, c", "25 (0/25)", "c by one", *["-"] * 5, "0:01:00", "-"]
     assert four == ["four", *["-"] * 11]
+
+
+def test_cases_are_counted_by_where_their_labels_come_from():
+    record = {
+        "stage": "three",
+        "cases": {"a": 10, "b": 20, "c": 5, "d": 7},
+        "fill": [fill("b", "two", 20)],
+        "filled_by": {"c": "two", "d": "three"},
+    }
+    assert table_cells(status_table([record]))[1][3] == "42 (10/32)"
 
 
 def test_the_columns_are_aligned():

@@ -14,7 +14,8 @@ def test_a_crop_keeps_its_place(signs):
     affine[:3, 3] = np.multiply(signs, (-20, -30, -20))
     voxels = np.arange(40 * 30 * 40, dtype=np.float32).reshape(40, 30, 40)
     centre = tuple(np.multiply(signs, (3.0, 4.0, -5.0)))
-    box, moved = cropped(voxels, affine, centre, (10.0, 20.0, 12.0))
+    crop = cropped(nib.Nifti1Image(voxels, affine), centre, (10.0, 20.0, 12.0))
+    box, moved = np.asarray(crop.dataobj), crop.affine
     assert box.shape == (10, 10, 12)
     index = np.rint(np.linalg.solve(affine, [*nib.affines.apply_affine(moved, (2, 3, 4)), 1.0])[:3]).astype(int)
     assert voxels[tuple(index)] == box[2, 3, 4]
@@ -24,7 +25,7 @@ def test_a_crop_keeps_its_place(signs):
 
 def test_a_point_outside_is_refused():
     with pytest.raises(InputError, match="lies outside the template"):
-        cropped(np.zeros((5, 5, 5), np.float32), np.eye(4), (50.0, 0.0, 0.0), (2.0, 2.0, 2.0))
+        cropped(nib.Nifti1Image(np.zeros((5, 5, 5), np.float32), np.eye(4)), (50.0, 0.0, 0.0), (2.0, 2.0, 2.0))
 
 
 def test_the_name_of_another_format_is_refused():

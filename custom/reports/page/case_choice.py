@@ -33,17 +33,13 @@ def choose_cases(methods: Mapping[str, Mapping[str, float]], count: int) -> dict
     chosen: dict[str, list[str]] = {}
     places = np.linspace(0, 1, count) if count > 1 else np.zeros(count)
     for place in sorted(places, key=lambda one: (one not in (0, 1), one)):
+        name = {0.0: "worst", 0.5: "median", 1.0: "best"}.get(place, f"{100 * place:.0f} % of the way up")
         for method, scores in methods.items():
             ranked = sorted(scores, key=lambda case: (scores[case], case))
             if ranked:
                 case = ranked[int(np.floor(place * (len(ranked) - 1)))]
-                chosen.setdefault(case, []).append(f"{name_of(float(place))} of {method}")
+                chosen.setdefault(case, []).append(f"{name} of {method}")
     return chosen
-
-
-def name_of(place: float) -> str:
-    """A place in a ranking in words, 0 being the worst and 1 the best."""
-    return {0.0: "worst", 0.5: "median", 1.0: "best"}.get(place, f"{100 * place:.0f} % of the way up")
 
 
 def kept_cases(methods: tuple[Method, ...]) -> dict[str, ShownCase]:

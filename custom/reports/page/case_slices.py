@@ -13,7 +13,7 @@ from ..drawing import class_colour
 from .case_volumes import CaseVolumes
 
 TILE, SLICE = 200, 384  # pixels of the longer side: in the list of cases, in the viewer
-MOST_SLICES = 40
+MOST_SLICES = 40  # evenly spread
 OPACITY = 0.55
 
 
@@ -37,18 +37,14 @@ def tiles(volumes: CaseVolumes) -> list[tuple[str, str]]:
 def slices(volumes: CaseVolumes) -> dict[str, list[str]]:
     """Name -> its pictures, slice by slice: the scan under "", label maps as transparent overlays of the same size."""
     axis = slicing_axis(volumes.spacing)
-    places = shown_slices(volumes.image.shape[axis])
+    count = volumes.image.shape[axis]
+    places = np.unique(np.linspace(0, count - 1, min(count, MOST_SLICES)).round().astype(int)).tolist()
     first = page(volumes.image, axis, 0)
     size = page_size(first.shape, axis, volumes.spacing, SLICE)
     found = {"": [jpeg(grey_picture(page(volumes.image, axis, place), size)) for place in places]}
     for name, label in volumes.labels.items():
         found[name] = [png(overlay(page(label, axis, place), size)) for place in places]
     return found
-
-
-def shown_slices(count: int) -> list[int]:
-    """Places of at most `MOST_SLICES` slices, evenly spread."""
-    return np.unique(np.linspace(0, count - 1, min(count, MOST_SLICES)).round().astype(int)).tolist()
 
 
 def page_size(shape: Sequence[int], axis: int, spacing: tuple[float, float, float], longest: int) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
+from monai.transforms import generate_spatial_bounding_box
 
 from ...errors import InputError
 from ...fingerprint.label_statistics import read_label_map
@@ -62,18 +63,13 @@ def load_case(image: str | Path, labels: Mapping[str, str | Path], margin_mm: fl
     return CaseVolumes(grey, cropped, (sizes[0], sizes[1], sizes[2]), low, high, note)
 
 
-def foreground_box(
-    maps: list[np.ndarray], spacing: tuple[float, float, float], margin_mm: float
-) -> tuple[slice, slice, slice]:
+def foreground_box(maps: list[np.ndarray], spacing: tuple[float, float, float], margin_mm: float) -> tuple[slice, ...]:
     """The box around all foreground, grown by a margin; the whole volume without any."""
     any_class = np.any([(one > 0) & (one != IGNORE_INDEX) for one in maps], axis=0)
-    parts = []
-    for axis, size in enumerate(any_class.shape):
-        used = np.flatnonzero(any_class.any(axis=tuple(other for other in range(3) if other != axis)))
-        grow = round(margin_mm / spacing[axis])
-        first, last = (used[0], used[-1]) if len(used) else (0, size - 1)
-        parts.append(slice(max(0, int(first) - grow), min(size, int(last) + grow + 1)))
-    return parts[0], parts[1], parts[2]
+    if not any_class.any():
+        return tuple(slice(0, size) for size in any_class.shape)
+    margin = [round(margin_mm / one) for one in spacing]
+    return tuple(map(slice, *generate_spatial_bounding_box(any_class[None], margin=margin, allow_smaller=True)))
 
 
 def coarser(shape: tuple[int, ...], spacing: tuple[float, float, float], most: int = MOST_VOXELS) -> list[int]:

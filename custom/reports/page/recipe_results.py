@@ -13,11 +13,6 @@ TEST, VALIDATION = Path("test") / "evaluation", Path("output") / "validation"
 SETTINGS = ("plan", "overlays", "unannotated", "train", "control")
 
 
-def is_recipe(folder: Path) -> bool:
-    """Whether a recipe has begun there."""
-    return any((place / "stages").is_dir() for place in work_folders(folder))
-
-
 def work_folders(folder: Path) -> list[Path]:
     """The folders with stages: one for each seed of `custom.workflows.RecipeStudy`, or the folder itself."""
     seeds = [place for place in folder.glob(SEEDS) if (place / "stages").is_dir()]
@@ -32,10 +27,12 @@ def recipe_results(folder: Path) -> Results:
     places = work_folders(folder)
     described = {**read_json(places[0] / RECIPE_FILE, {}), **read_json(folder / RECIPE_FILE, {})}
     by_seed = [read_records(place / "stages") for place in places]
-    begun = list(dict.fromkeys(str(one["stage"]) for records in by_seed for one in records))
+    joint = [one for records in by_seed for one in records]
+    begun = list(dict.fromkeys(str(one["stage"]) for one in joint))
     names = [name for name in described.get("stages", begun) if name in begun]
     is_test = any((place / "stages" / name / TEST / PER_CASE).is_file() for place in places for name in names)
-    stages = [mean_record(own_records(by_seed, name), "test_scores" if is_test else "scores") for name in names]
+    shown = "test_scores" if is_test else "scores"
+    stages = [mean_record([one for one in joint if one["stage"] == name], shown) for name in names]
     methods = tuple(stage_method(places, stage, TEST if is_test else VALIDATION) for stage in stages)
     seeds = [place.name.partition("_")[2] for place in places] if places != [folder] else []
     return Results(
@@ -52,11 +49,6 @@ def recipe_results(folder: Path) -> Results:
         f"{'test' if is_test else 'validation'} cases{f', {len(seeds)} seeds' if seeds else ''}",
         tuple(dict.fromkeys((folder, *places))),
     )
-
-
-def own_records(by_seed: Sequence[Sequence[Record]], name: str) -> list[Record]:
-    """A stage's record of each seed that has begun it."""
-    return [one for records in by_seed for one in records if one["stage"] == name]
 
 
 def stage_method(places: Sequence[Path], record: Record, scores: Path) -> Method:

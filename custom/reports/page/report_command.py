@@ -12,8 +12,8 @@ from ..study_tables import Score, read_scores
 from .case_section import NIIVUE, SLICES, case_section
 from .confusion import read_rows
 from .page_parts import Page
-from .recipe_results import is_recipe, recipe_results
-from .results import RECIPE, RECIPE_FILE, STUDY_FILE, Results, score_files, study_results
+from .recipe_results import recipe_results, work_folders
+from .results import PER_CASE, RECIPE, RECIPE_FILE, STUDY_FILE, Results, study_results
 from .score_sections import box_section, confusion_section, score_section, volume_section
 from .setting_sections import curve_section, done, efficiency_section, run_section, setting_section
 from .stage_sections import pseudo_label_section, stage_section
@@ -72,7 +72,7 @@ def read_results(folder: str | Path) -> Results:
     place = Path(folder)
     if (place / STUDY_FILE).is_file():
         return study_results(place)
-    if is_recipe(place):
+    if any((work / "stages").is_dir() for work in work_folders(place)):
         return recipe_results(place)
     if (place / RECIPE_FILE).is_file():
         raise InputError(f"{folder}: no stage of this recipe has begun yet")
@@ -92,7 +92,7 @@ def found_viewer(viewer: str) -> ViewerScript | None:
 
 def page_of(results: Results, viewer: str, cases: int, max_mb: float) -> Page:
     """The page's sections that have something to show."""
-    files = score_files(results.methods)
+    files = {one.name: [folder / PER_CASE for folder in one.evaluations] for one in results.methods}
     scores = read_scores(files)
     # every class has a row, in the order of the ids; scores of some are missing
     class_names = list(dict.fromkeys(row["class"] for own in files.values() for row in read_rows(own)))

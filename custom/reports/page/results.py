@@ -1,6 +1,6 @@
 """What a work folder holds for its page: methods with their scores, curves, plans and records."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,8 +84,3 @@ def read_records(folder: Path) -> tuple[Record, ...]:
     files = folder.glob("*/record.json")
     records = ({"stage": file.parent.name, "run": file.parent.name, **read_json(file, {})} for file in files)
     return tuple(sorted(records, key=lambda one: (str(one.get("begun", "")), str(one["run"]))))
-
-
-def score_files(methods: Sequence[Method]) -> dict[str, list[Path]]:
-    """Method -> its files of scores, for `study_tables.read_scores`."""
-    return {one.name: [folder / PER_CASE for folder in one.evaluations] for one in methods}

@@ -2,7 +2,6 @@
 
 import json
 import platform
-from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -93,15 +92,11 @@ def run_section(results: Results) -> Section:
         lines.append([str(record["run"]), text_of(record.get("state")), *moments, clock(seconds) if seconds else "-"])
     tables = [Table(lines, shown=20, words=True)] if results.records else []
     tables.append(Table([["package", "version"], *versions()], "Versions at the time of this page", words=True))
-    missing = left_out(results.records) | dict(results.excluded)
+    left_out = [(one["run"], *item) for one in results.records for item in (one.get("left_out") or {}).items()]
+    missing = {f"{scan} ({run})": str(why) for run, scan, why in left_out} | dict(results.excluded)
     if missing:
         tables.append(Table([["scan left out", "reason"], *map(list, missing.items())], shown=20, words=True))
     return Section("runs", "Runs, times and versions", tables=tables, folded=True)
-
-
-def left_out(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Scan -> why a run left it out."""
-    return {f"{scan} ({one['run']})": str(why) for one in records for scan, why in (one.get("left_out") or {}).items()}
 
 
 def versions() -> list[list[str]]:
