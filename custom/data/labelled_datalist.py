@@ -111,7 +111,8 @@ def labelled_datalist(
         if section == "training" and not trained and folds_file is not None and kept_folds_file is not None:
             on_first(lambda: keep_folds(folds_file, kept_folds_file))
         chosen = [(name in in_fold) == (section == "validation") for name in names]
-        cases, facts, present = (list(compress(some, chosen)) for some in (cases, facts, present))
+        cases, facts = list(compress(cases, chosen)), list(compress(facts, chosen))
+        present = list(compress(present, chosen))
     if present:
         _say_what_is_absent(present, section, class_names, dataset_dir)
     return only_usable(cases, facts, left_out) if validate and left_out is not None else cases
