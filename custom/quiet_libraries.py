@@ -11,6 +11,7 @@ WARNINGS = (
 )
 LOGGERS = {  # the least level that is shown
     "alembic": logging.WARNING,  # MLflow's database
+    "highdicom": logging.WARNING,  # each attribute that it copies
     "mlflow.store.db.utils": logging.WARNING,
     "monai.bundle.workflows": logging.ERROR,  # that a stage of a recipe takes no logging file of its own
     "monai.data.nvimgcodec_pydicom_plugin": logging.ERROR,

@@ -12,7 +12,7 @@ from ..io.write_errors import reporting_unwritable
 from ..processes import gathered, is_first
 from ..system_trouble import SystemTrouble, system_trouble
 from .folder_layouts import case_name, image_files
-from .output_names import OUTPUT_NAME, is_there, map_files, scan_name
+from .output_names import OUTPUT_NAME, is_there, map_files, renamed, scan_name
 
 logger = logging.getLogger(__name__)
 
@@ -115,6 +115,7 @@ class LeftOut:
         if self.output_dir is None or OUTPUT_NAME not in case:
             return []
         label_map, *others = map_files(_image(case), case[OUTPUT_NAME])
+        others += [renamed(label_map, ending=ending) for ending in (".json", ".png")]  # record and picture
         return [self.output_dir / name for name in (label_map, *others) if name not in self._label_maps - {label_map}]
 
 

@@ -82,7 +82,8 @@ class Series:
     @property
     def scan(self) -> str:
         """The path of the series in a data list: its folder, or its first file among other series."""
-        return str(self.folder) if self.alone else self.slices[0].file
+        is_plain = self.alone and not ending_of(self.folder)  # a folder called ct.nii would be read as a file
+        return str(self.folder) if is_plain else self.slices[0].file
 
     def __str__(self) -> str:
         about = " ".join(part for part in (self.number, self.description) if part)
@@ -237,6 +238,11 @@ def _series_in(folder: Path, _changed: int) -> tuple[Series, ...]:
     damaged = [file for file, header in headers.items() if header is None]
     by_uid = _damaged_of(damaged, list(members))
     found = [_series(uid, folder, some, len(members) == 1, by_uid[uid]) for uid, some in members.items()]
+    nameless = [file for file, header in headers.items() if header and not header.get(SERIES_UID)]
+    nameless = [file for file in nameless if _storage_class(file) in VOLUMES]
+    if nameless:
+        note = f"{nameless[0]}: {len(nameless)} images name no SeriesInstanceUID, so no series; export them again"
+        found.append(Series("", folder, "", "", alone=False, slices=(), notes=(note,)))
     lost = [] if members else [file for file in damaged if _storage_class(file) in VOLUMES]
     if lost:
         more = f" (as are {len(lost) - 1} others next to it)" if len(lost) > 1 else ""

@@ -1,7 +1,7 @@
 """The geometry in a NIfTI header: its unit of length, and both forms with their codes."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import nibabel as nib
 import numpy as np
 from monai.data.utils import correct_nifti_header_if_necessary
 from nibabel.filebasedimages import ImageFileError
+from nibabel.openers import ImageOpener
 
 from ..errors import InputError
 from .image_formats import is_nifti
@@ -39,6 +40,8 @@ def refuse_impossible(image: Any, file: str | Path) -> None:
     single: Any = type(image).header_class
     if image.dataobj.offset < single.single_vox_offset:
         raise InputError(f"{file}: its voxels begin inside its header (vox_offset); export it again")
+    if int(image.header["sform_code"]) <= 0 and 0 in _stored_voxel_size(single, file):
+        raise InputError(f"{file}: says no voxel size (pixdim 0); export it again")
     shape = [int(size) for size in image.shape]
     needed = math.prod(shape) * image.get_data_dtype().itemsize
     most = Path(file).stat().st_size * (DEFLATE if str(file).lower().endswith(".gz") else 1)
@@ -46,6 +49,12 @@ def refuse_impossible(image: Any, file: str | Path) -> None:
         raise InputError(
             f"{file}: its header says {shape_text(shape)} voxels, more than the file holds; copy or export it again"
         )
+
+
+def _stored_voxel_size(header_class: Any, file: str | Path) -> list[float]:
+    """The pixdim of a file, of which nibabel makes 1 where it is 0."""
+    with ImageOpener(str(file)) as stream:
+        return [float(size) for size in header_class.from_fileobj(stream, check=False)["pixdim"][1:4]]
 
 
 def corrected(image: Any) -> Any:
@@ -57,6 +66,12 @@ def corrected(image: Any) -> Any:
         zooms = image.header.get_zooms()
         image.header.set_zooms((*nib.affines.voxel_sizes(image.affine), *zooms[3:])[: len(zooms)])
     return correct_nifti_header_if_necessary(image)
+
+
+def says_no_orientation(meta: Mapping[str, Any]) -> bool:
+    """Whether the metadata of a NIfTI image say that neither of its forms is valid: nibabel then takes LAS."""
+    codes = [meta.get(key) for key in ("sform_code", "qform_code")]
+    return None not in codes and max(int(np.asarray(code)) for code in codes) <= 0
 
 
 def three_axes(shape: Sequence[int]) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -21,6 +22,7 @@ CLASS_COLOURS = (
     *("#44AA99", "#AA4499", "#DDCC77", "#882255", "#6699CC", "#999933", "#BBBBBB"),
 )
 DOTS_PER_INCH = 150
+matplotlib.rcParams["text.parse_math"] = False  # names of scans and commands may hold dollar signs
 INK = "0.15"
 # keeps white letters and lines visible on bright tissue
 DARK_EDGE: list[AbstractPathEffect] = [withStroke(linewidth=2, foreground="black", alpha=0.75)]
@@ -37,8 +39,9 @@ def class_name(class_id: int, class_names: Sequence[str]) -> str:
 
 
 def shortened(name: str, letters: int) -> str:
-    """A name of at most so many letters, with its end, which distinguishes cases."""
-    return name if len(name) <= letters else f"{name[: letters - 9]}...{name[-6:]}"
+    """A name of at most so many letters, with its end, which distinguishes cases; bytes that are no text become one."""
+    text = name.encode(errors="surrogateescape").decode(errors="replace")
+    return text if len(text) <= letters else f"{text[: letters - 9]}...{text[-6:]}"
 
 
 def new_figure(width: float, height: float, layout: Any = "constrained", facecolor: str = "white") -> Figure:

@@ -67,7 +67,7 @@ def draw_resource_curves(
     axes[-1].set_xlabel("seconds since the start")
     axes[-1].set_xlim(0, max(float(times[-1]), 1e-3))
     if title:
-        figure.suptitle(title, fontsize=11, parse_math=False)  # commands have dollar signs
+        figure.suptitle(title, fontsize=11)
     save_picture(figure, picture_file)
 
 

@@ -31,7 +31,15 @@ def markdown_table(lines: Sequence[Sequence[str]], numbers: bool = False) -> str
 def write_csv(path: str | Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> None:
     """Write rows, atomically, by default with the columns of the first; None or nothing becomes an empty cell."""
     names = columns or (list(rows[0]) if rows else [])
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with (
+        replacing(path) as temporary,
+        temporary.open(
+            "w",
+            newline="",
+            encoding="utf-8",
+            errors="backslashreplace",  # file names may hold bytes that are no text
+        ) as file,
+    ):
         writer = csv.DictWriter(file, names, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

@@ -10,10 +10,13 @@ from monai.utils import convert_to_numpy
 
 from ..fingerprint.input_check import UNUSUAL, unusual
 from ..fingerprint.scan_figures import evenly_spread, scan_figures
+from ..io.nifti_header import says_no_orientation
 from ..io.scan_reader import MODALITY
 from .normalise_intensity import image_name
 
 logger = logging.getLogger(__name__)
+
+NO_ORIENTATION = "its header says no orientation, LAS is assumed: left and right may be swapped"
 
 
 class CheckInputd(MapTransform):
@@ -37,6 +40,8 @@ class CheckInputd(MapTransform):
             channels = [evenly_spread(convert_to_numpy(channel)) for channel in image]
             figures = scan_figures(image.shape[1:], convert_to_numpy(image.affine), channels)
             found = unusual(figures, self.plan, str(image.meta.get(MODALITY, "")))
+            if says_no_orientation(image.meta):
+                found = "; ".join(filter(None, (NO_ORIENTATION, found)))
             if found:
                 logger.warning(
                     "%s: unlike the scans of the training: %s; check its label map", image_name(image), found

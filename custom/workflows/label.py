@@ -1,7 +1,7 @@
 """The command that labels scans with a model by its name: label maps, volumes, a picture of each scan."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from ..io.checksums import sha256
 from ..io.json_file import read_json
 from ..io.scan_reader import read_scan
 from ..io.write_errors import reporting_unwritable
+from ..options.gate import literal
 from ..progress import with_progress
 from ..reports.label_overview import draw_label_overview
 from ..reports.text_table import Row, write_csv
@@ -72,35 +73,57 @@ def label(
     logging.getLogger("ignite").setLevel(logging.WARNING)  # which says that an engine runs
     checksum = sha256(found.weights)
     overrides = {
-        "dataset_dir": str(scan),
-        "output_dir": str(output),
-        "ckpt_dir": str(found.folder),
+        "dataset_dir": literal(str(scan)),  # a name may begin with $, which would be run as Python
+        "output_dir": literal(str(output)),
+        "ckpt_dir": literal(str(found.folder)),
         "overwrite": overwrite,
         "dicom_seg": dicom_seg,
         "case_records": True,
         "record_facts": {"model": {"name": found.name, "sha256": checksum}},
         **({"device": device} if device else {}),
     }
-    earlier = {record["label"]: record["image"] for record in records_of(Path(output))}
+    earlier = {record["label"]: record for record in records_of(Path(output))}
+    before = written(Path(output))
+    if not overwrite:
+        refuse_other_weights(Path(output), earlier.values(), checksum)
     with in_own_words():
         left_out = run_config(found.bundle_root, ["inference"], overrides)
     records = list(records_of(Path(output), checksum))
-    for record in records:
-        if (other := earlier.get(record["label"], record["image"])) != record["image"]:
+    after = written(Path(output))
+    new = [one for one in records if after[f"{one['case']}.json"] != before.get(f"{one['case']}.json")]
+    for record in new:
+        if (other := earlier.get(record["label"], record)["image"]) != record["image"]:
             logger.warning("%s: replaces the label map of %s, a scan of the same name", record["image"], other)
     with reporting_unwritable(output, "pass another OUT"):
-        rows = describe(Path(output), records, found, pictures)
+        rows = describe(Path(output), records, found)
+        for record in new if pictures else ():
+            draw(Path(output), record, found, rows)
     for line in describe_volumes(rows) if rows else []:
         logger.info("%s", line)
     for name in empty_scans(rows):
         logger.warning("%s: nothing was found in it", name)
-    if records:
+    labelled = new if overwrite else records
+    if labelled:
         what = f"{VOLUMES}{' and pictures' if pictures else ''}"
-        logger.info("label maps of %d scans, %s: %s", len(records), what, output)
+        logger.info("label maps of %d scans, %s: %s", len(labelled), what, output)
     if left_out:
         names = [scan_name(image) for image in left_out]
-        raise ScansLeftOutError(closing_line(len(records) + len(names), names, "labelled"))
+        raise ScansLeftOutError(closing_line(len(labelled) + len(names), names, "labelled"))
     return None
+
+
+def written(folder: Path) -> dict[str, int]:
+    """Name of each JSON file -> when it was written."""
+    return {file.name: file.stat().st_mtime_ns for file in folder.glob("*.json") if file.is_file()}
+
+
+def refuse_other_weights(output: Path, records: Iterable[Mapping[str, Any]], checksum: str) -> None:
+    """Refuse to go on in a folder that holds label maps of other weights, which would be taken for finished."""
+    other = next((record["label"] for record in records if record["model"]["sha256"] != checksum), None)
+    if other is not None:
+        raise InputError(
+            f"{output} holds label maps of other weights, such as {other}: pass another OUT, or --overwrite true"
+        )
 
 
 @contextmanager
@@ -129,31 +152,30 @@ def records_of(folder: Path, checksum: str = "") -> Iterator[dict[str, Any]]:
                 yield record
 
 
-def describe(folder: Path, records: list[dict[str, Any]], model: Model, pictures: bool) -> list[Row]:
-    """Write the table of volumes and the pictures; returns the table's rows."""
+def describe(folder: Path, records: list[dict[str, Any]], model: Model) -> list[Row]:
+    """Write the table of volumes; returns its rows."""
     rows: list[Row] = []
     for record in with_progress(records, "volumes", "scan", delay=2, leave=False):
         voxels, affine = read_scan(str(folder / record["label"]))
-        own = volume_rows(record["case"], voxels, affine, model.plan["classes"], record["confidence"], record[UNUSUAL])
-        rows += own
-        if pictures and Path(record["image"]).exists():  # it may be of an earlier run
-            draw(folder / f"{record['case']}.png", record, voxels, affine, model, own)
+        rows += volume_rows(
+            record["case"], voxels, affine, model.plan["classes"], record["confidence"], record[UNUSUAL]
+        )
     write_csv(folder / VOLUMES, rows, COLUMNS)
     return rows
 
 
-def draw(file: Path, record: Mapping[str, Any], voxels: Any, affine: Any, model: Model, rows: list[Row]) -> None:
+def draw(folder: Path, record: Mapping[str, Any], model: Model, rows: list[Row]) -> None:
     """The picture of one scan."""
     image, spacing = to_ras(*read_scan(record["image"]))
     intensity = model.plan["intensity"]
     draw_label_overview(
-        file,
+        folder / f"{record['case']}.png",
         record["case"],
         image,
-        to_ras(voxels, affine)[0].astype("uint8"),
+        to_ras(*read_scan(str(folder / record["label"])))[0].astype("uint8"),
         spacing,
         model.plan["classes"],
-        {row["structure"]: row["volume_mL"] for row in rows},
+        {row["structure"]: row["volume_mL"] for row in rows if row["scan"] == record["case"]},
         window=(intensity["lower"], intensity["upper"]) if intensity else None,
         note=f"unlike the scans of the training: {record[UNUSUAL]}" if record[UNUSUAL] else "",
     )

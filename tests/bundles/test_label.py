@@ -101,6 +101,47 @@ def test_errors_name_what_this_command_has(trained_bundle, scans, tmp_path):
     assert not (tmp_path / "box.nii.gz").exists()
 
 
+def test_a_name_with_signs_of_configs_and_pictures_is_a_name(trained_bundle, scans, tmp_path, capfd):
+    model = ("--model", str(trained_bundle.models), "--device", "cpu")
+    with pytest.raises(InputError, match="does not exist; pass the data's folder as SCAN_OR_FOLDER"):
+        run("label", '$print("EXECUTED")', str(tmp_path / "out"), *model)
+    assert "EXECUTED" not in "".join(capfd.readouterr())
+    folder = tmp_path / "$odd"
+    folder.mkdir()
+    names = ["a$_{$b", "M\udcfcller"]  # the second one's byte is no UTF-8
+    for name in names:
+        shutil.copy(scans / "box_00.nii.gz", folder / f"{name}.nii.gz")
+    run("label", str(folder), str(tmp_path / "$out"), *model)
+    assert {file.name for file in (tmp_path / "$out").glob("*.png")} == {f"{name}.png" for name in names}
+    assert [row["scan"] for row in rows(tmp_path / "$out" / "volumes.csv")] == ["M\\udcfcller"] * 2 + ["a$_{$b"] * 2
+
+
+def test_label_maps_of_other_weights_are_not_taken_for_finished(trained_bundle, scans, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(trained_bundle.models, other)
+    with (other / "model.pt").open("ab") as file:
+        file.write(b"\0")
+    arguments = ("label", str(scans / "box_00.nii.gz"), str(tmp_path / "out"), "--nopictures", "--device", "cpu")
+    run(*arguments, "--model", str(trained_bundle.models))
+    with pytest.raises(
+        InputError, match=r"holds label maps of other weights, such as box_00\.nii\.gz: pass another OUT"
+    ):
+        run(*arguments, "--model", str(other), "--overwrite", "false")
+
+
+def test_earlier_scans_stay_in_the_table_and_are_not_drawn_again(trained_bundle, scans, tmp_path):
+    out = tmp_path / "out"
+    for name in ("box_00", "box_01"):
+        run("label", str(scans / f"{name}.nii.gz"), str(out), "--model", str(trained_bundle.models), "--device", "cpu")
+        (scans / f"{name}.nii.gz").write_bytes(b"cut short")
+    assert [row["scan"] for row in rows(out / "volumes.csv")] == ["box_00"] * 2 + ["box_01"] * 2
+    with pytest.raises(ScansLeftOutError, match="0 of 1 labelled, 1 left out: box_00"):
+        run("label", str(scans / "box_00.nii.gz"), str(out), "--model", str(trained_bundle.models), "--device", "cpu")
+    assert {file.name for file in out.iterdir()} - {"left_out.json", "volumes.csv"} == {
+        f"box_01.{ending}" for ending in ("nii.gz", "json", "png")
+    }, "nothing remains of the scan that was left out"
+
+
 def test_a_scan_in_which_nothing_is_found_is_named(trained_bundle, scans, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(label_command, "read_scan", lambda file: (np.zeros(SHAPE, np.uint8), AFFINE))
     run("label", str(scans / "box_00.nii.gz"), str(tmp_path / "out"), "--model", str(trained_bundle.models))

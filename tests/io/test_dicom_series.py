@@ -175,6 +175,20 @@ class TestFinding:
         with as_nobody(tmp_path):
             assert f"{files[0]}: cannot be read and may be a slice of" in refusal(tmp_path)
 
+    def test_a_folder_that_is_named_like_a_file(self, tmp_path):
+        write_series(tmp_path / "ct.nii", voxels(), AFFINE)
+        (series,) = series_below(tmp_path)
+        assert read_series(series.scan)[0].shape == SHAPE
+
+    def test_images_that_name_no_series_are_told_of(self, tmp_path, caplog):
+        write_series(tmp_path / "whole", voxels(), AFFINE)
+        for file in write_series(tmp_path / "nameless", voxels(), AFFINE):
+            image = pydicom.dcmread(file)
+            image.SeriesInstanceUID = ""
+            image.save_as(file)
+        assert len(series_below(tmp_path)) == 1
+        assert "images name no SeriesInstanceUID, so no series; export them again" in caplog.text
+
     def test_a_folder_without_permission(self, tmp_path, caplog, as_nobody):
         for name in ("a", "b"):
             write_series(tmp_path / name, voxels(), AFFINE)

@@ -1,10 +1,14 @@
 """Units of NIfTI headers: a scan is of one size whichever unit it is written in."""
 
+import gzip
+import struct
+
 import nibabel as nib
 import numpy as np
 import pytest
 from monai.transforms import LoadImage
 
+from custom.errors import InputError
 from custom.io import ScanReader
 from custom.io.nifti_header import label_header
 from custom.io.scan_reader import read_scan
@@ -58,3 +62,22 @@ def test_voxel_sizes_that_contradict_the_only_valid_form_are_not_believed(tmp_pa
     assert nib.load(tmp_path / "a.nii.gz").header.get_zooms() == (1, 1, 1)
     for found in (read_scan(str(tmp_path / "a.nii.gz"))[1], read_volume(str(tmp_path / "a.nii.gz")).affine):
         np.testing.assert_allclose(found, affine)
+
+
+@pytest.mark.parametrize("name", ["scan.nii", "scan.nii.gz"])
+@pytest.mark.parametrize(("codes", "refused"), [((0, 0), True), ((0, 1), True), ((1, 0), False)])
+def test_no_voxel_size_is_not_taken_for_a_millimetre(tmp_path, name, codes, refused):
+    """nibabel makes 1 of a pixdim of 0; a valid sform has the size itself."""
+    nib.save(nib.Nifti1Image(np.ones((3, 4, 5), np.int16), AFFINE), tmp_path / "whole.nii")
+    content = bytearray((tmp_path / "whole.nii").read_bytes())
+    struct.pack_into("<f", content, 88, 0.0)  # pixdim[3]
+    struct.pack_into("<2h", content, 252, *reversed(codes))  # qform_code, sform_code
+    opened = gzip.open if name.endswith(".gz") else open
+    with opened(tmp_path / name, "wb") as file:
+        file.write(content)
+    for read in (read_volume, read_scan):
+        if refused:
+            with pytest.raises(InputError, match=r"scan\.nii.*: says no voxel size \(pixdim 0\); export it again"):
+                read(str(tmp_path / name))
+        else:
+            read(str(tmp_path / name))

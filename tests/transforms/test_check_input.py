@@ -37,3 +37,12 @@ def test_an_unusual_scan_is_one_line_and_a_mark(caplog, spacing, lines):
         assert (
             said[0] == f"/scans/a.nii.gz: unlike the scans of the training: {found.meta[UNUSUAL]}; check its label map"
         )
+
+
+@pytest.mark.parametrize(("codes", "said"), [((0, 0), True), ((0, 1), False), ((2, 0), False)])
+def test_a_header_without_orientation_is_told_of(codes, said):
+    meta = dict(zip(("sform_code", "qform_code"), map(np.int16, codes), strict=True))
+    image = MetaTensor(torch.linspace(0, 1, 512).reshape(1, 8, 8, 8), affine=np.eye(4), meta=meta)
+    found = CheckInputd("image", PLAN)({"image": image})["image"].meta[UNUSUAL]
+    assert (found == "its header says no orientation, LAS is assumed: left and right may be swapped") == said
+    assert bool(found) == said
