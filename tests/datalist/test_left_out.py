@@ -83,14 +83,14 @@ def test_nothing_of_a_scan_that_fails_remains(labels):
     left_out = LeftOut(labels / "left_out.json", output_dir=labels)
     left_out.expect(CASE)
     left_out.add(CASE, f"{SCAN}: torn")
-    assert names(labels) == ["a.nii.gz", "b.json", "bb.nii.gz", "left_out.json"]
+    assert names(labels) == ["a.nii.gz", "bb.nii.gz", "left_out.json"]
 
 
 def test_the_dicom_segmentation_of_a_series_goes_with_its_label_map(labels):
     (labels / "b.dcm").write_text("earlier")
     series = {"image": "/scans/b", "output_name": "b.nii.gz"}
     LeftOut(output_dir=labels).add(series, "/scans/b: torn")
-    assert names(labels) == ["a.nii.gz", "b.json", "bb.nii.gz"]
+    assert names(labels) == ["a.nii.gz", "bb.nii.gz"]
 
 
 def test_a_scan_called_like_a_confidence_map_keeps_its_label_map(labels):
@@ -98,7 +98,7 @@ def test_a_scan_called_like_a_confidence_map_keeps_its_label_map(labels):
     for case in (CASE, {"image": "/scans/b_confidence.nii.gz", "output_name": "b_confidence.nii.gz"}):
         left_out.expect(case)
     left_out.add(CASE, f"{SCAN}: torn")
-    assert names(labels) == ["a.nii.gz", "b.json", "b_confidence.nii.gz", "bb.nii.gz"]
+    assert names(labels) == ["a.nii.gz", "b_confidence.nii.gz", "bb.nii.gz"]
 
 
 def test_what_an_earlier_run_wrote_is_kept_where_it_is_not_to_be_replaced(labels):
