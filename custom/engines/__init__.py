@@ -18,7 +18,7 @@ from .gradient_clipping import GradientClipping
 from .gradient_norms import GradientNorms
 from .inference_record import CaseRecord
 from .keep_predictions import KeepPredictions
-from .load_weights import LoadWeights
+from .load_weights import LoadWeights, refuse_missing_weights
 from .loading_processes import loading_context
 from .metrics_report import MetricsReport
 from .mlflow_record import MLflowRecord

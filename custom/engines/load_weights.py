@@ -11,6 +11,8 @@ from ..io.torch_file import load_tensors
 from ..plans import PLAN_FILE
 from .large_files import bundle_that_lists, download_command
 
+TRAIN_FIRST = "train first, or pass the training's --ckpt_dir or --checkpoint FILE"
+
 
 def load_fitting_weights(file: Path, network: nn.Module, remedy: str) -> None:
     """Load a flat dictionary of tensors from `file`, e.g. `models/model.pt`, into a network, strictly.
@@ -26,10 +28,10 @@ def load_fitting_weights(file: Path, network: nn.Module, remedy: str) -> None:
         raise InputError(f"{file} does not fit the network ({first_layer(error)}): {remedy}") from error
 
 
-def refuse_missing_weights(file: Path, remedy: str) -> None:
+def refuse_missing_weights(file: str | Path, remedy: str = TRAIN_FIRST) -> None:
     """Raise an `InputError` where there is no such file, with its download as the remedy where a release lists it."""
-    if not file.is_file():
-        root = bundle_that_lists(file)
+    if not Path(file).is_file():
+        root = bundle_that_lists(Path(file))
         download = f"download them with `{download_command(root)}`" if root else ""
         raise InputError(f"no trained weights at {file}: {download or remedy}")
 
@@ -58,7 +60,7 @@ class LoadWeights:
 
     def __call__(self, _engine: Any) -> None:
         """Load the weights. Raises InputError: the file is missing, unreadable or of another network."""
-        refuse_missing_weights(self.file, "train first, or pass the training's --ckpt_dir or --checkpoint FILE")
+        refuse_missing_weights(self.file)
         plan = self.file.with_name(PLAN_FILE)
         of_another = f"the plan next to it, {plan}, is of another training"
         load_fitting_weights(self.file, self.network, of_another if plan.is_file() else "pass weights of this network")

@@ -106,6 +106,8 @@ class CheckedBundle:
             every = self.parser("train", **planned).get_parsed_content("planned")["classes"]
             groups = config["groups"] or {"complete": {"annotated": every}, "none": {"any_annotated": False}}
             options["cohort"] = str(write_cohort_of_groups(self.work / "cohort.json", groups))
+        if "other_data" in config:  # no training has kept folds here
+            options["other_data"] = True
         if "exported" in config:
             exported = self.work / "model.ts"
             options["exported"] = self.module("export").export(self.root, exported, ckpt_dir=self.small["ckpt_dir"])

@@ -29,7 +29,8 @@ def bundle(request):
 @pytest.mark.parametrize(("entry", "configs"), LOADED, ids=["train", "validate", "evaluate", "inference"])
 def test_what_loads_scans_can_be_sent(bundle, entry, configs):
     bundle.save_plan(intensity=INTENSITY)
-    parser = bundle.parser(*configs, intensity=INTENSITY)
+    others = {"other_data": True} if "evaluate" in configs else {}  # no training has kept folds here
+    parser = bundle.parser(*configs, intensity=INTENSITY, **others)
     dataset = parser.get_parsed_content(entry)
     sent = pickle.loads(pickle.dumps(dataset))
     one, other = dataset[0], sent[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,7 @@ def test_mlflow_records_training_evaluation_and_inference(bundle, tmp_path):
     """One training in two sessions, in one run; each other command in its own."""
     output, predictions = bundle.work / "output", tmp_path / "predictions"
     bundle.run("train", tracking="mlflow", stop_epoch=1, **SHORT)
+    time.sleep(1)  # MONAI names a session's config by the second
     bundle.run("train", tracking="mlflow", resume="true", **SHORT)
     bundle.run("train", "evaluate", tracking="mlflow", mirrored="false")
     bundle.run("inference", tracking="mlflow", mirrored="false", output_dir=str(predictions))

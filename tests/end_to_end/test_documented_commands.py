@@ -4,6 +4,7 @@ The releases' are in test_downloaded_releases.py, MONAI Label's in tests/monai_l
 """
 
 import json
+import re
 import shutil
 
 import nibabel as nib
@@ -118,9 +119,15 @@ def test_studies_of_the_bundles_page(project, work, places):
 
 def test_small_studies_and_several_runs_at_once(project, work, places):
     """What they would do: tests/workflows/test_jobs.py does it here, tests/slurm on a cluster."""
-    _, *others = blocks(project / "docs" / "studies.md")  # the first is the bundle's page's
+    page = project / "docs" / "studies.md"
+    _, *others = blocks(page)  # the first is the bundle's page's
     assert "study_demo" in others[0]
     assert "--cluster" in others[1]
+    (own,) = re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)
+    assert "my_study.yaml" in others[2]
+    (work / "bundles" / "batseg_spine" / "my_study.yaml").write_text(own)
+    plan, here = work / "tiny_plan.yaml", work / "my_study"
+    places = Places({**places.paths, "plan.yaml": plan, "my_study": here}, places.overlays)
     for command in (command for block in others for command in commands(block)):
         run(f"{command} --dry_run true", places, work / "bundles" / "batseg_spine")
 
