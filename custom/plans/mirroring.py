@@ -1,4 +1,4 @@
-"""Whether a scan may be mirrored left to right: not where classes differ by their side alone."""
+"""Whether a scan may be mirrored left to right: not where a class belongs to one side of the body."""
 
 import re
 from collections.abc import Sequence

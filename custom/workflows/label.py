@@ -90,7 +90,7 @@ def label(
         left_out = run_config(found.bundle_root, ["inference"], overrides)
     records = list(records_of(Path(output), checksum))
     after = written(Path(output))
-    new = [one for one in records if after[f"{one['case']}.json"] != before.get(f"{one['case']}.json")]
+    new = [one for one in records if after.get(f"{one['case']}.json") != before.get(f"{one['case']}.json")]
     for record in new:
         if (other := earlier.get(record["label"], record)["image"]) != record["image"]:
             logger.warning("%s: replaces the label map of %s, a scan of the same name", record["image"], other)
