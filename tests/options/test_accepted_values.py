@@ -105,6 +105,7 @@ def small_run(root: Path, configs: str, toys: dict[str, str], work: Path) -> dic
         models.mkdir()
         write_plan(work / "tiny.yaml", PLANS[root.name])
         write_plan(models / PLAN_FILE, PLANS[root.name])
+        (models / "model.pt").touch()  # an evaluation begins with it
     options = {
         "bundle_root": str(root),
         "output_dir": str(work / "output"),
