@@ -65,7 +65,7 @@ def test_images(dataset_dir: str | Path, leave_out: LeaveOut | None = None) -> l
         leave_out: called with path and reason of a scan that is no whole one - a case without one of its channels, a
             DICOM series of which each folder holds a part -, by default with a warning line.
 
-    Raises InputError: the folder is missing or holds no scans, none is whole, or two scans have one name.
+    Raises InputError: the folder is missing or holds no scans, no scan is whole, or two scans have one name.
     """
     leave_out = leave_out or (lambda _, reason: logger.warning("left out: %s", reason))
     root = _existing(dataset_dir)

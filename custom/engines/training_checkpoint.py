@@ -196,7 +196,7 @@ def weights(network: nn.Module) -> dict[str, torch.Tensor]:
 def save(path: Path, content: dict[str, Any]) -> None:
     """`torch.save`, atomically.
 
-    Through an open file, since the archive would hold a path's name: so equal weights have equal check sums. Raises
+    Through an open file, since the archive would hold a path's name: so equal weights have equal checksums. Raises
     InputError: the disk is full or cannot be written; what was there stays.
     """
     with reporting_unwritable(path, GOING_ON), replacing(path) as temporary, temporary.open("wb") as file:
