@@ -1,6 +1,5 @@
 """The tables of a study: every method's scores in the papers' layout, and its difference from a reference method."""
 
-import csv
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +12,6 @@ from ..metrics.paired_comparison import compare_paired, holm
 from .metric_table import MEAN_OF_CLASSES, number_text, title_of
 from .text_table import Row, markdown_table, write_csv
 
-NOT_METRICS = ("case", "class", "truth_voxels", "predicted_voxels", "truth_ml")
 MAIN = ("dice", "hd95_mm")  # in the papers' tables; the others have one of their own
 DASH = "-"
 
@@ -26,22 +24,6 @@ class Score(NamedTuple):
     case: str
     label: str
     value: float
-
-
-def read_scores(files: Mapping[str, Sequence[Path]]) -> list[Score]:
-    """The scores in `metrics_per_case.csv` of a study's evaluations.
-
-    Args:
-        files: method -> its files, of every fold and seed; one that is not there yet is left out.
-    """
-    scores = []
-    for method, paths in files.items():
-        for path in filter(Path.is_file, paths):
-            with path.open(newline="", encoding="utf-8") as file:
-                for row in csv.DictReader(file):
-                    cells = {key: cell for key, cell in row.items() if key not in NOT_METRICS and cell}
-                    scores += [Score(method, key, row["case"], row["class"], float(x)) for key, x in cells.items()]
-    return scores
 
 
 def score_rows(scores: Sequence[Score], class_names: Sequence[str]) -> list[Row]:

@@ -9,9 +9,10 @@ from ..engines.writable_folders import make_writable
 from ..errors import InputError
 from ..io.atomic_write import write_json
 from ..processes import is_first, on_first
+from ..reports.case_scores import CASE_SCORES, Evaluation, read_case_scores, write_case_scores
 from ..reports.page import write_report_or_warn
 from ..reports.page.results import RECIPE_FILE
-from ..reports.study_tables import read_scores, write_tables
+from ..reports.study_tables import write_tables
 from .chain import run_chains
 from .disk_errors import reporting_disk_trouble
 from .pipeline import PseudoLabelPipeline, last_stage
@@ -82,11 +83,17 @@ class RecipeStudy:
             name for name in self.pipelines[0].runs if all(one.runs[name].folder.is_done() for one in self.pipelines)
         ]
         cohort = self.pipelines[0].cohort
-        place = Path("test", "evaluation") if cohort.test else Path("output", "validation")
-        files = {name: [one.runs[name].folder.path / place / PER_CASE for one in self.pipelines] for name in done}
+        cases, place = ("test", "test/evaluation") if cohort.test else ("validation", "output/validation")
+        sources = [
+            Evaluation(name, seed, cases, one.runs[name].folder.path / place / PER_CASE)
+            for name in done
+            for seed, one in zip(self.seeds, self.pipelines, strict=True)
+        ]
         if self.reference in done:
-            title = f"{self.title}: {'test' if cohort.test else 'validation'} cases, {len(self.pipelines)} seeds"
-            text = write_tables(self.work_dir, title, read_scores(files), cohort.classes, self.reference)
+            write_case_scores(self.work_dir / CASE_SCORES, sources)
+            scores, class_names = read_case_scores(self.work_dir / CASE_SCORES)
+            title = f"{self.title}: {cases} cases, {len(self.pipelines)} seeds"
+            text = write_tables(self.work_dir, title, scores, class_names, self.reference)
             logger.info("\n%s\nwritten to %s", text, self.work_dir)
         if len(done) == len(self.pipelines[0].runs):
             write_report_or_warn(self.work_dir)

@@ -8,11 +8,11 @@ from typing import Any
 
 from ..errors import InputError
 from ..io.atomic_write import write_json
-from ..plans import PLAN_FILE, read_plan
+from ..reports.case_scores import CASE_SCORES, Evaluation, read_case_scores, write_case_scores
 from ..reports.page import write_report_or_warn
 from ..reports.page.results import STUDY_FILE
 from ..reports.stage_records import DONE
-from ..reports.study_tables import read_scores, write_tables
+from ..reports.study_tables import write_tables
 from .chain import Chain, keeping_arguments
 from .config_run import REFERENCE, config_runs
 
@@ -28,9 +28,9 @@ PER_CASE = Path("evaluation") / "metrics_per_case.csv"
 class Study(Chain):
     """Train and score experiments by cross-validation on the same folds; goes on after any end.
 
-    Writes `study.md`, `study.tex`, `scores.csv` and `comparisons.csv` to the work folder after every run, `study.json`,
-    which describes the study, before the first, and `report.html` at the end; each run is in runs/NAME_seedS_foldF. The
-    other arguments are options of configs/study.yaml, whose comments explain them.
+    Writes `study.md`, `study.tex`, `scores.csv`, `comparisons.csv` and `case_scores.csv` to the work folder after every
+    run, `study.json`, which describes the study, before the first, and `report.html` at the end; each run is in
+    runs/NAME_seedS_foldF. The other arguments are options of configs/study.yaml, whose comments explain them.
 
     Args:
         experiments: name -> `settings`, values of train.yaml's first block, `overlays`, configs laid over it, and
@@ -69,10 +69,15 @@ class Study(Chain):
         self.described = {"folds": list(folds), "seeds": list(seeds), "overlays": list(overlays)}
         self.described["overrides"] = dict(overrides or {})
         self.reference, self.title = reference, title
+        places = [(seed, fold) for seed in seeds for fold in folds]
         self.evaluations = {
-            name: [self.runs[f"{run_name(name, seed, fold)}_{SCORES}"] for seed in seeds for fold in folds]
-            for name in experiments
+            name: [self.runs[f"{run_name(name, seed, fold)}_{SCORES}"] for seed, fold in places] for name in experiments
         }
+        self.sources = [
+            Evaluation(name, seed, fold, run.folder.output / PER_CASE)
+            for name, runs in self.evaluations.items()
+            for (seed, fold), run in zip(places, runs, strict=True)
+        ]
 
     def compare_with_earlier_runs(self) -> None:
         """As every chain; where all runs are redone, so are the folds, which may be of other cases."""
@@ -99,21 +104,14 @@ class Study(Chain):
         """Write the tables; once all is done also the page, and log the tables."""
         done = sum(record["state"] == DONE for record in self.records())
         logger.info("%d of %d runs done", done, len(self.runs))
-        if not self.class_names():
+        write_case_scores(self.work_dir / CASE_SCORES, self.sources)
+        scores, class_names = read_case_scores(self.work_dir / CASE_SCORES)
+        if not scores:
             return
-        files = {name: [run.folder.output / PER_CASE for run in runs] for name, runs in self.evaluations.items()}
-        text = write_tables(self.work_dir, self.title, read_scores(files), self.class_names(), self.reference)
+        text = write_tables(self.work_dir, self.title, scores, class_names, self.reference)
         if done == len(self.runs):
             write_report_or_warn(self.work_dir)
             logger.info("\n%s\nwritten to %s", text, self.work_dir)
-
-    def class_names(self) -> list[str]:
-        """Classes of the first training that has been scored; none before."""
-        for run in (run for runs in self.evaluations.values() for run in runs):
-            plan = self.runs[run.needs[0]].folder.models / PLAN_FILE
-            if (run.folder.output / PER_CASE).is_file() and plan.is_file():
-                return list(read_plan(plan)["classes"])
-        return []
 
 
 def run_name(experiment: str, seed: int, fold: int | str) -> str:

@@ -63,7 +63,10 @@ LEFT_ALONE = ("bundle_root",)  # names the config that is run
 def toys(tmp_path_factory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("toys")
     data = write_dataset(folder / "data")
-    return {"dataset_dir": str(data), "cohort": str(partial_cohort(folder / "cohort", data)), "folder": str(folder)}
+    scores = folder / "case_scores.csv"
+    scores.write_text("method,seed,fold,case,class,dice\nplain,0,0,a,dark,0.5\nbetter,0,0,a,dark,0.6\n")
+    cohort = partial_cohort(folder / "cohort", data)
+    return {"dataset_dir": str(data), "cohort": str(cohort), "folder": str(folder), "scores": str(scores)}
 
 
 @pytest.fixture(autouse=True)
@@ -179,6 +182,7 @@ VALID: dict[str, dict[str, Any]] = {
     },
     "abdomen_phantoms": {"folder": "new"},
     "cohort": {"source": "dataset_dir", "output": "cohort.json"},
+    "compare": {"scores": "scores", "reference": "plain", "output": "tables"},
     "example_scan": {"output": "scan.nii.gz"},
     "export": {"bundle": "bundle", "output": "model.ts"},
     "label": {"scans": "dataset_dir", "output": "labels", "model": "folder"},

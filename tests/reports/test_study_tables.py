@@ -4,7 +4,8 @@ import csv
 
 import pytest
 
-from custom.reports.study_tables import Score, comparison_rows, latex, read_scores, score_rows, write_tables
+from custom.reports.case_scores import read_scores
+from custom.reports.study_tables import Score, comparison_rows, latex, score_rows, write_tables
 from custom.reports.text_table import markdown_table
 
 HEADER = "case,class,dice,hd95_mm,truth_voxels,predicted_voxels\n"

@@ -8,7 +8,8 @@ from pathlib import Path
 from ...errors import InputError
 from ...io.atomic_write import write_text
 from ...io.optional_package import needed_package
-from ..study_tables import Score, read_scores
+from ..case_scores import read_scores
+from ..study_tables import Score
 from .case_section import NIIVUE, SLICES, case_section
 from .confusion import read_rows
 from .page_parts import Page

@@ -1,0 +1,112 @@
+"""The scores of a study's cases, in a file of their own, and `python -m custom compare`: tables from such files."""
+
+import csv
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import InputError
+from ..io.write_errors import reporting_unwritable
+from .study_tables import Score, write_tables
+from .text_table import Row, write_csv
+
+logger = logging.getLogger(__name__)
+
+CASE_SCORES = "case_scores.csv"
+SOURCE = ("method", "seed", "fold")
+PLACE = (*SOURCE, "case", "class")
+NOT_METRICS = (*PLACE, "truth_voxels", "predicted_voxels", "truth_ml")
+
+
+class Evaluation(NamedTuple):
+    """Where the scores of a method on one held-out fold are, by the training with one seed."""
+
+    method: str
+    seed: int
+    fold: int | str
+    file: Path
+
+
+def read_scores(files: Mapping[str, Sequence[Path]]) -> list[Score]:
+    """The scores in `metrics_per_case.csv` of a study's evaluations.
+
+    Args:
+        files: method -> its files, of every fold and seed; one that is not there yet is left out.
+    """
+    existing = [(method, path) for method, paths in files.items() for path in paths if path.is_file()]
+    return [score for method, path in existing for row in read_rows(path) for score in row_scores(method, row, path)]
+
+
+def row_scores(method: str, row: Mapping[str, str], file: Path) -> list[Score]:
+    """What a row says of one class of one case. Raises InputError: a value of it is no number."""
+    cells = {key: cell for key, cell in row.items() if key not in NOT_METRICS and cell}
+    try:
+        return [Score(method, key, row["case"], row["class"], float(cell)) for key, cell in cells.items()]
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{file}: {error} in the row of {row['case']}; pass a study's {CASE_SCORES}") from error
+
+
+def write_case_scores(file: Path, evaluations: Sequence[Evaluation]) -> None:
+    """Put the `metrics_per_case.csv` of evaluations into one file; one that is not there yet is left out."""
+    rows: list[Row] = []
+    for one in evaluations:
+        if one.file.is_file():
+            rows += [{**dict(zip(SOURCE, one, strict=False)), **row} for row in read_rows(one.file)]
+    columns = list(dict.fromkeys(key for row in rows for key in row)) or list(PLACE)
+    write_csv(file, rows, columns)
+
+
+def compare(scores: str | Path, reference: str, output: str | Path, title: str = "Study") -> None:
+    """Make a study's tables and tests from the scores of its cases, also of parts that several machines have done.
+
+    Writes study.md, study.tex, scores.csv and comparisons.csv.
+
+    Args:
+        scores: the case_scores.csv of a study, or a folder that has several as .csv files, all of the same cases.
+        reference: the method that the others are compared with.
+        output: the folder of the tables.
+        title: above them.
+
+    Raises:
+        InputError: a file has no such scores, two have the same ones, no method is called `reference`, or the folder
+            cannot be written.
+    """
+    found, class_names = read_case_scores(scores)
+    methods = dict.fromkeys(one.method for one in found)
+    if reference not in methods:
+        raise InputError(f"reference is {reference!r}; name one of {', '.join(methods)}")
+    with reporting_unwritable(output, "pass another --output"):
+        text = write_tables(Path(output), title, found, class_names, reference)
+    logger.info("\n%s\nwritten to %s", text, output)
+
+
+def read_case_scores(place: str | Path) -> tuple[list[Score], list[str]]:
+    """The scores in a file or in the .csv files of a folder, and the classes in the order of the first file.
+
+    Raises InputError: there is none, or the same case, class, method, seed and fold is there twice.
+    """
+    files = sorted(Path(place).glob("*.csv")) if Path(place).is_dir() else [Path(place)]
+    if not files:
+        raise InputError(f"{place}: no .csv file; pass a study's {CASE_SCORES}, or a folder with several")
+    scores: list[Score] = []
+    seen: dict[tuple[str, ...], Path] = {}
+    for file in files:
+        for row in read_rows(file):
+            if absent := [key for key in PLACE if not row.get(key)]:
+                raise InputError(f"{file}: a row without {absent[0]}; pass a study's {CASE_SCORES}")
+            key = tuple(row[name] for name in PLACE)
+            if key in seen:
+                raise InputError(f"{file}: the scores of {' '.join(key)} are in {seen[key]} already; pass one of them")
+            seen[key] = file
+            scores += row_scores(row["method"], row, file)
+    return scores, list(dict.fromkeys(key[-1] for key in seen))
+
+
+def read_rows(file: Path) -> list[dict[str, str]]:
+    """The rows of a table. Raises InputError: it cannot be read."""
+    try:
+        with file.open(newline="", encoding="utf-8") as lines:
+            return list(csv.DictReader(lines))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{file}: cannot be read ({error}); pass a study's {CASE_SCORES}") from error

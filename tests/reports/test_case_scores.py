@@ -1,0 +1,104 @@
+"""Scores of cases from hand-made files: pooled, told apart, refused where they cannot be told apart."""
+
+from pathlib import Path
+
+import pytest
+
+from custom.errors import InputError
+from custom.reports.case_scores import (
+    CASE_SCORES,
+    Evaluation,
+    compare,
+    read_case_scores,
+    read_scores,
+    write_case_scores,
+)
+
+HEADER = "case,class,dice,truth_voxels,predicted_voxels\n"
+
+
+@pytest.fixture
+def evaluations(tmp_path) -> list[Evaluation]:
+    """Two methods, two folds; ours with two seeds. Patient b has no kidney."""
+    found = []
+    for number, (method, seed, fold, dice) in enumerate(
+        [("base", 0, 0, 0.5), ("base", 0, 1, 0.6), ("ours", 0, 0, 0.8), ("ours", 1, 0, 0.6), ("ours", 0, 1, 0.4)]
+    ):
+        case = "ab"[fold]
+        file = tmp_path / f"{number}.csv"
+        kidney = f"a,kidney,{dice},9,9" if case == "a" else "b,kidney,,0,0"
+        file.write_text(f"{HEADER}{case},liver,{dice},9,9\n{kidney}\n")
+        found.append(Evaluation(method, seed, fold, file))
+    return found
+
+
+@pytest.fixture
+def place(tmp_path) -> Path:
+    (tmp_path / "parts").mkdir()
+    return tmp_path / "parts"
+
+
+def test_one_file_holds_what_the_evaluations_do(evaluations, place):
+    missing = Evaluation("later", 0, 0, place / "not_there.csv")
+    write_case_scores(place / CASE_SCORES, [*evaluations, missing])
+    scores, classes = read_case_scores(place / CASE_SCORES)
+    files = {name: [one.file for one in evaluations if one.method == name] for name in ("base", "ours")}
+    assert scores == read_scores(files)
+    assert classes == ["liver", "kidney"]
+    lines = (place / CASE_SCORES).read_text().splitlines()
+    assert lines[0] == "method,seed,fold,case,class,dice,truth_voxels,predicted_voxels"
+    assert lines[-1] == "ours,0,1,b,kidney,,0,0", "a class that the case does not have keeps its row"
+
+
+def test_a_study_without_scores(place):
+    write_case_scores(place / CASE_SCORES, [])
+    assert read_case_scores(place / CASE_SCORES) == ([], [])
+
+
+def test_parts_of_several_machines_give_the_tables_of_the_whole(evaluations, place, tmp_path):
+    write_case_scores(tmp_path / CASE_SCORES, evaluations)
+    write_case_scores(place / "first.csv", evaluations[:2])
+    write_case_scores(place / "second.csv", evaluations[2:])
+    compare(tmp_path / CASE_SCORES, "base", tmp_path / "whole")
+    compare(place, "base", tmp_path / "pooled")
+    for name in ("study.md", "scores.csv", "comparisons.csv"):
+        assert (tmp_path / "pooled" / name).read_text() == (tmp_path / "whole" / name).read_text()
+    assert "| ours | 2 | 0.550 | 0.700 |" in (tmp_path / "pooled" / "study.md").read_text(), "a's seeds are averaged"
+
+
+def test_the_same_scores_twice_are_refused(evaluations, place):
+    """Else the cases of one machine would count double."""
+    write_case_scores(place / "first.csv", evaluations[:3])
+    write_case_scores(place / "second.csv", evaluations[2:])
+    with pytest.raises(InputError, match=r"second.csv: the scores of ours 0 0 a liver are in .*first.csv already"):
+        read_case_scores(place)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (HEADER + "a,liver,0.5,9,9\n", "a row without method; pass a study's case_scores.csv"),
+        ("method,seed,fold,case,class,dice\nours,0,0,a,liver,good\n", "'good' in the row of a"),
+        ("method,seed,fold,case,class,dice\nours,0,0,a,liver,0.5,7\n", "in the row of a"),
+        (b"\xff\xfe", "cannot be read"),
+    ],
+)
+def test_other_files_are_refused_by_name(text, message, place):
+    file = place / "scores.csv"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(InputError, match=message) as raised:
+        read_case_scores(file)
+    assert str(file) in str(raised.value)
+
+
+def test_nothing_to_read(place):
+    with pytest.raises(InputError, match=r"no \.csv file"):
+        read_case_scores(place)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_case_scores(place / "nowhere.csv")
+
+
+def test_the_reference_is_one_of_the_methods(evaluations, place):
+    write_case_scores(place / CASE_SCORES, evaluations)
+    with pytest.raises(InputError, match="reference is 'nnunet'; name one of base, ours"):
+        compare(place, "nnunet", place / "out")
