@@ -9,10 +9,9 @@ from typing import Any
 from ..cohort.manifest import case_entry, read_cohort
 from ..datalist.class_names import checked_class_names, same_names
 from ..datalist.dataset_json import LISTING, read_listing, refuse_other_channels, refuse_other_names
-from ..datalist.fixed_split import TEST, held_out_cases, split_file_of
 from ..datalist.folder_layouts import case_name, training_cases
-from ..datalist.folds import load_folds, load_or_make_folds
-from ..datalist.kept_folds import folds_of_training, keep_folds, names_in
+from ..datalist.held_out import ALL, HeldOut
+from ..datalist.kept_folds import names_in
 from ..datalist.left_out import LeftOut
 from ..errors import InputError
 from ..fingerprint.data_check import absent_classes, foreground_classes, only_usable, raise_on_problems
@@ -38,13 +37,7 @@ def labelled_datalist(
     validate: bool = True,
     num_channels: int | None = None,
     channels: Sequence[str] = (),
-    fold: int | str = 0,
-    num_folds: int = 5,
-    folds_file: str | Path | None = None,
-    kept_folds_file: str | Path | None = None,
-    resume: bool = False,
-    trained: bool = False,
-    seed: int = 0,
+    held_out: HeldOut | None = None,
     left_out: LeftOut | None = None,
     normalisation: str = "zscore",
     other_data: bool = False,
@@ -62,35 +55,32 @@ def labelled_datalist(
             file is opened here; else labels are read for the sake of the folds.
         num_channels: channels of the network's image.
         channels: their names in the plan; those of a folder's dataset.json may not stand in another order.
-        fold: 0 to `num_folds` - 1; "test": the test cases of a fixed split, see `split_file_of`; or "all": training
-            and validation are then both every case, so that scores on the validation cases are scores on training
-            cases.
-        num_folds: number of folds, balanced over the foreground classes that the cases have.
-        folds_file: JSON; read where it exists, else written. None makes the same folds each time. Of fold "test" the
-            split, if it is one.
-        kept_folds_file: where a training keeps a copy of it, or of the split, next to its weights.
-        resume: the training has begun before: it goes on with what it kept, if anything.
-        trained: the training is over: what it held out must be known, see `folds_of_training`, and nothing is kept.
-        seed: of the folds, when they are made.
+        held_out: of a folder, the cases to validate on; by default the first of five folds. With fold "all" training
+            and validation are both every case. Of a manifest only whether the training is over counts.
         left_out: takes the section's cases that cannot be used; without it any such case is refused.
         normalisation: of the plan.
         other_data: every labelled case is one of the section, as these are data that a training has not seen; cases
-            named as those of its `folds_file` get a warning.
+            named as those of its folds get a warning.
         partly_annotated: whether cases of a manifest may lack annotations of some classes; without it they are refused.
 
     Raises InputError: the data, a file or an argument cannot be used.
     """
     class_names = checked_class_names(class_names, "class_names")
+    held_out = held_out or HeldOut()
     is_folder = _is_folder(dataset_dir, section)
-    held_out = _fold_number(fold, num_folds, other_data) if is_folder else None
+    parted = is_folder and held_out.number() != ALL
+    if is_folder and other_data and held_out.fold != ALL:
+        raise InputError(
+            f"--fold {held_out.fold} with --other_data true, which scores every case: leave one of them out"
+        )
     cases = (
         _cases_of_folder(dataset_dir, class_names, channels)
         if is_folder
-        else _cases_of_cohort(dataset_dir, SECTIONS if other_data else (section,), class_names, trained)
+        else _cases_of_cohort(dataset_dir, SECTIONS if other_data else (section,), class_names, held_out.trained)
     )
     names = [case_name(case) for case in cases]
     if other_data:
-        _warn_of_seen_cases(names, folds_file)
+        _warn_of_seen_cases(names, held_out.folds_file)
     if not partly_annotated:
         _refuse_partly_annotated(cases, class_names, dataset_dir)
     check_channels(cases, num_channels)
@@ -100,16 +90,13 @@ def labelled_datalist(
     if left_out is None:
         raise_on_problems(facts)
     present = [fact.foreground for fact in facts]
-    if held_out is not None:
-        if trained or (resume and kept_folds_file is not None and Path(kept_folds_file).exists()):
-            folds_file = folds_of_training(folds_file, kept_folds_file, fixed=held_out == TEST)
-        if held_out == TEST:
-            folds_file = split_file_of(dataset_dir, folds_file)
-        elif not validate and (folds_file is None or not Path(folds_file).exists()):
+    if parted:
+        file = held_out.file(dataset_dir)
+        if not validate and held_out.are_made(file):
             present = list(on_first(lambda: foreground_classes(cases)).values())
-        in_fold = _in_fold(held_out, folds_file, names, present, num_folds, seed)
-        if section == "training" and not trained and folds_file is not None and kept_folds_file is not None:
-            on_first(lambda: keep_folds(folds_file, kept_folds_file))
+        in_fold = held_out.names(file, names, present)
+        if section == "training":
+            on_first(lambda: held_out.keep(file))
         chosen = [(name in in_fold) == (section == "validation") for name in names]
         cases, facts = list(compress(cases, chosen)), list(compress(facts, chosen))
         present = list(compress(present, chosen))
@@ -128,25 +115,6 @@ def _is_folder(dataset_dir: str | Path, section: str) -> bool:
     if is_folder and section == "test":
         raise InputError(f"{dataset_dir} is a folder, of which folds are validated; test cases are those of a manifest")
     return is_folder
-
-
-def _in_fold(
-    held_out: int | str,
-    file: str | Path | None,
-    names: Sequence[str],
-    present: Sequence[tuple[int, ...]],
-    num_folds: int,
-    seed: int,
-) -> set[str]:
-    """The names of the held-out cases, by a split or by folds; these are made where there are none yet.
-
-    `present`: the classes of each case; nothing where no label was read, as there is a file of folds.
-    """
-    if held_out == TEST:
-        return set(held_out_cases(str(file), names))
-    if present or file is None:
-        return set(load_or_make_folds(file, dict(zip(names, present, strict=True)), num_folds, seed)[int(held_out)])
-    return set(load_folds(file, names, num_folds)[int(held_out)])
 
 
 def _say_what_is_absent(
@@ -208,20 +176,3 @@ def _refuse_partly_annotated(cases: Sequence[dict[str, Any]], class_names: Seque
         if missing:
             what = f"case {case_name(case)} is not annotated for {', '.join(missing)}, which would be taken for absent"
             raise InputError(f"{dataset}: {what}; leave such cases out, or train with flare_pseudolabel")
-
-
-def _fold_number(fold: int | str, num_folds: int, other_data: bool) -> int | str | None:
-    """`fold` as an index, `TEST` for a fixed split, None for "all"."""
-    if other_data and fold != "all":
-        raise InputError(f"--fold {fold} with --other_data true, which scores every case: leave one of them out")
-    if fold in ("all", TEST):
-        return None if fold == "all" else TEST
-    if num_folds < 2:
-        raise InputError(f"num_folds is {num_folds}; pass --num_folds 2 or more, or --fold all")
-    try:
-        number = int(fold)
-    except (TypeError, ValueError):
-        number = -1
-    if not 0 <= number < num_folds:
-        raise InputError(f'fold is {fold!r}; it must be 0 to {num_folds - 1} (num_folds - 1), "test" or "all"')
-    return number

@@ -1,8 +1,21 @@
-"""A data set of twelve cases."""
+"""A data set of twelve cases, and its list with the options of what is held out by name."""
+
+from dataclasses import fields
 
 import nibabel as nib
 import numpy as np
 import pytest
+
+from custom.data.labelled_datalist import labelled_datalist
+from custom.datalist import HeldOut
+
+HELD_OUT = [field.name for field in fields(HeldOut)]
+
+
+def listed_cases(dataset, section, class_names, **options):
+    """The list of cases; options of `HeldOut` are given as if they were the list's own."""
+    held_out = HeldOut(**{key: options.pop(key) for key in HELD_OUT if key in options})
+    return labelled_datalist(dataset, section, class_names, held_out=held_out, **options)
 
 
 def write(path, voxels):

@@ -6,15 +6,14 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 import pytest
 
-from custom.data.labelled_datalist import labelled_datalist
 from custom.errors import InputError
 
-from .conftest import write
+from .conftest import listed_cases, write
 
 
 def split_datalist(folder, section, num_classes, fold=0, num_folds=5, **options):
     class_names = [f"class {number}" for number in range(1, num_classes)]
-    return labelled_datalist(folder, section, class_names, fold=fold, num_folds=num_folds, **options)
+    return listed_cases(folder, section, class_names, fold=fold, num_folds=num_folds, **options)
 
 
 def names(cases):
@@ -161,7 +160,7 @@ def test_hippocampus_parts_into_160_and_40(shared_data, tmp_path):
     files = {"folds_file": tmp_path / "folds.json", "facts_file": tmp_path / "facts.json"}
     folder = shared_data / "hippocampus"
     classes = ["anterior", "posterior"]  # dataset.json: Anterior, Posterior
-    training = labelled_datalist(folder, "training", classes, **files)
-    validation = labelled_datalist(folder, "validation", classes, **files)
+    training = listed_cases(folder, "training", classes, **files)
+    validation = listed_cases(folder, "validation", classes, **files)
     assert (len(training), len(validation)) == (160, 40)
     assert not {case["label"] for case in training} & {case["label"] for case in validation}

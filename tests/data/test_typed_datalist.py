@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from custom.data.typed_datalist import mask_problem, typed_datalist
-from custom.datalist import LeftOut
+from custom.datalist import HeldOut, LeftOut
 from custom.errors import InputError
 
 from .conftest import write
@@ -31,7 +31,7 @@ def masks(data):
 
 
 def cases(data, masks, section="training", **options):
-    return typed_datalist(data, section, masks, class_names=CLASSES, **{"fold": "all", **options})
+    return typed_datalist(data, section, masks, class_names=CLASSES, held_out=HeldOut("all"), **options)
 
 
 @pytest.mark.parametrize("validate", [True, False])
