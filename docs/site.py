@@ -12,13 +12,16 @@ PROJECT = Path(__file__).resolve().parents[1]
 PAGES = {  # in the site -> in the project
     "index.md": "README.md",
     "batseg_spine.md": "bundles/batseg_spine/docs/README.md",
+    "batseg_results.md": "bundles/batseg_spine/docs/results.md",
+    **{f"{name}.csv": f"bundles/batseg_spine/docs/scores/{name}.csv" for name in ("hippocampus", "headneck", "phantoms")},
+    "phantoms.html": "bundles/batseg_spine/docs/phantoms.html",
     "flare_pseudolabel.md": "bundles/flare_pseudolabel/docs/README.md",
     "hippocampus.png": "bundles/batseg_spine/docs/hippocampus.png",
     "phantoms.png": "bundles/flare_pseudolabel/docs/phantoms.png",
     "contributing.md": "CONTRIBUTING.md",
     "changelog.md": "CHANGELOG.md",
 }
-LINK = re.compile(r"(?<=\]\()([\w./-]+\.(?:md|png|ipynb))(?=[)#])")
+LINK = re.compile(r"(?<=\]\()([\w./-]+\.(?:md|png|ipynb|csv|html))(?=[)#])")
 
 
 def on_files(files: Any, config: Any) -> Any:

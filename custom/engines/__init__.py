@@ -14,6 +14,7 @@ from .device import (
 )
 from .fit_temperature import FitTemperature
 from .fit_typing import FitTyping
+from .freed_memory import keep_freed_memory
 from .gradient_clipping import GradientClipping
 from .gradient_norms import GradientNorms
 from .inference_record import CaseRecord

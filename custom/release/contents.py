@@ -13,9 +13,11 @@ BUNDLE_FILES = (
     "configs/*.json",
     "configs/*.yaml",
     "configs/plans/*.yaml",
+    "docs/*.html",
     "docs/*.md",
     "docs/*.png",
     "docs/*.txt",
+    "docs/scores/*.csv",
     "models/README.md",
 )
 CODE_SUFFIXES = (".css", ".html", ".js", ".json", ".py", ".typed")

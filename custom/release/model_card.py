@@ -6,7 +6,7 @@ import yaml
 
 from ..errors import InputError
 
-PICTURE = re.compile(r"(?<=\]\()(?=[\w.-]+\.png\))")  # next to the page, which lies in docs
+LINK = re.compile(r"(?<=\]\()(?=[\w./-]+\.(?:png|md|csv|html)[)#])")  # to a file next to the page, which lies in docs
 LICENCES = {"Apache License": "apache-2.0", "MIT License": "mit"}
 
 
@@ -19,4 +19,4 @@ def model_card(page: str, licence: str) -> str:
     if not known:
         raise InputError(f"LICENSE is none of {', '.join(LICENCES)}: name its identifier on the hub in {__name__}")
     matter = {"tags": ["monai", "medical"], "library_name": "monai", "license": known[0]}
-    return f"---\n{yaml.safe_dump(matter, sort_keys=False)}---\n\n{PICTURE.sub('docs/', page)}"
+    return f"---\n{yaml.safe_dump(matter, sort_keys=False)}---\n\n{LINK.sub('docs/', page)}"

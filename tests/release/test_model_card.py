@@ -23,3 +23,8 @@ def test_unknown_licence():
 def test_pictures_are_found_from_the_folder_above_the_page():
     page = model_card("![a scan](scan.png) [a page](https://host/scan.png)", "Apache License")
     assert page.endswith("![a scan](docs/scan.png) [a page](https://host/scan.png)")
+
+
+def test_so_are_pages_and_data():
+    page = model_card("[results](results.md#spine), [scores](scores/a.csv), [web](https://host/a.md)", "MIT License")
+    assert page.endswith("[results](docs/results.md#spine), [scores](docs/scores/a.csv), [web](https://host/a.md)")
