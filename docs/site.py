@@ -13,13 +13,16 @@ PAGES = {  # in the site -> in the project
     "index.md": "README.md",
     "batseg_spine.md": "bundles/batseg_spine/docs/README.md",
     "batseg_results.md": "bundles/batseg_spine/docs/results.md",
-    **{f"{name}.csv": f"bundles/batseg_spine/docs/scores/{name}.csv" for name in ("hippocampus", "headneck", "phantoms")},
-    "phantoms.html": "bundles/batseg_spine/docs/phantoms.html",
     "flare_pseudolabel.md": "bundles/flare_pseudolabel/docs/README.md",
     "hippocampus.png": "bundles/batseg_spine/docs/hippocampus.png",
     "phantoms.png": "bundles/flare_pseudolabel/docs/phantoms.png",
     "contributing.md": "CONTRIBUTING.md",
     "changelog.md": "CHANGELOG.md",
+}
+PAGES |= {  # scores behind the results, and reports
+    file.name: file.relative_to(PROJECT).as_posix()
+    for pattern in ("scores/*.csv", "*.html")
+    for file in sorted((PROJECT / "bundles/batseg_spine/docs").glob(pattern))
 }
 LINK = re.compile(r"(?<=\]\()([\w./-]+\.(?:md|png|ipynb|csv|html))(?=[)#])")
 

@@ -13,8 +13,8 @@ ROOM = 64 * 2**20
 def keep_freed_memory(device: torch.device) -> None:
     """Let glibc keep freed blocks of any size, where the training is on the CPU; elsewhere, or on macOS, do nothing.
 
-    By default it maps each large block anew and the system fills it with zeros, page by page, again in every layer of
-    every step: an eighth of the time of the hippocampus network's (`benchmarks/freed_memory.py`).
+    By default it gives large blocks back, and the system fills them with zeros page by page when the next step asks for
+    them: an eighth of the time of a step of the hippocampus network (`benchmarks/freed_memory.py`).
     """
     if device.type != "cpu" or sys.platform != "linux":
         return
