@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..errors import InputError
 from ..io.write_errors import reporting_unwritable
-from .study_tables import Score, write_tables
+from .study_tables import TABLES, Score, write_tables
 from .text_table import Row, write_csv
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,8 @@ def compare(scores: str | Path, reference: str, output: str | Path, title: str =
     Writes study.md, study.tex, scores.csv and comparisons.csv.
 
     Args:
-        scores: the case_scores.csv of a study, or a folder that has several as .csv files, all of the same cases.
+        scores: the work_dir of a study, its case_scores.csv, or a folder that has several as .csv files, all of the same
+            cases.
         reference: the method that the others are compared with.
         output: the folder of the tables.
         title: above them.
@@ -86,7 +87,9 @@ def read_case_scores(place: str | Path) -> tuple[list[Score], list[str]]:
 
     Raises InputError: there is none, or the same case, class, method, seed and fold is there twice.
     """
-    files = sorted(Path(place).glob("*.csv")) if Path(place).is_dir() else [Path(place)]
+    is_study = (Path(place) / TABLES).is_file()  # which has other .csv files, too
+    place = Path(place) / CASE_SCORES if is_study else Path(place)
+    files = sorted(place.glob("*.csv")) if place.is_dir() else [place]
     if not files:
         raise InputError(f"{place}: no .csv file; pass a study's {CASE_SCORES}, or a folder with several")
     scores: list[Score] = []

@@ -14,6 +14,7 @@ from .text_table import Row, markdown_table, write_csv
 
 MAIN = ("dice", "hd95_mm")  # in the papers' tables; the others have one of their own
 DASH = "-"
+TABLES = "study.md"
 
 
 class Score(NamedTuple):
@@ -143,7 +144,7 @@ def write_tables(folder: Path, title: str, scores: Sequence[Score], class_names:
     write_csv(folder / "comparisons.csv", compared, list(compared[0]) if compared else ["method"])
     per_class = class_comparison_rows(scores, reference)
     write_csv(folder / "comparisons_per_class.csv", per_class, list(per_class[0]) if per_class else ["class"])
-    write_text(folder / "study.md", text)
+    write_text(folder / TABLES, text)
     write_text(folder / "study.tex", "\n\n".join(map(latex, tables)) + "\n")
     return text
 

@@ -66,6 +66,12 @@ def test_parts_of_several_machines_give_the_tables_of_the_whole(evaluations, pla
     assert "| ours | 2 | 0.550 | 0.700 |" in (tmp_path / "pooled" / "study.md").read_text(), "a's seeds are averaged"
 
 
+def test_a_study_has_other_csv_files_too(evaluations, place):
+    write_case_scores(place / CASE_SCORES, evaluations)
+    compare(place / CASE_SCORES, "base", place)
+    assert read_case_scores(place) == read_case_scores(place / CASE_SCORES)
+
+
 def test_the_same_scores_twice_are_refused(evaluations, place):
     """Else the cases of one machine would count double."""
     write_case_scores(place / "first.csv", evaluations[:3])
