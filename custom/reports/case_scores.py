@@ -63,8 +63,7 @@ def compare(scores: str | Path, reference: str, output: str | Path, title: str =
     Writes study.md, study.tex, scores.csv and comparisons.csv.
 
     Args:
-        scores: the work_dir of a study, its case_scores.csv, or a folder that has several as .csv files, all of the same
-            cases.
+        scores: the work_dir of a study, its case_scores.csv, or a folder with several as .csv files, of the same cases.
         reference: the method that the others are compared with.
         output: the folder of the tables.
         title: above them.
