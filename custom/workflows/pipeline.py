@@ -21,8 +21,9 @@ from ..reports.status_table import status_page, status_table
 from .case_check import unusable_cases
 from .chain import Chain, keeping_arguments
 from .changes import digest
+from .pipeline_settings import PipelineSettings
 from .recipe import describe_plan, parse_recipe, plan_stages
-from .stage_run import PipelineSettings, StageRun
+from .stage_run import StageRun
 from .work_folder import WorkFolder
 
 logger = logging.getLogger(__name__)

@@ -1,7 +1,7 @@
 """Label a group of cases with a stage's model, and merge what it found into their own labels."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -77,3 +77,8 @@ def merge_group(
         return failed
 
     return label_cases(cases, folder.merged, merge)
+
+
+def by_name(reasons: Mapping[str, str], cases: Sequence[CohortCase]) -> dict[str, str]:
+    """Image -> reason, by the names of the cases."""
+    return {case.name: reasons[case.image] for case in cases if case.image in reasons}

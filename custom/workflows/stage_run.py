@@ -1,99 +1,36 @@
-"""One stage of a recipe: label groups with earlier models, merge, train, record."""
+"""One stage of a recipe: have groups labelled by earlier models, merge, train, score, record."""
 
 import logging
-import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import Any
-
-from monai.bundle import ConfigParser
 
 from ..cohort.manifest import Cohort, CohortCase, case_entry
 from ..datalist.case_list import write_case_list
 from ..datalist.class_names import checked_class_names, same_names
-from ..datalist.output_names import OUTPUT_NAME
 from ..errors import InputError, find_input_error, input_error_message
-from ..io.atomic_write import replacing, write_json
+from ..io.atomic_write import write_json
 from ..io.checksums import sha256
 from ..io.json_file import read_json
 from ..losses.partial_label import BACKGROUND
 from ..options.gate import quoted
-from ..plans import PLAN_FILE, Plan, load_plan, read_plan
-from ..processes import on_first, rank, together
-from .bundle_run import checked_settings, config_checksums, run_config
+from ..plans import PLAN_FILE, read_plan
+from ..processes import on_first, together
+from .bundle_run import config_checksums, run_config
 from .judge_pseudo_labels import held_back_lines, judge_group
-from .pseudo_labelling import label_cases, merge_group
-from .recipe import MERGE_KEYS, Fill, PlannedStage, Stage
+from .pipeline_settings import PipelineSettings
+from .pseudo_labelling import by_name, merge_group
+from .recipe import MERGE_KEYS, PlannedStage
 from .record import scores_of, training_seconds
 from .review_pseudo_labels import annotated_classes, review_stage
 from .run import Run
-from .work_folder import StageFolder, WorkFolder, is_finished, record_of
+from .stage_labelling import StageLabelling
+from .work_folder import StageFolder, WorkFolder, is_finished
 
 logger = logging.getLogger(__name__)
 
-FIRST, SECOND = "label", "compare"  # which of two models labels a group
-# what a stage sets itself -> the key of the recipe that says it
-SET_BY_STAGE = {
-    **{"unannotated": "unannotated", "initial_weights": "start_from"},
-    **dict.fromkeys(("output_dir", "ckpt_dir", "cache_dir", "resume", "validate_data"), ""),
-}
 SCORING = ("windows", "min_foreground_voxels", "return_grid", "drop_last_slice")  # of validation and test cases alike
-
-
-@dataclass(frozen=True)
-class PipelineSettings:
-    """What all stages share; see `PseudoLabelPipeline`.
-
-    `tracking`: what makes their runs record themselves, nothing where they do not.
-    """
-
-    bundle_root: Path
-    overlays: tuple[str, ...]
-    training: Mapping[str, Any]
-    inference: Mapping[str, Any]
-    runtime: Mapping[str, Any]
-    keep_cache: bool
-    window: tuple[float, float] | None
-    tracking: Mapping[str, Any] = field(default_factory=dict)
-    cases_per_job: int = 200
-
-    def training_configs(self, stage: Stage) -> list[str]:
-        """The configs that a stage's training lays over one another."""
-        return ["train", *self.overlays, *stage.overlays]
-
-    def all_configs(self, stage: Stage) -> tuple[str, ...]:
-        """All configs that a stage's training and predictions with its model use."""
-        return tuple(dict.fromkeys([*self.training_configs(stage), "inference"]))
-
-    def with_checked_values(self, stages: Sequence[Stage]) -> "PipelineSettings":
-        """The same with values that have passed the descriptions of the options of any stage."""
-        names = tuple(dict.fromkeys(name for stage in stages for name in self.all_configs(stage)))
-        check = partial(checked_settings, "all stages", self.bundle_root, names)
-        training, inference, runtime = (check(one) for one in (self.training, self.inference, self.runtime))
-        return replace(self, training=training, inference=inference, runtime=runtime)
-
-    def checked(self, stage: Stage) -> Stage:
-        """A stage whose settings have passed their options' descriptions, before hours of work."""
-        check = partial(checked_settings, f"stage {stage.name}", self.bundle_root, self.all_configs(stage))
-        for common in (self.training, self.inference, self.runtime):
-            check(common)
-        for key in ({**self.training, **stage.settings}).keys() & SET_BY_STAGE.keys():
-            remedy = f"use the stage's key {own}" if (own := SET_BY_STAGE[key]) else "leave it out"
-            raise InputError(f"stage {stage.name}: {key} in training or settings is set by the stage itself; {remedy}")
-        return replace(stage, settings=check(stage.settings), inference=check(stage.inference))
-
-    def plan_name(self, stage: Stage) -> str:
-        """The plan that a stage trains with, by name or file; by default the one of train.yaml."""
-        named = {**self.training, **stage.settings}.get("plan")
-        if named:
-            return str(named)
-        return str(ConfigParser.load_config_file(str(self.bundle_root / "configs" / "train.yaml"))["default_plan"])
-
-    def plan(self, stage: Stage) -> Plan:
-        """The content of that plan."""
-        return load_plan(self.plan_name(stage), self.bundle_root)
 
 
 class StageRun(Run):
@@ -114,7 +51,6 @@ class StageRun(Run):
     ) -> None:
         self.planned = planned
         self.stage = planned.stage
-        self.recipe = {one.stage.name: one for one in recipe}
         self.cohort = cohort
         self.groups = groups
         self.work = work
@@ -122,7 +58,8 @@ class StageRun(Run):
         self.checksums = checksums
         self.name = self.stage.name
         self.needs = model_stages(planned)
-        self.shares = tuple(self.labelled_alike())
+        self.labelling = StageLabelling(planned, recipe, work, settings)
+        self.shares = tuple(self.labelling.labelled_alike())
         self.folder: StageFolder = work.stage(self.name)
 
     def inputs(self) -> dict[str, Any]:
@@ -165,11 +102,7 @@ class StageRun(Run):
 
     def execute(self) -> None:
         """Label, review, merge and train."""
-        models = on_first(self.models)
-        for fill in self.planned.fills:
-            on_first(partial(self.take_over, fill))
-        for kind, fill in self.labellings():
-            self.label(kind, fill)
+        models = self.labelling.run()
         if self.planned.fills:
             on_first(self.judge)
             on_first(self.review)
@@ -181,108 +114,17 @@ class StageRun(Run):
         if self.cohort.test:
             self.score()
 
-    def labellings(self) -> list[tuple[str, Fill]]:
-        """Every group with the model that labels it, and the one that the first is compared with."""
-        fills = [(FIRST, fill) for fill in self.planned.fills]
-        seconds = [replace(fill, model_stage=self.stage.agree_with) for fill in self.planned.fills]
-        return [*fills, *((SECOND, fill) for fill in seconds if self.stage.agree_with)]
-
-    def label(self, kind: str, fill: Fill, part: str = "") -> None:
-        """Label the cases that have no label yet, and exclude those that cannot be labelled."""
-        predict = partial(self.predict, kind, fill, part or fill.group)
-        failed = label_cases(self.work.usable(fill.cases), partial(self.label_of, kind, fill.group), predict)
-        on_first(partial(self.work.exclude, failed))
-
-    def label_of(self, kind: str, group: str, case: str) -> Path:
-        """The label map of a case by the first model or by the second."""
-        return (self.folder.pseudo_label if kind == FIRST else self.folder.second_label)(group, case)
-
     def parts(self) -> list[str]:
         """Chunks of cases of which some have no label yet."""
-        for fill in self.planned.fills:
-            self.take_over(fill)
-        return [name for name in self.chunks() if not self.is_part_done(name)]
+        return self.labelling.parts()
 
     def is_part_done(self, part: str) -> bool:
         """Whether every usable case of a chunk has its label."""
-        kind, fill = self.chunks()[part]
-        return all(is_finished(self.label_of(kind, fill.group, case.name)) for case in self.work.usable(fill.cases))
+        return self.labelling.is_part_done(part)
 
     def execute_part(self, part: str) -> None:
         """Label a chunk."""
-        self.label(*self.chunks()[part], part)
-
-    def chunks(self) -> dict[str, tuple[str, Fill]]:
-        """Name -> what to label, in chunks of `cases_per_job` cases."""
-        size = self.settings.cases_per_job
-        found = {}
-        for kind, fill in self.labellings():
-            for number, start in enumerate(range(0, len(fill.cases), size), start=1):
-                chunk = replace(fill, cases=fill.cases[start : start + size])
-                found[f"{kind}_{fill.group}_{number:03d}"] = (kind, chunk)
-        return found
-
-    def models(self) -> dict[str, str]:
-        """Group to label -> checksum of the weights that do."""
-        return {fill.group: self.model_checksum(fill) for fill in self.planned.fills}
-
-    def model_checksum(self, fill: Fill) -> str:
-        """The checksum of the weights that label a group.
-
-        Raises InputError: they are not those that the stage's training left.
-        """
-        model = self.work.stage(fill.model_stage)
-        found, recorded = sha256(model.model), read_json(model.record, {}).get("model_sha256")
-        if recorded is not None and found != recorded:
-            raise InputError(
-                f"{model.model} has the checksum {found[:8]}, stage {fill.model_stage} ended with {recorded[:8]}: "
-                "restore it, or remove that stage's record.json to train it again"
-            )
-        return found
-
-    def take_over(self, fill: Fill) -> None:
-        """Copy the labels that an earlier stage already has of a group by the same model."""
-        for name in self.labelled_alike(fill):
-            for case in self.work.usable(fill.cases):
-                folders = self.work.stage(name), self.folder
-                copy_label(*(folder.pseudo_label(fill.group, case.name) for folder in folders))
-
-    def labelled_alike(self, *fills: Fill) -> list[str]:
-        """The earlier stages that label one of some groups, by default all, by the same model."""
-        if self.stage.confidence:  # of which those stages may have no maps
-            return []
-        names = list(self.recipe)
-        wanted = {(fill.group, fill.model_stage) for fill in fills or self.planned.fills}
-        earlier = names[: names.index(self.name)]
-        return [name for name in earlier if wanted & {(one.group, one.model_stage) for one in self.recipe[name].fills}]
-
-    def predict(self, kind: str, fill: Fill, list_name: str, cases: Sequence[CohortCase]) -> dict[str, str]:
-        """Run inference.yaml on some cases with the model of an earlier stage; name -> reason of those left out.
-
-        The labels of a second model only say where the first one's can be trusted.
-        """
-        source, model = self.recipe[fill.model_stage].stage, self.work.stage(fill.model_stage)
-        checksum = self.model_checksum(fill)
-        output = self.label_of(kind, fill.group, "any").parent
-        case_list = output.parent / f"{list_name}_process{rank()}.json"
-        write_case_list(case_list, [{"image": case.image, OUTPUT_NAME: f"{case.name}.nii.gz"} for case in cases])
-        overrides = {
-            **self.settings.inference,
-            **source.inference,
-            **self.settings.runtime,
-            "run_name": f"of {fill.group} with {source.name}",
-            "confidence": self.stage.confidence > 0 and kind == FIRST,
-            **self.settings.tracking,
-            "dataset_dir": str(case_list),
-            "dataset#data": f"$datalist.read_case_list({quoted(case_list)})",
-            "output_dir": str(output),
-            "ckpt_dir": str(model.models),
-            "checkpoint": str(model.model),
-            "case_records": True,
-            "left_out#file": "",  # all processes write to one folder
-            "record_facts": {"stage": self.stage.name, "model": {"stage": source.name, "sha256": checksum}},
-        }
-        return by_name(run_config(self.settings.bundle_root, ["inference"], overrides), cases)
+        self.labelling.execute_part(part)
 
     def judge(self) -> None:
         """Decide, once, which classes stay unannotated in which case."""
@@ -433,12 +275,12 @@ class StageRun(Run):
 
     def result(self) -> dict[str, Any]:
         """What was labelled, trained and scored."""
-        models, held_back = self.models(), read_json(self.folder.held_back, {})
+        models, held_back = self.labelling.models(), read_json(self.folder.held_back, {})
         fills = [
             {
                 **{"group": fill.group, "model_stage": fill.model_stage, "model_sha256": models[fill.group]},
                 **{"classes": list(self.cohort.class_names(fill.classes)), "cases": len(self.work.usable(fill.cases))},
-                "seconds": self.labelling_seconds(fill),
+                "seconds": self.labelling.seconds(fill),
                 "held_back": held_back_lines(
                     fill, self.work.usable(fill.cases), self.cohort, held_back.get(fill.group, {})
                 ),
@@ -456,11 +298,6 @@ class StageRun(Run):
             "scores": scores_of(read_json(self.folder.scores, {})),
             "test_scores": scores_of(read_json(self.folder.test_scores, {})),
         }
-
-    def labelling_seconds(self, fill: Fill) -> float:
-        """The seconds that the network spent on a group's cases, from the records next to their labels."""
-        records = [record_of(self.folder.pseudo_label(fill.group, case.name)) for case in self.work.usable(fill.cases)]
-        return round(sum(float(read_json(record, {}).get("seconds", 0)) for record in records), 1)
 
     def clean(self) -> None:
         """Delete the prepared cases, unless they are to be kept."""
@@ -486,20 +323,6 @@ class StageRun(Run):
         stage_of = {one.case.name: one.filled_by for one in self.planned.training if one.filled_by}
         found = {group: {stage_of.get(case.name) for case in self.groups[group]} - {None} for group in self.stage.train}
         return {group: str(stages.pop()) for group, stages in found.items() if stages}
-
-
-def copy_label(source: Path, target: Path) -> None:
-    """Copy a finished label map and its record, which makes it finished, unless the target is so already."""
-    if is_finished(source) and not is_finished(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        for file, copy in ((source, target), (record_of(source), record_of(target))):
-            with replacing(copy) as temporary:
-                shutil.copyfile(file, temporary)
-
-
-def by_name(reasons: Mapping[str, str], cases: Sequence[CohortCase]) -> dict[str, str]:
-    """Image -> reason, by the names of the cases."""
-    return {case.name: reasons[case.image] for case in cases if case.image in reasons}
 
 
 def without_plan(settings: Mapping[str, Any]) -> dict[str, Any]:

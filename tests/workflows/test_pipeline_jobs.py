@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from custom.errors import InputError
 from custom.io.atomic_write import write_json
 from custom.processes import rank
 from custom.workflows import PseudoLabelPipeline
@@ -41,31 +40,14 @@ def test_groups_are_parted_into_chunks_for_each_model(pipeline):
     last = {"name": "3_all", "fill": {"dataset2": "2_lesions"}, "train": ["dataset2"], "merge": merge}
     recipe = [*RECIPE[:2], {**last, "unannotated": "marginal"}]
     stage = pipeline(recipe, cases_per_job=2).runs["3_all"]
-    sizes = {name: (fill.model_stage, len(fill.cases)) for name, (_, fill) in stage.chunks().items()}
+    sizes = {name: (fill.model_stage, len(fill.cases)) for name, (_, fill) in stage.labelling.chunks().items()}
     assert sizes == {
         "label_dataset2_001": ("2_lesions", 2),
         "label_dataset2_002": ("2_lesions", 1),
         "compare_dataset2_001": ("1_organs", 2),
         "compare_dataset2_002": ("1_organs", 1),
     }
-    assert list(pipeline(recipe).runs["3_all"].chunks()) == ["label_dataset2_001", "compare_dataset2_001"]
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "remedy"),
-    [
-        ("unannotated", "marginal", "use the stage's key unannotated"),
-        ("initial_weights", "/x/model.pt", "use the stage's key start_from"),
-        ("cache_dir", "/tmp/cache", "leave it out"),
-    ],
-)
-def test_values_that_a_stage_sets_itself_are_refused(pipeline, key, value, remedy):
-    """They would be replaced without a word."""
-    said = f"^stage 1_organs: {key} in training or settings is set by the stage itself; {remedy}$"
-    with pytest.raises(InputError, match=said):
-        pipeline(RECIPE[:1], training={key: value})
-    with pytest.raises(InputError, match=said):
-        pipeline([{**RECIPE[0], "settings": {key: value}}])
+    assert list(pipeline(recipe).runs["3_all"].labelling.chunks()) == ["label_dataset2_001", "compare_dataset2_001"]
 
 
 def test_a_plan_that_the_user_gives_goes_before_one_of_the_training(pipeline):

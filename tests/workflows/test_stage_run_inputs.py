@@ -11,8 +11,9 @@ import pytest
 
 from custom.cohort.manifest import Cohort, CohortCase
 from custom.workflows.changes import changes
+from custom.workflows.pipeline_settings import PipelineSettings
 from custom.workflows.recipe import parse_recipe, plan_stages
-from custom.workflows.stage_run import PipelineSettings, StageRun
+from custom.workflows.stage_run import StageRun
 from custom.workflows.work_folder import WorkFolder
 
 
