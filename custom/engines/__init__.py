@@ -12,6 +12,7 @@ from .device import (
     require_device,
     uses_amp,
 )
+from .field_response import FieldResponse
 from .fit_temperature import FitTemperature
 from .fit_typing import FitTyping
 from .freed_memory import keep_freed_memory

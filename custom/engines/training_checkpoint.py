@@ -16,6 +16,7 @@ from ..io.atomic_write import replacing
 from ..io.run_lock import let_go
 from ..io.torch_file import load_mapping
 from ..io.write_errors import reporting_unwritable
+from ..networks.distance_head import FIELD_RESPONSE
 from ..plans import PLAN_FILE, refuse_other_training, write_plan
 from ..processes import is_first
 
@@ -31,7 +32,7 @@ class TrainingCheckpoint:
     Files in `ckpt_dir`, each written atomically:
     - `model.pt`: the latest weights, a flat dictionary of tensors; the figures to report are these weights'.
     - `model_best.pt`: the weights of the best validation, whose score is optimistic: it chose them on that fold.
-    - `plan.yaml`: what the network is for, what the training used, and the epoch.
+    - `plan.yaml`: what the network is for, what the training used, the epoch, and what a distance head answers.
     - `resume/checkpoint.pt`: weights, optimizer, schedule, loss scale, epoch and best score. Only tensors, numbers,
       strings and lists, so it loads with `weights_only=True`; MONAI's `CheckpointSaver` stores handlers' state that
       does not, and leaves out the best score.
@@ -167,6 +168,8 @@ class TrainingCheckpoint:
         save(self.folder / "model.pt", state["network"])
         if self.plan:
             training = {**self.plan.get("training", {}), "epoch": engine.state.epoch}
+            if response := getattr(engine.state, "field_response", None):
+                training[FIELD_RESPONSE] = {name: round(value, 4) for name, value in response.items()}
             fingerprint = {**self.plan.get("fingerprint", {}), **({SCANS: self.scans} if self.scans else {})}
             write_plan(self.folder / PLAN_FILE, {**self.plan, "training": training, "fingerprint": fingerprint})
         save(self.checkpoint, state)

@@ -14,6 +14,7 @@ from monai.utils import CommonKeys
 
 from ..errors import InputError
 from ..io.write_errors import unwritable
+from ..networks.distance_head import FIELD_RESPONSE
 from ..processes import is_first, together, world_size
 from ..reports.text_table import write_csv
 from ..reports.training_curves import (
@@ -39,7 +40,7 @@ class TrainingLog:
 
     Columns: epoch; iterations since the start of training; seconds of the epoch's iterations, without validation; the
     learning rate of its last iteration; loss and each `loss/TERM`, means over the epoch's iterations and all processes;
-    `gradient_norm/NAME`, from `trainer.state.gradient_norms` where something keeps it; after a validation
+    `gradient_norm/NAME` and `field_response/CLASS`, from `trainer.state` where something keeps them; after a validation
     `validation/METRIC` and `validation/METRIC/CLASS`, see `validation_columns`. `engine.state.epoch_log` has the
     numbers of the epoch by column in the first process, which alone writes.
 
@@ -132,6 +133,7 @@ class TrainingLog:
             LEARNING_RATE: self.learning_rate,
             **means,
             **{GRADIENT_NORM + name: float(value) for name, value in norms.items()},
+            **{f"{FIELD_RESPONSE}/{name}": one for name, one in getattr(engine.state, "field_response", {}).items()},
             **self.validation,
         }
         engine.state.epoch_log = numbers

@@ -1,5 +1,6 @@
 """BATseg's second head, for the surface distance field, on any network."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
@@ -12,7 +13,11 @@ from ..errors import InputError
 from .contract import feature_channels, segmentation_head, with_features
 from .dry_run import spatial_dims
 
+logger = logging.getLogger(__name__)
+
 Activation = Literal["sigmoid", "linear"]
+FIELD_RESPONSE = "field_response"  # in a plan's "training": class -> response
+JOINT = "foreground"  # the name of the union of all classes
 BOUNDS = ("field_normalize", "field_truncate", "field_clip")  # options of which none may be off for a field in [0, 1]
 BACKGROUND_LOGIT = -4.0  # sigmoid(-4) = 0.018: the field starts near 0, which almost every voxel's truth is
 
@@ -88,12 +93,21 @@ class LogitsAndField(nn.Module):
         return torch.cat((logits if isinstance(logits, torch.Tensor) else logits[0], field), dim=1).float()
 
 
-def require_distance_field(wanted: bool, network: nn.Module, training: Mapping[str, Any], source: str) -> None:
-    """Refuse a consensus that a network cannot give.
+def field_response(plan: Mapping[str, Any]) -> list[float | None]:
+    """How much of the true field a trained head answers in each class, as its training found; one for a joint field.
+
+    None: not known, as no patch of the last epoch had the class, or the training was of an earlier version.
+    """
+    found = plan["training"].get(FIELD_RESPONSE) or {}
+    return [found[JOINT]] if JOINT in found else [found.get(name) for name in plan["classes"]]
+
+
+def require_distance_field(wanted: bool, network: nn.Module, plan: Mapping[str, Any], source: str) -> None:
+    """Refuse a consensus that a network cannot give, and warn of one whose scale is not known.
 
     Args:
         wanted: whether it is asked for.
-        training: the plan's entry of that name: options of the training.
+        plan: that next to the weights, whose "training" has the options of the training.
         source: the file of the weights, for the message.
 
     Raises InputError: the network has no distance head, or its field does not lie in [0, 1].
@@ -103,8 +117,14 @@ def require_distance_field(wanted: bool, network: nn.Module, training: Mapping[s
     remedy = "leave --consensus out, or pass weights of a training with the method's own field"
     if not isinstance(network, DistanceHead):
         raise InputError(f"--consensus true: the network of {source} has no distance head; {remedy}")
-    off = [option for option in BOUNDS if not training.get(option, True)]
+    off = [option for option in BOUNDS if not plan["training"].get(option, True)]
     if off:
         raise InputError(
             f"--consensus true: {source} was trained with {off[0]} false, so its field has no scale; {remedy}"
+        )
+    if None in field_response(plan):
+        logger.warning(
+            "--consensus true: the plan next to %s does not say how much of its field it answers in every class "
+            "(field_response): compare the label maps with those without consensus",
+            source,
         )

@@ -10,6 +10,7 @@ import torch
 
 from custom.errors import InputError, find_input_error
 from custom.losses import JointLoss
+from custom.plans import read_plan
 
 from ..small_bundle import CASES
 from .conftest import read_labels, rows
@@ -51,8 +52,16 @@ def test_distributions_are_those_of_the_training_cases(typed):
     assert 2 <= sum(counts) <= CASES - 2, "held-out cases are not looked at"
 
 
-def test_evaluation_scores_lesions_and_surfaces_of_what_both_heads_agree_on(trained, scans, tmp_path):
-    """A field of two steps of training is near 0.02: a low threshold confirms everything, the highest nothing."""
+def test_the_plan_says_what_the_head_answers(trained):
+    """A field of two steps of training is near 0.02, where the true one is above 0.5."""
+    response = read_plan(trained.models / "plan.yaml")["training"]["field_response"]
+    assert list(response) == ["dark", "bright"]
+    assert all(0 < one < 0.1 for one in response.values())
+
+
+def test_evaluation_scores_lesions_and_surfaces_of_what_both_heads_agree_on(trained, scans, tmp_path, monkeypatch):
+    """Measured by the true field, a low threshold confirms everything, the highest nothing."""
+    monkeypatch.setattr("custom.networks.field_response", lambda _: [1.0, 1.0])
     for threshold, all_stay in ((0.001, True), (1.0, False)):
         options = {"consensus": True, "consensus_threshold": threshold}
         trained.run("train", "evaluate", output_dir=str(tmp_path), **options)

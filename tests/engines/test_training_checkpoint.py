@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from ignite.engine import Events
 
 from custom.engines import StopAfterEpoch, TrainingCheckpoint
 from custom.errors import InputError
@@ -10,9 +11,10 @@ from custom.plans import checked, read_plan
 from ..plans.test_plan import PLAN
 
 
-def run(training, folder, epochs=4, stop=None, resume=False, fold=0, interval=1, learning_rate=0.01):
+def run(training, folder, epochs=4, stop=None, resume=False, fold=0, interval=1, learning_rate=0.01, before=()):
     def handlers(parts):
         return [
+            *before,
             StopAfterEpoch(stop),
             TrainingCheckpoint(
                 str(folder),
@@ -149,6 +151,28 @@ def test_a_damaged_checkpoint_is_named(training, tmp_path):
 def test_the_plan_lies_next_to_the_weights_and_says_their_epoch(training, tmp_path):
     run(training, tmp_path, stop=3)
     assert read_plan(tmp_path / "plan.yaml") == checked({**PLAN, "training": {"fold": 0, "epoch": 3}}, "")
+
+
+class Responding:
+    """In the place of `FieldResponse`."""
+
+    def __init__(self, of_epoch):
+        self.of_epoch = of_epoch
+
+    def attach(self, engine):
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self)
+
+    def __call__(self, engine):
+        engine.state.field_response = self.of_epoch.get(engine.state.epoch, {})
+
+
+def test_the_plan_says_what_the_distance_head_answers(training, tmp_path):
+    """Of the epoch whose weights they are; no statement of the training that would have to be equal when it resumes."""
+    response = Responding({2: {"cord": 0.25}, 3: {"cord": 0.123456}})
+    run(training, tmp_path, stop=2, before=[response])
+    assert read_plan(tmp_path / "plan.yaml")["training"] == {"fold": 0, "epoch": 2, "field_response": {"cord": 0.25}}
+    run(training, tmp_path, stop=3, resume=True, before=[response])
+    assert read_plan(tmp_path / "plan.yaml")["training"]["field_response"] == {"cord": 0.1235}
 
 
 def test_fewer_epochs_than_done_are_refused(training, tmp_path):

@@ -125,6 +125,15 @@ def test_gradient_norms_are_logged_where_something_keeps_them(tmp_path):
     assert column(tmp_path / "log.csv", "gradient_norm/boundary_aware") == ["", "0.125"]
 
 
+def test_so_is_what_a_distance_head_answers(tmp_path):
+    trainer = make_trainer(ScriptedLoss([1.0] * 4))
+    answers = {"cord": 0.5, "tumour": 0.25}
+    trainer.add_event_handler(Events.EPOCH_STARTED(once=2), lambda e: setattr(e.state, "field_response", answers))
+    TrainingLog(tmp_path / "log.csv").attach(trainer)
+    trainer.run()
+    assert column(tmp_path / "log.csv", "field_response/tumour") == ["", "0.25"]
+
+
 def test_details_per_case_become_a_mean_per_class_over_the_cases_that_have_it():
     details = {"dice": torch.tensor([[0.5, math.nan], [1.0, math.nan], [math.nan, math.nan]])}
     columns = validation_columns({"dice": 0.75}, details, ["a", "b"])

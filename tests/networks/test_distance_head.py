@@ -13,6 +13,7 @@ from custom.networks import (
     LogitsAndField,
     NativeScaleDynUNet,
     build_network,
+    field_response,
     require_distance_field,
     shared_parameters,
     supervision_scales,
@@ -173,10 +174,26 @@ def test_in_eval_mode_field_and_logits_come_in_one_tensor(architecture):
     assert torch.equal(both[:, 3:], features)
 
 
-def test_a_consensus_needs_a_bounded_field():
+def plan(response=None, **training):
+    return {"classes": ["first", "second"], "training": {**training, "field_response": response}}
+
+
+def test_a_consensus_needs_a_bounded_field(caplog):
     require_distance_field(False, torch.nn.Identity(), {}, "model.pt")
-    require_distance_field(True, headed(), {"field_normalize": True}, "model.pt")
+    require_distance_field(True, headed(), plan({"first": 1.0, "second": 0.5}, field_normalize=True), "model.pt")
+    assert caplog.text == ""
     with pytest.raises(InputError, match=r"^--consensus true: the network of model.pt has no distance head; leave"):
-        require_distance_field(True, build_network(OURS, 1, 3, PATCH), {}, "model.pt")
+        require_distance_field(True, build_network(OURS, 1, 3, PATCH), plan(), "model.pt")
     with pytest.raises(InputError, match=r"model.pt was trained with field_truncate false, so its field has no scale"):
-        require_distance_field(True, headed(), {"field_truncate": False}, "model.pt")
+        require_distance_field(True, headed(), plan(field_truncate=False), "model.pt")
+
+
+def test_a_field_of_unknown_scale_is_told_of(caplog):
+    require_distance_field(True, headed(), plan({"first": 1.0}), "model.pt")
+    assert "the plan next to model.pt does not say how much of its field it answers in every class" in caplog.text
+
+
+def test_the_response_of_each_class():
+    assert field_response(plan({"second": 0.5})) == [None, 0.5]
+    assert field_response(plan()) == [None, None]
+    assert field_response(plan({"foreground": 0.75})) == [0.75], "a joint field"

@@ -56,13 +56,13 @@ def test_the_share_of_voxels_decides(share, stays):
     labels, field = np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 4))
     labels[:2, :2, :2] = 1  # 8 voxels
     field[0, 0, :2] = 0.5  # 2 of them, at the threshold
-    kept, _ = confirmed_components(labels, field, 0.5, share)
+    kept, _ = confirmed_components(labels, field, [0.5], share)
     assert kept.any() == stays
 
 
 def test_a_share_of_zero_still_asks_for_a_voxel():
     labels = np.ones((2, 2, 2), np.uint8)
-    assert not confirmed_components(labels, np.full(labels.shape, 0.49), 0.5, 0.0)[0].any()
+    assert not confirmed_components(labels, np.full(labels.shape, 0.49), [0.5], 0.0)[0].any()
 
 
 def test_voxels_that_touch_by_a_corner_are_one_component():
@@ -77,7 +77,7 @@ def test_many_random_components_against_one_by_one():
     random = np.random.default_rng(0)
     labels = random.choice(3, (7, 9, 8), p=(0.8, 0.1, 0.1)).astype(np.uint8)
     field = random.random(labels.shape)
-    kept, dropped = confirmed_components(labels, field, 0.5, 0.4)
+    kept, dropped = confirmed_components(labels, field, [0.5], 0.4)
     expected, count, seen = labels.copy(), 0, np.zeros(labels.shape, bool)
     for start in np.argwhere(labels):
         if seen[tuple(start)]:
@@ -113,6 +113,17 @@ def test_the_transform_keeps_geometry_and_type_and_says_how_many_went():
     assert output["dropped_components"] == 1
     assert set(np.unique(output["pred"])) == {0, 1}
     assert isinstance(DropUnconfirmed()(np.stack([labels, field])), np.ndarray)
+
+
+def test_a_class_of_which_a_head_answers_little_is_confirmed_by_little():
+    """The field of class 2 is a tenth of the true one, as of a head that has hardly learnt it."""
+    labels = two_lesions()
+    field = own_field(labels, labels) * np.where(labels == 2, 0.1, 1.0)
+    volume = np.stack([labels, np.round(field * 255).astype(np.uint8)])
+    assert not (DropUnconfirmed()(volume) == 2).any()
+    assert np.array_equal(DropUnconfirmed(response=[1.0, 0.1])(volume)[0], labels)
+    assert np.array_equal(DropUnconfirmed(response=[0.1])(volume)[0], labels), "one for both"
+    assert not (DropUnconfirmed(response=[1.0, None])(volume) == 2).any()
 
 
 @pytest.mark.parametrize("options", [{"threshold": 0}, {"threshold": 1.5}, {"share": -0.1}, {"share": 2}])
