@@ -27,7 +27,7 @@ from .package_name import package_name
 from .personal_paths import personal_paths
 from .released_models import models_contents, released_models
 from .trained_bundle import trained_bundle
-from .weights import MODEL, parse_weights, weights_contents
+from .weights import FOLDS, MODEL, parse_weights, weights_contents
 
 logger = logging.getLogger(__name__)
 
@@ -144,6 +144,8 @@ def models_releases(root: Path, url: str) -> list[Release]:
             trained_bundle(root, own, folder)
             with importable(own):
                 made.append(collect(own, own / MODEL, url))
+            if (kept := own / FOLDS).is_file():  # a release of anything else carries none, as they name the cases
+                made[-1].small[FOLDS] = kept.read_bytes()
     return made
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from monai.bundle import ConfigParser
 
 from ..bundle_configs import NETWORK, made_entry
+from ..datalist.kept_folds import KEPT_FOLDS
 from ..engines.load_weights import load_fitting_weights
 from ..engines.writable_folders import make_writable
 from ..errors import InputError
@@ -27,8 +28,8 @@ from .metadata import released_metadata
 from .network_config import PATH, network_config
 from .package_name import package_name
 from .released_models import stated_scores
-from .trained_page import trained_pages
-from .weights import MODEL, PLAN, weight_files
+from .trained_page import DATA_LICENSE, trained_pages
+from .weights import FOLDS, MODEL, PLAN, weight_files
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +77,8 @@ def trained_bundle(
     released = read_released_model(model.parent)
     if released is not None:
         metadata["eval_metrics"] = stated_scores(released)
+        kept = model.with_name(KEPT_FOLDS)  # of others' trainings these names of cases may be private
+        files |= {FOLDS: kept.read_bytes()} if kept.is_file() else {}
     files["configs/metadata.json"] = (json.dumps(metadata, indent=4) + "\n").encode("utf-8")
     files |= weights | {START: weights[MODEL], f"configs/plans/{target.name}.yaml": weights[PLAN]}
     files |= trained_pages(files, plan, root.resolve().name, package, released.data_license if released else "")
@@ -85,13 +88,13 @@ def trained_bundle(
 
 
 def bundle_files(root: Path, package: str, plan: str) -> dict[str, bytes]:
-    """Path in the bundle -> content of its files, of the configs those to keep, with `plan` as their default."""
+    """Path in the bundle -> content of its files without pages, of the configs those to keep, for `plan`."""
     kept = {f"configs/{name}.yaml" for name in KEPT}
     files = bundle_contents(root, package)
     return {
         path: DEFAULT_PLAN.sub(f"default_plan: {json.dumps(plan)}".encode(), content) if path in kept else content
         for path, content in files.items()
-        if path in kept or not path.endswith(".yaml")
+        if path in kept or path == DATA_LICENSE or not (path.endswith(".yaml") or path.startswith("docs/"))
     }
 
 

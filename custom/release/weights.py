@@ -7,6 +7,7 @@ from typing import Any
 from monai.bundle import ConfigParser
 
 from ..bundle_configs import NETWORK, config_file, made_entry
+from ..datalist.kept_folds import KEPT_FOLDS
 from ..engines.load_weights import load_fitting_weights
 from ..errors import InputError
 from ..options.kinds import NAMES, expanded
@@ -17,6 +18,7 @@ MODEL = "models/model.pt"
 NONE = "none"
 ORIGIN = "origin"  # the entry of eval_metrics that says what the weights were trained on
 PLAN = "models/plan.yaml"
+FOLDS = f"models/{KEPT_FOLDS}"
 
 
 def parse_weights(weights: str | Sequence[str], bundles: Sequence[str]) -> dict[str, Path | None]:

@@ -16,7 +16,7 @@ from custom.errors import InputError
 from custom.options.command_line import call
 from custom.plans import read_plan, write_plan
 from custom.release.package_name import package_name
-from custom.release.release_command import release
+from custom.release.release_command import models_releases, release
 from custom.release.trained_bundle import trained_bundle
 
 from ..bundle_copies import STATED, change_metadata, seeded_training
@@ -205,3 +205,18 @@ def test_refusals_name_the_remedy_and_leave_nothing(trained, tmp_path):
     write_plan(folder / "plan.yaml", PLAN)
     torch.save([1, 2], folder / "model.pt")
     refused("holds a list, no dictionary: restore it, or pass other weights")
+
+
+def test_a_shipped_models_own_archive_says_what_it_has_not_seen(project):
+    """As the bundle's does: its scores can be measured again from either."""
+    root = project / "bundles" / SPINE
+    (made,) = models_releases(root, "")
+    assert made.small["models/folds.json"] == (root / "models" / "hippocampus" / "folds.json").read_bytes()
+    assert [path for path in made.small if path.startswith("docs/")] == ["docs/README.md", "docs/data_license.txt"]
+
+
+def test_the_cases_of_other_trainings_stay_at_home(trained, tmp_path):
+    root, training = trained
+    (training / "folds.json").write_text("names of patients")
+    trained_bundle(str(root), str(tmp_path / "boxes"), str(training))
+    assert not (tmp_path / "boxes" / "models" / "folds.json").exists()
