@@ -162,7 +162,7 @@ def test_the_default_classes_are_flares_and_the_default_groups_are_the_papers(pr
     [
         ([], 14, 13),  # the two-stage rows share a network
         (["study_headneck"], 3, 5),
-        (["study_hippocampus"], 2, 2),
+        (["study_hippocampus"], 3, 5),
         (["study_improved"], 10, 18),
         (["study_improved", "study_phantoms"], 3, 10),
     ],

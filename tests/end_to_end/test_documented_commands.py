@@ -121,6 +121,7 @@ def test_small_studies_and_several_runs_at_once(project, work, places):
     """What they would do: tests/workflows/test_jobs.py does it here, tests/slurm on a cluster."""
     page = project / "docs" / "studies.md"
     _, *others = blocks(page)  # the first is the bundle's page's
+    assert "custom compare" in others.pop(1)  # which needs no bundle, see below
     assert "study_demo" in others[0]
     assert "--cluster" in others[1]
     (own,) = re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)
@@ -130,6 +131,21 @@ def test_small_studies_and_several_runs_at_once(project, work, places):
     places = Places({**places.paths, "plan.yaml": plan, "my_study": here}, places.overlays)
     for command in (command for block in others for command in commands(block)):
         run(f"{command} --dry_run true", places, work / "bundles" / "batseg_spine")
+
+
+def test_tables_of_several_machines_and_of_the_results(project, tmp_path):
+    (block,) = (block for block in blocks(project / "docs" / "studies.md") if "custom compare" in block)
+    scores = project / "bundles" / "batseg_spine" / "docs" / "scores"
+    (tmp_path / "parts").mkdir()
+    whole = (scores / "hippocampus.csv").read_text().splitlines(keepends=True)
+    for name in ("nnunet", "batseg"):
+        part = [whole[0], *(line for line in whole if line.startswith(f"{name},"))]
+        (tmp_path / "parts" / f"{name}.csv").write_text("".join(part))
+    run(block, Places({"folder": tmp_path / "parts", "tables": tmp_path / "tables"}, {"": tmp_path}), project)
+    (block,) = (block for block in blocks(scores.parent / "results.md") if "custom compare" in block)
+    run(block.replace("--output tables", "--output /path/to/all"), Places({"all": tmp_path / "all"}, {}), project)
+    assert "| batseg | nnunet | Dice | 200 |" in (tmp_path / "tables" / "study.md").read_text()
+    assert "| batseg | nnunet | Dice | 200 |" in (tmp_path / "all" / "study.md").read_text()
 
 
 def test_demo_of_the_readme(project, work):

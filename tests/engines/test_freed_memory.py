@@ -9,7 +9,7 @@ import pytest
 COUNT = """
 import resource, sys, torch
 from custom.engines.freed_memory import keep_freed_memory
-keep_freed_memory(torch.device(sys.argv[1]))
+keep_freed_memory(sys.argv[1])
 def fill():
     torch.ones(8 * 2**20)  # 32 MB
 for _ in range(3):
