@@ -99,7 +99,8 @@ def field_response(plan: Mapping[str, Any]) -> list[float | None]:
     None: not known, as no patch of the last epoch had the class, or the training was of an earlier version.
     """
     found = plan["training"].get(FIELD_RESPONSE) or {}
-    return [found[JOINT]] if JOINT in found else [found.get(name) for name in plan["classes"]]
+    joint = JOINT in found and JOINT not in plan["classes"]
+    return [found[JOINT]] if joint else [found.get(name) for name in plan["classes"]]
 
 
 def require_distance_field(wanted: bool, network: nn.Module, plan: Mapping[str, Any], source: str) -> None:

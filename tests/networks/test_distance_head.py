@@ -197,3 +197,5 @@ def test_the_response_of_each_class():
     assert field_response(plan({"second": 0.5})) == [None, 0.5]
     assert field_response(plan()) == [None, None]
     assert field_response(plan({"foreground": 0.75})) == [0.75], "a joint field"
+    own = {"classes": ["foreground", "rim"], "training": {"field_response": {"foreground": 0.75, "rim": 0.5}}}
+    assert field_response(own) == [0.75, 0.5], "a class may be called so"
