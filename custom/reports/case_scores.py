@@ -1,6 +1,5 @@
 """The scores of a study's cases, in a file of their own, and `python -m custom compare`: tables from such files."""
 
-import csv
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import NamedTuple
 from ..errors import InputError
 from ..io.write_errors import reporting_unwritable
 from .study_tables import TABLES, Score, write_tables
-from .text_table import Row, write_csv
+from .text_table import Row, read_csv, write_csv
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +34,7 @@ def read_scores(files: Mapping[str, Sequence[Path]]) -> list[Score]:
         files: method -> its files, of every fold and seed; one that is not there yet is left out.
     """
     existing = [(method, path) for method, paths in files.items() for path in paths if path.is_file()]
-    return [score for method, path in existing for row in read_rows(path) for score in row_scores(method, row, path)]
+    return [score for method, path in existing for row in read_csv(path) for score in row_scores(method, row, path)]
 
 
 def row_scores(method: str, row: Mapping[str, str], file: Path) -> list[Score]:
@@ -44,7 +43,7 @@ def row_scores(method: str, row: Mapping[str, str], file: Path) -> list[Score]:
     try:
         return [Score(method, key, row["case"], row["class"], float(cell)) for key, cell in cells.items()]
     except (TypeError, ValueError) as error:
-        raise InputError(f"{file}: {error} in the row of {row['case']}; pass a study's {CASE_SCORES}") from error
+        raise InputError(f"{file}: {error} in the row of {row['case']}; correct or restore the file") from error
 
 
 def write_case_scores(file: Path, evaluations: Sequence[Evaluation]) -> None:
@@ -52,7 +51,7 @@ def write_case_scores(file: Path, evaluations: Sequence[Evaluation]) -> None:
     rows: list[Row] = []
     for one in evaluations:
         if one.file.is_file():
-            rows += [{**dict(zip(SOURCE, one, strict=False)), **row} for row in read_rows(one.file)]
+            rows += [{**dict(zip(SOURCE, one, strict=False)), **row} for row in read_csv(one.file)]
     columns = list(dict.fromkeys(key for row in rows for key in row)) or list(PLACE)
     write_csv(file, rows, columns)
 
@@ -73,16 +72,18 @@ def compare(scores: str | Path, reference: str, output: str | Path, title: str =
             cannot be written.
     """
     found, class_names = read_case_scores(scores)
+    if not found:
+        raise InputError(f"{scores}: no scores yet; run the study, or pass another file or folder")
     methods = dict.fromkeys(one.method for one in found)
     if reference not in methods:
-        raise InputError(f"reference is {reference!r}; name one of {', '.join(methods)}")
+        raise InputError(f"{scores}: no method is called {reference}; pass as --reference one of {', '.join(methods)}")
     with reporting_unwritable(output, "pass another --output"):
         text = write_tables(Path(output), title, found, class_names, reference)
     logger.info("\n%s\nwritten to %s", text, output)
 
 
 def read_case_scores(place: str | Path) -> tuple[list[Score], list[str]]:
-    """The scores in a file or in the .csv files of a folder, and the classes in the order of the first file.
+    """The scores in a file, a study's or the .csv files of a folder, and the classes in the order of the first file.
 
     Raises InputError: there is none, or the same case, class, method, seed and fold is there twice.
     """
@@ -94,7 +95,7 @@ def read_case_scores(place: str | Path) -> tuple[list[Score], list[str]]:
     scores: list[Score] = []
     seen: dict[tuple[str, ...], Path] = {}
     for file in files:
-        for row in read_rows(file):
+        for row in read_csv(file):
             if absent := [key for key in PLACE if not row.get(key)]:
                 raise InputError(f"{file}: a row without {absent[0]}; pass a study's {CASE_SCORES}")
             key = tuple(row[name] for name in PLACE)
@@ -103,12 +104,3 @@ def read_case_scores(place: str | Path) -> tuple[list[Score], list[str]]:
             seen[key] = file
             scores += row_scores(row["method"], row, file)
     return scores, list(dict.fromkeys(key[-1] for key in seen))
-
-
-def read_rows(file: Path) -> list[dict[str, str]]:
-    """The rows of a table. Raises InputError: it cannot be read."""
-    try:
-        with file.open(newline="", encoding="utf-8") as lines:
-            return list(csv.DictReader(lines))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{file}: cannot be read ({error}); pass a study's {CASE_SCORES}") from error

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..errors import InputError
 from ..io.atomic_write import replacing
 
 Row = dict[str, Any]
@@ -26,6 +27,15 @@ def markdown_table(lines: Sequence[Sequence[str]], numbers: bool = False) -> str
     rule = ["---", *["---:" if numbers else "---"] * (len(lines[0]) - 1)]
     escaped = [[" ".join(cell.replace("|", r"\|").split()) for cell in line] for line in lines]
     return "\n".join(f"| {' | '.join(line)} |" for line in [escaped[0], rule, *escaped[1:]])
+
+
+def read_csv(file: Path) -> list[dict[str, str]]:
+    """The rows of a table of text. Raises InputError: it cannot be read."""
+    try:
+        with file.open(newline="", encoding="utf-8") as lines:
+            return list(csv.DictReader(lines))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{file}: cannot be read as a table ({error}); restore it, or pass another file") from error
 
 
 def write_csv(path: str | Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> None:

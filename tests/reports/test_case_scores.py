@@ -104,7 +104,13 @@ def test_nothing_to_read(place):
         read_case_scores(place / "nowhere.csv")
 
 
+def test_a_study_that_has_scored_nothing_is_no_comparison(place):
+    write_case_scores(place / CASE_SCORES, [])
+    with pytest.raises(InputError, match=f"{place}: no scores yet"):
+        compare(place, "base", place / "out")
+
+
 def test_the_reference_is_one_of_the_methods(evaluations, place):
     write_case_scores(place / CASE_SCORES, evaluations)
-    with pytest.raises(InputError, match="reference is 'nnunet'; name one of base, ours"):
+    with pytest.raises(InputError, match=f"{place}: no method is called nnunet; pass as --reference one of base, ours"):
         compare(place, "nnunet", place / "out")

@@ -1,9 +1,10 @@
 """What the voxels, and the patients, of each true class were taken for."""
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from ..text_table import read_csv
 
 NOTHING = "nothing"
 Table = dict[tuple[str, str], float]  # (true, predicted) -> share
@@ -11,11 +12,7 @@ Table = dict[tuple[str, str], float]  # (true, predicted) -> share
 
 def read_rows(files: Iterable[Path]) -> list[dict[str, str]]:
     """The rows of all CSV files that are there."""
-    rows: list[dict[str, str]] = []
-    for file in filter(Path.is_file, files):
-        with file.open(newline="", encoding="utf-8") as stream:
-            rows += csv.DictReader(stream)
-    return rows
+    return [row for file in files if file.is_file() for row in read_csv(file)]
 
 
 def voxel_confusion(files: Iterable[Path]) -> Table:
