@@ -2,8 +2,11 @@
 
 import csv
 
+import pytest
+
+from custom.errors import InputError
 from custom.reports.drawing import shortened
-from custom.reports.text_table import aligned, write_csv
+from custom.reports.text_table import aligned, read_csv, write_csv
 
 
 def test_words_to_the_left_numbers_to_the_right():
@@ -17,6 +20,15 @@ def test_words_to_the_left_numbers_to_the_right():
 def test_columns_may_be_given_and_cells_may_be_absent(tmp_path):
     write_csv(tmp_path / "a.csv", [{"b": 1}], ["a", "b"])
     assert (tmp_path / "a.csv").read_text() == "a,b\n,1\n"
+
+
+def test_a_table_that_cannot_be_read_is_named(tmp_path):
+    write_csv(tmp_path / "a.csv", [{"case": "ü", "dice": None}])
+    assert read_csv(tmp_path / "a.csv") == [{"case": "ü", "dice": ""}]
+    (tmp_path / "a.csv").write_bytes(b"\xff\xfe")
+    for file in (tmp_path / "a.csv", tmp_path / "b.csv", tmp_path):
+        with pytest.raises(InputError, match=f"^{file}: cannot be read as a table"):
+            read_csv(file)
 
 
 def test_csv_reads_back_and_replaces_what_was_there(tmp_path):
