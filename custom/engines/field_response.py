@@ -15,9 +15,9 @@ class FieldResponse:
     """The mean field predicted inside of each class by the mean of the true one, over an epoch's training patches.
 
     1: the head answers the true values. A head of small weight answers less, of a class with few voxels much less, so
-    that one threshold for all classes would find one of them nowhere; `custom.transforms.DropUnconfirmed` scales it by
-    this. `engine.state.field_response` has name -> response, of a class-agnostic field one under "foreground"; a class
-    that no patch had is not in it.
+    that one threshold for all classes would find one of them nowhere; `custom.networks.LogitsAndField` divides by this.
+    `engine.state.field_response` has name -> response, of a class-agnostic field one under "foreground"; a class that
+    no patch had is not in it.
     """
 
     def __init__(self, class_names: Sequence[str]) -> None:

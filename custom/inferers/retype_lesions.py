@@ -1,12 +1,14 @@
-"""A scan's lesions get one type: that of most voxels, or that whose logits the scan's look like."""
+"""Lesions get one type: each that of most of its voxels, or all of a scan that whose logits the scan's look like."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
-from monai.utils import convert_to_tensor
+from monai.utils import convert_to_numpy, convert_to_tensor
+from scipy import ndimage
 
 from ..errors import InputError
 from .type_distributions import REMEDY, LogitDistribution, joint_moments, read_distributions, type_probabilities
@@ -16,12 +18,13 @@ NONE, MAJORITY, LOGITS = "none", "majority", "logits"  # rules
 
 
 class RetypeLesionsd(MapTransform):
-    """Give all voxels of lesions in a predicted label map one type.
+    """Give all voxels of a lesion in a predicted label map one type.
 
-    By the rule "majority" that which most of these voxels have, its probability being their share; by "logits" that
-    whose distribution of logits fits the scan's best. Writes the type to "type" ("uncertain" where no type is
-    probable enough: the label map then stays as it is; None where the prediction has no lesion) and the probability of
-    each type to "type_probabilities".
+    By the rule "majority" each lesion, voxels of any type that touch by faces, edges or corners, gets the type that
+    most of its voxels have; by "logits" all lesions of a scan get that whose distribution of logits fits the scan's
+    best. Where no type is probable enough, by "majority" the share of its voxels, the voxels keep their own. Writes the
+    probability of each type in the scan, by "majority" its share in the result, to "type_probabilities", and the most
+    probable to "type" ("uncertain" where it is not probable enough, None where the prediction has no lesion).
 
     Args:
         keys: of label maps (1 or more, *spatial) with the class ids in the first channel.
@@ -58,12 +61,15 @@ class RetypeLesionsd(MapTransform):
         """A copy of `data` with the lesions retyped."""
         output = dict(data)
         ids = type_ids(self.class_names, self.types)
+        if self.rule == MAJORITY:
+            for key in self.key_iterator(output):
+                output[key] = retyped_by_majority(output[key], list(ids.values()), self.certainty)
         found = self.by_logits(ids) if self.rule == LOGITS else shares(output[self.first_key(output)], ids)
         best = max(found, key=lambda name: found[name], default=None)
         if best is not None and found[best] < self.certainty:
             best = UNCERTAIN
         output["type"], output["type_probabilities"] = best, found
-        if best in ids:
+        if self.rule == LOGITS and best in ids:
             for key in self.key_iterator(output):
                 output[key] = retyped(output[key], list(ids.values()), ids[str(best)])
         return output
@@ -118,4 +124,17 @@ def retyped(volume: torch.Tensor, ids: Sequence[int], chosen: int) -> torch.Tens
     result = volume.clone()
     labels = convert_to_tensor(result, track_meta=False)[0]  # the same memory
     labels[torch.isin(labels, torch.tensor(ids, dtype=labels.dtype, device=labels.device))] = chosen
+    return result
+
+
+def retyped_by_majority(volume: torch.Tensor, ids: Sequence[int], certainty: float) -> torch.Tensor:
+    """A label map (channels, *spatial) of which each lesion has the id of most of its voxels, if of that share."""
+    result = volume.clone()
+    labels = convert_to_numpy(result[0]).copy()
+    lesions, count = ndimage.label(np.isin(labels, ids), np.ones((3,) * labels.ndim))
+    votes = np.stack([np.bincount(lesions[labels == one], minlength=count + 1) for one in ids])
+    sure = votes.max(axis=0) >= certainty * np.maximum(votes.sum(axis=0), 1)
+    chosen = np.where(sure, np.asarray(ids)[votes.argmax(axis=0)], 0)[lesions]
+    labels = np.where((lesions > 0) & (chosen > 0), chosen, labels)
+    result[0] = torch.as_tensor(labels.astype(np.uint8), device=result.device)
     return result

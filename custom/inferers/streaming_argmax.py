@@ -20,24 +20,23 @@ class NetworkArgmax:
     Args:
         size: voxels of that grid (z, y, x).
         confidence: add a channel, the largest probability times 255, rounded.
-        field_channels: where not 0, add a channel, the field of the label's class times 255, rounded.
+        field: add a channel, a field times 255, rounded, 0 in background.
         device: where the result is kept.
     """
 
-    def __init__(self, size: tuple[int, ...], confidence: bool, device: torch.device, field_channels: int = 0) -> None:
-        self.volume = torch.zeros((1 + confidence + (field_channels > 0), *size), dtype=torch.uint8, device=device)
+    def __init__(self, size: tuple[int, ...], confidence: bool, device: torch.device, field: bool = False) -> None:
+        self.volume = torch.zeros((1 + confidence + field, *size), dtype=torch.uint8, device=device)
         self.confidence = confidence
-        self.field_channels = field_channels
         self.next_plane = 0
 
-    def add(self, probability: torch.Tensor, labels: torch.Tensor, fields: torch.Tensor | None = None) -> None:
-        """Take in the largest probability and its class of the next planes (planes, y, x), and their fields."""
+    def add(self, probability: torch.Tensor, labels: torch.Tensor, field: torch.Tensor | None = None) -> None:
+        """Take in the largest probability and its class of the next planes (planes, y, x), and their field."""
         planes = slice(self.next_plane, self.next_plane + len(labels))
         self.volume[0, planes] = labels
         if self.confidence:
             self.volume[1, planes] = as_byte(probability)
-        if self.field_channels and fields is not None:
-            self.volume[-1, planes] = as_byte(field_of_class(fields, labels))
+        if field is not None:
+            self.volume[-1, planes] = as_byte(field * (labels > 0))
         self.next_plane = planes.stop
 
 
@@ -54,25 +53,24 @@ class NativeArgmax:
         logits: whether scores are logits, else probabilities.
         confidence: add a channel, the largest interpolated probability times 255, rounded (outside: 255); of
             logits, the largest softmax of those interpolated.
-        field_channels: how many of the last scores are no class's, but a field's: of each class, or one for all. Where
-            not 0, add a channel, the interpolated field of the label's class times 255, rounded (background: 0).
+        field: whether the last score is no class's, but a field; then add a channel, the interpolated field times 255,
+            rounded, 0 in background.
         device: where the result is kept.
     """
 
     def __init__(
-        self, grid: NativeGrid, logits: bool, confidence: bool, device: torch.device, field_channels: int = 0
+        self, grid: NativeGrid, logits: bool, confidence: bool, device: torch.device, field: bool = False
     ) -> None:
         self.grid = grid
-        self.field_channels = field_channels
         self.logits = logits
         self.labels = torch.zeros(grid.size, dtype=torch.uint8, device=device)
         self.bytes = torch.full_like(self.labels, CERTAIN) if confidence else None
-        self.field = torch.zeros_like(self.labels) if field_channels else None
+        self.field = torch.zeros_like(self.labels) if field else None
         self.next_plane = 0
         self.last: torch.Tensor | None = None
 
     def add(self, scores: torch.Tensor) -> None:
-        """Take in the scores (classes + field channels, planes, y, x) of the next planes of the network's grid."""
+        """Take in the scores (classes and field, planes, y, x) of the next planes of the network's grid."""
         first, self.next_plane = self.next_plane, self.next_plane + scores.shape[1]
         if self.grid.directions is not None:
             self._label_points(scores, first)
@@ -84,7 +82,7 @@ class NativeArgmax:
 
     @property
     def volume(self) -> torch.Tensor:
-        """The label map, then confidences and fields where asked for: (1 to 3, *native)."""
+        """The label map, then confidences and field where asked for: (1 to 3, *native)."""
         volumes = [one for one in (self.labels, self.bytes, self.field) if one is not None]
         return torch.stack([self.grid.in_native_order(volume) for volume in volumes])
 
@@ -100,12 +98,12 @@ class NativeArgmax:
             places = (where[:, chosen] - [[start], [0], [0]]) * 2 / np.maximum(size - 1, 1) - 1
             points = torch.as_tensor(places[::-1].T.copy(), dtype=slab.dtype, device=slab.device)
             sampled = F.grid_sample(slab[None], points[None, None, None], padding_mode="border", align_corners=True)
-            values, fields = split_channels(sampled[0, :, 0, 0], self.field_channels)
+            values, field = split_field(sampled[0, :, 0, 0], self.field is not None)
             largest, labels = values.max(dim=0)
             voxels = torch.as_tensor(chosen, device=slab.device)
             self.labels[index, voxels] = labels.byte()
-            if self.field is not None:
-                self.field[index, voxels] = as_byte(field_of_class(fields, labels))
+            if self.field is not None and field is not None:
+                self.field[index, voxels] = as_byte(field * (labels > 0))
             if self.bytes is not None:
                 self.bytes[index, voxels] = as_byte(largest_probability(values, largest, self.logits))
 
@@ -123,28 +121,22 @@ class NativeArgmax:
         total = torch.full_like(largest, -torch.inf) if self.logits and self.bytes is not None else None
         background = self._slab(scores, 0)
         first = self.next_plane - len(background)
-        classes = len(scores) - self.field_channels
-        for class_id in range(classes):
+        for class_id in range(len(scores) - (self.field is not None)):
             slab = self._slab(scores, class_id)
             box = whole if class_id == 0 or total is not None else self._box(slab > background, first, planes)
             for part, candidate in self._interpolated(slab, first, box):
                 place = (shifted(part[0], -planes.start), *part[1:])
                 won = candidate > largest[place]
                 self.labels[part].masked_fill_(won, class_id)
-                if self.field is not None and class_id:
-                    self._take_field(self._slab(scores, min(classes + class_id, len(scores) - 1)), first, part, won)
                 if total is not None:
                     total[place] = torch.logaddexp(total[place], candidate)
                 largest[place] = torch.maximum(largest[place], candidate)
         if self.bytes is not None:
             probability = largest if total is None else (largest - total).exp()
             self.bytes[whole] = as_byte(probability[:, y.inside, x.inside])
-
-    def _take_field(self, slab: torch.Tensor, first: int, part: Box, won: torch.Tensor) -> None:
-        """Note the field of a class at the voxels of a part that it won."""
-        assert self.field is not None
-        for _, values in self._interpolated(slab, first, part):
-            self.field[part] = torch.where(won, as_byte(values), self.field[part])
+        if self.field is not None:
+            for part, values in self._interpolated(self._slab(scores, len(scores) - 1), first, whole):
+                self.field[part] = as_byte(values * (self.labels[part] > 0))
 
     def _slab(self, scores: torch.Tensor, class_id: int) -> torch.Tensor:
         """A class's scores on the planes at hand, the last of the previous ones included."""
@@ -200,16 +192,9 @@ def largest_probability(scores: torch.Tensor, largest: torch.Tensor, logits: boo
     return total.reciprocal()
 
 
-def split_channels(scores: torch.Tensor, field_channels: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The scores of the classes, and the fields behind them, of (classes + field channels, ...)."""
-    classes = len(scores) - field_channels
-    return scores[:classes], scores[classes:]
-
-
-def field_of_class(fields: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """The field (...) of each voxel's class, of fields (classes or 1, ...); of background 0."""
-    own = fields[0] if len(fields) == 1 else fields.gather(0, labels[None].long())[0]
-    return own * (labels > 0)
+def split_field(scores: torch.Tensor, field: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The scores of the classes (classes, ...), and the field behind them (...) where there is one."""
+    return (scores[:-1], scores[-1]) if field else (scores, None)
 
 
 def as_byte(probability: torch.Tensor) -> torch.Tensor:

@@ -16,7 +16,7 @@ from .efficient_windows import WindowPlan, count_plain_windows
 from .logit_moments import LogitMoments
 from .slab_accumulator import SlabAccumulator
 from .sliding_window import finite, main_output, mirrored_mean, pad_to_window
-from .streaming_argmax import CERTAIN, NativeArgmax, NetworkArgmax, largest_probability, split_channels
+from .streaming_argmax import CERTAIN, NativeArgmax, NetworkArgmax, largest_probability, split_field
 from .temperature import TemperedConfidence
 
 AVERAGES = ("probabilities", "logits")
@@ -43,9 +43,9 @@ class StreamingSlidingWindowInferer(Inferer):
             on the network's grid, then the nearest label; "network": arg-max, on the grid of the input. Native voxels
             more than half a network voxel outside of the input, such as those cropped away, are background.
         confidence: add a channel, the largest probability times 255, rounded; of logits, the softmax of means.
-        field_channels: how many of the network's last channels are no logits, but a field in [0, 1] of each class, or
-            of all in one, as of `custom.networks.LogitsAndField`. Where not 0, add a channel, the last: the field of
-            the label's class times 255, rounded. Needs the average of logits.
+        field: whether the network's last channel is no logit, but a field in [0, 1], as of
+            `custom.networks.LogitsAndField`. Then add a channel, the last: the field times 255, rounded, 0 in
+            background. Needs the average of logits.
         logit_moments, temperatures: see `report`.
         tubular, min_foreground_voxels: for the efficient plan, see `WindowPlan`.
 
@@ -66,16 +66,16 @@ class StreamingSlidingWindowInferer(Inferer):
         confidence: bool = False,
         tubular: Sequence[int] = (5, 6, 10),
         min_foreground_voxels: int = 1000,
-        field_channels: int = 0,
+        field: bool = False,
         logit_moments: bool = False,
         temperatures: Sequence[float] = (),
     ) -> None:
         for name, value, choices in (("average", average, AVERAGES), ("return_grid", return_grid, RETURN_GRIDS)):
             if value not in choices:
                 raise InputError(f"{type(self).__name__}: {name} is {value!r}; use one of {', '.join(choices)}")
-        if (field_channels or logit_moments or temperatures) and average != "logits":
+        if (field or logit_moments or temperatures) and average != "logits":
             raise InputError(f"{type(self).__name__}: fields and moments of logits need average 'logits'; pass that")
-        self.field_channels = field_channels
+        self.field = field
         self.logit_moments = logit_moments
         self.temperatures = tuple(temperatures)
         self.roi_size = tuple(roi_size)
@@ -113,13 +113,13 @@ class StreamingSlidingWindowInferer(Inferer):
 
         grid = None if self.return_grid == "network" else native_grid_of(inputs)
         if grid is not None and self.return_grid == "exact":
-            native = NativeArgmax(grid, self.logits, self.confidence, image.device, self.field_channels)
+            native = NativeArgmax(grid, self.logits, self.confidence, image.device, self.field)
             return on_native_grid(self._label(image, predict, native)[None], inputs)
-        own = NetworkArgmax(image.shape[2:], self.confidence, image.device, self.field_channels)
+        own = NetworkArgmax(image.shape[2:], self.confidence, image.device, self.field)
         volume = self._label(image, predict, own)
         if grid is None:
             return convert_to_dst_type(volume[None], inputs, dtype=torch.uint8)[0]
-        outside = [0] + [CERTAIN] * self.confidence + [0] * (self.field_channels > 0)
+        outside = [0] + [CERTAIN] * self.confidence + [0] * self.field
         volume = nearest_on_native_grid(volume, grid, outside)
         return on_native_grid(volume[None], inputs)
 
@@ -127,7 +127,7 @@ class StreamingSlidingWindowInferer(Inferer):
         """The volume of `result` after it took in all planes of an image; their confidence goes into the report."""
         confidence, moments, tempered = ClassConfidence(), LogitMoments(), TemperedConfidence(self.temperatures)
         for channels in self._final_planes(image, predict):
-            scores, fields = split_channels(channels, self.field_channels)
+            scores, field = split_field(channels, self.field)
             largest, labels = scores.max(dim=0)
             probability = largest_probability(scores, largest, self.logits)
             confidence.add(probability, labels)
@@ -138,7 +138,7 @@ class StreamingSlidingWindowInferer(Inferer):
             if isinstance(result, NativeArgmax):
                 result.add(channels)
             else:
-                result.add(probability, labels, fields)
+                result.add(probability, labels, field)
         self.report["confidence"] = confidence.means()
         if self.logit_moments:
             self.report["logit_moments"] = moments.sums
@@ -159,7 +159,7 @@ class StreamingSlidingWindowInferer(Inferer):
             if accumulator is None:
                 accumulator = self._accumulator(logits, padded, inner)
             yield from accumulator.advance(row.start)
-            classes = split_channels(logits, self.field_channels)[0]
+            classes = split_field(logits, self.field)[0]
             labels = classes.argmax(dim=0) if self.plan.looks_at_labels else None
             places = list(row.others) if labels is None else self.plan.following(labels, row.others)
             if places is None:
@@ -174,7 +174,7 @@ class StreamingSlidingWindowInferer(Inferer):
 
     def _accumulator(self, logits: torch.Tensor, image: torch.Tensor, region: tuple[slice, ...]) -> SlabAccumulator:
         """The accumulator for logits (classes, *window) of a padded image; probabilities are added in half on CUDA."""
-        channels, num_classes = len(logits), len(logits) - self.field_channels
+        channels, num_classes = len(logits), len(logits) - self.field
         if not 2 <= num_classes <= MAX_CLASSES:
             raise InputError(
                 f"StreamingSlidingWindowInferer: the network gives {num_classes} channels; "

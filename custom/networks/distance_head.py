@@ -1,7 +1,7 @@
 """BATseg's second head, for the surface distance field, on any network."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import torch
@@ -75,22 +75,29 @@ class DistanceHead(nn.Module):
 
 
 class LogitsAndField(nn.Module):
-    """A network with a distance head as one that answers with one tensor: its logits, then the field's channels.
+    """A network with a distance head as one that answers with one tensor: its logits, then the field of any class.
 
-    For predictions that look at the field: both are averaged over windows and mirrors in the same way.
+    That is the largest of the classes' fields, each divided by how much of the true field the head answers in training,
+    and 1 at most: how deep inside of anything a voxel lies, whatever its class. For predictions that look at the field:
+    both are averaged over windows and mirrors in the same way.
 
     Args:
         network: a `DistanceHead` of any network.
+        response: of each class, or one for a joint field, see `field_response`; not known: 1.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, response: Sequence[float | None]) -> None:
         super().__init__()
         self.network = network
+        self.response = [1.0 if one is None else one for one in response]
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """(batch, classes + channels of the field, *sizes), float32."""
+        """(batch, classes + 1, *sizes), float32."""
         logits, field = self.network.training_output(image)  # type: ignore[operator]
-        return torch.cat((logits if isinstance(logits, torch.Tensor) else logits[0], field), dim=1).float()
+        fields = field[:, -len(self.response) :]  # the first of several channels is that of background
+        response = fields.new_tensor(self.response).reshape(-1, *[1] * (fields.dim() - 2))
+        any_class = (fields / response).amax(dim=1, keepdim=True).clamp(max=1)
+        return torch.cat((logits if isinstance(logits, torch.Tensor) else logits[0], any_class), dim=1).float()
 
 
 def field_response(plan: Mapping[str, Any]) -> list[float | None]:

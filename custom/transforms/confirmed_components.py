@@ -1,6 +1,6 @@
 """Consensus of a network's two heads: components that the distance field does not confirm are dropped."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from scipy import ndimage
 from ..errors import InputError
 from .surface_distance_field import separate_boxes
 
-THRESHOLD = 0.4  # the true field is 0.5 at the surface; a little below it, and not tuned
+THRESHOLD = 0.6  # the true field is 0.5 at the surface and 1 at the deepest point of a class
 LEAST_SHARE = 0.1
 FULL = 255  # a field of 1
 
@@ -22,47 +22,39 @@ class DropUnconfirmed(Transform):
     """A label map without the components whose voxels the distance field places outside of their class.
 
     A component is what the label map gives one class and what touches by faces, edges or corners. It is kept where
-    the field of its class is at least `threshold` in at least `share` of its voxels; otherwise it becomes
-    background. The true field is above 0.5 inside and below 0.5 outside of a class, whatever the size of the
-    component; how much of it the head answers, `response` says. A share of voxels, where a maximum would let one
-    voxel decide and a mean would depend on how far the segmentation spills over the surface.
+    the field of any class is at least `threshold` in at least `share` of its voxels; otherwise it becomes background.
+    The true field is above 0.5 inside and below 0.5 outside of a class. Of any class, as the field is asked whether
+    there is something, not what: two heads that disagree on the type of a lesion have both seen it. A share of voxels,
+    where a maximum would let one voxel decide and a mean would depend on how far the segmentation spills over the
+    surface.
 
     Args:
         threshold: of the field, above 0 up to 1.
         share: of a component's voxels, 0 to 1; 0 keeps a component for a single voxel.
-        response: of each class, by which its threshold is multiplied, see `custom.engines.FieldResponse`; one for all
-            classes, or none, which means 1, of a class that is None.
     """
 
     backend = [TransformBackends.NUMPY, TransformBackends.TORCH]
 
-    def __init__(
-        self,
-        threshold: float = THRESHOLD,
-        share: float = LEAST_SHARE,
-        response: Sequence[float | None] | None = None,
-    ) -> None:
+    def __init__(self, threshold: float = THRESHOLD, share: float = LEAST_SHARE) -> None:
         if not 0 < threshold <= 1 or not 0 <= share <= 1:
             given = f"threshold {threshold} and share {share}"
             raise InputError(f"consensus: {given}; give a threshold above 0 up to 1 and a share from 0 to 1")
-        self.thresholds = [threshold * (1.0 if one is None else one) for one in response or [None]]
+        self.threshold = threshold
         self.share = share
 
     def __call__(self, volume: NdarrayOrTensor) -> NdarrayOrTensor:
         """The label map (1, *spatial) without them, of one with its field as the last of several channels.
 
         Args:
-            volume: class ids and last the field of each voxel's class times 255, (2 or more, *spatial), as
-                `custom.inferers.StreamingSlidingWindowInferer(field_channels=...)` gives them.
+            volume: class ids and last the field times 255, (2 or more, *spatial), as
+                `custom.inferers.StreamingSlidingWindowInferer(field=True)` gives them.
         """
         return self.with_count(volume)[0]
 
     def with_count(self, volume: NdarrayOrTensor) -> tuple[NdarrayOrTensor, int]:
         """The same, and how many components were dropped."""
         channels = convert_to_numpy(volume)
-        labels, dropped = confirmed_components(
-            channels[0], channels[-1], [one * FULL for one in self.thresholds], self.share
-        )
+        labels, dropped = confirmed_components(channels[0], channels[-1], self.threshold * FULL, self.share)
         return convert_to_dst_type(labels[None], volume, dtype=volume.dtype)[0], dropped
 
 
@@ -71,15 +63,9 @@ class DropUnconfirmedd(MapTransform):
 
     backend = DropUnconfirmed.backend
 
-    def __init__(
-        self,
-        keys: KeysCollection,
-        threshold: float = THRESHOLD,
-        share: float = LEAST_SHARE,
-        response: Sequence[float | None] | None = None,
-    ) -> None:
+    def __init__(self, keys: KeysCollection, threshold: float = THRESHOLD, share: float = LEAST_SHARE) -> None:
         super().__init__(keys)
-        self.transform = DropUnconfirmed(threshold, share, response)
+        self.transform = DropUnconfirmed(threshold, share)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of `data` with the components dropped."""
@@ -90,21 +76,19 @@ class DropUnconfirmedd(MapTransform):
 
 
 def confirmed_components(
-    labels: np.ndarray, field: np.ndarray, thresholds: Sequence[float] = (THRESHOLD,), share: float = LEAST_SHARE
+    labels: np.ndarray, field: np.ndarray, threshold: float = THRESHOLD, share: float = LEAST_SHARE
 ) -> tuple[np.ndarray, int]:
     """The label map without the components that a field does not confirm, and their number; see `DropUnconfirmed`.
 
     Args:
         labels: class ids (*spatial).
-        field: the field of each voxel's class (*spatial), in any unit that `thresholds` have too.
-        thresholds: one for each class, or for all.
+        field: (*spatial), in any unit that `threshold` has too.
     """
     kept = labels.copy()
     dropped = 0
     for class_id, box in enumerate(ndimage.find_objects(labels), start=1):
         if box is None:
             continue
-        threshold = thresholds[0 if len(thresholds) == 1 else class_id - 1]
         mask = labels[box] == class_id
         for part in separate_boxes(mask):  # of the numbers of components there is never a volume
             components, count = ndimage.label(mask[part], np.ones((3,) * labels.ndim))

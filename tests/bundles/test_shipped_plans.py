@@ -163,8 +163,8 @@ def test_the_default_classes_are_flares_and_the_default_groups_are_the_papers(pr
         ([], 14, 13),  # the two-stage rows share a network
         (["study_headneck"], 3, 5),
         (["study_hippocampus"], 3, 5),
-        (["study_improved"], 10, 18),
-        (["study_improved", "study_phantoms"], 3, 10),
+        (["study_improved"], 10, 17),
+        (["study_improved", "study_phantoms"], 3, 9),
     ],
 )
 def test_every_row_of_a_study_could_begin(project, tmp_path, overlays, trained, scored):

@@ -1,4 +1,4 @@
-"""All lesions of a scan get the type that fits, or stay as they are where none does."""
+"""Lesions get the type that fits, or stay as they are where none does."""
 
 from types import SimpleNamespace
 
@@ -71,17 +71,44 @@ def test_classes_that_are_no_types_stay(typing_file):
         ((0, 0, 0), 0.5, {0}),
     ],
 )
-def test_the_type_of_most_voxels(counts, certainty, kept):
+def test_a_lesion_gets_the_type_of_most_voxels(counts, certainty, kept):
     volume = torch.zeros(1, 5, 5, 5, dtype=torch.uint8)
     volume.view(-1)[: sum(counts)] = torch.repeat_interleave(torch.tensor([1, 2, 3]), torch.tensor(counts)).byte()
     retype = RetypeLesionsd("pred", None, CLASSES, None, "majority", certainty=certainty)
     found = retype({"pred": volume})
     assert set(found["pred"].unique().tolist()) == kept
-    assert found["type_probabilities"] == (
-        {name: pytest.approx(one / sum(counts)) for name, one in zip(CLASSES, counts, strict=True)}
-        if sum(counts)
-        else {}
-    )
+    shares = found["type_probabilities"]
+    assert sum(shares.values()) == pytest.approx(1 if sum(counts) else 0)
+    if len(kept) == 2:
+        assert shares[found["type"]] == 1
+        assert CLASSES.index(found["type"]) + 1 in kept
+    else:
+        assert found["type"] == (UNCERTAIN if sum(counts) else None)
+
+
+def test_each_lesion_gets_its_own_type():
+    """Two lesions, of 8 and 12 voxels, each with a few of the other's type; those that touch by a corner are one."""
+    volume = torch.zeros(2, 6, 6, 12, dtype=torch.uint8)
+    volume[0, :2, :2, :2], volume[0, 0, 0, 0] = 1, 3
+    volume[0, 2, 2, 2] = 2  # touches the first by a corner
+    volume[0, :3, :2, 6:8], volume[0, 1, 1, 6] = 3, 1
+    volume[1] = 7
+    retype = RetypeLesionsd("pred", None, CLASSES, None, "majority")
+    found = retype({"pred": volume})
+    expected = volume.clone()
+    expected[0, :3, :3, :3][volume[0, :3, :3, :3] > 0] = 1
+    expected[0, :3, :2, 6:8] = 3
+    assert torch.equal(found["pred"], expected)
+    assert found["type"] == "c", "of 12 of 21 voxels"
+    assert found["type_probabilities"] == {"a": pytest.approx(9 / 21), "b": 0, "c": pytest.approx(12 / 21)}
+    assert volume[0, 2, 2, 2] == 2, "the input is left alone"
+
+
+def test_what_is_no_type_parts_lesions_and_stays():
+    """An organ of class b between two lesions."""
+    volume = torch.tensor([1, 1, 3, 2, 3, 3, 1], dtype=torch.uint8).reshape(1, 1, 1, 7)
+    found = RetypeLesionsd("pred", None, CLASSES, ["a", "c"], "majority")({"pred": volume})
+    assert found["pred"].flatten().tolist() == [1, 1, 1, 2, 3, 3, 3]
 
 
 def test_only_the_chosen_ids_change():

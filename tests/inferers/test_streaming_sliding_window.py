@@ -473,27 +473,26 @@ def test_networks_that_cannot_be_labelled():
 
 
 class LogitsWithField(torch.nn.Module):
-    """The last channels are a field in [0, 1]."""
+    """The last channel is a field in [0, 1]."""
 
-    def __init__(self, classes, fields):
+    def __init__(self, classes):
         super().__init__()
-        self.classes, self.fields = random_network(classes), random_network(fields)
+        self.classes, self.field = random_network(classes), random_network(1)
 
     def forward(self, image):
-        return torch.cat((self.classes(image), self.fields(image).sigmoid()), dim=1)
+        return torch.cat((self.classes(image), self.field(image).sigmoid()), dim=1)
 
 
 @pytest.mark.parametrize("geometry", ["oblique", "tilted, oblique"])
-@pytest.mark.parametrize("fields", [1, 4])
 @pytest.mark.parametrize("return_grid", ["exact", "fast"])
-def test_the_field_of_each_voxels_class_comes_last(store, geometry, fields, return_grid):
+def test_the_field_comes_last(store, geometry, return_grid):
     """Against the mean field of all windows, interpolated to the native grid by MONAI."""
     file = store(np.random.default_rng(3).normal(0, 2, (29, 31, 23)), geometry=geometry)
-    transforms, network = preparation(), LogitsWithField(4, fields)
+    transforms, network = preparation(), LogitsWithField(4)
     data = transforms({"image": file})
     image = data["image"][None]
     options = {"return_grid": return_grid, "mirror_axes": (1,)}
-    result = StreamingSlidingWindowInferer(WINDOW, "logits", field_channels=fields, **options)(image, network)
+    result = StreamingSlidingWindowInferer(WINDOW, "logits", field=True, **options)(image, network)
     plain = StreamingSlidingWindowInferer(WINDOW, "logits", **options)(image, network.classes)
     labels, field = result[0].as_tensor()
     assert torch.equal(labels, plain[0, 0].as_tensor()), "labels are those without a field"
@@ -506,8 +505,7 @@ def test_the_field_of_each_voxels_class_comes_last(store, geometry, fields, retu
     data["pred"] = MetaTensor(means[4:], meta=data["image"].meta)
     nearest = return_grid == "fast"
     native = Invertd("pred", transforms, orig_keys="image", nearest_interp=nearest)(data)["pred"].as_tensor()
-    chosen = native[0] if fields == 1 else native.gather(0, labels[None].long())[0]
-    error = (field / 255 - chosen).abs()[labels > 0]
+    error = (field / 255 - native[0]).abs()[labels > 0]
     if nearest:  # where a voxel lies half between two, rounding decides
         assert (error > 0.003).float().mean() < 0.02
     else:
@@ -515,14 +513,14 @@ def test_the_field_of_each_voxels_class_comes_last(store, geometry, fields, retu
     assert not field[labels == 0].any()
 
 
-def test_fields_on_the_grid_of_the_network_beside_confidences():
-    network, image = LogitsWithField(3, 3), torch.randn(1, 1, 9, 18, 14)
+def test_a_field_on_the_grid_of_the_network_beside_confidences():
+    network, image = LogitsWithField(3), torch.randn(1, 1, 9, 18, 14)
     inferer = StreamingSlidingWindowInferer(
-        WINDOW, "logits", return_grid="network", confidence=True, field_channels=3, logit_moments=True
+        WINDOW, "logits", return_grid="network", confidence=True, field=True, logit_moments=True
     )
     labels, confidence, field = inferer(image, network)[0]
     scores = mean_scores(image, network, even_windows(image.shape[2:], WINDOW), False)
-    expected = scores[3:].gather(0, labels[None].long())[0] * (labels > 0)
+    expected = scores[3] * (labels > 0)
     assert (field - 255 * expected).abs().max() <= 0.501
     assert (confidence - 255 * scores[:3].softmax(0).amax(0)).abs().max() <= 0.501
     chosen = (scores[1:3] - scores[:1])[:, labels == 2].double()
@@ -532,7 +530,7 @@ def test_fields_on_the_grid_of_the_network_beside_confidences():
     assert np.allclose(products, chosen @ chosen.T, rtol=1e-5)
 
 
-@pytest.mark.parametrize("options", [{"field_channels": 2}, {"logit_moments": True}])
+@pytest.mark.parametrize("options", [{"field": True}, {"logit_moments": True}])
 def test_fields_and_moments_are_of_logits(options):
     with pytest.raises(ValueError, match="fields and moments of logits need average 'logits'"):
         StreamingSlidingWindowInferer(WINDOW, "probabilities", **options)

@@ -163,15 +163,24 @@ def test_unknown_activation_is_refused():
 
 
 @pytest.mark.parametrize("architecture", [OURS, UNET])
-def test_in_eval_mode_field_and_logits_come_in_one_tensor(architecture):
+def test_in_eval_mode_logits_and_the_field_of_any_class_come_in_one_tensor(architecture):
+    """Of two classes, of the second of which the head answers a tenth; the first channel is that of background."""
     network = headed(architecture).eval()
     image = torch.randn(1, 1, *PATCH)
     with torch.no_grad():
-        both = LogitsAndField(network)(image)
+        both = LogitsAndField(network, [None, 0.1])(image)
         assert torch.equal(both[:, :3], network(image))
-        features = network.training_output(image)[1]
-    assert both.shape == (1, 6, *PATCH)
-    assert torch.equal(both[:, 3:], features)
+        _, first, second = network.training_output(image)[1].split(1, dim=1)
+    assert both.shape == (1, 4, *PATCH)
+    assert torch.equal(both[:, 3:], torch.maximum(first, second / 0.1).clamp(max=1))
+
+
+def test_a_joint_field_is_divided_by_its_own_response():
+    network = DistanceHead(build_network(OURS, 1, 3, PATCH), 1).eval()
+    image = torch.randn(1, 1, *PATCH)
+    with torch.no_grad():
+        field = network.training_output(image)[1]
+        assert torch.allclose(LogitsAndField(network, [0.5])(image)[:, 3:], 2 * field)
 
 
 def plan(response=None, **training):
