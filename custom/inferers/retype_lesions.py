@@ -128,13 +128,17 @@ def retyped(volume: torch.Tensor, ids: Sequence[int], chosen: int) -> torch.Tens
 
 
 def retyped_by_majority(volume: torch.Tensor, ids: Sequence[int], certainty: float) -> torch.Tensor:
-    """A label map (channels, *spatial) of which each lesion has the id of most of its voxels, if of that share."""
+    """A label map (channels, *spatial), ids in the first channel, each lesion with that of most of its voxels.
+
+    Args:
+        certainty: the share of its voxels, 0 to 1, that must have it; else the lesion stays as it is.
+    """
     result = volume.clone()
-    labels = convert_to_numpy(result[0]).copy()
+    labels = convert_to_numpy(result[0])
     lesions, count = ndimage.label(np.isin(labels, ids), np.ones((3,) * labels.ndim))
     votes = np.stack([np.bincount(lesions[labels == one], minlength=count + 1) for one in ids])
     sure = votes.max(axis=0) >= certainty * np.maximum(votes.sum(axis=0), 1)
-    chosen = np.where(sure, np.asarray(ids)[votes.argmax(axis=0)], 0)[lesions]
-    labels = np.where((lesions > 0) & (chosen > 0), chosen, labels)
+    winners = np.asarray(ids)[votes.argmax(axis=0)]
+    labels = np.where((lesions > 0) & sure[lesions], winners[lesions], labels)
     result[0] = torch.as_tensor(labels.astype(np.uint8), device=result.device)
     return result
