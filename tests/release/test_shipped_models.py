@@ -36,6 +36,16 @@ def test_what_is_stated(file):
 
 
 @pytest.mark.parametrize("file", MODELS, ids=NAMES)
+def test_which_classes_are_types_is_as_in_the_plan_of_its_name(file):
+    """Else --typing would merge the parts of an organ into one."""
+    own, named = (
+        read_plan(one)
+        for one in (file.with_name("plan.yaml"), file.parents[2] / "configs" / "plans" / f"{file.parent.name}.yaml")
+    )
+    assert own["types"] == named["types"]
+
+
+@pytest.mark.parametrize("file", MODELS, ids=NAMES)
 def test_unseen_cases_score_as_stated(file, shared_data, tmp_path):
     """The first three of them, within 0.06 of the stated mean of all."""
     stated, classes = yaml.safe_load(file.read_text()), read_plan(file.with_name("plan.yaml"))["classes"]
