@@ -10,8 +10,8 @@ from monai.utils import convert_to_dst_type
 
 from ..errors import InputError
 from ..geometry.native_grid import native_grid_of, nearest_on_native_grid, on_native_grid
+from .checked_autocast import CheckedAutocast
 from .class_confidence import ClassConfidence
-from .direct import autocast_on
 from .efficient_windows import WindowPlan, count_plain_windows
 from .logit_moments import LogitMoments
 from .slab_accumulator import SlabAccumulator
@@ -82,7 +82,7 @@ class StreamingSlidingWindowInferer(Inferer):
         self.logits = average == "logits"
         self.plan = WindowPlan(windows, tubular, min_foreground_voxels)
         self.mirror_axes = tuple(mirror_axes or ())
-        self.autocast = autocast
+        self.autocast = CheckedAutocast(autocast)
         self.return_grid = return_grid
         self.confidence = confidence
         self.report: dict[str, Any] = {}
@@ -108,7 +108,7 @@ class StreamingSlidingWindowInferer(Inferer):
 
         def predict(windows: torch.Tensor) -> torch.Tensor:
             self.report["windows"] += len(windows)
-            with autocast_on(windows.device, self.autocast):
+            with self.autocast(network, windows.device):
                 return finite(mirrored_mean(logits, windows, self.mirror_axes))
 
         grid = None if self.return_grid == "network" else native_grid_of(inputs)

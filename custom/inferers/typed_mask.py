@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from monai.inferers import Inferer
 
-from .direct import autocast_on
+from .checked_autocast import CheckedAutocast
 from .sliding_window import finite, mirrored_mean, pad_to_window
 
 
@@ -29,7 +29,7 @@ class TypedMaskInferer(Inferer):
         self.volume_size = tuple(volume_size)
         self.with_mask = with_mask
         self.mirror_axes = tuple(mirror_axes or ())
-        self.autocast = autocast
+        self.autocast = CheckedAutocast(autocast)
 
     @torch.no_grad()
     def __call__(
@@ -51,7 +51,7 @@ class TypedMaskInferer(Inferer):
         """
         scan = torch.cat([inputs, (seen_mask > 0).to(inputs)], dim=1) if self.with_mask else inputs
         padded, _ = pad_to_window(torch.as_tensor(scan), self.volume_size)
-        with autocast_on(padded.device, self.autocast):
+        with self.autocast(network, padded.device):
             # of no size, so that mirroring back changes nothing
             logits = finite(
                 mirrored_mean(lambda image: network(image)[..., None, None, None], padded, self.mirror_axes)
