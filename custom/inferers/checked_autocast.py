@@ -9,6 +9,7 @@ from torch import nn
 
 from ..errors import InputError
 
+Convolution = nn.Conv3d | nn.ConvTranspose3d
 LARGEST_ERROR = 0.05  # of the norm; rounding to bfloat16 costs 0.003
 
 
@@ -44,7 +45,7 @@ def checked_convolutions(network: nn.Module) -> Iterator[None]:
     """Check each 3D convolution of a network as it is called, once for every shape of its input."""
     seen = set()
 
-    def check(name: str, module: nn.Conv3d | nn.ConvTranspose3d, features: torch.Tensor) -> None:
+    def check(name: str, module: Convolution, features: torch.Tensor) -> None:
         case = (type(module), module.weight.shape, module.stride, module.padding, features.shape)
         if case not in seen:
             seen.add(case)
@@ -53,7 +54,7 @@ def checked_convolutions(network: nn.Module) -> Iterator[None]:
     hooks = [
         module.register_forward_hook(lambda module, inputs, _, name=name: check(name, module, inputs[0]))
         for name, module in network.named_modules()
-        if isinstance(module, (nn.Conv3d, nn.ConvTranspose3d))
+        if isinstance(module, Convolution)
     ]
     try:
         yield
@@ -62,7 +63,7 @@ def checked_convolutions(network: nn.Module) -> Iterator[None]:
             hook.remove()
 
 
-def refuse_wrong_convolution(name: str, module: nn.Module, features: torch.Tensor) -> None:
+def refuse_wrong_convolution(name: str, module: Convolution, features: torch.Tensor) -> None:
     """Compare a convolution and, in training, its gradients under autocast with those in single precision.
 
     Raises InputError: they differ by more than rounding.
@@ -71,16 +72,16 @@ def refuse_wrong_convolution(name: str, module: nn.Module, features: torch.Tenso
     rounded = convolution_and_gradients(module, features, training)  # first, in memory that holds no right results
     with torch.autocast(features.device.type, enabled=False):
         exact = convolution_and_gradients(module, features, training)
-    wrong = [error for error in map(relative_error, rounded, exact) if not error < LARGEST_ERROR]
-    if wrong:
+    if any(map(differs, rounded, exact)):
         voxels = " x ".join(str(length) for length in features.shape[2:])
         raise InputError(
             f"PyTorch {torch.__version__} computes the convolution {name} wrongly in bfloat16 on this CPU, with "
-            f"feature maps of {voxels} voxels: pass --cpu_bfloat16 false, or strides or a patch that leave 3 along each axis"
+            f"feature maps of {voxels} voxels: pass --cpu_bfloat16 false, or strides or a patch that leave 3 along "
+            "each axis"
         )
 
 
-def convolution_and_gradients(module: nn.Module, features: torch.Tensor, gradients: bool) -> list[torch.Tensor]:
+def convolution_and_gradients(module: Convolution, features: torch.Tensor, gradients: bool) -> list[torch.Tensor]:
     """A convolution's output, and of a fixed random sum of it the gradients by the features and by the weights."""
     features = features.detach().float().requires_grad_(gradients)
     output = module.forward(features)  # not module(): that would call the hook that asks
@@ -91,7 +92,7 @@ def convolution_and_gradients(module: nn.Module, features: torch.Tensor, gradien
     return [output.detach(), *torch.autograd.grad(output, (features, module.weight), factors)]
 
 
-def relative_error(values: torch.Tensor, exact: torch.Tensor) -> float:
-    """Norm of the error over that of the exact values; NaN where a value is none."""
-    values, exact = values.double(), exact.double()
-    return float((values - exact).norm() / exact.norm().clamp(min=torch.finfo(torch.float32).tiny))
+def differs(rounded: torch.Tensor, exact: torch.Tensor) -> bool:
+    """Whether values differ by more than rounding; those that are not even exactly finite are others' to refuse."""
+    error, norm = (rounded.double() - exact.double()).norm(), exact.double().norm()
+    return bool(norm.isfinite()) and not error <= LARGEST_ERROR * norm

@@ -70,6 +70,12 @@ def test_without_gradients_only_the_output_must_be_right():
             run(WrongValue(1, 4, 3, padding=1), image, CheckedAutocast(torch.bfloat16))
 
 
+def test_weights_that_are_not_finite_are_not_bfloat16s_fault():
+    network = nn.Conv3d(1, 4, 3, padding=1)
+    network.weight.data[0] = torch.nan
+    assert not run(network, torch.rand(1, 1, 4, 4, 4), CheckedAutocast(torch.bfloat16)).isfinite().all()
+
+
 def test_other_precisions_and_functions_are_not_checked():
     image = torch.rand(1, 1, 2, 4, 4)
     network = WrongValue(1, 4, 3, padding=1)
