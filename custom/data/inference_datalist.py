@@ -85,6 +85,8 @@ def _with_a_name_of_their_own(cases: list[dict[str, Any]], folder: Path, left_ou
                 f"{target} is there and lies on another grid than {scan}, as the label map of another series: pass "
                 "another --output_dir, or remove it"
             )
+        if folder / renamed(case[OUTPUT_NAME], *COMPANIONS["case_record"]) == left_out.file:
+            taken[scan] = f"{scan}: its record would be called as the list of scans left out, {left_out.file}; rename it"
     faults = {**shared_names(cases), **taken}
     if faults and len(faults) == len(cases):
         raise InputError(next(iter(faults.values())))

@@ -36,6 +36,16 @@ class TestInference:
         with pytest.raises(ScansLeftOutError, match=r"^0 of 1 labelled, 1 left out: flat$"):
             left_out.close()
 
+    def test_a_record_takes_no_place_of_the_list_of_scans_left_out(self, data, tmp_path, caplog):
+        (data / "imagesTr" / "c04.nii.gz").rename(data / "imagesTr" / "left_out.nii.gz")
+        file = tmp_path / "out" / "left_out.json"
+        left_out = LeftOut(file, output_dir=tmp_path / "out")
+        cases = inference_datalist(data / "imagesTr", tmp_path / "out", left_out=left_out)
+        assert len(cases) == 11
+        assert file.is_file()
+        line = f"imagesTr/left_out.nii.gz: its record would be called as the list of scans left out, {file}; rename it"
+        assert line in caplog.text
+
     def test_what_is_labelled_already_counts(self, data, tmp_path):
         (data / "imagesTr" / "c04.nii.gz").write_bytes(b"")
         write(tmp_path / "out" / "c05.nii.gz", np.zeros((4, 4, 4), np.uint8))
