@@ -86,7 +86,9 @@ def _with_a_name_of_their_own(cases: list[dict[str, Any]], folder: Path, left_ou
                 "another --output_dir, or remove it"
             )
         if folder / renamed(case[OUTPUT_NAME], *COMPANIONS["case_record"]) == left_out.file:
-            taken[scan] = f"{scan}: its record would be called as the list of scans left out, {left_out.file}; rename it"
+            taken[scan] = (
+                f"{scan}: its record would be called as the list of scans left out, {left_out.file}; rename it"
+            )
     faults = {**shared_names(cases), **taken}
     if faults and len(faults) == len(cases):
         raise InputError(next(iter(faults.values())))
