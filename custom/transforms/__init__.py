@@ -4,6 +4,7 @@ from .annotated_classes import AnnotatedClassesd
 from .check_input import CheckInputd
 from .confirmed_components import DropUnconfirmed, DropUnconfirmedd
 from .copy_to_meta import CopyToMetad
+from .largest_components import KeepLargestComponentsd
 from .normalise_intensity import NormaliseIntensityd
 from .path_safe_spacing import PathSafeSpacingd
 from .rand_low_resolution import RandLowResolutiond

@@ -11,6 +11,7 @@ import torch
 from custom.errors import InputError, find_input_error
 from custom.losses import JointLoss
 from custom.plans import read_plan
+from custom.transforms.largest_components import largest_components
 
 from ..small_bundle import CASES
 from .conftest import read_labels, rows
@@ -80,6 +81,21 @@ def test_evaluation_scores_lesions_and_surfaces_of_what_both_heads_agree_on(trai
     notes = " ".join(json.loads((tmp_path / "evaluation" / "metrics.json").read_text())["notes"])
     assert "NSD tolerance: 1 mm" in notes
     assert "lesions: 26-connected components" in notes
+
+
+def test_largest_components_are_written_and_scored(trained, scans, tmp_path):
+    options = {"largest_component": True, "output_dir": str(tmp_path)}
+    trained.run("train", "evaluate", **options)
+    trained.run("inference", dataset_dir=str(scans[0]), **{**options, "output_dir": str(tmp_path / "labels")})
+    scored = rows(tmp_path / "evaluation" / "metrics_per_case.csv")
+    dropped = 0
+    for file in sorted(scans[1].glob("*.nii.gz")):
+        kept, plain = read_labels(tmp_path / "labels" / file.name), read_labels(file)
+        assert np.array_equal(kept, largest_components(plain))
+        dropped += np.count_nonzero(kept != plain)
+        predicted = [int(row["predicted_voxels"]) for row in scored if row["case"] == file.name.split(".")[0]]
+        assert sum(predicted) == np.count_nonzero(kept)
+    assert dropped > 0
 
 
 def test_typing_and_confidence_of_a_scan_stand_in_its_record(typed, scans, tmp_path):
