@@ -161,7 +161,7 @@ def test_the_default_classes_are_flares_and_the_default_groups_are_the_papers(pr
     ("overlays", "trained", "scored"),
     [
         ([], 14, 13),  # the two-stage rows share a network
-        (["study_headneck"], 3, 5),
+        (["study_headneck"], 3, 8),
         (["study_hippocampus"], 3, 5),
         (["study_improved"], 10, 17),
         (["study_improved", "study_phantoms"], 3, 9),
