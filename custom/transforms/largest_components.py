@@ -4,7 +4,6 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
-from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from monai.utils import TransformBackends, convert_to_dst_type, convert_to_numpy
 from scipy import ndimage
@@ -17,9 +16,6 @@ class KeepLargestComponentsd(MapTransform):
     """
 
     backend = [TransformBackends.NUMPY, TransformBackends.TORCH]
-
-    def __init__(self, keys: KeysCollection) -> None:
-        super().__init__(keys)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of `data` whose label maps have become background elsewhere."""
