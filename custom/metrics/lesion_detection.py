@@ -21,11 +21,11 @@ SCORES = ("lesion_f1", "false_components", "wrong_type")
 
 
 class LesionScores(NamedTuple):
-    """Scores of one case, each (classes,), nan where the truth lacks the class.
+    """Scores of one case, each (classes,), nan where the truth lacks the class; false components also without lesions.
 
     lesion_f1: 2 TP / (2 TP + FP + FN) over components of the class, matched one to one at an IoU of 0.1 or more.
     false_components: predicted components of any class that do not touch any true lesion, the same number for every
-        class that the case has.
+        class that the case has, and for all classes in a case that has none.
     wrong_type: of the true lesions of the class that any prediction touches, the share of which most of the predicted
         voxels are of another class; nan where there is none.
     """
@@ -78,11 +78,11 @@ def lesion_scores(prediction: NdarrayOrTensor, truth: NdarrayOrTensor, num_class
     iou = overlaps / (sizes + lesion_sizes[:, None] - overlaps)
     false = int(np.count_nonzero(overlaps.sum(axis=0) == 0))
     scores = LesionScores(*np.full((3, num_classes - 1), np.nan))
+    scores.false_components[np.unique(lesion_classes) - 1 if len(lesion_classes) else slice(None)] = false
     for class_id in np.unique(lesion_classes):
         own = lesion_classes == class_id
         own_iou = iou[own][:, classes == class_id]
         scores.lesion_f1[class_id - 1] = 2 * matches(own_iou) / sum(own_iou.shape)
-        scores.false_components[class_id - 1] = false
         votes = np.stack([overlaps[own][:, classes == one].sum(axis=1) for one in range(1, num_classes)], axis=1)
         touched = votes[votes.any(axis=1)]
         if len(touched):

@@ -1,11 +1,13 @@
 """The scores of a study's cases, in a file of their own, and `python -m custom compare`: tables from such files."""
 
 import logging
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InputError
+from ..io.json_file import read_json
 from ..io.write_errors import reporting_unwritable
 from .study_tables import TABLES, Score, write_tables
 from .text_table import Row, read_csv, write_csv
@@ -13,6 +15,7 @@ from .text_table import Row, read_csv, write_csv
 logger = logging.getLogger(__name__)
 
 CASE_SCORES = "case_scores.csv"
+METRICS = "metrics.json"  # of an evaluation, next to its scores of cases
 SOURCE = ("method", "seed", "fold")
 PLACE = (*SOURCE, "case", "class")
 NOT_METRICS = (*PLACE, "truth_voxels", "predicted_voxels", "truth_ml")
@@ -22,28 +25,45 @@ class Evaluation(NamedTuple):
     """Where the scores of a method on one held-out fold are, by the training with one seed."""
 
     method: str
-    seed: int
+    seed: int | str
     fold: int | str
     file: Path
 
 
-def read_scores(files: Mapping[str, Sequence[Path]]) -> list[Score]:
-    """The scores in `metrics_per_case.csv` of a study's evaluations.
+def read_scores(evaluations: Sequence[Evaluation]) -> list[Score]:
+    """The scores in `metrics_per_case.csv` of a study's evaluations; one that is not there yet is left out."""
+    return [
+        score
+        for one in evaluations
+        if one.file.is_file()
+        for row in read_csv(one.file)
+        for score in row_scores(one.method, str(one.seed), row, one.file)
+    ]
 
-    Args:
-        files: method -> its files, of every fold and seed; one that is not there yet is left out.
-    """
-    existing = [(method, path) for method, paths in files.items() for path in paths if path.is_file()]
-    return [score for method, path in existing for row in read_csv(path) for score in row_scores(method, row, path)]
+
+def row_scores(method: str, seed: str, row: Mapping[str, str], file: Path) -> list[Score]:
+    """What a row says of one class of one case. Raises InputError: a value of it is no finite number."""
+    scores = []
+    for metric, cell in row.items():
+        if metric in NOT_METRICS or not cell:
+            continue
+        try:
+            value = float(cell)
+        except (TypeError, ValueError):
+            value = math.nan
+        if not math.isfinite(value):
+            raise InputError(
+                f"{file}: {metric} of {row['case']} is {cell!r}; a score is a number, or empty where there is none: "
+                "correct or restore the file"
+            )
+        scores.append(Score(method, metric, row["case"], row["class"], value, seed))
+    return scores
 
 
-def row_scores(method: str, row: Mapping[str, str], file: Path) -> list[Score]:
-    """What a row says of one class of one case. Raises InputError: a value of it is no number."""
-    cells = {key: cell for key, cell in row.items() if key not in NOT_METRICS and cell}
-    try:
-        return [Score(method, key, row["case"], row["class"], float(cell)) for key, cell in cells.items()]
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{file}: {error} in the row of {row['case']}; correct or restore the file") from error
+def scoring_rules(evaluations: Iterable[Evaluation]) -> list[str]:
+    """How the metrics of some evaluations are defined, in words, each rule once."""
+    notes = (read_json(one.file.with_name(METRICS), {}).get("notes") or () for one in evaluations)
+    return list(dict.fromkeys(str(note) for own in notes for note in own))
 
 
 def write_case_scores(file: Path, evaluations: Sequence[Evaluation]) -> None:
@@ -85,7 +105,8 @@ def compare(scores: str | Path, reference: str, output: str | Path, title: str =
 def read_case_scores(place: str | Path) -> tuple[list[Score], list[str]]:
     """The scores in a file, a study's or the .csv files of a folder, and the classes in the order of the first file.
 
-    Raises InputError: there is none, or the same case, class, method, seed and fold is there twice.
+    Raises InputError: there is none, or a case and class is there twice by one method and seed - also in two folds, of
+    which it was in the training of one.
     """
     is_study = (Path(place) / TABLES).is_file()  # which has other .csv files, too
     place = Path(place) / CASE_SCORES if is_study else Path(place)
@@ -93,14 +114,20 @@ def read_case_scores(place: str | Path) -> tuple[list[Score], list[str]]:
     if not files:
         raise InputError(f"{place}: no .csv file; pass a study's {CASE_SCORES}, or a folder with several")
     scores: list[Score] = []
-    seen: dict[tuple[str, ...], Path] = {}
+    seen: dict[tuple[str, ...], tuple[Path, str]] = {}
     for file in files:
         for row in read_csv(file):
             if absent := [key for key in PLACE if not row.get(key)]:
                 raise InputError(f"{file}: a row without {absent[0]}; pass a study's {CASE_SCORES}")
-            key = tuple(row[name] for name in PLACE)
+            key = tuple(row[name] for name in PLACE if name != "fold")
             if key in seen:
-                raise InputError(f"{file}: the scores of {' '.join(key)} are in {seen[key]} already; pass one of them")
-            seen[key] = file
-            scores += row_scores(row["method"], row, file)
+                earlier, fold = seen[key]
+                what = f"the scores of {' '.join(key)} are in {earlier} already"
+                if fold != row["fold"]:
+                    what += (
+                        f", there of fold {fold}, here of fold {row['fold']}: the folds differ, so they do not compare"
+                    )
+                raise InputError(f"{file}: {what}; pass one of them")
+            seen[key] = file, row["fold"]
+            scores += row_scores(row["method"], row["seed"], row, file)
     return scores, list(dict.fromkeys(key[-1] for key in seen))

@@ -40,7 +40,8 @@ def summary(
 
     Args:
         class_names: the foreground classes.
-        metrics: name to values of shape (cases, classes), nan where a case does not have the class.
+        metrics: name to values of shape (cases, classes), nan where a case does not have the class; the first says
+            which cases do, as false components also count where there is no lesion.
         missing: (cases, classes), true where the case has the class and the prediction lacks it.
         groups: name to names of classes, with a row each unless it has no class or is one class of its own name;
             InputError for an unknown class or the name of another row.
@@ -135,7 +136,7 @@ def _cell(value: np.generic) -> int | float | None:
 
 def _summary_row(name: str, metrics: Mapping[str, np.ndarray]) -> Row:
     present = {key: values[~np.isnan(values)].astype(float) for key, values in metrics.items()}
-    row: Row = {"class": name, "cases": max((len(values) for values in present.values()), default=0)}
+    row: Row = {"class": name, "cases": len(next(iter(present.values()), ()))}
     for key, values in present.items():
         row[f"{key}_mean"] = _cell(values.mean()) if len(values) else None
         row[f"{key}_sd"] = _cell(values.std(ddof=1)) if len(values) > 1 else None

@@ -12,34 +12,49 @@ from ..metrics.paired_comparison import compare_paired, holm
 from .metric_table import MEAN_OF_CLASSES, number_text, title_of
 from .text_table import Row, markdown_table, write_csv
 
-MAIN = ("dice", "hd95_mm")  # in the papers' tables; the others have one of their own
+LAYOUTS = (("dice", "hd95_mm"), ("dice", "nsd"))  # per class in the papers' tables: BATseg's, FLARE23's
+CASE_WIDE = ("false_components",)  # counted over all classes of a case, so the same for each
 DASH = "-"
+LATEX = {
+    **{letter: rf"\{letter}" for letter in "_%&#${}"},
+    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$"},
+}
 TABLES = "study.md"
+FIRST_NOTE = (
+    "Means over patients (of their means over seeds); a class counts the patients that have it, and the mean of "
+    "classes is the mean of their means"
+)
+SPREAD_NOTE = "Mean ± standard deviation (median) over patients, each the mean of its classes"
+COMPARISON_NOTE = (
+    "Differences are over patients, each the mean of its classes, on the seeds that both methods have: percentile "
+    "bootstrap, Wilcoxon's signed-rank test, Holm's correction within a metric"
+)
 
 
 class Score(NamedTuple):
-    """A metric's value for one class of one patient, by one training of a method."""
+    """A metric's value for one class of one patient, by the training of a method with one seed."""
 
     method: str
     metric: str
     case: str
     label: str
     value: float
+    seed: str = ""
 
 
 def score_rows(scores: Sequence[Score], class_names: Sequence[str]) -> list[Row]:
     """One row for every method, metric and class, and for the mean of classes.
 
     A patient's score is the mean over seeds; a class counts the patients that have it. The mean of classes is the mean
-    of their means, as in the papers; its deviation and median are over the patients' own means.
+    of their means, as in the papers; its `patient_mean`, deviation and median are over the patients' own means.
     """
     rows = []
     for method, metric in dict.fromkeys((score.method, score.metric) for score in scores):
         means = patient_means([one for one in scores if (one.method, one.metric) == (method, metric)])
         per_class = {name: [x for (_, label), x in means.items() if label == name] for name in class_names}
         lines = {name: _spread(values) for name, values in per_class.items()}
-        joint = _spread(list(case_means(means).values()))
         known = [row["mean"] for row in lines.values() if row["mean"] is not None]
+        joint = _spread(list(case_means(means).values()))
         lines[MEAN_OF_CLASSES] = joint | {"mean": float(np.mean(known)) if known else None}
         rows += [{"method": method, "metric": metric, "class": name, **row} for name, row in lines.items()]
     return rows
@@ -48,18 +63,20 @@ def score_rows(scores: Sequence[Score], class_names: Sequence[str]) -> list[Row]
 def comparison_rows(scores: Sequence[Score], reference: str) -> list[Row]:
     """Every method against the reference, on the patients that both have: one row for every metric.
 
-    A patient's score is the mean over the seeds and over the classes that both methods have a score of. P values of a
+    A patient's score is the mean over the seeds and the classes that both methods have a score of. P values of a
     metric are adjusted for its number of comparisons.
     """
     rows: list[Row] = []
     for metric in dict.fromkeys(score.metric for score in scores):
-        of_metric = [score for score in scores if score.metric == metric]
-        methods = dict.fromkeys(score.method for score in of_metric)
-        means = {name: patient_means([one for one in of_metric if one.method == name]) for name in methods}
-        base, found = means.pop(reference, {}), {}
-        for method, own in means.items():
+        values: dict[str, dict[tuple[str, str, str], Score]] = defaultdict(dict)
+        for one in scores:
+            if one.metric == metric:
+                values[one.method][one.case, one.label, one.seed] = one
+        base, found = values.pop(reference, {}), {}
+        for method, own in values.items():
             common = sorted(own.keys() & base.keys())
-            ours, theirs = (list(case_means({key: one[key] for key in common}).values()) for one in (own, base))
+            pairs = (case_means(patient_means([one[key] for key in common])) for one in (own, base))
+            ours, theirs = (list(means.values()) for means in pairs)
             found[method] = compare_paired(ours, theirs)
         adjusted = holm([one.p_value for one in found.values()])
         rows += [
@@ -71,10 +88,11 @@ def comparison_rows(scores: Sequence[Score], reference: str) -> list[Row]:
 
 def class_comparison_rows(scores: Sequence[Score], reference: str) -> list[Row]:
     """The same for each class by itself; p values are adjusted within a class and metric."""
+    of_classes = [score for score in scores if score.metric not in CASE_WIDE]
     return [
         {"class": name, **row}
-        for name in dict.fromkeys(score.label for score in scores)
-        for row in comparison_rows([score for score in scores if score.label == name], reference)
+        for name in dict.fromkeys(score.label for score in of_classes)
+        for row in comparison_rows([score for score in of_classes if score.label == name], reference)
     ]
 
 
@@ -95,9 +113,12 @@ def case_means(means: Mapping[tuple[str, str], float]) -> dict[str, float]:
 
 
 def method_cells(rows: Sequence[Row], class_names: Sequence[str]) -> list[list[str]]:
-    """Titles and a line for each method, as Table 3 of the BATseg paper: per class the means of Dice and HD95."""
+    """Titles and a line for each method, as Table 3 of the BATseg paper: per class the means of Dice and HD95.
+
+    Without HD95 those of Dice and NSD, as Table 6 of the FLARE23 paper.
+    """
     found = list(dict.fromkeys(row["metric"] for row in rows))
-    metrics = [metric for metric in found if metric in MAIN] or found
+    metrics = next((layout for layout in LAYOUTS if set(layout) <= set(found)), found)
     known = {(row["method"], row["metric"], row["class"]): row for row in rows}
     columns = [*class_names, MEAN_OF_CLASSES]
     lines = [["method", "patients", *(f"{name}: {' / '.join(map(title_of, metrics))}" for name in columns)]]
@@ -108,13 +129,14 @@ def method_cells(rows: Sequence[Row], class_names: Sequence[str]) -> list[list[s
     return lines
 
 
-def further_cells(rows: Sequence[Row]) -> list[list[str]]:
-    """Titles and a line for each method: the means over classes of the metrics that are not in the first table."""
-    metrics = [metric for metric in dict.fromkeys(row["metric"] for row in rows) if metric not in MAIN]
-    means = {(row["method"], row["metric"]): row for row in rows if row["class"] == MEAN_OF_CLASSES}
-    methods = dict.fromkeys(row["method"] for row in rows)
-    lines = [[method, *(_mean_text(means.get((method, one)), one) for one in metrics)] for method in methods]
-    return [["method", *map(title_of, metrics)], *lines] if metrics else []
+def spread_cells(rows: Sequence[Row]) -> list[list[str]]:
+    """Titles and a line for each method: mean, deviation and median of every metric over patients."""
+    metrics = list(dict.fromkeys(row["metric"] for row in rows))
+    joint = {(row["method"], row["metric"]): row for row in rows if row["class"] == MEAN_OF_CLASSES}
+    lines = [["method", *map(title_of, metrics)]]
+    for method in dict.fromkeys(row["method"] for row in rows):
+        lines.append([method, *(_spread_text(joint.get((method, metric)), metric) for metric in metrics)])
+    return lines
 
 
 def comparison_cells(rows: Sequence[Row]) -> list[list[str]]:
@@ -129,38 +151,43 @@ def comparison_cells(rows: Sequence[Row]) -> list[list[str]]:
     return lines
 
 
-def write_tables(folder: Path, title: str, scores: Sequence[Score], class_names: Sequence[str], reference: str) -> str:
-    """Write the files of a study; returns the text of `study.md`."""
+def write_tables(
+    folder: Path,
+    title: str,
+    scores: Sequence[Score],
+    class_names: Sequence[str],
+    reference: str,
+    rules: Sequence[str] = (),
+) -> str:
+    """Write the files of a study; returns the text of `study.md`, which ends with `rules`, those of its metrics."""
     rows, compared = score_rows(scores, class_names), comparison_rows(scores, reference)
-    tables = [table for table in (method_cells(rows, class_names), further_cells(rows)) if table]
-    tables += [comparison_cells(compared)] if compared else []
-    notes = (
-        "Means over patients (of their means over seeds); a class counts the patients that have it. Differences are "
-        "over patients, each the mean of its classes: percentile bootstrap, Wilcoxon's signed-rank test, Holm's "
-        "correction within a metric."
-    )
-    text = "\n\n".join([f"# {title}", *(markdown_table(table, numbers=True) for table in tables), notes]) + "\n"
+    tables = {FIRST_NOTE: method_cells(rows, class_names), SPREAD_NOTE: spread_cells(rows)}
+    tables |= {COMPARISON_NOTE: comparison_cells(compared)} if compared else {}
+    parts = [f"{note}:\n\n{markdown_table(table, numbers=True)}" for note, table in tables.items()]
+    text = "\n\n".join([f"# {title}", *parts, *rules]) + "\n"
     write_csv(folder / "scores.csv", rows)
     write_csv(folder / "comparisons.csv", compared, list(compared[0]) if compared else ["method"])
     per_class = class_comparison_rows(scores, reference)
     write_csv(folder / "comparisons_per_class.csv", per_class, list(per_class[0]) if per_class else ["class"])
     write_text(folder / TABLES, text)
-    write_text(folder / "study.tex", "\n\n".join(map(latex, tables)) + "\n")
+    write_text(folder / "study.tex", "\n\n".join(map(latex, tables.values())) + "\n")
     return text
 
 
 def latex(lines: Sequence[Sequence[str]]) -> str:
     """A table of LaTeX, for the package booktabs."""
-    escaped = [[cell.replace("_", r"\_").replace("%", r"\%") for cell in line] for line in lines]
+    escaped = [["".join(LATEX.get(letter, letter) for letter in cell) for cell in line] for line in lines]
     rows = [" & ".join(line) + r" \\" for line in escaped]
     head = [rf"\begin{{tabular}}{{l{'r' * (len(lines[0]) - 1)}}}", r"\toprule", rows[0], r"\midrule"]
     return "\n".join([*head, *rows[1:], r"\bottomrule", r"\end{tabular}"])
 
 
 def _spread(values: Sequence[float]) -> Row:
+    mean = float(np.mean(values)) if values else None
     return {
         "patients": len(values),
-        "mean": float(np.mean(values)) if values else None,
+        "mean": mean,
+        "patient_mean": mean,
         "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
         "median": float(np.median(values)) if values else None,
     }
@@ -168,3 +195,10 @@ def _spread(values: Sequence[float]) -> Row:
 
 def _mean_text(row: Row | None, metric: str) -> str:
     return DASH if row is None else number_text(row["mean"], metric)
+
+
+def _spread_text(row: Row | None, metric: str) -> str:
+    if row is None or row["patient_mean"] is None:
+        return DASH
+    mean, sd, median = (number_text(row[key], metric) for key in ("patient_mean", "sd", "median"))
+    return mean if sd == DASH else f"{mean} ± {sd} ({median})"

@@ -19,6 +19,7 @@ from ..options.kinds import NAMES_OR_NUMBERS
 from ..processes import is_first, on_first
 from ..reports.stage_records import DONE
 from ..reports.status_table import run_table
+from ..versions import versions
 from .bundle_run import LEFT_OUT
 from .changes import changes, digest, shortened
 from .disk_errors import disk_trouble, reporting_disk_trouble
@@ -284,7 +285,7 @@ class Chain:
 
     def finish(self, run: Run) -> None:
         """Write the record of the run, which is then done."""
-        done = {**run.description(), **run.result(), "state": DONE, "finished": now()}
+        done = {**run.description(), **run.result(), "state": DONE, "finished": now(), "versions": versions()}
         write_json(run.folder.record, {**read_json(run.folder.record, {}), **done})
         run.clean()
 

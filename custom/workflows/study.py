@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..datalist.fixed_split import TEST
 from ..errors import InputError
 from ..io.atomic_write import write_json
-from ..reports.case_scores import CASE_SCORES, Evaluation, read_case_scores, write_case_scores
+from ..reports.case_scores import CASE_SCORES, Evaluation, read_case_scores, scoring_rules, write_case_scores
 from ..reports.page import write_report_or_warn
 from ..reports.page.results import STUDY_FILE
 from ..reports.stage_records import DONE
@@ -34,8 +35,8 @@ class Study(Chain):
 
     Args:
         experiments: name -> `settings`, values of train.yaml's first block, `overlays`, configs laid over it, and
-            `evaluation`, values of its evaluation alone; `weights`: in place of settings, the earlier experiment whose
-            trainings are scored once more.
+            `evaluation`, values of its evaluation alone; `weights`: in place of settings and overlays, the earlier
+            experiment whose trainings are scored once more, as there but for the values under `evaluation`.
         overrides: values of all runs.
         shared: name -> `config` (one or several) and `settings` of a run that several experiments need, done once for
             each fold and seed, before the first that needs it: in settings `{needs.NAME.KEY}` is the value of KEY in
@@ -60,6 +61,11 @@ class Study(Chain):
     ) -> None:
         if reference not in experiments:
             raise InputError(f"reference is {reference!r}; name one of the experiments: {', '.join(experiments)}")
+        if len(folds) > 1 and TEST in folds:
+            raise InputError(
+                f"folds is {list(folds)}: the folds hold the test cases of the split, too, which would count twice; "
+                f'make two studies, one of them with --folds "[{TEST}]"'
+            )
         work_dir = Path(work_dir).absolute()
         common = {"folds_file": str(work_dir / FOLDS_FILE), **(runtime or {})}  # made by the first training
         entries = list(study_runs(experiments, folds, seeds, overlays, shared or {}, list(overrides or {})))
@@ -108,7 +114,8 @@ class Study(Chain):
         scores, class_names = read_case_scores(self.work_dir / CASE_SCORES)
         if not scores:
             return
-        text = write_tables(self.work_dir, self.title, scores, class_names, self.reference)
+        rules = scoring_rules(self.sources)
+        text = write_tables(self.work_dir, self.title, scores, class_names, self.reference, rules)
         if done == len(self.runs):
             write_report_or_warn(self.work_dir)
             logger.info("\n%s\nwritten to %s", text, self.work_dir)
@@ -130,8 +137,9 @@ def study_runs(
     """The entries of `config_runs`: fold by fold the experiments' trainings, each followed by its evaluation.
 
     Fold by fold, so that after a fifth of the time every experiment has scores of the same patients. An evaluation has
-    of the values that all runs have in `common` those that its training was given in their place. Raises InputError: an
-    experiment or a shared run has an unknown key, or none at all.
+    of the values that all runs have in `common` those that its training was given in their place, and the values of the
+    evaluation of the experiment whose weights it scores. Raises InputError: an experiment or a shared run has an
+    unknown key, or none at all.
     """
     for kind, entries, keys in (("experiment", experiments, KEYS), ("shared run", shared, SHARED_KEYS)):
         for name, entry in entries.items():
@@ -152,7 +160,9 @@ def study_runs(
                         done.add(needed)
                 trained = experiments[(experiment or {}).get("weights", name)] or {}
                 again = {key: one for key, one in (trained.get("settings") or {}).items() if key in common}
-                yield from runs_of(name, experiment or {}, placed, seed, fold, overlays, again)
+                again |= trained.get("evaluation") or {}
+                laid_over = [*overlays, *(trained.get("overlays") or [])]
+                yield from runs_of(name, experiment or {}, placed, seed, fold, laid_over, again)
 
 
 def check_weights(experiments: Mapping[str, Mapping[str, Any] | None]) -> None:
@@ -164,8 +174,9 @@ def check_weights(experiments: Mapping[str, Mapping[str, Any] | None]) -> None:
             trained.append(name)
         elif weights not in trained:
             raise InputError(f"experiment {name}: weights is {weights!r}; name one of the earlier {', '.join(trained)}")
-        elif experiment and "settings" in experiment:
-            raise InputError(f"experiment {name}: settings are a training's, but it takes {weights}'s; use evaluation")
+        elif own := {"settings", "overlays"} & set(experiment or {}):
+            what = f"experiment {name}: {min(own)} are a training's, but it takes {weights}'s"
+            raise InputError(f"{what}; leave them out, or set values of its evaluation alone under evaluation")
 
 
 def runs_of(
@@ -177,13 +188,16 @@ def runs_of(
     overlays: Sequence[str],
     again: Mapping[str, Any],
 ) -> Iterator[dict[str, Any]]:
-    """Training, unless it takes another's, and evaluation of an experiment, which has the settings `again`, too."""
+    """Training, unless it takes another's, and evaluation of an experiment, which has the settings `again`, too.
+
+    `overlays` are those of the study and of the training.
+    """
     training = run_name(experiment.get("weights", name), seed, fold)
-    configs = ["train", *overlays, *experiment.get("overlays", [])]
+    configs = ["train", *overlays]
     settings, scoring = (of_fold(experiment.get(key) or {}, runs, seed, fold) for key in ("settings", "evaluation"))
     if "weights" not in experiment:
         yield {"name": training, "config": configs, "overrides": {**settings, "fold": fold, "seed": seed}}
-    overrides = {**of_fold(again, runs, seed, fold), "ckpt_dir": f"{{needs.{training}.ckpt_dir}}", **scoring}
+    overrides = {"ckpt_dir": f"{{needs.{training}.ckpt_dir}}", **of_fold(again, runs, seed, fold), **scoring}
     yield {"name": f"{run_name(name, seed, fold)}_{SCORES}", "config": [*configs, "evaluate"], "overrides": overrides}
 
 

@@ -32,8 +32,8 @@ def scores(prediction, truth):
         ({"a": 1, "c": 1, "d": 2}, {"a": 1}, [2 / 3, NAN], [2, NAN], [0, NAN]),  # c is a false positive of class 1
         ({"a": 2}, {"a": 1}, [0, NAN], [0, NAN], [1, NAN]),  # at the right place under the wrong name
         ({"a": 2, "b": 1, "c": 2}, {"a": 1, "b": 1, "c": 2}, [2 / 3, 2 / 3], [0, 0], [0.5, 0]),
-        ({"a": 1}, {}, [NAN, NAN], [NAN, NAN], [NAN, NAN]),
-        ({}, {}, [NAN, NAN], [NAN, NAN], [NAN, NAN]),
+        ({"a": 1, "b": 2}, {}, [NAN, NAN], [2, 2], [NAN, NAN]),  # a healthy scan: all that is found is false
+        ({}, {}, [NAN, NAN], [0, 0], [NAN, NAN]),
     ],
 )
 def test_by_hand(predicted, true, f1, false, wrong):

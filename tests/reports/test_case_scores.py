@@ -11,6 +11,7 @@ from custom.reports.case_scores import (
     compare,
     read_case_scores,
     read_scores,
+    scoring_rules,
     write_case_scores,
 )
 
@@ -42,8 +43,7 @@ def test_one_file_holds_what_the_evaluations_do(evaluations, place):
     missing = Evaluation("later", 0, 0, place / "not_there.csv")
     write_case_scores(place / CASE_SCORES, [*evaluations, missing])
     scores, classes = read_case_scores(place / CASE_SCORES)
-    files = {name: [one.file for one in evaluations if one.method == name] for name in ("base", "ours")}
-    assert scores == read_scores(files)
+    assert scores == read_scores(evaluations)
     assert classes == ["liver", "kidney"]
     lines = (place / CASE_SCORES).read_text().splitlines()
     assert lines[0] == "method,seed,fold,case,class,dice,truth_voxels,predicted_voxels"
@@ -76,16 +76,31 @@ def test_the_same_scores_twice_are_refused(evaluations, place):
     """Else the cases of one machine would count double."""
     write_case_scores(place / "first.csv", evaluations[:3])
     write_case_scores(place / "second.csv", evaluations[2:])
-    with pytest.raises(InputError, match=r"second.csv: the scores of ours 0 0 a liver are in .*first.csv already"):
+    with pytest.raises(InputError, match=r"second.csv: the scores of ours 0 a liver are in .*first.csv already; pass"):
         read_case_scores(place)
+
+
+def test_folds_that_differ_are_refused(evaluations, place):
+    """A case that two machines held out in different folds was in the training of one of them."""
+    write_case_scores(place / "first.csv", evaluations[:2])
+    write_case_scores(place / "second.csv", [evaluations[0]._replace(fold=3)])
+    with pytest.raises(InputError, match=r"first\.csv already, there of fold 0, here of fold 3: the folds differ"):
+        read_case_scores(place)
+
+
+def test_the_rules_of_the_metrics_are_read_once(evaluations, tmp_path):
+    (tmp_path / "metrics.json").write_text('{"notes": ["HD95: pooled", "NSD tolerance: 1 mm"]}')
+    assert scoring_rules(evaluations) == ["HD95: pooled", "NSD tolerance: 1 mm"]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         (HEADER + "a,liver,0.5,9,9\n", "a row without method; pass a study's case_scores.csv"),
-        ("method,seed,fold,case,class,dice\nours,0,0,a,liver,good\n", "'good' in the row of a"),
-        ("method,seed,fold,case,class,dice\nours,0,0,a,liver,0.5,7\n", "in the row of a"),
+        ("method,seed,fold,case,class,dice\nours,0,0,a,liver,good\n", "dice of a is 'good'"),
+        ("method,seed,fold,case,class,dice\nours,0,0,a,liver,nan\n", "dice of a is 'nan'"),
+        ("method,seed,fold,case,class,dice\nours,0,0,a,liver,inf\n", "dice of a is 'inf'"),
+        ("method,seed,fold,case,class,dice\nours,0,0,a,liver,0.5,7\n", "None of a is"),
         (b"\xff\xfe", "cannot be read"),
     ],
 )

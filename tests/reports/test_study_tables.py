@@ -1,11 +1,19 @@
 """Tables of a study from hand-made scores."""
 
 import csv
+import re
 
 import pytest
 
-from custom.reports.case_scores import read_scores
-from custom.reports.study_tables import Score, comparison_rows, latex, score_rows, write_tables
+from custom.reports.case_scores import Evaluation, read_scores
+from custom.reports.study_tables import (
+    Score,
+    class_comparison_rows,
+    comparison_rows,
+    latex,
+    score_rows,
+    write_tables,
+)
 from custom.reports.text_table import markdown_table
 
 HEADER = "case,class,dice,hd95_mm,truth_voxels,predicted_voxels\n"
@@ -13,45 +21,42 @@ CLASSES = ["liver", "left_kidney"]
 
 
 @pytest.fixture
-def files(tmp_path):
-    """Two methods of two folds; ours twice, with two seeds. Patient c has no left kidney."""
-    folds = {
-        "ours": [
-            "a,liver,0.8,2.0,9,9\na,left_kidney,0.6,4.0,9,9\n",
-            "a,liver,0.9,4.0,9,9\na,left_kidney,0.8,6.0,9,9\n",
-            "c,liver,0.5,1.0,9,9\nc,left_kidney,,,0,0\n",
-        ],
-        "base": ["a,liver,0.7,3.0,9,9\na,left_kidney,0.5,450,9,0\n", "c,liver,0.6,2.0,9,9\nc,left_kidney,,,0,0\n"],
+def evaluations(tmp_path):
+    """Two methods of two folds and two seeds; base lacks the second seed of a. Patient c has no left kidney."""
+    texts = {
+        ("ours", 0, 0): "a,liver,0.8,2.0,9,9\na,left_kidney,0.6,4.0,9,9\n",
+        ("ours", 1, 0): "a,liver,0.9,4.0,9,9\na,left_kidney,0.8,6.0,9,9\n",
+        ("ours", 0, 1): "c,liver,0.5,1.0,9,9\nc,left_kidney,,,0,0\n",
+        ("base", 0, 0): "a,liver,0.7,3.0,9,9\na,left_kidney,0.5,450,9,0\n",
+        ("base", 0, 1): "c,liver,0.6,2.0,9,9\nc,left_kidney,,,0,0\n",
     }
-    found = {method: [tmp_path / f"{method}{i}.csv" for i in range(len(texts))] for method, texts in folds.items()}
-    for method, paths in found.items():
-        for path, text in zip(paths, folds[method], strict=True):
-            path.write_text(HEADER + text)
+    found = [Evaluation(*place, tmp_path / f"{'_'.join(map(str, place))}.csv") for place in texts]
+    for one, text in zip(found, texts.values(), strict=True):
+        one.file.write_text(HEADER + text)
     return found
 
 
-def test_means_over_patients_of_means_over_seeds(files):
-    rows = {(row["method"], row["metric"], row["class"]): row for row in score_rows(read_scores(files), CLASSES)}
+def test_means_over_patients_of_means_over_seeds(evaluations):
+    rows = {(row["method"], row["metric"], row["class"]): row for row in score_rows(read_scores(evaluations), CLASSES)}
     liver = rows["ours", "dice", "liver"]
     assert (liver["patients"], liver["mean"]) == (2, pytest.approx((0.85 + 0.5) / 2))
     kidney = rows["ours", "dice", "left_kidney"]
     assert (kidney["patients"], kidney["mean"], kidney["sd"]) == (1, pytest.approx(0.7), None)
     joint = rows["ours", "dice", "mean of classes"]
     assert joint["mean"] == pytest.approx((0.675 + 0.7) / 2), "the mean of the classes' means"
-    assert joint["median"] == pytest.approx((0.775 + 0.5) / 2), "of the patients' own means"
+    assert joint["median"] == joint["patient_mean"] == pytest.approx((0.775 + 0.5) / 2), "of the patients' own means"
     assert rows["base", "hd95_mm", "left_kidney"]["mean"] == 450
 
 
-def test_differences_are_over_patients(files):
-    dice, hd95 = comparison_rows(read_scores(files), "base")
+def test_differences_are_over_patients_with_the_same_seeds(evaluations):
+    dice, hd95 = comparison_rows(read_scores(evaluations), "base")
     assert (dice["method"], dice["reference"], dice["patients"]) == ("ours", "base", 2)
-    assert dice["difference"] == pytest.approx(((0.775 - 0.6) + (0.5 - 0.6)) / 2)
-    assert hd95["difference"] == pytest.approx(((4 - 226.5) + (1 - 2)) / 2)
+    assert dice["difference"] == pytest.approx(((0.7 - 0.6) + (0.5 - 0.6)) / 2), "the seed that only ours has is out"
+    assert hd95["difference"] == pytest.approx(((3 - 226.5) + (1 - 2)) / 2)
 
 
-def test_only_patients_that_both_have_are_compared(files):
-    files["base"] = files["base"][:1]
-    assert [row["patients"] for row in comparison_rows(read_scores(files), "base")] == [1, 1]
+def test_only_patients_that_both_have_are_compared(evaluations):
+    assert [row["patients"] for row in comparison_rows(read_scores(evaluations[:4]), "base")] == [1, 1]
 
 
 def test_only_classes_that_both_have_are_compared():
@@ -61,21 +66,68 @@ def test_only_classes_that_both_have_are_compared():
     assert (row["patients"], row["difference"]) == (1, 0)
 
 
-def test_evaluations_that_are_not_there_yet_are_left_out(files, tmp_path):
-    assert len(read_scores({"ours": [*files["ours"], tmp_path / "later.csv"]})) == 10
+def test_only_classes_of_seeds_that_both_have_are_compared():
+    """Of seed 1 ours has no kidney, so base's kidney there has nothing to be paired with."""
+    base = [
+        Score("base", "dice", "a", label, x, seed) for label, x, seed in [("liver", 0.5, "0"), ("kidney", 0.9, "1")]
+    ]
+    ours = [Score("ours", "dice", "a", label, 0.6, "0") for label in ("liver", "kidney")]
+    (row,) = comparison_rows([*base, *ours], "base")
+    assert (row["patients"], row["difference"]) == (1, pytest.approx(0.1))
 
 
-def test_files(files, tmp_path):
-    text = write_tables(tmp_path / "out", "Kidneys", read_scores(files), CLASSES, "base")
-    assert text.startswith("# Kidneys\n\n| method | patients | liver: Dice / HD95 [mm] | left_kidney:")
+def test_false_components_of_a_case_are_no_class_s(evaluations):
+    """They are counted over all classes, so the same test would stand in every class's row."""
+    scores = [
+        Score(method, metric, case, label, value)
+        for method, value in (("base", 1.0), ("ours", 2.0))
+        for metric in ("dice", "false_components")
+        for case in "ab"
+        for label in ("liver", "kidney")
+    ]
+    assert {row["metric"] for row in class_comparison_rows(scores, "base")} == {"dice"}
+    assert {row["metric"] for row in comparison_rows(scores, "base")} == {"dice", "false_components"}
+
+
+def test_evaluations_that_are_not_there_yet_are_left_out(evaluations, tmp_path):
+    later = Evaluation("ours", 1, 1, tmp_path / "later.csv")
+    assert read_scores([*evaluations[:3], later]) == read_scores(evaluations[:3])
+
+
+def test_files(evaluations, tmp_path):
+    rules = ["HD95: pooled"]
+    text = write_tables(tmp_path / "out", "Kidneys", read_scores(evaluations), CLASSES, "base", rules)
+    assert text.startswith("# Kidneys\n\nMeans over patients (of")
+    assert "\n\n| method | patients | liver: Dice / HD95 [mm] | left_kidney:" in text
     assert "| ours | 2 | 0.675 / 2.0 | 0.700 / 5.0 | 0.688 / 3.5 |" in text
-    assert "| ours | base | Dice | 2 | +0.038 |" in text
+    assert "| ours | 0.637 ± 0.194 (0.637) | 2.5 ± 2.1 (2.5) |" in text
+    assert "| ours | base | Dice | 2 | +0.000 |" in text
+    assert text.endswith("\n\nHD95: pooled\n")
     assert (tmp_path / "out" / "study.md").read_text() == text
     with (tmp_path / "out" / "scores.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 2 * 2 * 3
     tex = (tmp_path / "out" / "study.tex").read_text()
-    assert tex.count(r"\begin{tabular}") == tex.count(r"\end{tabular}") == 2
+    assert tex.count(r"\begin{tabular}") == tex.count(r"\end{tabular}") == 3
     assert r"left\_kidney" in tex
+    assert r"0.637 $\pm$ 0.194 (0.637)" in tex
+
+
+def test_without_hd95_the_table_has_dice_and_nsd(tmp_path):
+    """As Table 6 of the FLARE23 paper."""
+    values = {"dice": 0.5, "nsd": 0.75}
+    scores = [Score("small", name, "case", label, x) for name, x in values.items() for label in ("liver", "spleen")]
+    text = write_tables(tmp_path, "Organs", scores, ["liver", "spleen"], "small")
+    assert "| small | 1 | 0.500 / 0.750 | 0.500 / 0.750 | 0.500 / 0.750 |" in text
+
+
+@pytest.mark.parametrize("letters", ["a & b#", r"$x_1^2$ \ {~}", "100 %"])
+def test_letters_that_latex_would_take_for_its_own(letters):
+    """Each is escaped, so that a line has as many cells as its titles."""
+    line = latex([["a", "b"], [letters, "1"]]).splitlines()[4]
+    plain = line.replace(r"\textbackslash{}", "").replace(r"\textasciitilde{}", "").replace(r"\textasciicircum{}", "")
+    unescaped = re.sub(r"\\[_%&#${}]", "", plain.removesuffix(r" \\"))
+    assert unescaped.count("&") == 1, "the one between the cells"
+    assert not set(unescaped) & set("_%#${}^~\\")
 
 
 def test_a_table_in_both_languages():
@@ -84,13 +136,10 @@ def test_a_table_in_both_languages():
     assert latex(lines).splitlines()[2:5] == [r"method & 95 \% \\", r"\midrule", r"a\_b & 1 \\"]
 
 
-def test_metrics_beyond_the_papers_have_a_table_of_their_own(tmp_path):
-    scores = [
-        Score("plain", metric, "case", label, value)
-        for metric, value in (("dice", 0.5), ("hd95_mm", 4.0), ("lesion_f1", 0.25), ("false_components", 3.0))
-        for label in ("a", "b")
-    ]
+def test_metrics_beyond_the_papers_are_in_the_second_table(tmp_path):
+    values = {"dice": 0.5, "hd95_mm": 4.0, "lesion_f1": 0.25, "false_components": 3.0}
+    scores = [Score("plain", name, "case", label, x) for name, x in values.items() for label in ("a", "b")]
     text = write_tables(tmp_path, "Study", scores, ["a", "b"], "plain")
     assert "| plain | 1 | 0.500 / 4.0 | 0.500 / 4.0 | 0.500 / 4.0 |" in text
-    assert "| method | lesion F1 | false components |" in text
-    assert "| plain | 0.250 | 3.00 |" in text
+    assert "| method | Dice | HD95 [mm] | lesion F1 | false components |" in text
+    assert "| plain | 0.500 | 4.0 | 0.250 | 3.00 |" in text

@@ -175,8 +175,13 @@ def test_weights_of_another_experiment_are_scored_again(bundle):
         ),
         (
             {"experiments": {"plain": {}, "again": {"weights": "plain", "settings": {}}}},
-            "experiment again: settings are a training's, but it takes plain's; use evaluation",
+            "experiment again: settings are a training's, but it takes plain's; leave them out",
         ),
+        (
+            {"experiments": {"plain": {}, "again": {"weights": "plain", "overlays": ["other"]}}},
+            "experiment again: overlays are a training's, but it takes plain's; leave them out",
+        ),
+        ({"folds": [0, 1, "test"]}, "the folds hold the test cases of the split, too, which would count twice"),
     ],
 )
 def test_refused(bundle, options, message):
@@ -224,5 +229,9 @@ def test_an_evaluation_has_the_experiments_overlays_and_values_of_its_own(bundle
     experiments = {"plain": {"overlays": ["other"], "evaluation": {"output_from": "{needs.first.ckpt_dir}"}}}
     runs = study(bundle, experiments=experiments, shared=SHARED, folds=[0]).runs
     evaluation = runs["plain_seed0_fold0_scores"]
+    experiments["again"] = {"weights": "plain"}
+    again = study(bundle, experiments=experiments, shared=SHARED, folds=[0]).runs["again_seed0_fold0_scores"]
+    assert again.configs == evaluation.configs, "those of the weights it scores"
+    assert again.values()["output_from"] == evaluation.values()["output_from"]
     assert evaluation.configs == ("train", "other", "evaluate")
     assert evaluation.needs == ("plain_seed0_fold0", "first_seed0_fold0")

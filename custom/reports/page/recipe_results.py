@@ -33,8 +33,9 @@ def recipe_results(folder: Path) -> Results:
     is_test = any((place / "stages" / name / TEST / PER_CASE).is_file() for place in places for name in names)
     shown = "test_scores" if is_test else "scores"
     stages = [mean_record([one for one in joint if one["stage"] == name], shown) for name in names]
-    methods = tuple(stage_method(places, stage, TEST if is_test else VALIDATION) for stage in stages)
     seeds = [place.name.partition("_")[2] for place in places] if places != [folder] else []
+    scored = TEST if is_test else VALIDATION
+    methods = tuple(stage_method(places, seeds or [""], stage, scored) for stage in stages)
     return Results(
         RECIPE,
         folder,
@@ -51,11 +52,11 @@ def recipe_results(folder: Path) -> Results:
     )
 
 
-def stage_method(places: Sequence[Path], record: Record, scores: Path) -> Method:
+def stage_method(places: Sequence[Path], seeds: Sequence[str], record: Record, scores: Path) -> Method:
     """A stage as a method."""
     runs = tuple(place / "stages" / str(record["stage"]) for place in places)
     settings = {key: record[key] for key in SETTINGS if record.get(key)}
-    return Method(str(record["stage"]), tuple(run / scores for run in runs), runs, settings)
+    return Method(str(record["stage"]), tuple(run / scores for run in runs), tuple(seeds), runs, settings)
 
 
 def reference_of(methods: Sequence[Method], wanted: str) -> str:

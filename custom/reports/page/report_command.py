@@ -14,7 +14,7 @@ from .case_section import NIIVUE, SLICES, case_section
 from .confusion import read_rows
 from .page_parts import Page
 from .recipe_results import recipe_results, work_folders
-from .results import PER_CASE, RECIPE, RECIPE_FILE, STUDY_FILE, Results, study_results
+from .results import RECIPE, RECIPE_FILE, STUDY_FILE, Results, study_results
 from .score_sections import box_section, confusion_section, score_section, volume_section
 from .setting_sections import curve_section, done, efficiency_section, run_section, setting_section
 from .stage_sections import pseudo_label_section, stage_section
@@ -93,10 +93,10 @@ def found_viewer(viewer: str) -> ViewerScript | None:
 
 def page_of(results: Results, viewer: str, cases: int, max_mb: float) -> Page:
     """The page's sections that have something to show."""
-    files = {one.name: [folder / PER_CASE for folder in one.evaluations] for one in results.methods}
-    scores = read_scores(files)
+    sources = [source for one in results.methods for source in one.sources]
+    scores = read_scores(sources)
     # every class has a row, in the order of the ids; scores of some are missing
-    class_names = list(dict.fromkeys(row["class"] for own in files.values() for row in read_rows(own)))
+    class_names = list(dict.fromkeys(row["class"] for row in read_rows(one.file for one in sources)))
     sections = [
         stage_section(results),
         score_section(results, scores, class_names),

@@ -7,25 +7,33 @@ from typing import Any
 
 from ...errors import InputError
 from ...io.json_file import read_json
+from ..case_scores import Evaluation
 from ..stage_records import Record
 
 STUDY, RECIPE = "study", "recipe"
 STUDY_FILE, RECIPE_FILE = "study.json", "recipe.json"
 PER_CASE, CONFUSION, INDEX = "metrics_per_case.csv", "confusion.csv", "predictions.json"
-METRICS = "metrics.json"
 
 
 @dataclass(frozen=True)
 class Method:
     """An experiment of a study over folds and seeds, or a stage of a recipe.
 
-    `evaluations` are the folders of its reports, `trainings` those of its runs, which may not be there yet.
+    `evaluations` are the folders of its reports, `seeds` those of the trainings that each scores, `trainings` the
+    folders of its own runs, which may not be there yet.
     """
 
     name: str
     evaluations: tuple[Path, ...]
+    seeds: tuple[int | str, ...]
     trainings: tuple[Path, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> list[Evaluation]:
+        """The files with its scores of cases."""
+        files = (folder / PER_CASE for folder in self.evaluations)
+        return [Evaluation(self.name, seed, "", file) for seed, file in zip(self.seeds, files, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -59,14 +67,17 @@ def study_results(folder: Path) -> Results:
     """The results of `custom.workflows.Study`, which describes itself in `study.json`."""
     study = read_json(folder / STUDY_FILE, {})
     try:
+        experiments = study["experiments"]
+        seeds = tuple(seed for seed in study["seeds"] for _ in study["folds"])
         methods = tuple(
             Method(
                 name,
                 tuple(folder / "runs" / run / "output" / "evaluation" for run in entry["evaluations"]),
-                tuple(folder / "runs" / run for run in entry["trainings"]),
-                {**entry.get("settings", {}), **({"overlays": o} if (o := entry.get("overlays")) else {})},
+                seeds,
+                tuple(folder / "runs" / run for run in entry["trainings"]) if "weights" not in entry else (),
+                settings_of(entry, experiments),
             )
-            for name, entry in study["experiments"].items()
+            for name, entry in experiments.items()
         )
         reference, title = str(study["reference"]), str(study["title"])
         runs = set(study["runs"])
@@ -77,6 +88,15 @@ def study_results(folder: Path) -> Results:
     shared = {key: study[key] for key in ("folds", "seeds", "overlays", "overrides") if study.get(key)}
     records = tuple(one for one in read_records(folder / "runs") if one["run"] in runs)  # others are of earlier calls
     return Results(STUDY, folder, title, methods, records, len(runs), reference, shared, measured=(folder,))
+
+
+def settings_of(entry: Mapping[str, Any], experiments: Mapping[str, Any]) -> dict[str, Any]:
+    """What an experiment of a study sets: for its training, or whose weights it scores, and for its evaluation."""
+    weights = {"weights of": entry["weights"]} if "weights" in entry else {}
+    trained = experiments[entry["weights"]] if weights else entry
+    overlays = {"overlays": trained["overlays"]} if trained.get("overlays") else {}
+    scoring = {**trained.get("evaluation", {}), **entry.get("evaluation", {})}
+    return {**weights, **trained.get("settings", {}), **overlays, **scoring}
 
 
 def read_records(folder: Path) -> tuple[Record, ...]:

@@ -4,8 +4,12 @@ import math
 from collections.abc import Mapping, Sequence
 
 from ...io.json_file import read_json
+from ..case_scores import METRICS, scoring_rules
 from ..metric_table import MEAN_OF_CLASSES, number_text, title_of
 from ..study_tables import (
+    COMPARISON_NOTE,
+    FIRST_NOTE,
+    SPREAD_NOTE,
     Score,
     case_means,
     class_comparison_rows,
@@ -14,11 +18,12 @@ from ..study_tables import (
     method_cells,
     patient_means,
     score_rows,
+    spread_cells,
 )
 from .box_plot import box_plot
 from .confusion import NOTHING, class_order, read_rows, type_confusion, voxel_confusion
 from .page_parts import Cell, Section, Table, count_text, heat_table
-from .results import CONFUSION, METRICS, PER_CASE, RECIPE, Method, Results
+from .results import CONFUSION, PER_CASE, RECIPE, Method, Results
 from .volume_chart import VolumePoint, volume_charts
 
 FEW_CLASSES = 6  # up to which each class has its own boxes of all methods
@@ -43,14 +48,11 @@ def score_section(results: Results, scores: Sequence[Score], class_names: Sequen
         words = f"Means and standard deviations over the {results.scored}"
         tables.append(Table(organ_cells(scores, class_names, class_groups(results.methods)), words))
     elif rows:
-        tables.append(Table(method_cells(rows, class_names), "Means over patients; a class counts those that have it"))
+        tables.append(Table(method_cells(rows, class_names), FIRST_NOTE))
+        tables.append(Table(spread_cells(rows), SPREAD_NOTE))
     compared = comparison_rows(scores, results.reference)
     if compared:
-        note = (
-            "Differences are over patients, each the mean of its classes: percentile bootstrap, Wilcoxon's signed-rank "
-            "test, Holm's correction within a metric"
-        )
-        tables.append(Table(comparison_cells(compared), note))
+        tables.append(Table(comparison_cells(compared), COMPARISON_NOTE))
     if compared and len(class_names) > 1:
         by_class = class_comparison_rows(scores, results.reference)
         lines = [
@@ -60,7 +62,8 @@ def score_section(results: Results, scores: Sequence[Score], class_names: Sequen
             )
         ]
         tables.append(Table(lines, "The same for each class; Holm's correction within a class and metric", FEW_ROWS))
-    return Section("scores", "Scores", tables=tables)
+    rules = scoring_rules(source for one in results.methods for source in one.sources)
+    return Section("scores", "Scores", rules, tables)
 
 
 def class_groups(methods: Sequence[Method]) -> dict[str, list[str]]:

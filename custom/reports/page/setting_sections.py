@@ -1,23 +1,19 @@
 """The sections of a page that say how its figures came about: stages, efficiency, curves, settings, versions, times."""
 
 import json
-import platform
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ... import __version__
-from ..stage_records import DONE, clock, seconds_of, text_of
+from ..stage_records import DONE, Record, clock, seconds_of, text_of
 from .curve_chart import training_charts
 from .efficiency import efficiency_cells, labelling_cells, measured
 from .page_parts import Picture, Section, Table
 from .results import RECIPE, Results
 
 PLAN = Path("models") / "plan.yaml"
-PACKAGES = ("torch", "monai", "numpy", "scipy", "nibabel", "matplotlib")
-WORDS = 160  # letters of a value
 MEASURE = "Memory and areas: run a command under python -m custom measure, with --output FILE.json in the work folder."
 
 
@@ -51,19 +47,32 @@ def setting_section(results: Results) -> Section:
     lines = [["method", *keys]]
     lines += [[one.name, *(shown(one.settings.get(key)) for key in keys)] for one in results.methods]
     tables = [Table(lines, "Settings of each method; a dash is the default", words=True)] if keys else []
-    if any(results.shared.values()):
-        shared = [[key, shown(value)] for key, value in results.shared.items() if value]
-        tables.append(Table([["setting", "value"], *shared], "Shared by all", words=True))
     plan = first_plan(results)
+    parts = {
+        "Shared by all": {key: value for key, value in results.shared.items() if value},
+        "Plan of the first training": {key: value for key, value in plan.items() if key != "fingerprint"},
+        "Data fingerprint": plan.get("fingerprint") or {},
+    }
     tables += [
-        Table([["entry", "value"], *([key, shown(value)] for key, value in part.items())], caption, words=True)
-        for caption, part in (
-            ("Plan of the first training", {k: v for k, v in plan.items() if k not in ("fingerprint", "training")}),
-            ("Data fingerprint", plan.get("fingerprint") or {}),
-        )
+        Table([["entry", "value"], *map(list, entries(part))], caption, words=True)
+        for caption, part in parts.items()
         if part
     ]
     return Section("settings", "Settings and data", tables=tables, folded=True)
+
+
+def entries(values: Mapping[str, Any], parent: str = "") -> Iterator[tuple[str, str]]:
+    """Every value of a mapping that is none itself, under the keys that lead to it.
+
+    >>> list(entries({"spacing": {"R": [1, 2]}, "name": "spine"}))
+    [('spacing, R', '[1, 2]'), ('name', 'spine')]
+    """
+    for key, value in values.items():
+        name = f"{parent}, {key}" if parent else str(key)
+        if isinstance(value, Mapping) and value:
+            yield from entries(value, name)
+        else:
+            yield name, shown(value)
 
 
 def first_plan(results: Results) -> dict[str, Any]:
@@ -79,19 +88,20 @@ def shown(value: Any) -> str:
     """A value in one line."""
     if value is None:
         return "-"
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
-    return text if len(text) <= WORDS else f"{text[:WORDS]} ..."
+    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def run_section(results: Results) -> Section:
-    """When the runs were done, how long they took, and with which versions the page was made."""
+    """When the runs were done, how long they took, and with which versions."""
     lines = [["run", "state", "begun", "finished", "training time"]]
     for record in results.records:
         moments = [text_of(record.get(key)).replace("T", " ")[:19] for key in ("begun", "finished")]
         seconds = seconds_of(record)
         lines.append([str(record["run"]), text_of(record.get("state")), *moments, clock(seconds) if seconds else "-"])
     tables = [Table(lines, shown=20, words=True)] if results.records else []
-    tables.append(Table([["package", "version"], *versions()], "Versions at the time of this page", words=True))
+    if used := versions_of(results.records):
+        cells = [[name, ", ".join(found)] for name, found in used.items()]
+        tables.append(Table([["package", "version"], *cells], "Versions that the runs used", words=True))
     left_out = [(one["run"], *item) for one in results.records for item in (one.get("left_out") or {}).items()]
     missing = {f"{scan} ({run})": str(why) for run, scan, why in left_out} | dict(results.excluded)
     if missing:
@@ -99,14 +109,13 @@ def run_section(results: Results) -> Section:
     return Section("runs", "Runs, times and versions", tables=tables, folded=True)
 
 
-def versions() -> list[list[str]]:
-    """Names and versions of what computes."""
-    found = [["this project", __version__], ["Python", platform.python_version()]]
-    for package in PACKAGES:
-        try:
-            found.append([package, version(package)])
-        except PackageNotFoundError:
-            continue
+def versions_of(records: Sequence[Record]) -> dict[str, list[str]]:
+    """Package -> its versions in all runs that say them, of several where it was changed between runs."""
+    found: dict[str, list[str]] = {}
+    for record in records:
+        for name, version in (record.get("versions") or {}).items():
+            if str(version) not in found.setdefault(name, []):
+                found[name].append(str(version))
     return found
 
 

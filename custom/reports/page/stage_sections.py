@@ -45,7 +45,8 @@ def pseudo_label_section(results: Results) -> Section:
     pictures = [
         Picture(sheet_picture(file), f"pseudo-labels of {one.name} to look at first, with the reasons")
         for one in results.methods
-        if (file := one.trainings[0] / SHEET).is_file()
+        for run in one.trainings[:1]
+        if (file := run / SHEET).is_file()
     ]
     words = ["Pictures: the pseudo-labels of each stage to look at first; review/suspicious.csv lists them."]
     return Section("pseudo_labels", "Pseudo-labels", words if pictures else [], tables, (), pictures, folded=True)

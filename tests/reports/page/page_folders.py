@@ -13,6 +13,7 @@ from scipy import ndimage
 
 CLASSES = ("meningioma", "ependymoma")
 AFFINE = np.diag([1.0, 1.0, 3.0, 1.0])
+LONG = "told to the end " * 20
 
 
 def blob(number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -124,11 +125,16 @@ def write_study(
             write_evaluation(evaluation / "output" / "evaluation", own, strength, fold, classes)
             for place, seconds in ((folder / "runs" / run, 321.0), (evaluation, 0)):
                 times = {"begun": f"2026-11-28T1{fold}:00:00+00:00", "finished": f"2026-11-28T1{fold}:07:00+00:00"}
-                record = {"run": place.name, "state": "done", "training_seconds": seconds, **times}
+                used = {"torch": f"2.{fold}.0", "monai": "1.6.0"}
+                record = {"run": place.name, "state": "done", "training_seconds": seconds, **times, "versions": used}
                 (place / "record.json").write_text(json.dumps(record))
     runs = [run for one in experiments.values() for key in ("trainings", "evaluations") for run in one[key]]
     study = {"title": title, "reference": next(iter(methods)), "experiments": experiments, "runs": runs}
-    study["folds"] = list(range(folds))
+    study |= {
+        "folds": list(range(folds)),
+        "seeds": [0],
+        "overrides": {"architecture": {"filters": [8, 16], "note": LONG}},
+    }
     (folder / "study.json").write_text(json.dumps(study))
     return folder
 

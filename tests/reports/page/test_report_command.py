@@ -13,7 +13,7 @@ import pytest
 from custom.errors import InputError
 from custom.reports.page import report_command, write_report, write_report_or_warn
 
-from .page_folders import CLASSES, write_cases, write_recipe, write_study
+from .page_folders import CLASSES, LONG, write_cases, write_recipe, write_study
 
 EVIL = [
     "</script><script>alert(1)</script>",
@@ -82,9 +82,30 @@ def test_a_study(study):
     assert "batseg nnunet Dice 4" in text, "the comparison"
     assert "Confusion between types" in text
     assert "boundary_weight" in text, "settings"
+    assert LONG.strip() in text, "of any length"
+    assert "architecture, filters [8, 16]" in text
+    assert "torch 2.0.0, 2.1.0 monai 1.6.0" in text, "the versions of the runs"
+    assert re.search(r"method Dice HD95 \[mm\] nnunet \d\.\d+ ± \d\.\d+ \(\d\.\d+\)", text), "mean, deviation, median"
     assert "0:05:21" in text, "run times"
     assert len(reader.tags("svg")) >= 8
     assert {one["id"] for one in reader.tags("article")} >= {"case0", "case1"}
+
+
+def test_a_row_that_scores_another_s_weights_shows_what_it_sets(study, tmp_path):
+    """A dash is the default: of what its weights were trained with it would be untrue."""
+    shutil.copytree(study, tmp_path / "work")
+    described = json.loads((study / "study.json").read_text())
+    nnunet = described["experiments"]["nnunet"]
+    described["experiments"]["typed"] = {**nnunet, "weights": "nnunet", "evaluation": {"typing": "majority"}}
+    del described["experiments"]["typed"]["settings"]
+    (tmp_path / "work" / "study.json").write_text(json.dumps(described))
+    write_report(tmp_path / "work", viewer="slices", cases=0)
+    text = words(read(tmp_path / "work" / "report.html"))
+    assert "method distance_head boundary_weight weights of typing" in text
+    assert "nnunet false 0.0 - - batseg true 1.0 - - typed false 0.0 nnunet majority" in text
+    curves = text.rpartition("Training curves")[2].partition("Settings and data")[0]
+    assert "batseg" in curves
+    assert "typed" not in curves, "its source's curve, a second time"
 
 
 def test_nothing_is_fetched(study):
