@@ -97,6 +97,8 @@ test-kill: $(VENV)/for-test
 	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 "$(BIN)/python" -m pytest -n 2 -m kill tests/end_to_end $(PYTEST_ARGS)
 
 test-slurm: $(VENV)/for-test
+	@PATH="$$PATH:/usr/sbin:/sbin"; command -v slurmctld >/dev/null && command -v munged >/dev/null || \
+		{ echo "make test-slurm: no slurmctld or munged here; apt-get install slurm-wlm munge"; exit 1; }
 	@$(INSTALL) -e ".[cluster]"
 	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 "$(BIN)/python" -m pytest -n 0 -m slurm tests/slurm $(PYTEST_ARGS)
 

@@ -43,18 +43,22 @@ def main() -> None:
     print(f"| plan | network | Tmul in a batch | {gpus} |\n|---|---|---|{'---|' * len(SECONDS_A_STEP)}")
     for bundle, plans in PLANS.items():
         for plan in plans:
-            for name, settings in experiments(bundle).items():
+            for name, settings in experiments(bundle, plan).items():
                 count = of_configs(bundle, plan, settings)
                 hours = [STEPS * speed * count / reference / 3600 for speed in SECONDS_A_STEP.values()]
                 print(f"| {plan} | {name} | {count / 1e12:.2f} | " + " | ".join(f"{one:.0f}" for one in hours) + " |")
 
 
-def experiments(bundle: str) -> Mapping[str, Mapping[str, Any]]:
-    """Name -> settings of the one-stage rows of a bundle's study; of a bundle without one its own network."""
-    if not (BUNDLES / bundle / "configs" / "study.yaml").is_file():
+def experiments(bundle: str, plan: str) -> Mapping[str, Mapping[str, Any]]:
+    """Name -> settings of the one-stage rows of a bundle's study; of a bundle without one its own network.
+
+    With the overlay of the plan, where it has one.
+    """
+    files = [BUNDLES / bundle / "configs" / f"{name}.yaml" for name in ("study", f"study_{plan}")]
+    if not files[0].is_file():
         return {"own": {}}
     parser = ConfigParser()
-    parser.read_config(str(BUNDLES / bundle / "configs" / "study.yaml"))
+    parser.read_config([str(file) for file in files if file.is_file()])
     rows = parser.get_parsed_content("experiments")
     return {name: (row or {}).get("settings", {}) for name, row in rows.items() if "overlays" not in row}
 

@@ -14,6 +14,7 @@ import argparse
 import gc
 import statistics
 import time
+import traceback
 from collections.abc import Callable
 from datetime import datetime, timezone
 
@@ -58,6 +59,9 @@ def measured(plan: str, mode: str, head: bool, steps: int) -> str:
         return figures_of(step, steps)
     except torch.cuda.OutOfMemoryError:
         return "out of memory | | |"
+    except Exception as error:  # such as a compiler that is missing: the other rows are measured all the same
+        traceback.print_exc()
+        return f"{type(error).__name__} | | |"
 
 
 def figures_of(step: Callable[[], None], steps: int) -> str:

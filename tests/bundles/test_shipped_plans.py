@@ -131,9 +131,12 @@ def test_a_training_mirrors_the_plans_axes_alone(request, bundle):
         ("batseg_spine", "baseline", ["train"]),
         ("batseg_spine", "demo", ["train"]),
         ("batseg_spine", "few_steps", ["train"]),
+        ("batseg_spine", "study_ablations", ["study"]),
+        ("batseg_spine", "study_demo", ["study"]),
         ("batseg_spine", "study_headneck", ["study"]),
         ("batseg_spine", "study_hippocampus", ["study"]),
         ("batseg_spine", "study_improved", ["study"]),
+        ("batseg_spine", "study_knight", ["study"]),
         ("batseg_spine", "study_phantoms", ["study", "study_improved"]),
         ("flare_pseudolabel", "few_steps", ["train"]),
         ("flare_pseudolabel", "demo", ["pipeline"]),
@@ -161,9 +164,12 @@ def test_the_default_classes_are_flares_and_the_default_groups_are_the_papers(pr
     ("overlays", "trained", "scored"),
     [
         ([], 14, 13),  # the two-stage rows share a network
-        (["study_headneck"], 3, 8),
+        (["study_ablations"], 13, 13),
+        (["study_demo"], 14, 13),
+        (["study_headneck"], 4, 10),
         (["study_hippocampus"], 3, 5),
         (["study_improved"], 10, 17),
+        (["study_knight"], 14, 13),
         (["study_improved", "study_phantoms"], 3, 9),
     ],
 )

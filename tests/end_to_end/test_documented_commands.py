@@ -114,7 +114,8 @@ def test_studies_of_the_bundles_page(project, work, places):
         assert len(list((work / study / "runs").glob("*_seed0_fold3/models/model.pt"))) == trainings
         assert "4 of 4 runs done" in (work / study / "report.html").read_text()
         assert len(list((work / study / "runs").glob("*_scores/output/evaluation/predictions/*.nii.gz"))) == 4
-    assert "| method | NSD | lesion F1 | false components | wrong type |" in (work / "improved/study.md").read_text()
+    titles = "| method | Dice | HD95 [mm] | NSD | lesion F1 | false components | wrong type |"
+    assert titles in (work / "improved/study.md").read_text()
 
 
 def test_small_studies_and_several_runs_at_once(project, work, places):
