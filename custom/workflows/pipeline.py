@@ -23,6 +23,7 @@ from .chain import Chain, keeping_arguments
 from .changes import digest
 from .pipeline_settings import PipelineSettings
 from .recipe import describe_plan, parse_recipe, plan_stages
+from .recipe_tables import write_recipe_tables
 from .stage_run import StageRun
 from .work_folder import WorkFolder
 
@@ -166,12 +167,16 @@ class PseudoLabelPipeline(Chain):
         return "\n".join([status_table(records), *note])
 
     def report(self) -> None:
-        """Write report.md and log the table; once all is done also report.html."""
+        """Write report.md and log the table; once the last stage is done study.md, and once all is report.html."""
         super().report()
         data = f"{self.data()}; {len(self.cohort.validation)} validation cases"
         records = self.records()
         page = status_page(self.cohort.name, data, records, self.work.excluded())
         write_text(self.work.path / "report.md", page)
+        seed = int(self.settings.training.get("seed", 0))
+        write_recipe_tables(
+            self.work.path, self.cohort.name, self.cohort, {seed: self.runs}, last_stage(self.stage_runs)
+        )
         if all(record["state"] == DONE for record in records):
             write_report_or_warn(self.work.path)
 

@@ -9,17 +9,14 @@ from ..engines.writable_folders import make_writable
 from ..errors import InputError
 from ..io.atomic_write import write_json
 from ..processes import is_first, on_first
-from ..reports.case_scores import CASE_SCORES, Evaluation, read_case_scores, write_case_scores
 from ..reports.page import write_report_or_warn
 from ..reports.page.results import RECIPE_FILE
-from ..reports.study_tables import write_tables
 from .chain import run_chains
 from .disk_errors import reporting_disk_trouble
 from .pipeline import PseudoLabelPipeline, last_stage
+from .recipe_tables import write_recipe_tables
 
 logger = logging.getLogger(__name__)
-
-PER_CASE = "metrics_per_case.csv"
 
 
 class RecipeStudy:
@@ -79,23 +76,11 @@ class RecipeStudy:
 
     def report(self) -> None:
         """Write the tables of the stages that every seed has finished; the page, if those are all."""
-        done = [
-            name for name in self.pipelines[0].runs if all(one.runs[name].folder.is_done() for one in self.pipelines)
-        ]
-        cohort = self.pipelines[0].cohort
-        cases, place = ("test", "test/evaluation") if cohort.test else ("validation", "output/validation")
-        sources = [
-            Evaluation(name, seed, cases, one.runs[name].folder.path / place / PER_CASE)
-            for name in done
-            for seed, one in zip(self.seeds, self.pipelines, strict=True)
-        ]
-        if self.reference in done:
-            write_case_scores(self.work_dir / CASE_SCORES, sources)
-            scores, class_names = read_case_scores(self.work_dir / CASE_SCORES)
-            title = f"{self.title}: {cases} cases, {len(self.pipelines)} seeds"
-            text = write_tables(self.work_dir, title, scores, class_names, self.reference)
+        runs = {seed: one.runs for seed, one in zip(self.seeds, self.pipelines, strict=True)}
+        text = write_recipe_tables(self.work_dir, self.title, self.pipelines[0].cohort, runs, self.reference)
+        if text:
             logger.info("\n%s\nwritten to %s", text, self.work_dir)
-        if len(done) == len(self.pipelines[0].runs):
+        if all(run.folder.is_done() for one in self.pipelines for run in one.runs.values()):
             write_report_or_warn(self.work_dir)
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from monai.bundle import ConfigParser
 from monai.networks.nets import DynUNet, MedNeXt, SwinUNETR
 
 from custom.errors import InputError
@@ -19,6 +20,13 @@ def test_a_class_with_the_plans_channels(architecture, kind):
     assert type(network) is kind
     with torch.no_grad():
         assert network(torch.rand(1, 2, *PATCH)).shape == (1, 4, *PATCH)
+
+
+def test_swin_unetr_has_as_many_parameters_as_published(project):
+    """62.2 M with 14 outputs (Hatamizadeh et al. 2022); of the study's five outputs a few hundred less."""
+    study = ConfigParser.load_config_file(project / "bundles" / "batseg_spine" / "configs" / "study.yaml")
+    network = build_network(study["swin_unetr"], 1, 5, [32, 192, 256])
+    assert sum(one.numel() for one in network.parameters()) / 1e6 == pytest.approx(62.2, rel=0.01)
 
 
 def test_the_size_of_the_image_is_the_patch_where_a_network_wants_it():

@@ -37,7 +37,8 @@ from .tiny_cohort import (
 
 FILLED = {"2_lesions": "dataset2", "3_both": "dataset1", "4_partial": "dataset3", "5_small": "dataset4"}
 SHORT = RECIPE[:2]
-WRITTEN_ANYWAY = ("lock", "lock.json", "report.md", "report.html")
+TABLES = ("study.md", "study.tex", "scores.csv", "comparisons.csv", "comparisons_per_class.csv", "case_scores.csv")
+WRITTEN_ANYWAY = ("lock", "lock.json", "report.md", "report.html", *TABLES)
 IGNORED = 255
 
 

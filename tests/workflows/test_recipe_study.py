@@ -90,6 +90,15 @@ def test_tables_compare_the_stages_over_seeds(study):
     assert seeds[0] != seeds[1]
 
 
+def test_each_seed_has_tables_of_its_own(study):
+    text = (study.work / "seed_1" / "study.md").read_text()
+    assert text.splitlines()[0].endswith(": test cases")
+    assert "dark: Dice / NSD" in text, "Table 6"
+    assert "| 1_organs | 2_all | Dice | 2 |" in text
+    assert "NSD tolerance" in text, "the rules of the metrics"
+    assert (study.work / "seed_1" / "study.tex").read_text().startswith(r"\begin{tabular}")
+
+
 def test_the_page_shows_the_test_cases_of_all_seeds(study):
     page = (study.work / "report.html").read_text()
     assert "<title>Pseudo-label recipe</title>" in page
