@@ -14,7 +14,7 @@ LABEL_INSTALL = "$(LABEL_BIN)/python" -m pip install --quiet --disable-pip-versi
 DEMO_CONFIG := "['configs/train.yaml','configs/demo.yaml']"
 DEMO_FLARE_CONFIG := "['configs/pipeline.yaml','configs/demo.yaml']"
 
-.PHONY: help try try-check serve serve-check demo demo-flare test test-kill test-slurm docs monailabel test-monailabel lint format verify verify-zoo release clean
+.PHONY: help try try-check serve serve-check demo demo-flare test test-kill test-studies test-slurm docs monailabel test-monailabel lint format verify verify-zoo release clean
 
 # `make try` and `make serve`: the model, the scan or folder of scans, and where label maps, volumes and pictures go
 MODEL ?= hippocampus
@@ -28,8 +28,9 @@ help:
 	@echo "make serve SCANS=FOLDER   serve a trained model (MODEL=NAME) in MONAI Label, for 3D Slicer"
 	@echo "make demo        train BATseg on generated phantoms, evaluate it, show the result (minutes, no GPU needed)"
 	@echo "make demo-flare  run the five-stage FLARE recipe on generated phantoms, with two controls (minutes, no GPU)"
-	@echo "make test        run the tests, apart from the next two and test-monailabel"
+	@echo "make test        run the tests, apart from the next three and test-monailabel"
 	@echo "make test-kill   kill a recipe and a study at random moments: they must end with the same labels and tables (minutes)"
+	@echo "make test-studies  train every row of the papers' tables on phantoms with a few steps (minutes)"
 	@echo "make test-slurm  a study and a recipe as jobs of a SLURM that it starts here (Debian's slurm-wlm and munge; minutes)"
 	@echo "make lint        ruff and mypy"
 	@echo "make verify      check the bundles as MONAI's model zoo does, and more (VERIFY_ARGS=\"--bundle FOLDER\": another one)"
@@ -91,10 +92,13 @@ serve: serve-check $(LABEL_VENV)/installed
 # file by file, as a file's tests share what is slow to make; tests/conftest.py puts the slowest folders first
 test: $(VENV)/for-test
 	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 "$(BIN)/python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
-		-m "not kill and not slurm" $(PYTEST_ARGS)
+		-m "not kill and not slurm and not studies" $(PYTEST_ARGS)
 
 test-kill: $(VENV)/for-test
 	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 "$(BIN)/python" -m pytest -n 2 -m kill tests/end_to_end $(PYTEST_ARGS)
+
+test-studies: $(VENV)/for-test
+	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 "$(BIN)/python" -m pytest -n 2 -m studies tests/end_to_end $(PYTEST_ARGS)
 
 test-slurm: $(VENV)/for-test
 	@PATH="$$PATH:/usr/sbin:/sbin"; command -v slurmctld >/dev/null && command -v munged >/dev/null || \

@@ -1,6 +1,6 @@
 """Which cases a page shows: of every method the best, the median and the worst, or more in between."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,24 +21,37 @@ class ShownCase:
     predictions: dict[str, Path] = field(default_factory=dict)
 
 
-def choose_cases(methods: Mapping[str, Mapping[str, float]], count: int) -> dict[str, list[str]]:
-    """Case -> why it is shown; `count` cases a method, evenly spread from the worst to the best.
+def choose_cases(
+    methods: Mapping[str, Mapping[str, float]], count: int, kept: Mapping[str, Collection[str]]
+) -> dict[str, list[str]]:
+    """Case -> why it is shown; `count` cases a method, evenly spread from the worst to the best of all that it scored.
 
-    The worst of all methods come first, then the best, then those between. `methods`: name -> case -> score, the higher
-    the better.
+    Where the label map of one was not kept, the one nearest in rank is shown and called so. The worst of all methods
+    come first, then the best, then those between.
 
-    >>> choose_cases({"a": {"x": 0.1, "y": 0.5, "z": 0.9}}, 3)
+    Args:
+        methods: name -> case -> score, the higher the better.
+        count: of each method.
+        kept: name -> cases of which the method's label map was kept.
+
+    >>> choose_cases({"a": {"x": 0.1, "y": 0.5, "z": 0.9}}, 3, {"a": "xyz"})
     {'x': ['worst of a'], 'z': ['best of a'], 'y': ['median of a']}
+    >>> choose_cases({"a": {"x": 0.1, "y": 0.5, "z": 0.9}}, 3, {"a": "xz"})
+    {'x': ['worst of a', 'near the median of a'], 'z': ['best of a']}
     """
     chosen: dict[str, list[str]] = {}
     places = np.linspace(0, 1, count) if count > 1 else np.zeros(count)
     for place in sorted(places, key=lambda one: (one not in (0, 1), one)):
-        name = {0.0: "worst", 0.5: "median", 1.0: "best"}.get(place, f"{100 * place:.0f} % of the way up")
+        name = {0.0: "worst", 0.5: "median", 1.0: "best"}.get(place, "")
+        exact, near = (name, f"near the {name}") if name else (2 * (f"{100 * place:.0f} % of the way up",))
         for method, scores in methods.items():
             ranked = sorted(scores, key=lambda case: (scores[case], case))
-            if ranked:
-                case = ranked[int(np.floor(place * (len(ranked) - 1)))]
-                chosen.setdefault(case, []).append(f"{name} of {method}")
+            wanted = int(np.floor(place * (len(ranked) - 1)))
+            ranks = [rank for rank, case in enumerate(ranked) if case in kept.get(method, ())]
+            if ranks:
+                nearest = min(ranks, key=lambda rank: abs(rank - wanted))
+                words = exact if nearest == wanted else near
+                chosen.setdefault(ranked[nearest], []).append(f"{words} of {method}")
     return chosen
 
 

@@ -49,7 +49,8 @@ def case_section(
     dice = means_of(scores, DICE, results.methods)
     per_case = {name: case_means(one) for name, one in dice.items()}
     files = kept_cases(results.methods)
-    chosen = choose_cases(seen(per_case, files), count)
+    kept = {name: [case for case, one in files.items() if name in one.predictions] for name in per_case}
+    chosen = choose_cases(per_case, count, kept)
     shown: list[PageCase] = []
     notes, size = [], 0
     for case, reasons in chosen.items():
@@ -75,14 +76,6 @@ def case_section(
         notes.append(f"Scores are means over {results.seeds} seeds; the label maps are those of the first.")
     table = worst_table(results, scores, {one.name: one.id for one in shown})
     return Section("cases", "Cases, the worst first", notes, [table] if len(table.lines) > 1 else [], cases=shown)
-
-
-def seen(per_case: Mapping[str, Mapping[str, float]], files: Mapping[str, ShownCase]) -> dict[str, dict[str, float]]:
-    """The scores of cases whose prediction by that very method was kept."""
-    return {
-        method: {case: x for case, x in one.items() if case in files and method in files[case].predictions}
-        for method, one in per_case.items()
-    }
 
 
 def page_case(
