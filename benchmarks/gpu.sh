@@ -5,7 +5,7 @@
 #   bash benchmarks/gpu.sh    # results in benchmarks/results/gpu, or in $OUT: gpu.md with all tables, gpu.log, usage.json
 #
 # DATA: a folder with ct/torso.nii.gz and hippocampus/ (default ../shared/data); parts whose data are absent are left out.
-# WORK: of label maps and the study, which a further call goes on with (default benchmarks/results/gpu_work).
+# WORK: of label maps and the study, which goes on there at a further call (default benchmarks/results/gpu_work).
 # Packages are taken from wheels/ where that folder is there, and never from a network.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -32,7 +32,7 @@ part() { # NAME SECONDS COMMAND...: run it for at most that long, keep what it p
 }
 
 [ -d wheels ] && "$python" -m pip install --quiet --no-index --no-deps wheels/*.whl
-nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader || echo "no GPU is seen"
+say "$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader || echo "no GPU is seen")"
 
 part training 260 "$python" benchmarks/gpu_training.py --seconds 220
 part head 40 "$python" benchmarks/training_step.py --plan hippocampus --batch_size 9
@@ -44,7 +44,7 @@ if [ -e "$data/ct/torso.nii.gz" ]; then
         --output_dir $work/labels/measured"
 fi
 if [ -d "$data/hippocampus" ]; then
-    scan=$(find "$data/hippocampus/imagesTr" -name '*.nii.gz' | sort | head -n 1)
+    scan=$(find "$data/hippocampus/imagesTr" -name '[!.]*.nii.gz' | sort | head -n 1)
     part trained_labels 40 "$python" benchmarks/gpu_labels.py --scan "$scan" --work "$work/trained_labels" \
         --bundle batseg_spine --ckpt_dir bundles/batseg_spine/models/hippocampus
     part study 600 "$python" -m monai.bundle run --config_file \

@@ -156,6 +156,7 @@ class MetricsReport:
             "cases": cases,
             **({"left_out": dict(left_out)} if left_out else {}),
             "notes": notes,
+            "rules": self.notes,
             **({"groups": self.groups} if self.groups else {}),
             "summary": {row["class"]: {key: row[key] for key in row if key != "class"} for row in summary_rows},
             "baselines": baselines,

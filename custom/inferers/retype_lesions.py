@@ -64,9 +64,7 @@ class RetypeLesionsd(MapTransform):
         if self.rule == MAJORITY:
             for key in self.key_iterator(output):
                 output[key] = retyped_by_majority(output[key], list(ids.values()), self.certainty)
-        found = shares(output[self.first_key(output)], ids)
-        if found and self.rule == LOGITS:  # else all that the logits speak of was dropped
-            found = self.by_logits(ids)
+        found = self.by_logits(ids) if self.rule == LOGITS else shares(output[self.first_key(output)], ids)
         best = max(found, key=lambda name: found[name], default=None)
         if best is not None and found[best] < self.certainty:
             best = UNCERTAIN

@@ -37,11 +37,16 @@ def read_scores(evaluations: Sequence[Evaluation]) -> list[Score]:
         for one in evaluations
         if one.file.is_file()
         for row in read_csv(one.file)
-        for score in row_scores(one.method, str(one.seed), row, one.file)
+        for score in row_scores(one.method, training_of(one.seed, one.fold), row, one.file)
     ]
 
 
-def row_scores(method: str, seed: str, row: Mapping[str, str], file: Path) -> list[Score]:
+def training_of(seed: int | str, fold: int | str) -> str:
+    """What tells the trainings of a method apart."""
+    return f"seed {seed}, fold {fold}"
+
+
+def row_scores(method: str, training: str, row: Mapping[str, str], file: Path) -> list[Score]:
     """What a row says of one class of one case. Raises InputError: a value of it is no finite number."""
     scores = []
     for metric, cell in row.items():
@@ -56,14 +61,18 @@ def row_scores(method: str, seed: str, row: Mapping[str, str], file: Path) -> li
                 f"{file}: {metric} of {row['case']} is {cell!r}; a score is a number, or empty where there is none: "
                 "correct or restore the file"
             )
-        scores.append(Score(method, metric, row["case"], row["class"], value, seed))
+        scores.append(Score(method, metric, row["case"], row["class"], value, training))
     return scores
 
 
 def scoring_rules(evaluations: Iterable[Evaluation]) -> list[str]:
-    """How the metrics of some evaluations are defined, in words, each rule once."""
-    notes = (read_json(one.file.with_name(METRICS), {}).get("notes") or () for one in evaluations)
-    return list(dict.fromkeys(str(note) for own in notes for note in own))
+    """How the metrics of some evaluations are defined, in words, each rule once; with the methods where they differ."""
+    methods: dict[str, dict[str, None]] = {}
+    for one in evaluations:
+        for rule in read_json(one.file.with_name(METRICS), {}).get("rules") or ():
+            methods.setdefault(str(rule), {})[one.method] = None
+    every = {name for own in methods.values() for name in own}
+    return [rule if own.keys() == every else f"{', '.join(own)}: {rule}" for rule, own in methods.items()]
 
 
 def write_case_scores(file: Path, evaluations: Sequence[Evaluation]) -> None:
@@ -77,9 +86,9 @@ def write_case_scores(file: Path, evaluations: Sequence[Evaluation]) -> None:
 
 
 def compare(scores: str | Path, reference: str, output: str | Path, title: str = "Study") -> None:
-    """Make a study's tables and tests from the scores of its cases, also of parts that several machines have done.
+    """Make the tables and tests of a study or a recipe from the scores of its cases, also of several machines' parts.
 
-    Writes study.md, study.tex, scores.csv and comparisons.csv.
+    Writes study.md, study.tex, scores.csv, comparisons.csv and comparisons_per_class.csv.
 
     Args:
         scores: the work_dir of a study, its case_scores.csv, or a folder with several as .csv files, of the same cases.
@@ -105,8 +114,9 @@ def compare(scores: str | Path, reference: str, output: str | Path, title: str =
 def read_case_scores(place: str | Path) -> tuple[list[Score], list[str]]:
     """The scores in a file, a study's or the .csv files of a folder, and the classes in the order of the first file.
 
-    Raises InputError: there is none, or a case and class is there twice by one method and seed - also in two folds, of
-    which it was in the training of one.
+    Raises InputError: there is none, or a case and class is there twice by one method and seed: of the same fold, or of
+    different folds in two files, in which case one of the trainings may have seen it. (In one file it is data that none
+    of the folds' trainings saw.)
     """
     is_study = (Path(place) / TABLES).is_file()  # which has other .csv files, too
     place = Path(place) / CASE_SCORES if is_study else Path(place)
@@ -114,20 +124,19 @@ def read_case_scores(place: str | Path) -> tuple[list[Score], list[str]]:
     if not files:
         raise InputError(f"{place}: no .csv file; pass a study's {CASE_SCORES}, or a folder with several")
     scores: list[Score] = []
-    seen: dict[tuple[str, ...], tuple[Path, str]] = {}
+    seen: dict[tuple[str, ...], dict[str, Path]] = {}  # method, seed, case, class -> fold -> file
     for file in files:
         for row in read_csv(file):
             if absent := [key for key in PLACE if not row.get(key)]:
                 raise InputError(f"{file}: a row without {absent[0]}; pass a study's {CASE_SCORES}")
-            key = tuple(row[name] for name in PLACE if name != "fold")
-            if key in seen:
-                earlier, fold = seen[key]
-                what = f"the scores of {' '.join(key)} are in {earlier} already"
-                if fold != row["fold"]:
-                    what += (
-                        f", there of fold {fold}, here of fold {row['fold']}: the folds differ, so they do not compare"
-                    )
-                raise InputError(f"{file}: {what}; pass one of them")
-            seen[key] = file, row["fold"]
-            scores += row_scores(row["method"], row["seed"], row, file)
+            key, own = tuple(row[name] for name in PLACE if name != "fold"), row["fold"]
+            folds = seen.setdefault(key, {})
+            if own in folds:
+                raise InputError(f"{file}: the scores of {' '.join(key)} are in {folds[own]} already; pass one of them")
+            for fold, other in folds.items():
+                if other != file:
+                    what = f"{' '.join(key)} is of fold {own}, but in {other} of fold {fold}"
+                    raise InputError(f"{file}: {what}: parts of a study have the same folds; pass one of them")
+            folds[own] = file
+            scores += row_scores(row["method"], training_of(row["seed"], own), row, file)
     return scores, list(dict.fromkeys(key[-1] for key in seen))

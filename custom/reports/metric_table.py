@@ -13,6 +13,7 @@ PRINTED = {
     **{"dice": ("Dice", 3), "nsd": ("NSD", 3), "hd95_mm": ("HD95 [mm]", 1)},
     **{"lesion_f1": ("lesion F1", 3), "false_components": ("false components", 2), "wrong_type": ("wrong type", 3)},
 }
+CASE_WIDE = ("false_components",)  # one count for all classes of a case, and for a case that has none
 _MOST_COLUMNS = 8  # classes next to each other in the comparison with other predictors; more stand below each other
 
 
@@ -36,7 +37,8 @@ def summary(
     """Per class, per group of classes and last for the mean of classes: cases, mean, deviation and median over cases.
 
     A class counts the cases that have it. The rows of groups and of all classes count cases that have any of theirs;
-    their mean is the mean of the class means, their deviation and median are over the cases' own means.
+    their mean is the mean of the class means, their deviation and median are over the cases' own means. What is counted
+    over all classes of a case (`CASE_WIDE`) is no class's, and its mean is over the cases.
 
     Args:
         class_names: the foreground classes.
@@ -51,7 +53,8 @@ def summary(
         `<metric>_median` and, where given, missing. None where no case has the class.
     """
     per_class = [
-        _summary_row(name, {key: values[:, c] for key, values in metrics.items()}) for c, name in enumerate(class_names)
+        _summary_row(name, {key: _of_class(key, values, c) for key, values in metrics.items()})
+        for c, name in enumerate(class_names)
     ]
     if missing is not None:
         for row, count in zip(per_class, missing.sum(axis=0), strict=True):
@@ -144,10 +147,15 @@ def _summary_row(name: str, metrics: Mapping[str, np.ndarray]) -> Row:
     return row
 
 
+def _of_class(metric: str, values: np.ndarray, c: int) -> np.ndarray:
+    """The column of a class, empty where it is no class's."""
+    return values[:, c] if metric not in CASE_WIDE else np.full(len(values), np.nan)
+
+
 def _joint_row(name: str, members: Sequence[int], per_class: Sequence[Row], metrics: Mapping[str, np.ndarray]) -> Row:
     """The row of several classes, given by their places."""
     row = _summary_row(name, {key: _mean_over_classes_per_case(v[:, list(members)]) for key, v in metrics.items()})
-    for key in metrics:
+    for key in (one for one in metrics if one not in CASE_WIDE):
         means = [per_class[c][f"{key}_mean"] for c in members if per_class[c][f"{key}_mean"] is not None]
         row[f"{key}_mean"] = _cell(np.mean(means)) if means else None
     if "missing" in per_class[0]:

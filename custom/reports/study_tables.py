@@ -9,53 +9,57 @@ import numpy as np
 
 from ..io.atomic_write import write_text
 from ..metrics.paired_comparison import compare_paired, holm
-from .metric_table import MEAN_OF_CLASSES, number_text, title_of
+from .metric_table import CASE_WIDE, MEAN_OF_CLASSES, number_text, title_of
 from .text_table import Row, markdown_table, write_csv
 
 LAYOUTS = (("dice", "hd95_mm"), ("dice", "nsd"))  # per class in the papers' tables: BATseg's, FLARE23's
-CASE_WIDE = ("false_components",)  # counted over all classes of a case, so the same for each
 DASH = "-"
-LATEX = {
-    **{letter: rf"\{letter}" for letter in "_%&#${}"},
-    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$"},
-}
+LATEX = str.maketrans(
+    {
+        **{letter: rf"\{letter}" for letter in "_%&#${}"},
+        **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$"},
+    }
+)
 TABLES = "study.md"
+FILES = (TABLES, "study.tex", "scores.csv", "comparisons.csv", "comparisons_per_class.csv")
 FIRST_NOTE = (
     "Means over patients (of their means over seeds); a class counts the patients that have it, and the mean of "
     "classes is the mean of their means"
 )
 SPREAD_NOTE = "Mean ± standard deviation (median) over patients, each the mean of its classes"
 COMPARISON_NOTE = (
-    "Differences are over patients, each the mean of its classes, on the seeds that both methods have: percentile "
-    "bootstrap, Wilcoxon's signed-rank test, Holm's correction within a metric"
+    "Differences are over patients, each the mean of its classes, on the seeds and folds that both methods have: "
+    "percentile bootstrap, Wilcoxon's signed-rank test, Holm's correction within a metric"
 )
 
 
 class Score(NamedTuple):
-    """A metric's value for one class of one patient, by the training of a method with one seed."""
+    """A metric's value for one class of one patient, by one training of a method."""
 
     method: str
     metric: str
     case: str
     label: str
     value: float
-    seed: str = ""
+    training: str = ""  # its seed and held-out fold
 
 
 def score_rows(scores: Sequence[Score], class_names: Sequence[str]) -> list[Row]:
     """One row for every method, metric and class, and for the mean of classes.
 
     A patient's score is the mean over seeds; a class counts the patients that have it. The mean of classes is the mean
-    of their means, as in the papers; its `patient_mean`, deviation and median are over the patients' own means.
+    of their means, as in the papers; its `patient_mean`, deviation and median are over the patients' own means. What is
+    counted over all classes of a patient is no class's, and has that mean alone.
     """
     rows = []
     for method, metric in dict.fromkeys((score.method, score.metric) for score in scores):
         means = patient_means([one for one in scores if (one.method, one.metric) == (method, metric)])
-        per_class = {name: [x for (_, label), x in means.items() if label == name] for name in class_names}
+        own = {} if metric in CASE_WIDE else means
+        per_class = {name: [x for (_, label), x in own.items() if label == name] for name in class_names}
         lines = {name: _spread(values) for name, values in per_class.items()}
         known = [row["mean"] for row in lines.values() if row["mean"] is not None]
         joint = _spread(list(case_means(means).values()))
-        lines[MEAN_OF_CLASSES] = joint | {"mean": float(np.mean(known)) if known else None}
+        lines[MEAN_OF_CLASSES] = joint | ({"mean": float(np.mean(known))} if known else {})
         rows += [{"method": method, "metric": metric, "class": name, **row} for name, row in lines.items()]
     return rows
 
@@ -63,15 +67,15 @@ def score_rows(scores: Sequence[Score], class_names: Sequence[str]) -> list[Row]
 def comparison_rows(scores: Sequence[Score], reference: str) -> list[Row]:
     """Every method against the reference, on the patients that both have: one row for every metric.
 
-    A patient's score is the mean over the seeds and the classes that both methods have a score of. P values of a
-    metric are adjusted for its number of comparisons.
+    A patient's score is the mean over the trainings (seed and fold) and the classes that both methods have a score of;
+    where they share none there are no patients. P values of a metric are adjusted for its number of comparisons.
     """
     rows: list[Row] = []
     for metric in dict.fromkeys(score.metric for score in scores):
         values: dict[str, dict[tuple[str, str, str], Score]] = defaultdict(dict)
         for one in scores:
             if one.metric == metric:
-                values[one.method][one.case, one.label, one.seed] = one
+                values[one.method][one.case, one.label, one.training] = one
         base, found = values.pop(reference, {}), {}
         for method, own in values.items():
             common = sorted(own.keys() & base.keys())
@@ -123,9 +127,9 @@ def method_cells(rows: Sequence[Row], class_names: Sequence[str]) -> list[list[s
     columns = [*class_names, MEAN_OF_CLASSES]
     lines = [["method", "patients", *(f"{name}: {' / '.join(map(title_of, metrics))}" for name in columns)]]
     for method in dict.fromkeys(row["method"] for row in rows):
-        patients = max(known[method, metric, MEAN_OF_CLASSES]["patients"] for metric in metrics)
+        counts = [row["patients"] for m in metrics if (row := known.get((method, m, MEAN_OF_CLASSES)))]
         cells = [" / ".join(_mean_text(known.get((method, m, name)), m) for m in metrics) for name in columns]
-        lines.append([method, str(patients), *cells])
+        lines.append([method, str(max(counts, default=0)), *cells])
     return lines
 
 
@@ -176,7 +180,7 @@ def write_tables(
 
 def latex(lines: Sequence[Sequence[str]]) -> str:
     """A table of LaTeX, for the package booktabs."""
-    escaped = [["".join(LATEX.get(letter, letter) for letter in cell) for cell in line] for line in lines]
+    escaped = [[cell.translate(LATEX) for cell in line] for line in lines]
     rows = [" & ".join(line) + r" \\" for line in escaped]
     head = [rf"\begin{{tabular}}{{l{'r' * (len(lines[0]) - 1)}}}", r"\toprule", rows[0], r"\midrule"]
     return "\n".join([*head, *rows[1:], r"\bottomrule", r"\end{tabular}"])

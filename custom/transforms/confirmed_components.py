@@ -59,7 +59,10 @@ class DropUnconfirmed(Transform):
 
 
 class DropUnconfirmedd(MapTransform):
-    """Dictionary form of `DropUnconfirmed`; the number of dropped components is written to "dropped_components"."""
+    """Dictionary form of `DropUnconfirmed`; the number of dropped components is written to "dropped_components".
+
+    Of a scan in which nothing is left "type" becomes None, and "type_probabilities" empty, where the scan has got them.
+    """
 
     backend = DropUnconfirmed.backend
 
@@ -72,6 +75,8 @@ class DropUnconfirmedd(MapTransform):
         output = dict(data)
         for key in self.key_iterator(output):
             output[key], output["dropped_components"] = self.transform.with_count(output[key])
+            if "type" in output and not output[key].any():
+                output["type"], output["type_probabilities"] = None, {}
         return output
 
 

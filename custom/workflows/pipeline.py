@@ -9,6 +9,7 @@ from ..cohort.manifest import case_entry, default_group_rules, group_cases, read
 from ..data.training_intensity import measured_intensity
 from ..data.training_scans import measured_scans
 from ..datalist.left_out import closing_line
+from ..errors import InputError
 from ..io.atomic_write import write_json, write_text
 from ..io.checksums import file_checksums
 from ..io.json_file import read_json
@@ -174,9 +175,11 @@ class PseudoLabelPipeline(Chain):
         page = status_page(self.cohort.name, data, records, self.work.excluded())
         write_text(self.work.path / "report.md", page)
         seed = int(self.settings.training.get("seed", 0))
-        write_recipe_tables(
-            self.work.path, self.cohort.name, self.cohort, {seed: self.runs}, last_stage(self.stage_runs)
-        )
+        reference = last_stage(self.stage_runs)
+        try:
+            write_recipe_tables(self.work.path, self.cohort.name, self.cohort, {seed: self.runs}, reference)
+        except InputError as error:  # of an earlier stage, whose successors go on without
+            logger.warning("no tables are written: %s", error)
         if all(record["state"] == DONE for record in records):
             write_report_or_warn(self.work.path)
 

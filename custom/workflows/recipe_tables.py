@@ -5,37 +5,44 @@ from pathlib import Path
 
 from ..cohort.manifest import Cohort
 from ..reports.case_scores import CASE_SCORES, Evaluation, read_case_scores, scoring_rules, write_case_scores
-from ..reports.study_tables import write_tables
+from ..reports.page.recipe_results import TEST, VALIDATION
+from ..reports.page.results import PER_CASE
+from ..reports.study_tables import FILES, TABLES, write_tables
 from .run import Run
-
-TEST, VALIDATION = Path("test") / "evaluation", Path("output") / "validation"
-PER_CASE = "metrics_per_case.csv"
 
 
 def write_recipe_tables(
     folder: Path, title: str, cohort: Cohort, runs: Mapping[int, Mapping[str, Run]], reference: str
 ) -> str:
-    """Write the files of a study on the test cases, or the validation cases of a cohort without; text of `study.md`.
+    """Write the files of a study on the test cases, or the validation cases of a cohort without; returns `study.md`.
 
-    Of the stages that are done with every seed; nothing, and "", while the reference is not among them.
+    They have the stages that are done with every seed. Until the reference is, there are none, and "" is returned.
 
     Args:
         runs: seed -> name -> stage.
     """
     done = [name for name in next(iter(runs.values())) if all(one[name].folder.is_done() for one in runs.values())]
-    if reference not in done:
-        return ""
     cases, place = ("test", TEST) if cohort.test else ("validation", VALIDATION)
     sources = [
         Evaluation(name, seed, cases, one[name].folder.path / place / PER_CASE)
         for name in done
         for seed, one in runs.items()
     ]
-    write_case_scores(folder / CASE_SCORES, sources)
-    scores, class_names = read_case_scores(folder / CASE_SCORES)
-    if not scores:  # a cohort with neither
+    if reference not in done or not any(one.file.is_file() for one in sources):
+        for name in (*FILES, CASE_SCORES):  # of stages that have been redone since
+            (folder / name).unlink(missing_ok=True)
         return ""
-    seeds = f", {len(runs)} seeds" if len(runs) > 1 else ""
-    return write_tables(
-        folder, f"{title}: {cases} cases{seeds}", scores, class_names, reference, scoring_rules(sources)
-    )
+    before = read_if_there(folder / CASE_SCORES)
+    write_case_scores(folder / CASE_SCORES, sources)
+    headline = f"{title}: {cases} cases" + (f", {len(runs)} seeds" if len(runs) > 1 else "")
+    text, compared = read_if_there(folder / TABLES), read_if_there(folder / "comparisons.csv")
+    is_same = before == read_if_there(folder / CASE_SCORES) and f",{reference}," in compared
+    if is_same and text.startswith(f"# {headline}\n"):
+        return text  # hundreds of exact tests take a minute
+    scores, class_names = read_case_scores(folder / CASE_SCORES)
+    return write_tables(folder, headline, scores, class_names, reference, scoring_rules(sources))
+
+
+def read_if_there(file: Path) -> str:
+    """The text of a file, "" where there is none."""
+    return file.read_text(encoding="utf-8") if file.is_file() else ""

@@ -36,7 +36,7 @@ class Study(Chain):
     Args:
         experiments: name -> `settings`, values of train.yaml's first block, `overlays`, configs laid over it, and
             `evaluation`, values of its evaluation alone; `weights`: in place of settings and overlays, the earlier
-            experiment whose trainings are scored once more, as there but for the values under `evaluation`.
+            experiment whose trainings are scored once more, with its settings except for the values under `evaluation`.
         overrides: values of all runs.
         shared: name -> `config` (one or several) and `settings` of a run that several experiments need, done once for
             each fold and seed, before the first that needs it: in settings `{needs.NAME.KEY}` is the value of KEY in
@@ -63,7 +63,7 @@ class Study(Chain):
             raise InputError(f"reference is {reference!r}; name one of the experiments: {', '.join(experiments)}")
         if len(folds) > 1 and TEST in folds:
             raise InputError(
-                f"folds is {list(folds)}: the folds hold the test cases of the split, too, which would count twice; "
+                f"folds is {list(folds)}: the others hold out the split's test cases, too, which would count twice; "
                 f'make two studies, one of them with --folds "[{TEST}]"'
             )
         work_dir = Path(work_dir).absolute()

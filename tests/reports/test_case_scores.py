@@ -1,5 +1,6 @@
 """Scores of cases from hand-made files: pooled, told apart, refused where they cannot be told apart."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -84,13 +85,25 @@ def test_folds_that_differ_are_refused(evaluations, place):
     """A case that two machines held out in different folds was in the training of one of them."""
     write_case_scores(place / "first.csv", evaluations[:2])
     write_case_scores(place / "second.csv", [evaluations[0]._replace(fold=3)])
-    with pytest.raises(InputError, match=r"first\.csv already, there of fold 0, here of fold 3: the folds differ"):
+    with pytest.raises(InputError, match=r"second.csv: base 0 a liver is of fold 3, but in .*first.csv of fold 0"):
         read_case_scores(place)
 
 
-def test_the_rules_of_the_metrics_are_read_once(evaluations, tmp_path):
-    (tmp_path / "metrics.json").write_text('{"notes": ["HD95: pooled", "NSD tolerance: 1 mm"]}')
-    assert scoring_rules(evaluations) == ["HD95: pooled", "NSD tolerance: 1 mm"]
+def test_data_that_no_fold_has_seen_may_be_scored_by_each(evaluations, place):
+    """In one study: an evaluation with other_data."""
+    write_case_scores(place / CASE_SCORES, [evaluations[0], evaluations[0]._replace(fold=3)])
+    scores, _ = read_case_scores(place / CASE_SCORES)
+    assert {one.training for one in scores} == {"seed 0, fold 0", "seed 0, fold 3"}
+
+
+def test_the_rules_of_the_metrics_are_told_once_and_with_the_methods_where_they_differ(evaluations, tmp_path):
+    for number, one in enumerate(evaluations):
+        tolerance = 1 if one.method == "base" else 2
+        (tmp_path / str(number)).mkdir()
+        evaluations[number] = one._replace(file=tmp_path / str(number) / "metrics_per_case.csv")
+        rules = {"rules": ["HD95: pooled", f"NSD: {tolerance} mm"], "notes": ["1 of 9 cases left out"]}
+        (tmp_path / str(number) / "metrics.json").write_text(json.dumps(rules))
+    assert scoring_rules(evaluations) == ["HD95: pooled", "base: NSD: 1 mm", "ours: NSD: 2 mm"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Tables of a study from hand-made scores."""
 
 import csv
+import math
 import re
 
 import pytest
@@ -76,7 +77,14 @@ def test_only_classes_of_seeds_that_both_have_are_compared():
     assert (row["patients"], row["difference"]) == (1, pytest.approx(0.1))
 
 
-def test_false_components_of_a_case_are_no_class_s(evaluations):
+def test_methods_without_a_common_training_are_not_compared():
+    scores = [Score("base", "dice", "a", "liver", 0.5, "seed 0"), Score("ours", "dice", "a", "liver", 0.6, "seed 1")]
+    (row,) = comparison_rows(scores, "base")
+    assert row["patients"] == 0
+    assert math.isnan(row["difference"])
+
+
+def test_false_components_belong_to_no_class():
     """They are counted over all classes, so the same test would stand in every class's row."""
     scores = [
         Score(method, metric, case, label, value)
@@ -87,6 +95,23 @@ def test_false_components_of_a_case_are_no_class_s(evaluations):
     ]
     assert {row["metric"] for row in class_comparison_rows(scores, "base")} == {"dice"}
     assert {row["metric"] for row in comparison_rows(scores, "base")} == {"dice", "false_components"}
+    ours = [row for row in score_rows(scores, ["liver", "kidney"]) if row["method"] == "ours"]
+    means = {row["class"]: row["mean"] for row in ours if row["metric"] == "false_components"}
+    assert means == {"liver": None, "kidney": None, "mean of classes": 2}
+
+
+def test_a_scan_without_lesions_counts_once_among_false_components():
+    """It has a count for each class, a scan with a lesion one for its own alone."""
+    lesions = [Score("a", "false_components", f"lesion{n}", "type1" if n < 2 else "type2", 1.0) for n in range(4)]
+    healthy = [Score("a", "false_components", f"healthy{n}", f"type{m}", 0.0) for n in range(4) for m in (1, 2)]
+    rows = score_rows([*lesions, *healthy], ["type1", "type2"])
+    assert rows[-1]["mean"] == rows[-1]["patient_mean"] == 0.5
+
+
+def test_a_method_without_a_metric_of_the_table_has_a_dash(tmp_path):
+    scores = [Score("both", "dice", "a", "liver", 0.5), Score("both", "nsd", "a", "liver", 0.25)]
+    text = write_tables(tmp_path, "Study", [*scores, Score("one", "dice", "a", "liver", 0.75)], ["liver"], "both")
+    assert "| one | 1 | 0.750 / - | 0.750 / - |" in text
 
 
 def test_evaluations_that_are_not_there_yet_are_left_out(evaluations, tmp_path):

@@ -122,8 +122,18 @@ def test_the_transform_keeps_geometry_and_type_and_says_how_many_went():
     assert output["pred"].dtype == torch.uint8
     assert torch.equal(output["pred"].affine, volume.affine)
     assert output["dropped_components"] == 1
+    assert "type" not in output
     assert set(np.unique(output["pred"])) == {0, 1}
     assert isinstance(DropUnconfirmed()(np.stack([labels, field])), np.ndarray)
+
+
+@pytest.mark.parametrize(("level", "kept"), [(255, "glioma"), (50, None)])
+def test_a_scan_in_which_nothing_is_left_has_no_type(level, kept):
+    labels = two_lesions()
+    volume = torch.as_tensor(np.stack([labels, np.full_like(labels, level)]))
+    output = DropUnconfirmedd("pred")({"pred": volume, "type": "glioma", "type_probabilities": {"glioma": 1.0}})
+    assert output["type"] == kept
+    assert output["type_probabilities"] == ({"glioma": 1.0} if kept else {})
 
 
 @pytest.mark.parametrize("options", [{"threshold": 0}, {"threshold": 1.5}, {"share": -0.1}, {"share": 2}])

@@ -181,7 +181,7 @@ def test_weights_of_another_experiment_are_scored_again(bundle):
             {"experiments": {"plain": {}, "again": {"weights": "plain", "overlays": ["other"]}}},
             "experiment again: overlays are a training's, but it takes plain's; leave them out",
         ),
-        ({"folds": [0, 1, "test"]}, "the folds hold the test cases of the split, too, which would count twice"),
+        ({"folds": [0, 1, "test"]}, "the others hold out the split's test cases, too, which would count twice"),
     ],
 )
 def test_refused(bundle, options, message):

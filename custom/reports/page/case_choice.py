@@ -26,8 +26,8 @@ def choose_cases(
 ) -> dict[str, list[str]]:
     """Case -> why it is shown; `count` cases a method, evenly spread from the worst to the best of all that it scored.
 
-    Where the label map of one was not kept, the one nearest in rank is shown and called so. The worst of all methods
-    come first, then the best, then those between.
+    Where the label map of one was not kept, the one nearest in rank is shown and called so, unless it is shown already.
+    The worst of all methods come first, then the best, then those between.
 
     Args:
         methods: name -> case -> score, the higher the better.
@@ -37,9 +37,10 @@ def choose_cases(
     >>> choose_cases({"a": {"x": 0.1, "y": 0.5, "z": 0.9}}, 3, {"a": "xyz"})
     {'x': ['worst of a'], 'z': ['best of a'], 'y': ['median of a']}
     >>> choose_cases({"a": {"x": 0.1, "y": 0.5, "z": 0.9}}, 3, {"a": "xz"})
-    {'x': ['worst of a', 'near the median of a'], 'z': ['best of a']}
+    {'x': ['worst of a'], 'z': ['best of a']}
     """
     chosen: dict[str, list[str]] = {}
+    shown: set[tuple[str, str]] = set()
     places = np.linspace(0, 1, count) if count > 1 else np.zeros(count)
     for place in sorted(places, key=lambda one: (one not in (0, 1), one)):
         name = {0.0: "worst", 0.5: "median", 1.0: "best"}.get(place, "")
@@ -50,8 +51,10 @@ def choose_cases(
             ranks = [rank for rank, case in enumerate(ranked) if case in kept.get(method, ())]
             if ranks:
                 nearest = min(ranks, key=lambda rank: abs(rank - wanted))
-                words = exact if nearest == wanted else near
-                chosen.setdefault(ranked[nearest], []).append(f"{words} of {method}")
+                case, words = ranked[nearest], exact if nearest == wanted else near
+                if nearest == wanted or (method, case) not in shown:
+                    chosen.setdefault(case, []).append(f"{words} of {method}")
+                    shown.add((method, case))
     return chosen
 
 

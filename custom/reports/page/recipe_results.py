@@ -35,7 +35,8 @@ def recipe_results(folder: Path) -> Results:
     stages = [mean_record([one for one in joint if one["stage"] == name], shown) for name in names]
     seeds = [place.name.partition("_")[2] for place in places] if places != [folder] else []
     scored = TEST if is_test else VALIDATION
-    methods = tuple(stage_method(places, seeds or [""], stage, scored) for stage in stages)
+    trained = tuple((seed, "") for seed in seeds or [""])
+    methods = tuple(stage_method(places, trained, stage, scored) for stage in stages)
     return Results(
         RECIPE,
         folder,
@@ -52,11 +53,11 @@ def recipe_results(folder: Path) -> Results:
     )
 
 
-def stage_method(places: Sequence[Path], seeds: Sequence[str], record: Record, scores: Path) -> Method:
+def stage_method(places: Sequence[Path], trained: tuple[tuple[str, str], ...], record: Record, scores: Path) -> Method:
     """A stage as a method."""
     runs = tuple(place / "stages" / str(record["stage"]) for place in places)
     settings = {key: record[key] for key in SETTINGS if record.get(key)}
-    return Method(str(record["stage"]), tuple(run / scores for run in runs), tuple(seeds), runs, settings)
+    return Method(str(record["stage"]), tuple(run / scores for run in runs), trained, runs, settings)
 
 
 def reference_of(methods: Sequence[Method], wanted: str) -> str:

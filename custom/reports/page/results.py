@@ -19,13 +19,13 @@ PER_CASE, CONFUSION, INDEX = "metrics_per_case.csv", "confusion.csv", "predictio
 class Method:
     """An experiment of a study over folds and seeds, or a stage of a recipe.
 
-    `evaluations` are the folders of its reports, `seeds` those of the trainings that each scores, `trainings` the
-    folders of its own runs, which may not be there yet.
+    `evaluations` are the folders of its reports, `places` seed and fold of the training that each scores, `trainings`
+    the folders of its own runs, which may not be there yet.
     """
 
     name: str
     evaluations: tuple[Path, ...]
-    seeds: tuple[int | str, ...]
+    places: tuple[tuple[int | str, int | str], ...]
     trainings: tuple[Path, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -33,7 +33,7 @@ class Method:
     def sources(self) -> list[Evaluation]:
         """The files with its scores of cases."""
         files = (folder / PER_CASE for folder in self.evaluations)
-        return [Evaluation(self.name, seed, "", file) for seed, file in zip(self.seeds, files, strict=True)]
+        return [Evaluation(self.name, *place, file) for place, file in zip(self.places, files, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,12 @@ def study_results(folder: Path) -> Results:
     study = read_json(folder / STUDY_FILE, {})
     try:
         experiments = study["experiments"]
-        seeds = tuple(seed for seed in study["seeds"] for _ in study["folds"])
+        places = tuple((seed, fold) for seed in study["seeds"] for fold in study["folds"])
         methods = tuple(
             Method(
                 name,
                 tuple(folder / "runs" / run / "output" / "evaluation" for run in entry["evaluations"]),
-                seeds,
+                places,
                 tuple(folder / "runs" / run for run in entry["trainings"]) if "weights" not in entry else (),
                 settings_of(entry, experiments),
             )
@@ -95,8 +95,9 @@ def settings_of(entry: Mapping[str, Any], experiments: Mapping[str, Any]) -> dic
     weights = {"weights of": entry["weights"]} if "weights" in entry else {}
     trained = experiments[entry["weights"]] if weights else entry
     overlays = {"overlays": trained["overlays"]} if trained.get("overlays") else {}
-    scoring = {**trained.get("evaluation", {}), **entry.get("evaluation", {})}
-    return {**weights, **trained.get("settings", {}), **overlays, **scoring}
+    scoring = {**(trained.get("evaluation") or {}), **(entry.get("evaluation") or {})}
+    evaluation = {f"evaluation: {key}": value for key, value in scoring.items()}
+    return {**weights, **(trained.get("settings") or {}), **overlays, **evaluation}
 
 
 def read_records(folder: Path) -> tuple[Record, ...]:

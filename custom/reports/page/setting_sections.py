@@ -62,7 +62,7 @@ def setting_section(results: Results) -> Section:
 
 
 def entries(values: Mapping[str, Any], parent: str = "") -> Iterator[tuple[str, str]]:
-    """Every value of a mapping that is none itself, under the keys that lead to it.
+    """Every value of a mapping that is not itself a mapping, under the keys that lead to it.
 
     >>> list(entries({"spacing": {"R": [1, 2]}, "name": "spine"}))
     [('spacing, R', '[1, 2]'), ('name', 'spine')]
@@ -110,7 +110,7 @@ def run_section(results: Results) -> Section:
 
 
 def versions_of(records: Sequence[Record]) -> dict[str, list[str]]:
-    """Package -> its versions in all runs that say them, of several where it was changed between runs."""
+    """Package -> its versions in the runs that recorded them; several where it changed between runs."""
     found: dict[str, list[str]] = {}
     for record in records:
         for name, version in (record.get("versions") or {}).items():

@@ -24,6 +24,10 @@ def test_any_number_of_cases():
 
 def test_of_a_case_whose_label_map_was_not_kept_the_nearest_is_shown_and_not_called_the_median():
     """A fold keeps its own best, median and worst: the median of those is not that of all."""
+    every = {"a": {str(n): n / 10 for n in range(9)}}
+    assert choose_cases(every, 3, {"a": "08"}) == {"0": ["worst of a"], "8": ["best of a"]}, (
+        "no case is near two places"
+    )
     scores = {"a": {str(n): n / 10 for n in range(9)}}
     assert choose_cases(scores, 3, {"a": "0158"}) == {
         "0": ["worst of a"],

@@ -98,10 +98,11 @@ def test_a_row_that_scores_another_s_weights_shows_what_it_sets(study, tmp_path)
     nnunet = described["experiments"]["nnunet"]
     described["experiments"]["typed"] = {**nnunet, "weights": "nnunet", "evaluation": {"typing": "majority"}}
     del described["experiments"]["typed"]["settings"]
+    described["experiments"]["batseg"]["evaluation"] = None  # as an empty key in YAML
     (tmp_path / "work" / "study.json").write_text(json.dumps(described))
     write_report(tmp_path / "work", viewer="slices", cases=0)
     text = words(read(tmp_path / "work" / "report.html"))
-    assert "method distance_head boundary_weight weights of typing" in text
+    assert "method distance_head boundary_weight weights of evaluation: typing" in text
     assert "nnunet false 0.0 - - batseg true 1.0 - - typed false 0.0 nnunet majority" in text
     curves = text.rpartition("Training curves")[2].partition("Settings and data")[0]
     assert "batseg" in curves
