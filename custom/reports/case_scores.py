@@ -42,7 +42,7 @@ def read_scores(evaluations: Sequence[Evaluation]) -> list[Score]:
 
 
 def training_of(seed: int | str, fold: int | str) -> str:
-    """What tells the trainings of a method apart."""
+    """The name of a training among those of a method."""
     return f"seed {seed}, fold {fold}"
 
 

@@ -92,7 +92,7 @@ def test_runs_are_done_once_in_order_and_recorded(chain):
         assert words(chain()) == EVERY
     done = record(chain(), "2_predict")
     assert done.pop("begun") <= done.pop("finished")
-    assert {"this project", "Python", "torch", "monai"} <= done.pop("versions").keys()
+    assert {"this project", "Python", "Pytorch", "MONAI"} <= done.pop("versions").keys()
     assert done == {"run": "2_predict", "needs": ["1_train"], "letters": 13, "state": "done"}
     inputs = json.loads(chain().runs["2_predict"].folder.inputs.read_text())
     assert inputs["word"] == "predict"

@@ -24,7 +24,7 @@ def test_a_stage_labels_merges_trains_and_is_recorded(pipeline):
     model = sha256(pipeline.work.stage("1_liver").model)
     record = pipeline.record("2_both")
     assert record.pop("begun") <= record.pop("finished")
-    assert {"this project", "Python", "torch", "monai"} <= record.pop("versions").keys()
+    assert {"this project", "Python", "Pytorch", "MONAI"} <= record.pop("versions").keys()
     assert record["fill"][0].pop("seconds") >= 0
     assert record == {
         "stage": "2_both",
