@@ -1,6 +1,7 @@
 """Networks."""
 
 from .build import build_network
+from .comparable import patch_in_multiples, same_levels
 from .contract import (
     check_patch_size,
     feature_channels,

@@ -91,6 +91,7 @@ KINDS: dict[str, Kind] = {
     "keep_predictions": choice("none", "chosen", "all"),
     "masks_dir": OPTIONAL_PATH,
     "method_tag": FOLDER_NAME_PART,
+    "methods": NAMES,
     "min_foreground_voxels": whole(),
     "mirror_axes": several(whole(0, 2)),
     "mirrored": SWITCH,

@@ -9,6 +9,8 @@ from typing import Any
 from ..datalist.fixed_split import TEST
 from ..errors import InputError
 from ..io.atomic_write import write_json
+from ..nearest_name import did_you_mean
+from ..options.kinds import NAMES
 from ..reports.case_scores import CASE_SCORES, Evaluation, read_case_scores, scoring_rules, write_case_scores
 from ..reports.page import write_report_or_warn
 from ..reports.page.results import STUDY_FILE
@@ -22,6 +24,7 @@ logger = logging.getLogger(__name__)
 KEYS = ("overlays", "settings", "evaluation", "weights")
 SHARED_KEYS = ("config", "settings")
 SCORES = "scores"
+ALL = "all"
 FOLDS_FILE = "folds.json"
 PER_CASE = Path("evaluation") / "metrics_per_case.csv"
 
@@ -41,6 +44,7 @@ class Study(Chain):
         shared: name -> `config` (one or several) and `settings` of a run that several experiments need, done once for
             each fold and seed, before the first that needs it: in settings `{needs.NAME.KEY}` is the value of KEY in
             it, such as its `ckpt_dir` or `output_dir`; NAME may also be an earlier experiment.
+        methods: names of the experiments that are done, or `all`.
     """
 
     @keeping_arguments
@@ -57,8 +61,10 @@ class Study(Chain):
         runtime: Mapping[str, Any] | None = None,
         title: str = "Study",
         shared: Mapping[str, Mapping[str, Any]] | None = None,
+        methods: str | Sequence[str] = ALL,
         **options: Any,
     ) -> None:
+        experiments = chosen_experiments(experiments, methods)
         if reference not in experiments:
             raise InputError(f"reference is {reference!r}; name one of the experiments: {', '.join(experiments)}")
         if len(folds) > 1 and TEST in folds:
@@ -163,6 +169,22 @@ def study_runs(
                 again |= trained.get("evaluation") or {}
                 laid_over = [*overlays, *(trained.get("overlays") or [])]
                 yield from runs_of(name, experiment or {}, placed, seed, fold, laid_over, again)
+
+
+def chosen_experiments(
+    experiments: Mapping[str, Mapping[str, Any] | None], methods: str | Sequence[str]
+) -> dict[str, Mapping[str, Any] | None]:
+    """The experiments of these names, in their own order. Raises InputError: one has no such name."""
+    names = NAMES.read(methods)
+    if names == [ALL]:
+        return dict(experiments)
+    for name in names or [""]:
+        if name not in experiments:
+            raise InputError(
+                f"methods: there is no experiment {name!r}{did_you_mean(name, experiments)}; there are "
+                f"{', '.join(experiments)}, or {ALL}"
+            )
+    return {name: one for name, one in experiments.items() if name in names}
 
 
 def check_weights(experiments: Mapping[str, Mapping[str, Any] | None]) -> None:

@@ -156,9 +156,21 @@ def test_weights_of_another_experiment_are_scored_again(bundle):
     assert "| again | 1 | 0.750" in text
 
 
+def test_some_of_the_methods_and_later_the_others(bundle):
+    study(bundle, methods="plain", folds=[0]).run()
+    assert len(trained) == 1
+    assert "better" not in Path("work/study.md").read_text()
+    study(bundle, methods=["better", "plain"], folds=[0]).run()
+    assert len(trained) == 2, "what is done is kept"
+    assert list(study(bundle, methods="all", folds=[0]).runs) == list(study(bundle, folds=[0]).runs)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"methods": "beter"}, "there is no experiment 'beter' .did you mean better..; there are plain, better"),
+        ({"methods": ""}, "there is no experiment ''; there are plain, better, or all"),
+        ({"methods": ["better"]}, "reference is 'plain'; name one of the experiments: better"),
         ({"reference": "other"}, "reference is 'other'; name one of the experiments: plain, better"),
         (
             {"experiments": {"plain": {"setting": {}}}},
