@@ -2,7 +2,7 @@
 
 nnU-Net lives in an environment of its own (torch first, so that both sides run the same build of it):
 
-    python3 -m venv NNUNET && NNUNET/bin/pip install torch==2.13.0 && NNUNET/bin/pip install nnunetv2==2.8.1
+    python3 -m venv NNUNET && NNUNET/bin/pip install torch==2.13.0 && NNUNET/bin/pip install nnunetv2==2.8.1 monai
 
 Then, from the project's root and in the project's environment:
 
@@ -95,11 +95,15 @@ class Split(NamedTuple):
 def read_split(arguments: argparse.Namespace) -> Split:
     """The split by the bundle's own code; also written where nnU-Net's process, which lacks that code, reads it."""
     from custom.data import labelled_datalist
+    from custom.datalist import HeldOut
     from custom.datalist.folder_layouts import case_name
 
     classes = foreground_names(arguments.dataset_dir)
-    fixed = {"fold": arguments.fold, "folds_file": arguments.folds_file, "validate": False}
-    sections = (labelled_datalist(arguments.dataset_dir, name, classes, **fixed) for name in ("training", "validation"))
+    held_out = HeldOut(arguments.fold, folds_file=arguments.folds_file)
+    sections = (
+        labelled_datalist(arguments.dataset_dir, name, classes, validate=False, held_out=held_out)
+        for name in ("training", "validation")
+    )
     split = Split(*([case_name(case) for case in cases] for cases in sections))
     write_json(arguments.work_dir / SPLIT_FILE, split._asdict())
     return split

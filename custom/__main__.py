@@ -26,6 +26,7 @@ from .workflows.cohort_builder import build_cohort
 from .workflows.example_scan import example_scan
 from .workflows.label import label
 from .workflows.measure import measure
+from .workflows.nnunet_models import from_nnunet, to_nnunet
 
 COMMANDS: dict[str, Command] = {
     "abdomen_phantoms": write_abdomen_phantoms,
@@ -33,6 +34,7 @@ COMMANDS: dict[str, Command] = {
     "compare": compare,
     "example_scan": example_scan,
     "export": export,
+    "from_nnunet": from_nnunet,
     "label": label,
     "measure": measure,
     "options": options,
@@ -40,6 +42,7 @@ COMMANDS: dict[str, Command] = {
     "prepare_knight": prepare_knight,
     "report": write_report,
     "spine_phantoms": write_spine_phantoms,
+    "to_nnunet": to_nnunet,
 }
 if find_spec(f"{__package__}.release"):  # the copy of the code that a released bundle carries goes without
     from .release import add_model, release, trained_bundle

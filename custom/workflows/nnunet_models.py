@@ -1,0 +1,246 @@
+"""The commands that make a model of nnU-Net's results, and nnU-Net's results of a model."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..data.training_scans import SCANS
+from ..datalist.fixed_split import TEST, write_split
+from ..datalist.folder_layouts import training_cases
+from ..datalist.folds import write_folds
+from ..datalist.kept_folds import KEPT_FOLDS
+from ..engines.load_weights import load_fitting_weights
+from ..engines.training_checkpoint import save
+from ..engines.writable_folders import make_writable
+from ..errors import InputError
+from ..fingerprint.data_check import raise_on_problems
+from ..fingerprint.dataset_fingerprint import CaseRecord, read_records
+from ..fingerprint.input_check import scan_ranges
+from ..io.atomic_write import write_json
+from ..io.json_file import json_content, read_json
+from ..io.torch_file import load_mapping
+from ..networks import build_network
+from ..networks.contract import bare_network
+from ..networks.nnunet_weights import from_nnunet as our_weights
+from ..networks.nnunet_weights import to_nnunet as nnunet_weights
+from ..plans import PLAN_FILE, Plan, checked, read_plan, write_plan
+from ..plans.nnunet_plans import CONFIGURATION, nnunet_from_plan, plan_from_nnunet
+from ..plans.planner import ZSCORE
+
+logger = logging.getLogger(__name__)
+
+MODEL = "model.pt"
+PLANS, DATASET, FINGERPRINT = "plans.json", "dataset.json", "dataset_fingerprint.json"
+TRAINER = "nnUNetTrainer"
+CHECKPOINT = "checkpoint_final.pth"
+UNREADABLE = ": cannot be read ({}); pass --model_dir with a folder of nnU-Net's results"
+LEAST_SIZE = 0.95  # share of a scan that nnU-Net's cropping may leave for z-scores to be alike
+# what nnU-Net's checkpoints hold beside tensors; none of it runs code
+NUMBERS: list[Any] = [
+    np.dtype,
+    np.ndarray,
+    *(type(np.dtype(one)) for one in (np.float32, np.float64, np.int64, np.bool_)),
+]
+
+
+def from_nnunet(
+    model_dir: str | Path,
+    output_dir: str | Path,
+    fold: int | str = 0,
+    dataset_dir: str | Path = "",
+    orientation: str = "",
+    splits: str | Path = "",
+    checkpoint: str = CHECKPOINT,
+) -> None:
+    """Make a model of a training of nnU-Net v2: model.pt and plan.yaml, for all that weights are used for here.
+
+    Taken over are plain and residual encoder U-Nets of 3d_fullres and 3d_lowres with CT or z-score normalisation, one
+    fold at a time. The network answers exactly as nnU-Net's does; scans are resampled linearly, not cubically, so label
+    maps can differ by voxels at the edges (docs/nnunet.md).
+
+    Args:
+        model_dir: of nnU-Net's results, such as Dataset004_Hippocampus/nnUNetTrainer__nnUNetPlans__3d_fullres, with
+            plans.json, dataset.json and fold_0.
+        output_dir: for model.pt and plan.yaml; pass it as --ckpt_dir.
+        fold: of the training, or all.
+        dataset_dir: the data set of the training in nnUNet_raw; its scans say how their axes are oriented, and what
+            scans the network knows, so that inference can warn of an unusual one.
+        orientation: in place of dataset_dir, where the axes of the training's files point, such as LPS.
+        splits: splits_final.json in nnUNet_preprocessed: evaluation then holds out what the training has held out.
+        checkpoint: checkpoint_final.pth or checkpoint_best.pth.
+    """
+    folder, output = Path(model_dir), Path(output_dir)
+    plans, dataset = (json_content(folder / name, UNREADABLE) for name in (PLANS, DATASET))
+    file = folder / f"fold_{fold}" / checkpoint
+    content = read_checkpoint(file)
+    records = dataset_records(dataset_dir) if str(dataset_dir) else []
+    with naming_what_lacks(folder):
+        configuration = str(content["init_args"]["configuration"])
+        mirrored = content.get("inference_allowed_mirroring_axes") or ()
+        plan = plan_from_nnunet(plans, dataset, configuration, orientation or common_orientation(records), mirrored)
+        weights = our_weights(content["network_weights"], plan["network"])
+    if plan["normalisation"] == ZSCORE:
+        refuse_cropped(folder, records)
+    described = f"{content.get('trainer_name', TRAINER)}, {configuration}, {content['current_epoch']} epochs"
+    plan["training"] = {"fold": fold, "num_folds": 5, "nnunet": described}
+    plan["fingerprint"] = {SCANS: scan_ranges(records)} if records else {}
+    plan = checked(plan, str(folder / PLANS))
+    refuse_unfitting(weights, plan, file)
+    make_new(output, output / MODEL)
+    if str(splits):
+        plan["training"] |= keep_splits(Path(splits), output / KEPT_FOLDS, fold)
+    save(output / MODEL, weights)
+    write_plan(output / PLAN_FILE, plan)
+    logger.info(
+        "%s: %s with %.1f M parameters, for %s", output, plan["network"]["name"],
+        sum(one.numel() for one in weights.values()) / 1e6, ", ".join(plan["classes"]),
+    )  # fmt: skip
+
+
+def to_nnunet(ckpt_dir: str | Path, output_dir: str | Path, checkpoint: str | Path = "") -> None:
+    """Make a folder of nnU-Net's results of a training, for nnUNetv2_predict_from_modelfolder -m OUTPUT_DIR -f 0.
+
+    The segmentation alone, without a distance head; nnU-Net resamples as here, with linear interpolation.
+
+    Args:
+        ckpt_dir: folder of the training, with model.pt and plan.yaml.
+        output_dir: for plans.json, dataset.json and fold_0/checkpoint_final.pth.
+        checkpoint: other weights than model.pt, with their plan.yaml next to them.
+    """
+    file, output = Path(checkpoint or Path(ckpt_dir) / MODEL), Path(output_dir)
+    plan = read_plan(file.with_name(PLAN_FILE))
+    plans, dataset = nnunet_from_plan(plan)
+    network = network_of(plan)
+    load_fitting_weights(file, network, "its plan.yaml is of another training")
+    weights = nnunet_weights(bare_network(network).state_dict(), plan["network"])
+    make_new(output, output / PLANS)
+    write_json(output / PLANS, plans)
+    write_json(output / DATASET, dataset)
+    content = {
+        "network_weights": weights,
+        "optimizer_state": None,
+        "grad_scaler_state": None,
+        "logging": {},
+        "_best_ema": None,
+        "current_epoch": int(plan["training"].get("epoch") or 0),
+        "init_args": {"plans": plans, "configuration": CONFIGURATION, "fold": 0, "dataset_json": dataset},
+        "trainer_name": TRAINER,
+        "inference_allowed_mirroring_axes": tuple(plan["mirror_axes"]) or None,
+    }
+    save(output / "fold_0" / CHECKPOINT, content)
+    logger.info("nnUNetv2_predict_from_modelfolder -i SCANS -o LABELS -m %s -f 0", output)
+
+
+def read_checkpoint(file: Path) -> dict[str, Any]:
+    """A checkpoint of nnU-Net, without running code of the file. Raises InputError: it is none."""
+    with torch.serialization.safe_globals([*NUMBERS, *numpy_makers()]):
+        content = load_mapping(file, "pass --model_dir with nnU-Net's fold_0, or another --fold or --checkpoint")
+    missing = [key for key in ("network_weights", "init_args", "current_epoch") if key not in content]
+    if missing:
+        raise InputError(f"{file} has no {missing[0]}: it is no checkpoint of nnU-Net v2; pass another --checkpoint")
+    return content
+
+
+def numpy_makers() -> list[Any]:
+    """NumPy's functions that make a number or an array again, by the names that NumPy 1 and 2 have for them."""
+    core: Any = np._core if hasattr(np, "_core") else np.core
+    makers = (core.multiarray.scalar, core.multiarray._reconstruct)
+    return [(one, f"numpy.{part}.multiarray.{one.__name__}") for one in makers for part in ("core", "_core")]
+
+
+def dataset_records(dataset_dir: str | Path) -> list[CaseRecord]:
+    """What the scans of the training are like. Raises InputError: one cannot be read."""
+    records = read_records(training_cases(dataset_dir), description="reading scans")
+    raise_on_problems([record.facts for record in records])
+    return records
+
+
+def common_orientation(records: list[CaseRecord]) -> str:
+    """Where the axes of all scans point, "" without scans. Raises InputError: nnU-Net trained on several."""
+    found = {record.orientation: record.facts.name for record in records}
+    if len(found) > 1:
+        (one, first), (other, second) = list(found.items())[:2]
+        raise InputError(
+            f"{first} is oriented {one}, {second} {other}: nnU-Net trained on both as if they were alike; pass "
+            "--orientation with that of the scans that the network is for"
+        )
+    return next(iter(found), "")
+
+
+def refuse_cropped(folder: Path, records: list[CaseRecord]) -> None:
+    """Refuse z-scores of scans that nnU-Net crops to less, as the values of what it cuts off count here.
+
+    Raises InputError: it does.
+    """
+    known = read_json(folder / FINGERPRINT, {}).get("median_relative_size_after_cropping")
+    if records:
+        known = float(np.median([record.relative_size for record in records]))
+    if known is None:
+        logger.warning("%s has no %s: a scan with wide margins of 0 is normalised otherwise than by nnU-Net; pass "
+                       "--dataset_dir to have it checked", folder, FINGERPRINT)  # fmt: skip
+    elif known < LEAST_SIZE:
+        raise InputError(
+            f"{folder}: nnU-Net cropped the scans to their non-zero voxels, {known:.0%} of them, before it normalised; "
+            "a plan's z-score takes the whole scan, so label maps would differ"
+        )
+
+
+def make_new(folder: Path, file: Path) -> None:
+    """Make a folder that can be written. Raises InputError: it cannot, or has such a file already."""
+    if file.exists():
+        raise InputError(f"{file} exists: remove it, or pass another --output_dir")
+    make_writable(str(folder), remedy="pass another --output_dir")
+
+
+def refuse_unfitting(weights: Mapping[str, torch.Tensor], plan: Plan, file: Path) -> None:
+    """Raise an `InputError` where the plan's network does not take the weights."""
+    try:
+        network_of(plan).load_state_dict(weights)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1].strip()[:200]
+        raise InputError(f"{file} does not fit {PLANS} and {DATASET}: {reason}") from error
+
+
+def network_of(plan: Plan) -> torch.nn.Module:
+    """The network of a plan."""
+    channels, outputs, field = len(plan["channels"]), len(plan["classes"]) + 1, plan["distance_channels"] or 0
+    return build_network(plan["network"], channels, outputs, plan["patch_size"], field).eval()
+
+
+def keep_splits(splits: Path, kept: Path, fold: int | str) -> dict[str, Any]:
+    """Write what a training has held out next to its weights; the entries of its plan that say so.
+
+    nnU-Net's folds hold out every case once; other splits of a user's are kept as the fixed split that `fold` is.
+    Raises InputError: they are none, or have no such fold.
+    """
+    content = json_content(splits, ": cannot be read ({}); pass another --splits")
+    try:
+        sides = [(sorted(map(str, one["train"])), sorted(map(str, one["val"]))) for one in content]
+        training, held_out = sides[int(fold)]
+    except (KeyError, TypeError, IndexError, ValueError) as error:
+        raise InputError(f"{splits} is none of nnU-Net's splits_final.json with fold {fold}: pass another") from error
+    names = [name for _, validation in sides for name in validation]
+    if sorted(names) == sorted({*training, *held_out}):
+        write_folds(kept, [validation for _, validation in sides], dict.fromkeys(names, ()))
+        return {"fold": int(fold), "num_folds": len(sides)}
+    write_split(kept, training, held_out, f"fold {fold} of {splits}")
+    return {"fold": TEST}
+
+
+@contextmanager
+def naming_what_lacks(folder: Path) -> Iterator[None]:
+    """Turn a missing or impossible entry of nnU-Net's files into one line."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"{folder}: {PLANS}, {DATASET} or the checkpoint is not as nnU-Net v2 writes it ({type(error).__name__}: "
+            f"{str(error)[:100]}); pass a folder of its results"
+        ) from error
