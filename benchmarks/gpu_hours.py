@@ -59,6 +59,7 @@ def experiments(bundle: str, plan: str) -> Mapping[str, Mapping[str, Any]]:
         return {"own": {}}
     parser = ConfigParser()
     parser.read_config([str(file) for file in files if file.is_file()])
+    parser.update({"bundle_root": str(BUNDLES / bundle), "plan": plan})
     rows = parser.get_parsed_content("experiments")
     return {name: (row or {}).get("settings", {}) for name, row in rows.items() if "overlays" not in row}
 

@@ -85,11 +85,11 @@ def labels(file: Path) -> np.ndarray:
 
 
 def print_agreement(what: str, classes: list[str], one: list[np.ndarray], other: list[np.ndarray]) -> None:
-    """Mean and least Dice of each class over the scans in which either map has it."""
+    """Mean and least Dice of each class over the scans that have it in `other`, the reference."""
     for number, name in enumerate(classes, start=1):
         pairs = [(a == number, b == number) for a, b in zip(one, other, strict=True)]
-        found = [2 * np.sum(a & b) / (a.sum() + b.sum()) for a, b in pairs if a.any() or b.any()]
-        line = f"Dice {np.mean(found):.3f}, least {min(found):.3f}" if found else "in no map"
+        found = [2 * np.sum(a & b) / (a.sum() + b.sum()) for a, b in pairs if b.any()]
+        line = f"Dice {np.mean(found):.3f}, least {min(found):.3f}" if found else "not there"
         print(f"{what}: {name}: {line}")
 
 
