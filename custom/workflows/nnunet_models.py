@@ -51,7 +51,7 @@ NUMBERS: list[Any] = [
 def from_nnunet(
     model_dir: str | Path,
     output_dir: str | Path,
-    fold: int | str = 0,
+    fold: str = "0",
     dataset_dir: str | Path = "",
     orientation: str = "",
     splits: str | Path = "",
@@ -87,7 +87,7 @@ def from_nnunet(
     if plan["normalisation"] == ZSCORE:
         refuse_cropped(folder, records)
     described = f"{content.get('trainer_name', TRAINER)}, {configuration}, {content['current_epoch']} epochs"
-    plan["training"] = {"fold": fold, "num_folds": 5, "nnunet": described}
+    plan["training"] = {"fold": int(fold) if fold.isdigit() else fold, "num_folds": 5, "nnunet": described}
     plan["fingerprint"] = {SCANS: scan_ranges(records)} if records else {}
     plan = checked(plan, str(folder / PLANS))
     refuse_unfitting(weights, plan, file)
@@ -212,7 +212,7 @@ def network_of(plan: Plan) -> torch.nn.Module:
     return build_network(plan["network"], channels, outputs, plan["patch_size"], field).eval()
 
 
-def keep_splits(splits: Path, kept: Path, fold: int | str) -> dict[str, Any]:
+def keep_splits(splits: Path, kept: Path, fold: str) -> dict[str, Any]:
     """Write what a training has held out next to its weights; the entries of its plan that say so.
 
     nnU-Net's folds hold out every case once; other splits of a user's are kept as the fixed split that `fold` is.

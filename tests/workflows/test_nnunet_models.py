@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from custom.__main__ import main
 from custom.datalist.fixed_split import read_split
 from custom.datalist.folds import read_folds
 from custom.errors import InputError
@@ -99,6 +100,16 @@ def test_what_it_has_held_out(results, tmp_path):
     with pytest.raises(InputError, match=r"splits_final.json is none of nnU-Net's splits_final.json with fold 0"):
         from_nnunet(results, tmp_path / "none", orientation="LPS", splits=splits)
     assert not (tmp_path / "none" / MODEL).exists()
+
+
+def test_the_command(results, tmp_path):
+    """As it is typed: the fold is a number or `all`."""
+    (results / "fold_0").rename(results / "fold_all")
+    command = ["from_nnunet", f"--model_dir={results}", f"--output_dir={tmp_path / 'model'}", "--orientation=LPS"]
+    main([*command, "--fold", "all"])
+    assert read_plan(tmp_path / "model" / PLAN_FILE)["training"]["fold"] == "all"
+    with pytest.raises(InputError, match=r"fold_7.checkpoint_final.pth cannot be read"):
+        main([*command, "--fold", "7"])
 
 
 class Harmful:
