@@ -6,8 +6,8 @@ nnU-Net lives in an environment of its own, see nnunet_hippocampus.py. From the 
         --ckpt_dir bundles/batseg_spine/models/hippocampus --scans /path/to/scans --work_dir benchmarks/results/models
 
 The training is written as nnU-Net's results by `python -m custom to_nnunet`; both label every .nii.gz in the folder on
-the CPU, with the mirroring of the plan. Printed: Dice between the two label maps, class by class, mean and least over
-scans; where `--labels` names a folder of true label maps, also the Dice of each with them.
+the same processors. Printed: Dice between the two label maps, class by class, mean and least over scans; where `--labels`
+names a folder of true label maps, also the Dice of each with them.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ def main() -> None:
     arguments = parser.parse_args()
     work = arguments.work_dir.resolve()
     names = sorted(file.name for file in arguments.scans.glob(f"*{SUFFIX}"))
+    if not names:
+        parser.error(f"{arguments.scans} has no {SUFFIX}")
     (work / "scans").mkdir(parents=True)
     for name in names:
         (work / "scans" / name.replace(SUFFIX, f"_0000{SUFFIX}")).symlink_to((arguments.scans / name).resolve())
@@ -70,10 +72,11 @@ def main() -> None:
 
 
 def timed(command: list[object], threads: int) -> float:
-    """Run a command in the bundle's folder; wall seconds."""
+    """Run a command in the bundle's folder on so many processors, of which nnU-Net would take all; wall seconds."""
     variables = {f"nnUNet_{name}": str(BUNDLE) for name in ("raw", "preprocessed", "results")}
     paths = os.pathsep.join([str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = os.environ | variables | {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": paths}
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     start = time.perf_counter()
     subprocess.run([str(part) for part in command], cwd=BUNDLE, env=environment, check=True)
     return time.perf_counter() - start

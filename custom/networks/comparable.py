@@ -5,30 +5,20 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from ..errors import InputError
-
 LEVELS = ("filters", "strides", "kernel_size")
-MORE_VOXELS = 1.05  # that a patch may have: within what memory is planned for
+MORE_VOXELS = 1.05  # that a patch may have, times the plan's: within what memory is planned for
 
 
 def same_levels(name: str, network: Mapping[str, Any]) -> dict[str, Any]:
-    """An architecture with the features, strides and kernels of a plan's network.
-
-    Raises InputError: the plan's network is none that states them.
-    """
-    missing = [key for key in LEVELS if not network.get(key)]
-    if missing:
-        raise InputError(
-            f"the plan's network is {network.get('name')}, which states no {missing[0]}: give {name} its own "
-            f"{', '.join(LEVELS)}"
-        )
-    return {"name": name, **{key: network[key] for key in LEVELS}}
+    """An architecture with the features, strides and kernels of a plan's network, as far as that states them."""
+    return {"name": name, **{key: network[key] for key in LEVELS if key in network}}
 
 
 def patch_in_multiples(patch_size: Sequence[int], multiple: int) -> list[int]:
-    """The patch for a network that takes multiples alone, nearest to a plan's in shape and with no more voxels.
+    """The patch of multiples that is nearest to a plan's in shape and has at most 5 % more voxels.
 
-    It has two multiples along one axis at least, as networks cannot normalise a deepest feature map of a single voxel.
+    It has two multiples along one axis at least, as networks cannot normalise a deepest feature map of a single voxel;
+    for a tiny plan that is more voxels.
 
     >>> patch_in_multiples([128, 128, 128], 32), patch_in_multiples([12, 256, 512], 32)
     ([128, 128, 128], [32, 160, 320])

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from ..errors import InputError
+from ..plans.topology import residual_blocks
 from .residual_encoder_unet import ResidualEncoderUNet
 
 Weights = Mapping[str, torch.Tensor]
@@ -30,9 +31,9 @@ def from_nnunet(weights: Weights, network: Mapping[str, Any]) -> dict[str, torch
         if theirs not in plain:
             raise InputError(f"the checkpoint has no {theirs}: its network is not that of plans.json")
         found[ours] = plain.pop(theirs)
-    left = [key for key in plain if not (is_cancelled(key, network))]
+    left = [key for key in plain if not is_cancelled(key, network)]
     if left:
-        raise InputError(f"the checkpoint has {left[0]}, which the network of plans.json has not")
+        raise InputError(f"the checkpoint has {left[0]}, which the network of plans.json does not have")
     return found
 
 
@@ -91,7 +92,7 @@ def plain_units(network: Mapping[str, Any]) -> Iterator[tuple[str, str, str, boo
 
 def residual_units(network: Mapping[str, Any]) -> Iterator[tuple[str, str, str, bool]]:
     """As `plain_units`."""
-    filters, blocks = network["filters"], network.get("blocks") or [1, 3, 4] + [6] * len(network["filters"])
+    filters, blocks = network["filters"], network.get("blocks") or residual_blocks(len(network["filters"]))
     yield "stem.conv", "stem.adn.N", "encoder.stem.convs.0", True
     for level, features in enumerate(filters):
         for block in range(blocks[level]):
@@ -109,5 +110,5 @@ def residual_units(network: Mapping[str, Any]) -> Iterator[tuple[str, str, str, 
 
 
 def is_cancelled(key: str, network: Mapping[str, Any]) -> bool:
-    """Whether nnU-Net's name is that of a bias without effect, which the plain U-Net here has not."""
+    """Whether nnU-Net's name is that of a bias without effect, which the plain U-Net here does not have."""
     return key.endswith(".conv.bias") and network["name"] != ResidualEncoderUNet.__name__

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..errors import InputError
+from ..plans.topology import residual_blocks
 
 SLOPE = 0.01  # of LeakyReLU
 Size = Sequence[int] | int
@@ -43,7 +44,7 @@ class ResidualEncoderUNet(nn.Module):
         blocks: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
-        blocks = ([1, 3, 4] + [6] * len(filters))[: len(filters)] if blocks is None else blocks
+        blocks = residual_blocks(len(filters)) if blocks is None else blocks
         if not len(kernel_size) == len(strides) == len(filters) == len(blocks):
             raise InputError(
                 f"ResidualEncoderUNet: kernel_size, strides, filters and blocks have {len(kernel_size)}, "

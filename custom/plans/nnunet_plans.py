@@ -5,15 +5,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import InputError
+from .plan import ORIENTATION, is_orientation
 from .planner import CT, NETWORK, ZSCORE, surface_tolerance
+from .topology import residual_blocks
 
 RESENC = "ResidualEncoderUNet"
 PLAIN = "PlainConvUNet"  # nnU-Net's name of it
 CONFIGURATION = "3d_fullres"
-REORIENTED = "NibabelIOWithReorient"  # nnU-Net's reader that turns scans to RAS; arrays are S, A, R
+REORIENTED = "NibabelIOWithReorient"
+REORIENTING = (REORIENTED, "SimpleITKIOWithReorient")  # nnU-Net's readers that turn scans to RAS; arrays are S, A, R
 IN_FILE_ORDER = ("SimpleITKIO", "NibabelIO")  # leave the axes as the files have them, slowest first
+PREPARATION = {  # of scans, as it must be to be alike here; a key that older plans lack means the same
+    "preprocessor_name": ("DefaultPreprocessor",),
+    "resampling_fn_data": ("resample_data_or_seg_to_shape", "resample_torch_fornnunet"),
+    "resampling_fn_probabilities": ("resample_data_or_seg_to_shape", "resample_torch_fornnunet"),
+}
 SCHEMES = {"CTNormalization": CT, "ZScoreNormalization": ZSCORE}
-BLOCK = {  # what both have without being told; nnU-Net's arguments
+BLOCK: dict[str, Any] = {  # how convolutions, normalisation and activation are here; nnU-Net's arguments
     "conv_op": "torch.nn.modules.conv.Conv3d",
     "conv_bias": True,
     "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
@@ -23,7 +31,13 @@ BLOCK = {  # what both have without being told; nnU-Net's arguments
     "nonlin": "torch.nn.LeakyReLU",
     "nonlin_kwargs": {"inplace": True},
 }
+WITHOUT_EFFECT = ("dropout_op_kwargs", "nonlin_kwargs")  # where they are empty
+LEVELS = (
+    *("n_stages", "features_per_stage", "kernel_sizes", "strides"),
+    *("n_conv_per_stage", "n_blocks_per_stage", "n_conv_per_stage_decoder"),
+)
 PERCENTILES = {"lower": "percentile_00_5", "upper": "percentile_99_5", "mean": "mean", "sd": "std"}
+LEAST_SHARE = 0.95  # of a scan that may be left for z-scores to be alike
 Json = Mapping[str, Any]
 
 
@@ -58,6 +72,7 @@ def plan_from_nnunet(
         "mirror_axes": [int(axis) for axis in mirror_axes],
         "network": network_of(settings),
         "distance_channels": 0,
+        "prediction": {"mirrored": True, "windows": "all"},
         "scoring": {"tubular": [], "nsd_tolerance_mm": surface_tolerance(spacing), "groups": {}},
     }
 
@@ -77,18 +92,25 @@ def settings_of(plans: Json, configuration: str) -> dict[str, Any]:
             f"configuration {configuration} also takes the segmentation of {settings['previous_stage']}, which no "
             f"plan can say: pass a training of {CONFIGURATION}"
         )
+    for key, alike in PREPARATION.items():
+        if settings.get(key, alike[0]) not in alike:
+            raise InputError(
+                f"configuration {configuration}: {key} is {settings[key]}; only {alike[0]} can be taken over"
+            )
     return settings
 
 
 def channel_names(dataset: Json) -> list[str]:
-    """The names of a scan's channels."""
+    """The names of a scan's channels; of several with one name each has its number after it."""
     named = dataset.get("channel_names") or dataset.get("modality") or {}
-    return [str(named[key]) for key in sorted(named, key=int)]
+    channels = [str(named[key]) for key in sorted(named, key=int)]
+    return [f"{one}_{number}" if channels.count(one) > 1 else one for number, one in enumerate(channels)]
 
 
 def class_names(dataset: Json) -> list[str]:
     """The names of the classes from 1 on, without the label that is ignored. Raises InputError: regions of labels."""
-    labels = dict(dataset["labels"])
+    alone = {name: value[0] for name, value in dataset["labels"].items() if isinstance(value, list) and len(value) == 1}
+    labels = {**dataset["labels"], **alone}
     regions = [name for name, value in labels.items() if isinstance(value, list | tuple)]
     if regions:
         raise InputError(
@@ -117,23 +139,38 @@ def normalisation_of(settings: Json, num_channels: int) -> str:
     return SCHEMES[different[0]]
 
 
+def refuse_cropped(share: Any) -> None:
+    """Refuse z-scores where nnU-Net's cropping to non-zero voxels leaves only a share of a scan, None if not known.
+
+    Raises InputError: so little that the values of what it cuts off, which count here, change them.
+    """
+    if share is not None and float(share) < LEAST_SHARE:
+        raise InputError(
+            f"nnU-Net takes z-scores of what cropping to non-zero voxels leaves, here {float(share):.0%} of a scan; "
+            "a plan's z-score takes the whole scan, so label maps would differ"
+        )
+
+
 def intensity_of(plans: Json) -> dict[str, float]:
     """The foreground's statistics of the first channel."""
-    found = plans["foreground_intensity_properties_per_channel"]["0"]
+    old, new = (f"foreground_intensity_properties_{one}" for one in ("by_modality", "per_channel"))
+    found = plans[new if new in plans else old]["0"]
     return {ours: float(found[theirs]) for ours, theirs in PERCENTILES.items()}
 
 
 def axes_of(plans: Json, orientation: str) -> str:
-    """Where the network's axes point, such as SPL. Raises InputError: the reader does not say, and nobody else does."""
+    """Where the network's axes point, such as SPL. Raises InputError: neither the reader says it nor the user."""
     reader = str(plans["image_reader_writer"])
-    if reader not in (REORIENTED, *IN_FILE_ORDER):
+    if reader not in (*REORIENTING, *IN_FILE_ORDER):
         raise InputError(f"plans.json: image_reader_writer is {reader}, whose scans have no orientation")
     if reader in IN_FILE_ORDER and not orientation:
         raise InputError(
             f"nnU-Net's {reader} leaves scans as their files are oriented, which its plans do not say: pass "
             "--dataset_dir, the data set of the training, or --orientation, such as LPS"
         )
-    slowest_first = ("RAS" if reader == REORIENTED else orientation.upper())[::-1]
+    if orientation and not is_orientation(orientation):
+        raise InputError(f"orientation is {orientation!r}; pass {ORIENTATION}")
+    slowest_first = ("RAS" if reader in REORIENTING else orientation)[::-1]
     return "".join(slowest_first[int(axis)] for axis in plans["transpose_forward"])
 
 
@@ -149,9 +186,14 @@ def network_of(settings: Json) -> dict[str, Any]:
     }
     if not network["name"]:
         raise InputError(f"the network is {name}; {PLAIN} and {RESENC} can be taken over")
-    other = [key for key, value in BLOCK.items() if _bare(options.get(key, value)) != _bare(value)]
+    other = [key for key, value in options.items() if key not in (*BLOCK, *LEVELS) and value]
+    other += [
+        key for key, value in BLOCK.items()
+        if _bare(options.get(key)) != _bare(value) and not (key in WITHOUT_EFFECT and not options.get(key))
+    ]  # fmt: skip
     if other:
-        raise InputError(f"{name}: {other[0]} is {options[other[0]]}; only {BLOCK[other[0]]} can be taken over")
+        known = BLOCK.get(other[0])
+        raise InputError(f"{name}: {other[0]} is {options.get(other[0])}; only {known} can be taken over")
     blocks = {_repeated(options["n_conv_per_stage_decoder"], levels - 1)}
     if name == RESENC:
         network["blocks"] = list(_repeated(options["n_blocks_per_stage"], levels))
@@ -178,13 +220,15 @@ def described_network(settings: Json) -> tuple[str, dict[str, Any]]:
         "kernel_sizes": settings["conv_kernel_sizes"],
         "n_blocks_per_stage" if name == RESENC else "n_conv_per_stage": settings["n_conv_per_stage_encoder"],
         "n_conv_per_stage_decoder": settings["n_conv_per_stage_decoder"],
+        **BLOCK,
     }
 
 
 def nnunet_from_plan(plan: Json) -> tuple[dict[str, Any], dict[str, Any]]:
     """Content of plans.json and dataset.json with which nnU-Net predicts by a plan's network.
 
-    Images are resampled linearly, as here. Raises InputError: the network or the axes have no counterpart.
+    Images are resampled linearly, as here. Raises InputError: the network, the axes or the normalisation have no
+    counterpart.
     """
     letters = "SAR"
     if sorted(plan["orientation"]) != sorted(letters):
@@ -194,9 +238,13 @@ def nnunet_from_plan(plan: Json) -> tuple[dict[str, Any], dict[str, Any]]:
         )
     forward = [letters.index(axis) for axis in plan["orientation"]]
     num_channels, intensity = len(plan["channels"]), plan.get("intensity")
+    if plan["normalisation"] == CT and not intensity:
+        raise InputError("the plan has no intensity, the statistics that CT is normalised with: add them")
+    if plan["normalisation"] == ZSCORE:
+        refuse_cropped(plan["fingerprint"].get("relative_size_after_cropping"))
     scheme = next(name for name, ours in SCHEMES.items() if ours == plan["normalisation"])
     properties = {theirs: float(intensity[ours]) for ours, theirs in PERCENTILES.items()} if intensity else {}
-    resampling = {"force_separate_z": None, "order_z": 0}
+    resampling = {"order": 1, "force_separate_z": False}
     settings = {
         "data_identifier": f"nnUNetPlans_{CONFIGURATION}",
         "preprocessor_name": "DefaultPreprocessor",
@@ -207,11 +255,11 @@ def nnunet_from_plan(plan: Json) -> tuple[dict[str, Any], dict[str, Any]]:
         "normalization_schemes": [scheme] * num_channels,
         "use_mask_for_norm": [False] * num_channels,
         "resampling_fn_data": "resample_data_or_seg_to_shape",
-        "resampling_fn_data_kwargs": {"is_seg": False, "order": 1, **resampling},
+        "resampling_fn_data_kwargs": {"is_seg": False, **resampling},
         "resampling_fn_seg": "resample_data_or_seg_to_shape",
-        "resampling_fn_seg_kwargs": {"is_seg": True, "order": 1, **resampling},
+        "resampling_fn_seg_kwargs": {"is_seg": True, **resampling},
         "resampling_fn_probabilities": "resample_data_or_seg_to_shape",
-        "resampling_fn_probabilities_kwargs": {"is_seg": False, "order": 1, **resampling},
+        "resampling_fn_probabilities_kwargs": {"is_seg": False, **resampling},
         "architecture": nnunet_architecture(plan["network"]),
         "batch_dice": False,
     }
@@ -254,7 +302,7 @@ def nnunet_architecture(network: Json) -> dict[str, Any]:
     residual = network["name"] == RESENC
     convolutions = int(network.get("convolutions", 2))
     counts = (
-        {"n_blocks_per_stage": list(network.get("blocks") or ([1, 3, 4] + [6] * levels)[:levels])}
+        {"n_blocks_per_stage": list(network.get("blocks") or residual_blocks(levels))}
         if residual
         else {"n_conv_per_stage": [convolutions] * levels}
     )

@@ -24,6 +24,7 @@ KNOWN = (
     *("name", *REQUIRED, "types", "intensity", "batch_size", "distance_channels", "prediction", "scoring"),
     *("fingerprint", "training", "code_version"),
 )
+ORIENTATION = "three letters such as RAS, one of each pair LR, PA, IS"
 WINDOWS = ("all", "efficient", "lateral")
 SCORING: Mapping[str, Any] = {"tubular": [], "nsd_tolerance_mm": 1.0, "groups": {}}
 DEFAULTS: Mapping[str, Any] = {
@@ -122,7 +123,8 @@ def _names(value: Any) -> bool:
     return bool(words) and len(set(value)) == len(value)
 
 
-def _axcodes(value: Any) -> bool:
+def is_orientation(value: Any) -> bool:
+    """Whether a value is three letters such as RAS, one of each pair of `AXES`."""
     axes = [next((pair for pair in AXES if letter in pair), "") for letter in str(value)]
     return len(axes) == 3 and len(set(axes)) == 3 and "" not in axes
 
@@ -162,7 +164,7 @@ def _intensity(plan: Plan) -> bool:
 _CHECKS: tuple[tuple[str, Any, str], ...] = (
     ("types", _types, "a list of those classes that are types of one kind of lesion, [] for none"),
     ("channels", lambda p: _names(p["channels"]), "a list of different names of the image's channels, such as [T1]"),
-    ("orientation", lambda p: _axcodes(p["orientation"]), "three letters such as RAS, one of each pair LR, PA, IS"),
+    ("orientation", lambda p: is_orientation(p["orientation"]), ORIENTATION),
     ("spacing", lambda p: _three(p["spacing"], lambda v: _number(v) and v > 0), "three sizes in mm above 0"),
     ("normalisation", lambda p: p["normalisation"] in NORMALISATIONS, " or ".join(NORMALISATIONS)),
     ("intensity", _intensity, f"a mapping of numbers {', '.join(INTENSITY)} with lower < upper and sd > 0"),

@@ -8,6 +8,7 @@ SMALLEST_EDGE = 4  # voxels of a feature map
 LARGEST_RATIO = 2  # an axis is pooled, and convolved, while its spacing is less than this times the finest
 FIRST_FEATURES = 32
 MOST_FEATURES = 320
+RESIDUAL_BLOCKS = (1, 3, 4, 6)  # of each level of a residual encoder, the last for all further levels
 CONVOLUTIONS = 2  # of each level, in encoder and decoder alike
 
 
@@ -71,6 +72,11 @@ def feature_map_size(topology: Topology, num_outputs: int) -> int:
             maps += 1 + CONVOLUTIONS
         total += maps * features * math.prod(size)
     return total
+
+
+def residual_blocks(levels: int) -> list[int]:
+    """Blocks of each level of nnU-Net's residual encoders, of all its presets."""
+    return [RESIDUAL_BLOCKS[min(level, len(RESIDUAL_BLOCKS) - 1)] for level in range(levels)]
 
 
 def _pooled_axes(sizes: Sequence[float], spacing: Sequence[float]) -> list[int]:

@@ -29,7 +29,7 @@ from ..networks.contract import bare_network
 from ..networks.nnunet_weights import from_nnunet as our_weights
 from ..networks.nnunet_weights import to_nnunet as nnunet_weights
 from ..plans import PLAN_FILE, Plan, checked, read_plan, write_plan
-from ..plans.nnunet_plans import CONFIGURATION, nnunet_from_plan, plan_from_nnunet
+from ..plans.nnunet_plans import CONFIGURATION, IN_FILE_ORDER, nnunet_from_plan, plan_from_nnunet, refuse_cropped
 from ..plans.planner import ZSCORE
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,6 @@ PLANS, DATASET, FINGERPRINT = "plans.json", "dataset.json", "dataset_fingerprint
 TRAINER = "nnUNetTrainer"
 CHECKPOINT = "checkpoint_final.pth"
 UNREADABLE = ": cannot be read ({}); pass --model_dir with a folder of nnU-Net's results"
-LEAST_SIZE = 0.95  # share of a scan that nnU-Net's cropping may leave for z-scores to be alike
 # what nnU-Net's checkpoints hold beside tensors; none of it runs code
 NUMBERS: list[Any] = [
     np.dtype,
@@ -60,8 +59,8 @@ def from_nnunet(
     """Make a model of a training of nnU-Net v2: model.pt and plan.yaml, for all that weights are used for here.
 
     Taken over are plain and residual encoder U-Nets of 3d_fullres and 3d_lowres with CT or z-score normalisation, one
-    fold at a time. The network answers exactly as nnU-Net's does; scans are resampled linearly, not cubically, so label
-    maps can differ by voxels at the edges (docs/nnunet.md).
+    fold at a time. The network answers exactly as nnU-Net's does; label maps differ a little where scans are resampled
+    (docs/nnunet.md).
 
     Args:
         model_dir: of nnU-Net's results, such as Dataset004_Hippocampus/nnUNetTrainer__nnUNetPlans__3d_fullres, with
@@ -74,7 +73,8 @@ def from_nnunet(
         splits: splits_final.json in nnUNet_preprocessed: evaluation then holds out what the training has held out.
         checkpoint: checkpoint_final.pth or checkpoint_best.pth.
     """
-    folder, output = Path(model_dir), Path(output_dir)
+    folder, output, fold = Path(model_dir), Path(output_dir), str(fold)
+    refuse_existing(output / MODEL)
     plans, dataset = (json_content(folder / name, UNREADABLE) for name in (PLANS, DATASET))
     file = folder / f"fold_{fold}" / checkpoint
     content = read_checkpoint(file)
@@ -82,16 +82,18 @@ def from_nnunet(
     with naming_what_lacks(folder):
         configuration = str(content["init_args"]["configuration"])
         mirrored = content.get("inference_allowed_mirroring_axes") or ()
-        plan = plan_from_nnunet(plans, dataset, configuration, orientation or common_orientation(records), mirrored)
+        if plans["image_reader_writer"] in IN_FILE_ORDER:
+            orientation = orientation.upper() or common_orientation(records)
+        plan = plan_from_nnunet(plans, dataset, configuration, orientation, mirrored)
         weights = our_weights(content["network_weights"], plan["network"])
-    if plan["normalisation"] == ZSCORE:
-        refuse_cropped(folder, records)
+        if plan["normalisation"] == ZSCORE:
+            refuse_cropped(least_share(folder, records))
     described = f"{content.get('trainer_name', TRAINER)}, {configuration}, {content['current_epoch']} epochs"
     plan["training"] = {"fold": int(fold) if fold.isdigit() else fold, "num_folds": 5, "nnunet": described}
     plan["fingerprint"] = {SCANS: scan_ranges(records)} if records else {}
     plan = checked(plan, str(folder / PLANS))
     refuse_unfitting(weights, plan, file)
-    make_new(output, output / MODEL)
+    make_writable(str(output), remedy="pass another --output_dir")
     if str(splits):
         plan["training"] |= keep_splits(Path(splits), output / KEPT_FOLDS, fold)
     save(output / MODEL, weights)
@@ -113,12 +115,14 @@ def to_nnunet(ckpt_dir: str | Path, output_dir: str | Path, checkpoint: str | Pa
         checkpoint: other weights than model.pt, with their plan.yaml next to them.
     """
     file, output = Path(checkpoint or Path(ckpt_dir) / MODEL), Path(output_dir)
+    refuse_existing(output / PLANS)
     plan = read_plan(file.with_name(PLAN_FILE))
     plans, dataset = nnunet_from_plan(plan)
+    mirrored = plan["mirror_axes"] if plan["prediction"].get("mirrored", True) else []
     network = network_of(plan)
     load_fitting_weights(file, network, "its plan.yaml is of another training")
     weights = nnunet_weights(bare_network(network).state_dict(), plan["network"])
-    make_new(output, output / PLANS)
+    make_writable(str(output), remedy="pass another --output_dir")
     write_json(output / PLANS, plans)
     write_json(output / DATASET, dataset)
     content = {
@@ -130,7 +134,7 @@ def to_nnunet(ckpt_dir: str | Path, output_dir: str | Path, checkpoint: str | Pa
         "current_epoch": int(plan["training"].get("epoch") or 0),
         "init_args": {"plans": plans, "configuration": CONFIGURATION, "fold": 0, "dataset_json": dataset},
         "trainer_name": TRAINER,
-        "inference_allowed_mirroring_axes": tuple(plan["mirror_axes"]) or None,
+        "inference_allowed_mirroring_axes": tuple(mirrored) or None,
     }
     save(output / "fold_0" / CHECKPOINT, content)
     logger.info("nnUNetv2_predict_from_modelfolder -i SCANS -o LABELS -m %s -f 0", output)
@@ -172,33 +176,28 @@ def common_orientation(records: list[CaseRecord]) -> str:
     return next(iter(found), "")
 
 
-def refuse_cropped(folder: Path, records: list[CaseRecord]) -> None:
-    """Refuse z-scores of scans that nnU-Net crops to less, as the values of what it cuts off count here.
-
-    Raises InputError: it does.
-    """
-    known = read_json(folder / FINGERPRINT, {}).get("median_relative_size_after_cropping")
+def least_share(folder: Path, records: list[CaseRecord]) -> float | None:
+    """Share of a scan that cropping to non-zero voxels leaves: the least of all, or the median that nnU-Net noted."""
     if records:
-        known = float(np.median([record.relative_size for record in records]))
-    if known is None:
-        logger.warning("%s has no %s: a scan with wide margins of 0 is normalised otherwise than by nnU-Net; pass "
-                       "--dataset_dir to have it checked", folder, FINGERPRINT)  # fmt: skip
-    elif known < LEAST_SIZE:
-        raise InputError(
-            f"{folder}: nnU-Net cropped the scans to their non-zero voxels, {known:.0%} of them, before it normalised; "
-            "a plan's z-score takes the whole scan, so label maps would differ"
-        )
+        return min(record.relative_size for record in records)
+    noted = read_json(folder / FINGERPRINT, {}).get("median_relative_size_after_cropping")
+    if noted is None:
+        logger.warning("%s has no %s: scans with wide margins of 0 are normalised otherwise than by nnU-Net; pass "
+                       "--dataset_dir to have that checked", folder, FINGERPRINT)  # fmt: skip
+    return noted
 
 
-def make_new(folder: Path, file: Path) -> None:
-    """Make a folder that can be written. Raises InputError: it cannot, or has such a file already."""
+def refuse_existing(file: Path) -> None:
+    """Raise an `InputError` where there is such a file already."""
     if file.exists():
         raise InputError(f"{file} exists: remove it, or pass another --output_dir")
-    make_writable(str(folder), remedy="pass another --output_dir")
 
 
 def refuse_unfitting(weights: Mapping[str, torch.Tensor], plan: Plan, file: Path) -> None:
-    """Raise an `InputError` where the plan's network does not take the weights."""
+    """Raise an `InputError` where the plan's network does not take the weights, or they are NaN or infinite."""
+    broken = [key for key, value in weights.items() if not value.isfinite().all()]
+    if broken:
+        raise InputError(f"{file} holds weights that are NaN or infinite ({broken[0]}): pass another --checkpoint")
     try:
         network_of(plan).load_state_dict(weights)
     except RuntimeError as error:
@@ -218,6 +217,8 @@ def keep_splits(splits: Path, kept: Path, fold: str) -> dict[str, Any]:
     nnU-Net's folds hold out every case once; other splits of a user's are kept as the fixed split that `fold` is.
     Raises InputError: they are none, or have no such fold.
     """
+    if not fold.isdigit():
+        raise InputError(f"--splits {splits}: a training on fold {fold} has held out no case; leave --splits out")
     content = json_content(splits, ": cannot be read ({}); pass another --splits")
     try:
         sides = [(sorted(map(str, one["train"])), sorted(map(str, one["val"]))) for one in content]

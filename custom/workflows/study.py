@@ -195,7 +195,11 @@ def check_weights(experiments: Mapping[str, Mapping[str, Any] | None]) -> None:
         if weights is None:
             trained.append(name)
         elif weights not in trained:
-            raise InputError(f"experiment {name}: weights is {weights!r}; name one of the earlier {', '.join(trained)}")
+            known = ", ".join(trained) or "none"
+            raise InputError(
+                f"experiment {name}: weights is {weights!r}; name an earlier experiment that is trained ({known}), or "
+                "add it to --methods"
+            )
         elif own := {"settings", "overlays"} & set(experiment or {}):
             what = f"experiment {name}: {min(own)} are a training's, but it takes {weights}'s"
             raise InputError(f"{what}; leave them out, or set values of its evaluation alone under evaluation")

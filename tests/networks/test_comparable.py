@@ -59,5 +59,6 @@ def test_levels_of_the_plan(project):
 
 
 def test_a_plan_without_levels():
-    with pytest.raises(InputError, match="network is SwinUNETR, which states no filters: give ResidualEncoderUNet its"):
-        same_levels("ResidualEncoderUNet", {"name": "SwinUNETR"})
+    """What is missing is said where the network is made, so that a study's other rows can be run."""
+    with pytest.raises(InputError, match="ResidualEncoderUNet needs kernel_size and strides and filters"):
+        build_network(same_levels("ResidualEncoderUNet", {"name": "SwinUNETR"}), 1, 2, [32, 32, 64])

@@ -60,6 +60,6 @@ def test_another_network():
     with pytest.raises(InputError, match=r"the checkpoint has no encoder.stages.0.0.convs.2.conv.weight"):
         from_nnunet(weights, LONGER)
     with pytest.raises(
-        InputError, match=r"has encoder.stages.0.0.convs.2.conv.weight, which the network of plans.json"
+        InputError, match=r"has encoder.stages.0.0.convs.2.conv.weight, which the network of plans.json does"
     ):
         from_nnunet(random_weights(LONGER, 2, 3), PLAIN)

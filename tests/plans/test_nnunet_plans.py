@@ -68,6 +68,16 @@ def test_the_ignored_label_is_no_class():
     assert ours(dataset=nnunet_dataset(labels=labels))["classes"] == ["liver"]
 
 
+def test_other_words_for_the_same():
+    """A label in a list of one, several channels of one name, statistics and options by their older names."""
+    plans = with_architecture(nonlin_kwargs=None, norm_op="torch.nn.InstanceNorm3d")
+    plans["foreground_intensity_properties_by_modality"] = plans.pop("foreground_intensity_properties_per_channel")
+    assert ours(plans, nnunet_dataset(labels={"background": 0, "a": [1], "b": 2})) == {**ours(), "classes": ["a", "b"]}
+    mr = nnunet_plans(normalization_schemes=["ZScoreNormalization"] * 3)
+    channels = {"0": "MR", "1": "CT", "2": "MR"}
+    assert ours(mr, nnunet_dataset(channel_names=channels))["channels"] == ["MR_0", "CT", "MR_2"]
+
+
 def with_architecture(**changed):
     plans = nnunet_plans()
     plans["configurations"]["3d_fullres"]["architecture"]["arch_kwargs"].update(changed)
@@ -84,6 +94,12 @@ ZSCORE = {"normalization_schemes": ["ZScoreNormalization"]}
         ({"configuration": "3d_lowres"}, "plans.json has no configuration '3d_lowres'; it has 3d_fullres"),
         ({"plans": nnunet_plans(patch_size=[8, 8])}, "configuration 3d_fullres is two-dimensional"),
         ({"plans": nnunet_plans(previous_stage="3d_lowres")}, "also takes the segmentation of 3d_lowres"),
+        ({"orientation": "LPSR"}, "orientation is 'LPSR'; pass three letters such as RAS"),
+        (
+            {"plans": nnunet_plans(resampling_fn_data="no_resampling_hack")},
+            "resampling_fn_data is no_resampling_hack; only resample_data_or_seg_to_shape can be taken over",
+        ),
+        ({"plans": nnunet_plans(preprocessor_name="Mine")}, "preprocessor_name is Mine; only DefaultPreprocessor"),
         ({"orientation": ""}, "SimpleITKIO leaves scans as their files are oriented, .* pass --dataset_dir"),
         ({"plans": {**nnunet_plans(), "image_reader_writer": "Tiff3DIO"}}, "image_reader_writer is Tiff3DIO"),
         ({"dataset": nnunet_dataset(labels={"background": 0, "all": [1, 2]})}, "all is a region of several labels"),
@@ -98,6 +114,8 @@ ZSCORE = {"normalization_schemes": ["ZScoreNormalization"]}
         ({"plans": nnunet_plans(normalization_schemes=["NoNormalization"])}, "normalised by NoNormalization"),
         ({"plans": nnunet_plans(**ZSCORE, use_mask_for_norm=[True])}, "use_mask_for_norm is true"),
         ({"plans": with_architecture(dropout_op="torch.nn.Dropout3d")}, "dropout_op is torch.nn.Dropout3d; only None"),
+        ({"plans": with_architecture(nonlin_first=True)}, "nonlin_first is True; only None can be taken over"),
+        ({"plans": with_architecture(nonlin=None)}, "nonlin is None; only torch.nn.LeakyReLU can be taken over"),
         ({"plans": with_architecture(n_conv_per_stage=[2, 3, 3])}, "levels differ in their numbers of convolutions"),
     ],
 )  # fmt: skip
@@ -135,6 +153,21 @@ def test_axes_that_nnunet_does_not_turn():
         InputError, match="the plan's orientation is LSP: nnU-Net's axes point to S, A, R, in any order"
     ):
         nnunet_from_plan(ours())
+
+
+def test_normalisations_that_nnunet_would_do_otherwise():
+    plan = ours(orientation="RAS")
+    with pytest.raises(InputError, match="the plan has no intensity, the statistics that CT is normalised with"):
+        nnunet_from_plan({**plan, "intensity": None})
+    cropped = {**plan, "normalisation": "zscore", "fingerprint": {"relative_size_after_cropping": 0.5}}
+    with pytest.raises(InputError, match="cropping to non-zero voxels leaves, here 50% of a scan"):
+        nnunet_from_plan(cropped)
+
+
+def test_scans_are_resampled_linearly_along_thick_slices_too():
+    settings = nnunet_from_plan(ours(orientation="RAS"))[0]["configurations"]["3d_fullres"]
+    for key in ("resampling_fn_data_kwargs", "resampling_fn_probabilities_kwargs"):
+        assert settings[key] == {"is_seg": False, "order": 1, "force_separate_z": False}
 
 
 def test_networks_that_nnunet_has_not():

@@ -86,6 +86,12 @@ def test_the_data_set_says_how_scans_are_oriented(results, tmp_path):
         from_nnunet(results, tmp_path / "other", dataset_dir=dataset_of(tmp_path / "mixed", "RAS", "LPS"))
 
 
+def test_scans_that_nnunet_turned_may_differ_in_orientation(results, tmp_path):
+    damaged(results, "plans.json", {**nnunet_plans(), "image_reader_writer": "SimpleITKIOWithReorient"})
+    from_nnunet(results, tmp_path / "model", dataset_dir=dataset_of(tmp_path / "mixed", "RAS", "LPS"))
+    assert read_plan(tmp_path / "model" / PLAN_FILE)["orientation"] == "RSA"
+
+
 def test_what_it_has_held_out(results, tmp_path):
     splits = tmp_path / "splits_final.json"
     splits.write_text(json.dumps([{"train": ["b"], "val": ["a"]}, {"train": ["a"], "val": ["b"]}]))
@@ -108,8 +114,13 @@ def test_the_command(results, tmp_path):
     command = ["from_nnunet", f"--model_dir={results}", f"--output_dir={tmp_path / 'model'}", "--orientation=LPS"]
     main([*command, "--fold", "all"])
     assert read_plan(tmp_path / "model" / PLAN_FILE)["training"]["fold"] == "all"
+    command[2] = f"--output_dir={tmp_path / 'other'}"
     with pytest.raises(InputError, match=r"fold_7.checkpoint_final.pth cannot be read"):
         main([*command, "--fold", "7"])
+    with pytest.raises(InputError, match="a training on fold all has held out no case; leave --splits out"):
+        main([*command, "--fold", "all", "--splits", "splits_final.json"])
+    with pytest.raises(InputError, match="orientation is 'LP'; pass three letters such as RAS"):
+        main([*command[:3], "--orientation=LP", "--fold", "all"])
 
 
 class Harmful:
@@ -138,7 +149,7 @@ def zscored(results: Path, share: float | None) -> None:
 def test_scans_that_nnunet_cropped_before_their_zscore(results, tmp_path, caplog):
     zscored(results, 0.8)
     with pytest.raises(
-        InputError, match=r"cropped the scans to their non-zero voxels, 80% of them, before it normalised"
+        InputError, match=r"cropping to non-zero voxels leaves, here 80% of a scan; a plan's z-score takes"
     ):
         from_nnunet(results, tmp_path / "model", orientation="LPS")
     zscored(results, 1.0)
@@ -146,7 +157,7 @@ def test_scans_that_nnunet_cropped_before_their_zscore(results, tmp_path, caplog
     assert not caplog.records
     (results / "dataset_fingerprint.json").unlink()
     from_nnunet(results, tmp_path / "unknown", orientation="LPS")
-    assert "a scan with wide margins of 0 is normalised otherwise than by nnU-Net" in caplog.text
+    assert "scans with wide margins of 0 are normalised otherwise than by nnU-Net" in caplog.text
 
 
 def damaged(results: Path, name: str, content: object) -> None:
@@ -158,10 +169,23 @@ def damaged(results: Path, name: str, content: object) -> None:
     [
         (lambda one: (one / "plans.json").unlink(), r"plans.json: cannot be read .* pass --model_dir with a folder of"),
         (lambda one: shutil.rmtree(one / "fold_0"), r"checkpoint_final.pth cannot be read \(there is no such file\)"),
-        (lambda one: damaged(one, "plans.json", {}), r"is not as nnU-Net v2 writes it \(KeyError: 'configurations'"),
+        (
+            lambda one: damaged(one, "plans.json", {}),
+            r"is not as nnU-Net v2 writes it \(KeyError: 'image_reader_writer'",
+        ),
         (
             lambda one: torch.save({"state_dict": {}}, one / "fold_0" / "checkpoint_final.pth"),
             "has no network_weights: it is no checkpoint of nnU-Net v2",
+        ),
+        (
+            lambda one: torch.save(
+                {
+                    **checkpoint(),
+                    "network_weights": {**WEIGHTS, "decoder.seg_layers.0.bias": torch.full((3,), torch.nan)},
+                },
+                one / "fold_0" / "checkpoint_final.pth",
+            ),
+            r"holds weights that are NaN or infinite \(supervision_heads.0.conv.conv.bias\)",
         ),
         (
             lambda one: damaged(one, "dataset.json", nnunet_dataset(labels={"background": 0, "liver": 1})),
@@ -186,6 +210,12 @@ def test_a_training_with_a_distance_head_for_nnunet(results, tmp_path):
     torch.save(trained.state_dict(), tmp_path / "batseg" / MODEL)
     write_plan(tmp_path / "batseg" / PLAN_FILE, plan)
     to_nnunet(tmp_path / "batseg", tmp_path / "exported")
+    with pytest.raises(InputError, match=r"plans.json exists: remove it, or pass another --output_dir"):
+        to_nnunet(tmp_path / "batseg", tmp_path / "exported")
+    write_plan(tmp_path / "batseg" / PLAN_FILE, {**plan, "prediction": {"mirrored": False}})
+    to_nnunet(tmp_path / "batseg", tmp_path / "unmirrored")
+    unmirrored = torch.load(tmp_path / "unmirrored" / "fold_0" / "checkpoint_final.pth", weights_only=True)
+    assert unmirrored["inference_allowed_mirroring_axes"] is None
     content = torch.load(tmp_path / "exported" / "fold_0" / "checkpoint_final.pth", weights_only=True)
     assert content["network_weights"].keys() == WEIGHTS.keys()
     assert content["inference_allowed_mirroring_axes"] == (0, 2)

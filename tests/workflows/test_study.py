@@ -183,7 +183,7 @@ def test_some_of_the_methods_and_later_the_others(bundle):
         ),
         (
             {"experiments": {"plain": {}, "again": {"weights": "better"}}},
-            "experiment again: weights is 'better'; name one of the earlier plain",
+            "experiment again: weights is 'better'; name an earlier experiment that is trained .plain., or add it",
         ),
         (
             {"experiments": {"plain": {}, "again": {"weights": "plain", "settings": {}}}},
