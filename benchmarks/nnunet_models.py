@@ -6,8 +6,8 @@ nnU-Net lives in an environment of its own, see nnunet_hippocampus.py. From the 
         --ckpt_dir bundles/batseg_spine/models/hippocampus --scans /path/to/scans --work_dir benchmarks/results/models
 
 The training is written as nnU-Net's results by `python -m custom to_nnunet`; both label every .nii.gz in the folder on
-the same processors. Printed: Dice between the two label maps, class by class, mean and least over scans; where `--labels`
-names a folder of true label maps, also the Dice of each with them.
+the same processors. Printed: Dice between the two label maps, class by class, mean and least over scans; where
+`--labels` names a folder of true label maps, also the Dice of each with them.
 """
 
 from __future__ import annotations

@@ -24,8 +24,9 @@ from custom.options.gate import literal
 from custom.options.kinds import ANYTHING, TEXT, Option
 from custom.phantoms.abdomen import dataset as abdomen
 from custom.phantoms.spine import dataset as spine
-from custom.plans import PLAN_FILE, write_plan
+from custom.plans import PLAN_FILE, read_plan, write_plan
 from custom.workflows.bundle_run import InnerWorkflow
+from custom.workflows.nnunet_models import network_of, to_nnunet
 
 from ..odd_values import ODD_VALUES
 from ..small_bundle import OVERLAYS, PLANS, partial_cohort, write_cohort_of_groups, write_dataset
@@ -66,7 +67,14 @@ def toys(tmp_path_factory) -> dict[str, str]:
     scores = folder / "case_scores.csv"
     scores.write_text("method,seed,fold,case,class,dice\nplain,0,0,a,dark,0.5\nbetter,0,0,a,dark,0.6\n")
     cohort = partial_cohort(folder / "cohort", data)
-    return {"dataset_dir": str(data), "cohort": str(cohort), "folder": str(folder), "scores": str(scores)}
+    (folder / "model").mkdir()
+    write_plan(folder / "model" / PLAN_FILE, PLANS["batseg_spine"])
+    network = network_of(read_plan(folder / "model" / PLAN_FILE))
+    torch.save(network.state_dict(), folder / "model" / "model.pt")
+    to_nnunet(folder / "model", folder / "results")
+    places = {"dataset_dir": data, "cohort": cohort, "folder": folder, "scores": scores}
+    places |= {"model": folder / "model", "results": folder / "results"}
+    return {name: str(place) for name, place in places.items()}
 
 
 @pytest.fixture(autouse=True)
@@ -185,6 +193,7 @@ VALID: dict[str, dict[str, Any]] = {
     "compare": {"scores": "scores", "reference": "plain", "output": "tables"},
     "example_scan": {"output": "scan.nii.gz"},
     "export": {"bundle": "bundle", "output": "model.ts"},
+    "from_nnunet": {"model_dir": "results", "output_dir": "taken"},
     "label": {"scans": "dataset_dir", "output": "labels", "model": "folder"},
     "measure": {"command": "true"},
     "options": {"bundle": "bundle"},
@@ -193,6 +202,7 @@ VALID: dict[str, dict[str, Any]] = {
     "release": {"output": "dist", "source": "folder"},
     "report": {"folder": "folder"},
     "spine_phantoms": {"folder": "new"},
+    "to_nnunet": {"ckpt_dir": "model", "output_dir": "given"},
     "trained_bundle": {"bundle": "bundle", "output": "own"},
 }
 
