@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from ..data.training_scans import SCANS
@@ -23,7 +22,7 @@ from ..fingerprint.dataset_fingerprint import CaseRecord, read_records
 from ..fingerprint.input_check import scan_ranges
 from ..io.atomic_write import write_json
 from ..io.json_file import json_content, read_json
-from ..io.torch_file import load_mapping
+from ..io.nnunet_checkpoint import read_checkpoint
 from ..networks import build_network
 from ..networks.contract import bare_network
 from ..networks.nnunet_weights import from_nnunet as our_weights
@@ -39,12 +38,6 @@ PLANS, DATASET, FINGERPRINT = "plans.json", "dataset.json", "dataset_fingerprint
 TRAINER = "nnUNetTrainer"
 CHECKPOINT = "checkpoint_final.pth"
 UNREADABLE = ": cannot be read ({}); pass --model_dir with a folder of nnU-Net's results"
-# what nnU-Net's checkpoints hold beside tensors; none of it runs code
-NUMBERS: list[Any] = [
-    np.dtype,
-    np.ndarray,
-    *(type(np.dtype(one)) for one in (np.float32, np.float64, np.int64, np.bool_)),
-]
 
 
 def from_nnunet(
@@ -79,7 +72,7 @@ def from_nnunet(
     file = folder / f"fold_{fold}" / checkpoint
     content = read_checkpoint(file)
     records = dataset_records(dataset_dir) if str(dataset_dir) else []
-    with naming_what_lacks(folder):
+    with naming(folder):
         configuration = str(content["init_args"]["configuration"])
         mirrored = content.get("inference_allowed_mirroring_axes") or ()
         if plans["image_reader_writer"] in IN_FILE_ORDER:
@@ -117,7 +110,8 @@ def to_nnunet(ckpt_dir: str | Path, output_dir: str | Path, checkpoint: str | Pa
     file, output = Path(checkpoint or Path(ckpt_dir) / MODEL), Path(output_dir)
     refuse_existing(output / PLANS)
     plan = read_plan(file.with_name(PLAN_FILE))
-    plans, dataset = nnunet_from_plan(plan)
+    with naming(file.with_name(PLAN_FILE)):
+        plans, dataset = nnunet_from_plan(plan)
     mirrored = plan["mirror_axes"] if plan["prediction"].get("mirrored", True) else []
     network = network_of(plan)
     load_fitting_weights(file, network, "its plan.yaml is of another training")
@@ -138,23 +132,6 @@ def to_nnunet(ckpt_dir: str | Path, output_dir: str | Path, checkpoint: str | Pa
     }
     save(output / "fold_0" / CHECKPOINT, content)
     logger.info("nnUNetv2_predict_from_modelfolder -i SCANS -o LABELS -m %s -f 0", output)
-
-
-def read_checkpoint(file: Path) -> dict[str, Any]:
-    """A checkpoint of nnU-Net, without running code of the file. Raises InputError: it is none."""
-    with torch.serialization.safe_globals([*NUMBERS, *numpy_makers()]):
-        content = load_mapping(file, "pass --model_dir with nnU-Net's fold_0, or another --fold or --checkpoint")
-    missing = [key for key in ("network_weights", "init_args", "current_epoch") if key not in content]
-    if missing:
-        raise InputError(f"{file} has no {missing[0]}: it is no checkpoint of nnU-Net v2; pass another --checkpoint")
-    return content
-
-
-def numpy_makers() -> list[Any]:
-    """NumPy's functions that make a number or an array again, by the names that NumPy 1 and 2 have for them."""
-    core: Any = np._core if hasattr(np, "_core") else np.core
-    makers = (core.multiarray.scalar, core.multiarray._reconstruct)
-    return [(one, f"numpy.{part}.multiarray.{one.__name__}") for one in makers for part in ("core", "_core")]
 
 
 def dataset_records(dataset_dir: str | Path) -> list[CaseRecord]:
@@ -234,14 +211,14 @@ def keep_splits(splits: Path, kept: Path, fold: str) -> dict[str, Any]:
 
 
 @contextmanager
-def naming_what_lacks(folder: Path) -> Iterator[None]:
-    """Turn a missing or impossible entry of nnU-Net's files into one line."""
+def naming(source: Path) -> Iterator[None]:
+    """Let an error say in what folder or file the fault is; a missing or impossible entry becomes one line, too."""
     try:
         yield
-    except InputError:
-        raise
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from error
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        reason = f"{type(error).__name__}: {str(error)[:100]}"
         raise InputError(
-            f"{folder}: {PLANS}, {DATASET} or the checkpoint is not as nnU-Net v2 writes it ({type(error).__name__}: "
-            f"{str(error)[:100]}); pass a folder of its results"
+            f"{source}: is not as nnU-Net v2 writes it ({reason}); pass a folder of its results"
         ) from error

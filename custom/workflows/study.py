@@ -66,7 +66,10 @@ class Study(Chain):
     ) -> None:
         experiments = chosen_experiments(experiments, methods)
         if reference not in experiments:
-            raise InputError(f"reference is {reference!r}; name one of the experiments: {', '.join(experiments)}")
+            raise InputError(
+                f"reference is {reference!r}, which is not done: pass --reference with one of {', '.join(experiments)}, "
+                "or add it to --methods"
+            )
         if len(folds) > 1 and TEST in folds:
             raise InputError(
                 f"folds is {list(folds)}: the others hold out the split's test cases, too, which would count twice; "

@@ -47,7 +47,7 @@ def test_the_networks_of_the_study_take_it(project):
 
 
 def test_levels_of_the_plan(project):
-    """On the spine's plan those of nnU-Net's own ResEnc plan for it: the same levels, blocks by the presets."""
+    """Features, strides and kernels; convolutions a level are the network's own."""
     plan = ConfigParser.load_config_file(project / "bundles" / "batseg_spine" / "configs" / "plans" / "spine.yaml")
     architecture = same_levels("ResidualEncoderUNet", {**plan["network"], "convolutions": 2})
     assert architecture == {**plan["network"], "name": "ResidualEncoderUNet"}

@@ -123,21 +123,6 @@ def test_the_command(results, tmp_path):
         main([*command[:3], "--orientation=LP", "--fold", "all"])
 
 
-class Harmful:
-    """Runs code when it is unpickled."""
-
-    def __reduce__(self):
-        return (Path.touch, (Path("harmed"),))
-
-
-def test_a_checkpoint_that_runs_code_is_refused(results, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    torch.save({**checkpoint(), "logging": Harmful()}, results / "fold_0" / "checkpoint_final.pth")
-    with pytest.raises(InputError, match=r"checkpoint_final.pth cannot be read \(it holds objects of another program"):
-        from_nnunet(results, tmp_path / "model", orientation="LPS")
-    assert not Path("harmed").exists()
-
-
 def zscored(results: Path, share: float | None) -> None:
     plans = nnunet_plans(normalization_schemes=["ZScoreNormalization"])
     (results / "plans.json").write_text(json.dumps(plans))

@@ -170,8 +170,11 @@ def test_some_of_the_methods_and_later_the_others(bundle):
     [
         ({"methods": "beter"}, "there is no experiment 'beter' .did you mean better..; there are plain, better"),
         ({"methods": ""}, "there is no experiment ''; there are plain, better, or all"),
-        ({"methods": ["better"]}, "reference is 'plain'; name one of the experiments: better"),
-        ({"reference": "other"}, "reference is 'other'; name one of the experiments: plain, better"),
+        (
+            {"methods": ["better"]},
+            "reference is 'plain', which is not done: pass --reference with one of better, or add it to --methods",
+        ),
+        ({"reference": "other"}, "reference is 'other', which is not done: pass --reference with one of plain, better"),
         (
             {"experiments": {"plain": {"setting": {}}}},
             "experiment plain: unknown key 'setting'; use overlays and settings and evaluation",
