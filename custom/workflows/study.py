@@ -67,8 +67,8 @@ class Study(Chain):
         experiments = chosen_experiments(experiments, methods)
         if reference not in experiments:
             raise InputError(
-                f"reference is {reference!r}, which is not done: pass --reference with one of {', '.join(experiments)}, "
-                "or add it to --methods"
+                f"reference is {reference!r}, which is not done: pass --reference with one of {', '.join(experiments)}"
+                ", or add it to --methods"
             )
         if len(folds) > 1 and TEST in folds:
             raise InputError(
