@@ -13,6 +13,7 @@ reach less of a GPU's peak, so for them it is a lower bound. Losses, loading and
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ PLANS = {"batseg_spine": ("spine", "knight"), "flare_pseudolabel": ("big", "smal
 
 
 def main() -> None:
-    """Count and print."""
+    """Count and print; there are no options."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     reference = operations(LIVER, 1, 3, [128] * 3, 2)
     gpus = " | ".join(f"hours, {gpu}" for gpu in SECONDS_A_STEP)
     print(f"nnU-Net, liver: {reference / 1e12:.2f} Tmul in a forward pass of a batch\n")
