@@ -20,8 +20,7 @@ from .phantoms.abdomen import write_abdomen_phantoms
 from .phantoms.spine import write_spine_phantoms
 from .plans.plan_command import make_plan
 from .processes import check_environment
-from .reports.case_scores import compare
-from .reports.page import write_report
+from .reports.page import compare, write_report
 from .workflows.cohort_builder import build_cohort
 from .workflows.example_scan import example_scan
 from .workflows.label import label

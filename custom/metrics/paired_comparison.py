@@ -34,24 +34,29 @@ def compare_paired(scores: Sequence[float], reference: Sequence[float]) -> Paire
     mean = float(difference.mean()) if len(difference) else np.nan
     if len(difference) < 2:
         return PairedComparison(len(difference), mean, np.nan, np.nan, np.nan)
+    values = tuple(difference.tolist())
+    return PairedComparison(len(values), mean, *mean_interval(values), signed_rank_p(values))
+
+
+# Both are kept: a study tests again after each of its runs and for its page. Of up to 13 patients scipy's exact test
+# takes half a second, of many the interval a tenth, and there are hundreds.
+@lru_cache(maxsize=10_000)
+def mean_interval(values: tuple[float, ...]) -> tuple[float, float]:
+    """The percentile bootstrap's interval of the mean."""
     interval = stats.bootstrap(
-        (difference,),
+        (values,),
         np.mean,
         n_resamples=RESAMPLES,
         confidence_level=CONFIDENCE,
         method="percentile",
         rng=np.random.default_rng(0),
     ).confidence_interval
-    p_value = signed_rank_p(tuple(difference.tolist()))
-    return PairedComparison(len(difference), mean, float(interval.low), float(interval.high), p_value)
+    return float(interval.low), float(interval.high)
 
 
 @lru_cache(maxsize=10_000)
 def signed_rank_p(difference: tuple[float, ...]) -> float:
-    """P of Wilcoxon's signed-rank test, two-sided; 1 where all differences are 0.
-
-    Kept: a study tests again after each of its runs, and of up to 13 patients scipy's exact test takes half a second.
-    """
+    """P of Wilcoxon's signed-rank test, two-sided; 1 where all differences are 0."""
     return float(stats.wilcoxon(difference).pvalue) if any(difference) else 1.0
 
 

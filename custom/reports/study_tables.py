@@ -90,12 +90,12 @@ def comparison_rows(scores: Sequence[Score], reference: str) -> list[Row]:
     return rows
 
 
-def class_comparison_rows(scores: Sequence[Score], reference: str) -> list[Row]:
+def class_comparison_rows(scores: Sequence[Score], class_names: Sequence[str], reference: str) -> list[Row]:
     """The same for each class by itself; p values are adjusted within a class and metric."""
     of_classes = [score for score in scores if score.metric not in CASE_WIDE]
     return [
         {"class": name, **row}
-        for name in dict.fromkeys(score.label for score in of_classes)
+        for name in class_names
         for row in comparison_rows([score for score in of_classes if score.label == name], reference)
     ]
 
@@ -171,7 +171,7 @@ def write_tables(
     text = "\n\n".join([f"# {title}", *parts, *rules]) + "\n"
     write_csv(folder / "scores.csv", rows)
     write_csv(folder / "comparisons.csv", compared, list(compared[0]) if compared else ["method"])
-    per_class = class_comparison_rows(scores, reference)
+    per_class = class_comparison_rows(scores, class_names, reference)
     write_csv(folder / "comparisons_per_class.csv", per_class, list(per_class[0]) if per_class else ["class"])
     write_text(folder / TABLES, text)
     write_text(folder / "study.tex", "\n\n".join(map(latex, tables.values())) + "\n")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..cohort.manifest import Cohort
-from ..reports.case_scores import CASE_SCORES, Evaluation, read_case_scores, scoring_rules, write_case_scores
+from ..reports.case_scores import CASE_SCORES, Evaluation, collect_scores, scoring_rules, write_case_scores
 from ..reports.page.recipe_results import TEST, VALIDATION
 from ..reports.page.results import PER_CASE
 from ..reports.study_tables import FILES, TABLES, write_tables
@@ -33,14 +33,14 @@ def write_recipe_tables(
             (folder / name).unlink(missing_ok=True)
         return ""
     before = read_if_there(folder / CASE_SCORES)
-    write_case_scores(folder / CASE_SCORES, sources)
+    found = collect_scores(sources)
+    write_case_scores(folder / CASE_SCORES, found)
     headline = f"{title}: {cases} cases" + (f", {len(runs)} seeds" if len(runs) > 1 else "")
     text, compared = read_if_there(folder / TABLES), read_if_there(folder / "comparisons.csv")
     is_same = before == read_if_there(folder / CASE_SCORES) and f",{reference}," in compared
     if is_same and text.startswith(f"# {headline}\n"):
         return text  # hundreds of exact tests take a minute
-    scores, class_names = read_case_scores(folder / CASE_SCORES)
-    return write_tables(folder, headline, scores, class_names, reference, scoring_rules(sources))
+    return write_tables(folder, headline, found.scores, found.class_names, reference, scoring_rules(sources))
 
 
 def read_if_there(file: Path) -> str:

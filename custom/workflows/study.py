@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..io.atomic_write import write_json
 from ..nearest_name import did_you_mean
 from ..options.kinds import NAMES
-from ..reports.case_scores import CASE_SCORES, Evaluation, read_case_scores, scoring_rules, write_case_scores
+from ..reports.case_scores import CASE_SCORES, Evaluation, collect_scores, scoring_rules, write_case_scores
 from ..reports.page import write_report_or_warn
 from ..reports.page.results import STUDY_FILE
 from ..reports.stage_records import DONE
@@ -119,12 +119,12 @@ class Study(Chain):
         """Write the tables; once all is done also the page, and log the tables."""
         done = sum(record["state"] == DONE for record in self.records())
         logger.info("%d of %d runs done", done, len(self.runs))
-        write_case_scores(self.work_dir / CASE_SCORES, self.sources)
-        scores, class_names = read_case_scores(self.work_dir / CASE_SCORES)
-        if not scores:
+        found = collect_scores(self.sources)
+        write_case_scores(self.work_dir / CASE_SCORES, found)
+        if not found.scores:
             return
         rules = scoring_rules(self.sources)
-        text = write_tables(self.work_dir, self.title, scores, class_names, self.reference, rules)
+        text = write_tables(self.work_dir, self.title, found.scores, found.class_names, self.reference, rules)
         if done == len(self.runs):
             write_report_or_warn(self.work_dir)
             logger.info("\n%s\nwritten to %s", text, self.work_dir)

@@ -8,30 +8,21 @@ import pytest
 from custom.errors import InputError
 from custom.reports.case_scores import (
     CASE_SCORES,
+    CaseScores,
     Evaluation,
-    compare,
+    collect_scores,
     read_case_scores,
-    read_scores,
     scoring_rules,
     write_case_scores,
 )
+from custom.reports.study_tables import Score
 
-HEADER = "case,class,dice,truth_voxels,predicted_voxels\n"
+from .two_methods import HEADER, two_methods
 
 
 @pytest.fixture
 def evaluations(tmp_path) -> list[Evaluation]:
-    """Two methods, two folds; ours with two seeds. Patient b has no kidney."""
-    found = []
-    for number, (method, seed, fold, dice) in enumerate(
-        [("base", 0, 0, 0.5), ("base", 0, 1, 0.6), ("ours", 0, 0, 0.8), ("ours", 1, 0, 0.6), ("ours", 0, 1, 0.4)]
-    ):
-        case = "ab"[fold]
-        file = tmp_path / f"{number}.csv"
-        kidney = f"a,kidney,{dice},9,9" if case == "a" else "b,kidney,,0,0"
-        file.write_text(f"{HEADER}{case},liver,{dice},9,9\n{kidney}\n")
-        found.append(Evaluation(method, seed, fold, file))
-    return found
+    return two_methods(tmp_path)
 
 
 @pytest.fixture
@@ -42,58 +33,51 @@ def place(tmp_path) -> Path:
 
 def test_one_file_holds_what_the_evaluations_do(evaluations, place):
     missing = Evaluation("later", 0, 0, place / "not_there.csv")
-    write_case_scores(place / CASE_SCORES, [*evaluations, missing])
-    scores, classes = read_case_scores(place / CASE_SCORES)
-    assert scores == read_scores(evaluations)
-    assert classes == ["liver", "kidney"]
+    write_case_scores(place / CASE_SCORES, collect_scores([*evaluations, missing]))
+    found = read_case_scores(place / CASE_SCORES)
+    assert found == collect_scores(evaluations)
+    assert found.class_names == ["liver", "kidney"]
+    assert found.methods == ["base", "ours"]
+    assert found.scores[0] == Score("base", "dice", "a", "liver", 0.5, "seed 0, fold 0")
+    assert len(found.scores) == 8, "without the kidney of b, which has no score"
     lines = (place / CASE_SCORES).read_text().splitlines()
     assert lines[0] == "method,seed,fold,case,class,dice,truth_voxels,predicted_voxels"
     assert lines[-1] == "ours,0,1,b,kidney,,0,0", "a class that the case does not have keeps its row"
 
 
 def test_a_study_without_scores(place):
-    write_case_scores(place / CASE_SCORES, [])
-    assert read_case_scores(place / CASE_SCORES) == ([], [])
-
-
-def test_parts_of_several_machines_give_the_tables_of_the_whole(evaluations, place, tmp_path):
-    write_case_scores(tmp_path / CASE_SCORES, evaluations)
-    write_case_scores(place / "first.csv", evaluations[:2])
-    write_case_scores(place / "second.csv", evaluations[2:])
-    compare(tmp_path / CASE_SCORES, "base", tmp_path / "whole")
-    compare(place, "base", tmp_path / "pooled")
-    for name in ("study.md", "scores.csv", "comparisons.csv"):
-        assert (tmp_path / "pooled" / name).read_text() == (tmp_path / "whole" / name).read_text()
-    assert "| ours | 2 | 0.550 | 0.700 |" in (tmp_path / "pooled" / "study.md").read_text(), "a's seeds are averaged"
+    write_case_scores(place / CASE_SCORES, CaseScores([]))
+    assert read_case_scores(place / CASE_SCORES) == CaseScores([])
 
 
 def test_a_study_has_other_csv_files_too(evaluations, place):
-    write_case_scores(place / CASE_SCORES, evaluations)
-    compare(place / CASE_SCORES, "base", place)
+    write_case_scores(place / CASE_SCORES, collect_scores(evaluations))
+    (place / "study.md").write_text("# Study")
+    (place / "scores.csv").write_text("method,metric\nours,dice\n")
     assert read_case_scores(place) == read_case_scores(place / CASE_SCORES)
 
 
 def test_the_same_scores_twice_are_refused(evaluations, place):
     """Else the cases of one machine would count double."""
-    write_case_scores(place / "first.csv", evaluations[:3])
-    write_case_scores(place / "second.csv", evaluations[2:])
+    write_case_scores(place / "first.csv", collect_scores(evaluations[:3]))
+    write_case_scores(place / "second.csv", collect_scores(evaluations[2:]))
     with pytest.raises(InputError, match=r"second.csv: the scores of ours 0 a liver are in .*first.csv already; pass"):
         read_case_scores(place)
 
 
 def test_folds_that_differ_are_refused(evaluations, place):
     """A case that two machines held out in different folds was in the training of one of them."""
-    write_case_scores(place / "first.csv", evaluations[:2])
-    write_case_scores(place / "second.csv", [evaluations[0]._replace(fold=3)])
+    write_case_scores(place / "first.csv", collect_scores(evaluations[:2]))
+    write_case_scores(place / "second.csv", collect_scores([evaluations[0]._replace(fold=3)]))
     with pytest.raises(InputError, match=r"second.csv: base 0 a liver is of fold 3, but in .*first.csv of fold 0"):
         read_case_scores(place)
 
 
 def test_data_that_no_fold_has_seen_may_be_scored_by_each(evaluations, place):
     """In one study: an evaluation with other_data."""
-    write_case_scores(place / CASE_SCORES, [evaluations[0], evaluations[0]._replace(fold=3)])
-    scores, _ = read_case_scores(place / CASE_SCORES)
-    assert {one.training for one in scores} == {"seed 0, fold 0", "seed 0, fold 3"}
+    write_case_scores(place / CASE_SCORES, collect_scores([evaluations[0], evaluations[0]._replace(fold=3)]))
+    found = read_case_scores(place / CASE_SCORES)
+    assert {one.training for one in found.scores} == {"seed 0, fold 0", "seed 0, fold 3"}
 
 
 def test_the_rules_of_the_metrics_are_told_once_and_with_the_methods_where_they_differ(evaluations, tmp_path):
@@ -113,7 +97,7 @@ def test_the_rules_of_the_metrics_are_told_once_and_with_the_methods_where_they_
         ("method,seed,fold,case,class,dice\nours,0,0,a,liver,good\n", "dice of a is 'good'"),
         ("method,seed,fold,case,class,dice\nours,0,0,a,liver,nan\n", "dice of a is 'nan'"),
         ("method,seed,fold,case,class,dice\nours,0,0,a,liver,inf\n", "dice of a is 'inf'"),
-        ("method,seed,fold,case,class,dice\nours,0,0,a,liver,0.5,7\n", "None of a is"),
+        ("method,seed,fold,case,class,dice\nours,0,0,a,liver,0.5,7\n", "a cell beyond the last column of a is"),
         (b"\xff\xfe", "cannot be read"),
     ],
 )
@@ -130,15 +114,3 @@ def test_nothing_to_read(place):
         read_case_scores(place)
     with pytest.raises(InputError, match="cannot be read"):
         read_case_scores(place / "nowhere.csv")
-
-
-def test_a_study_that_has_scored_nothing_is_no_comparison(place):
-    write_case_scores(place / CASE_SCORES, [])
-    with pytest.raises(InputError, match=f"{place}: no scores yet"):
-        compare(place, "base", place / "out")
-
-
-def test_the_reference_is_one_of_the_methods(evaluations, place):
-    write_case_scores(place / CASE_SCORES, evaluations)
-    with pytest.raises(InputError, match=f"{place}: no method is called nnunet; pass as --reference one of base, ours"):
-        compare(place, "nnunet", place / "out")

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from custom.reports.case_scores import Evaluation, read_scores
+from custom.reports.case_scores import Evaluation, collect_scores
 from custom.reports.study_tables import (
     Score,
     class_comparison_rows,
@@ -38,7 +38,10 @@ def evaluations(tmp_path):
 
 
 def test_means_over_patients_of_means_over_seeds(evaluations):
-    rows = {(row["method"], row["metric"], row["class"]): row for row in score_rows(read_scores(evaluations), CLASSES)}
+    rows = {
+        (row["method"], row["metric"], row["class"]): row
+        for row in score_rows(collect_scores(evaluations).scores, CLASSES)
+    }
     liver = rows["ours", "dice", "liver"]
     assert (liver["patients"], liver["mean"]) == (2, pytest.approx((0.85 + 0.5) / 2))
     kidney = rows["ours", "dice", "left_kidney"]
@@ -50,14 +53,14 @@ def test_means_over_patients_of_means_over_seeds(evaluations):
 
 
 def test_differences_are_over_patients_with_the_same_seeds(evaluations):
-    dice, hd95 = comparison_rows(read_scores(evaluations), "base")
+    dice, hd95 = comparison_rows(collect_scores(evaluations).scores, "base")
     assert (dice["method"], dice["reference"], dice["patients"]) == ("ours", "base", 2)
     assert dice["difference"] == pytest.approx(((0.7 - 0.6) + (0.5 - 0.6)) / 2), "the seed that only ours has is out"
     assert hd95["difference"] == pytest.approx(((3 - 226.5) + (1 - 2)) / 2)
 
 
 def test_only_patients_that_both_have_are_compared(evaluations):
-    assert [row["patients"] for row in comparison_rows(read_scores(evaluations[:4]), "base")] == [1, 1]
+    assert [row["patients"] for row in comparison_rows(collect_scores(evaluations[:4]).scores, "base")] == [1, 1]
 
 
 def test_only_classes_that_both_have_are_compared():
@@ -93,7 +96,7 @@ def test_false_components_belong_to_no_class():
         for case in "ab"
         for label in ("liver", "kidney")
     ]
-    assert {row["metric"] for row in class_comparison_rows(scores, "base")} == {"dice"}
+    assert {row["metric"] for row in class_comparison_rows(scores, ["liver", "kidney"], "base")} == {"dice"}
     assert {row["metric"] for row in comparison_rows(scores, "base")} == {"dice", "false_components"}
     ours = [row for row in score_rows(scores, ["liver", "kidney"]) if row["method"] == "ours"]
     means = {row["class"]: row["mean"] for row in ours if row["metric"] == "false_components"}
@@ -116,12 +119,12 @@ def test_a_method_without_a_metric_of_the_table_has_a_dash(tmp_path):
 
 def test_evaluations_that_are_not_there_yet_are_left_out(evaluations, tmp_path):
     later = Evaluation("ours", 1, 1, tmp_path / "later.csv")
-    assert read_scores([*evaluations[:3], later]) == read_scores(evaluations[:3])
+    assert collect_scores([*evaluations[:3], later]).scores == collect_scores(evaluations[:3]).scores
 
 
 def test_files(evaluations, tmp_path):
     rules = ["HD95: pooled"]
-    text = write_tables(tmp_path / "out", "Kidneys", read_scores(evaluations), CLASSES, "base", rules)
+    text = write_tables(tmp_path / "out", "Kidneys", collect_scores(evaluations).scores, CLASSES, "base", rules)
     assert text.startswith("# Kidneys\n\nMeans over patients (of")
     assert "\n\n| method | patients | liver: Dice / HD95 [mm] | left_kidney:" in text
     assert "| ours | 2 | 0.675 / 2.0 | 0.700 / 5.0 | 0.688 / 3.5 |" in text

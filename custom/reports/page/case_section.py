@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import InputError
+from ..case_scores import CaseScores
 from ..drawing import class_colour
 from ..metric_table import number_text
-from ..study_tables import Score, case_means
+from ..study_tables import case_means
 from .case_choice import ShownCase, choose_cases, kept_cases
 from .case_slices import slices, tiles
 from .case_volumes import CaseVolumes, as_nifti, load_case
@@ -42,11 +43,9 @@ class PageCase:
         return sum(map(len, texts)) + sum(len(picture) for _, picture, _ in self.tiles)
 
 
-def case_section(
-    results: Results, scores: Sequence[Score], class_names: Sequence[str], viewer: str, count: int, max_mb: float
-) -> Section:
+def case_section(results: Results, scored: CaseScores, viewer: str, count: int, max_mb: float) -> Section:
     """The worst cases as a table, and those that are shown; beyond `max_mb` of pictures no further case is taken."""
-    dice = means_of(scores, DICE, results.methods)
+    dice = means_of(scored, DICE, results.methods)
     per_case = {name: case_means(one) for name, one in dice.items()}
     files = kept_cases(results.methods)
     kept = {name: [case for case, one in files.items() if name in one.predictions] for name in per_case}
@@ -62,7 +61,7 @@ def case_section(
             notes.append(f"{case} is not shown: {error}")
             continue
         own = {name: number_text(one[case], DICE) for name, one in per_case.items() if case in one}
-        one = page_case(f"case{len(shown)}", found, reasons, volumes, own, class_names, viewer)
+        one = page_case(f"case{len(shown)}", found, reasons, volumes, own, scored.class_names, viewer)
         if size + one.size > max_mb * MB:
             notes.append(
                 f"{len(chosen) - len(shown)} further cases would make the page larger: --max_mb {max_mb:g} allows more"
@@ -70,11 +69,11 @@ def case_section(
             break
         size += one.size
         shown.append(one)
-    if not files:
+    if not files and any(one.evaluations for one in results.methods):
         notes.append("No evaluation kept its label maps (keep_predictions: all keeps them), so no scan is shown.")
     if shown and results.seeds > 1:
         notes.append(f"Scores are means over {results.seeds} seeds; the label maps are those of the first.")
-    table = worst_table(results, scores, {one.name: one.id for one in shown})
+    table = worst_table(results, scored, {one.name: one.id for one in shown})
     return Section("cases", "Cases, the worst first", notes, [table] if len(table.lines) > 1 else [], cases=shown)
 
 

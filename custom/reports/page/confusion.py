@@ -1,18 +1,14 @@
 """What the voxels, and the patients, of each true class were taken for."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from ..case_scores import PREDICTED, TRUTH
 from ..text_table import read_csv
 
 NOTHING = "nothing"
 Table = dict[tuple[str, str], float]  # (true, predicted) -> share
-
-
-def read_rows(files: Iterable[Path]) -> list[dict[str, str]]:
-    """The rows of all CSV files that are there."""
-    return [row for file in files if file.is_file() for row in read_csv(file)]
 
 
 def voxel_confusion(files: Iterable[Path]) -> Table:
@@ -23,7 +19,7 @@ def voxel_confusion(files: Iterable[Path]) -> Table:
     shares: dict[tuple[str, str], list[float]] = defaultdict(list)
     for file in files:
         by_case: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
-        for row in read_rows([file]):
+        for row in read_csv(file) if file.is_file() else ():
             by_case[row["case"], row["truth"]][row["predicted"]] = int(row["voxels"])
         for (_, true), counts in by_case.items():
             total = sum(counts.values())
@@ -33,25 +29,26 @@ def voxel_confusion(files: Iterable[Path]) -> Table:
     return {(true, given): sum(own) / len(shares[true, ""]) for (true, given), own in shares.items() if given}
 
 
-def type_confusion(files: Iterable[Path]) -> Table:
+def type_confusion(rows: Iterable[Mapping[str, str]]) -> Table:
     """How many patients of each true type were given each type, where every patient has one type alone; else nothing.
 
-    The predicted type is that of most predicted voxels. `files` are the `metrics_per_case.csv` of the evaluations; a
-    patient of several (seeds) counts in each by its part.
+    The predicted type is that of most predicted voxels. `rows` are those of one method, see `CaseScores`; a patient of
+    several trainings (seeds) counts in each by its part.
     """
-    types: dict[str, list[tuple[str, str]]] = defaultdict(list)  # of each patient, in each file
-    for file in files:
-        by_case: dict[str, list[dict[str, str]]] = defaultdict(list)
-        for row in read_rows([file]):
-            by_case[row["case"]].append(row)
-        for case, rows in by_case.items():
-            true = [row["class"] for row in rows if int(row["truth_voxels"]) > 0]
-            given = {row["class"]: int(row["predicted_voxels"]) for row in rows}
-            if len(true) > 1:
-                return {}
-            if true:
-                most = max(given, key=lambda name: given[name]) if any(given.values()) else NOTHING
-                types[case].append((true[0], most))
+    by_training: dict[tuple[str, str, str], list[Mapping[str, str]]] = defaultdict(list)
+    for row in rows:
+        if not (row.get(TRUTH) and row.get(PREDICTED)):
+            return {}
+        by_training[row["seed"], row["fold"], row["case"]].append(row)
+    types: dict[str, list[tuple[str, str]]] = defaultdict(list)  # of each patient, by each training
+    for (_, _, case), own in by_training.items():
+        true = [row["class"] for row in own if float(row[TRUTH]) > 0]
+        given = {row["class"]: float(row[PREDICTED]) for row in own}
+        if len(true) > 1:
+            return {}
+        if true:
+            most = max(given, key=lambda name: given[name]) if any(given.values()) else NOTHING
+            types[case].append((true[0], most))
     table: dict[tuple[str, str], float] = defaultdict(float)
     for found in types.values():
         for pair in found:

@@ -1,17 +1,14 @@
 """`python -m custom report FOLDER`: the page of a study or a recipe, at any time."""
 
 import logging
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from ...errors import InputError
 from ...io.atomic_write import write_text
 from ...io.optional_package import needed_package
-from ..case_scores import read_scores
-from ..study_tables import Score
+from ..case_scores import CaseScores, collect_scores
 from .case_section import NIIVUE, SLICES, case_section
-from .confusion import read_rows
 from .page_parts import Page
 from .recipe_results import recipe_results, work_folders
 from .results import RECIPE, RECIPE_FILE, STUDY_FILE, Results, study_results
@@ -50,7 +47,8 @@ def write_report(
     script = found_viewer(viewer)
     viewer = NIIVUE if script else SLICES
     results = read_results(folder)
-    page = page_of(results, viewer, cases, max_mb)
+    scored = collect_scores([source for one in results.methods for source in one.sources])
+    page = page_of(results, scored, viewer, cases, max_mb)
     target = Path(output) if str(output) else results.folder / PAGE_FILE
     text = page_text(page, script if any(section.cases for section in page.sections) else None)
     write_text(target, text)
@@ -91,38 +89,32 @@ def found_viewer(viewer: str) -> ViewerScript | None:
         return None
 
 
-def page_of(results: Results, viewer: str, cases: int, max_mb: float) -> Page:
+def page_of(results: Results, scored: CaseScores, viewer: str = SLICES, cases: int = 0, max_mb: float = 0.0) -> Page:
     """The page's sections that have something to show."""
-    sources = [source for one in results.methods for source in one.sources]
-    scores = read_scores(sources)
-    # every class has a row, in the order of the ids; scores of some are missing
-    class_names = list(dict.fromkeys(row["class"] for row in read_rows(one.file for one in sources)))
     sections = [
         stage_section(results),
-        score_section(results, scores, class_names),
+        score_section(results, scored),
         efficiency_section(results),
-        box_section(results, scores, class_names),
-        case_section(results, scores, class_names, viewer, cases, max_mb),
-        volume_section(results, scores),
-        confusion_section(results, class_names),
+        box_section(results, scored),
+        case_section(results, scored, viewer, cases, max_mb),
+        volume_section(results, scored),
+        confusion_section(results, scored),
         pseudo_label_section(results),
         curve_section(results),
         setting_section(results),
         run_section(results),
     ]
-    return Page(
-        results.title, results.kind, facts(results, scores, class_names), [one for one in sections if not one.is_empty]
-    )
+    return Page(results.title, results.kind, facts(results, scored), [one for one in sections if not one.is_empty])
 
 
-def facts(results: Results, scores: Sequence[Score], class_names: Sequence[str]) -> list[str]:
+def facts(results: Results, scored: CaseScores) -> list[str]:
     """What heads the page."""
-    patients = {score.case for score in scores}
     unit = "stages" if results.kind == RECIPE else "runs"
-    lines = [f"{done(results)} of {results.runs} {unit} done", f"{len(patients)} patients scored"]
+    lines = [f"{done(results)} of {results.runs} {unit} done"] if results.runs else []
+    lines.append(f"{len({score.case for score in scored.scores})} patients scored")
     lines += [f"scores of {results.scored}"] if results.scored else []
-    if class_names:
-        lines.append(f"classes: {', '.join(class_names)}")
+    if scored.class_names:
+        lines.append(f"classes: {', '.join(scored.class_names)}")
     if results.reference:
         lines.append(f"reference: {results.reference}")
     return [*lines, f"written {datetime.now().astimezone():%Y-%m-%d %H:%M %Z}"]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from ...io.json_file import read_json
-from ..case_scores import METRICS, scoring_rules
+from ..case_scores import METRICS, CaseScores, scoring_rules
 from ..metric_table import MEAN_OF_CLASSES, number_text, title_of
 from ..study_tables import (
     COMPARISON_NOTE,
@@ -21,9 +21,9 @@ from ..study_tables import (
     spread_cells,
 )
 from .box_plot import box_plot
-from .confusion import NOTHING, class_order, read_rows, type_confusion, voxel_confusion
+from .confusion import NOTHING, class_order, type_confusion, voxel_confusion
 from .page_parts import Cell, Section, Table, count_text, heat_table
-from .results import CONFUSION, PER_CASE, RECIPE, Method, Results
+from .results import CONFUSION, RECIPE, Method, Results
 from .volume_chart import VolumePoint, volume_charts
 
 FEW_CLASSES = 6  # up to which each class has its own boxes of all methods
@@ -34,14 +34,15 @@ BACKGROUND = "background"
 Means = dict[str, dict[tuple[str, str], float]]  # method -> (case, class) -> mean over seeds
 
 
-def means_of(scores: Sequence[Score], metric: str, methods: Sequence[Method]) -> Means:
+def means_of(scored: CaseScores, metric: str, methods: Sequence[Method]) -> Means:
     """Every method's scores of patients, of those that have any yet."""
-    own = {one.name: [s for s in scores if (s.method, s.metric) == (one.name, metric)] for one in methods}
+    own = {one.name: [s for s in scored.scores if (s.method, s.metric) == (one.name, metric)] for one in methods}
     return {name: patient_means(values) for name, values in own.items()}
 
 
-def score_section(results: Results, scores: Sequence[Score], class_names: Sequence[str]) -> Section:
+def score_section(results: Results, scored: CaseScores) -> Section:
     """The papers' tables: methods by classes for a study, organs by stages (Table 6) for a recipe; and differences."""
+    scores, class_names = scored.scores, scored.class_names
     rows = score_rows(scores, class_names)
     tables = []
     if results.kind == RECIPE and rows:
@@ -54,7 +55,7 @@ def score_section(results: Results, scores: Sequence[Score], class_names: Sequen
     if compared:
         tables.append(Table(comparison_cells(compared), COMPARISON_NOTE))
     if compared and len(class_names) > 1:
-        by_class = class_comparison_rows(scores, results.reference)
+        by_class = class_comparison_rows(scores, class_names, results.reference)
         lines = [
             [name, *cells]
             for name, cells in zip(
@@ -97,11 +98,12 @@ def organ_cells(
     return lines
 
 
-def box_section(results: Results, scores: Sequence[Score], class_names: Sequence[str]) -> Section:
+def box_section(results: Results, scored: CaseScores) -> Section:
     """Boxes of every metric over patients, and of Dice for every class."""
     charts = []
-    for metric in dict.fromkeys(one.metric for one in scores):
-        means = means_of(scores, metric, results.methods)
+    class_names = scored.class_names
+    for metric in dict.fromkeys(one.metric for one in scored.scores):
+        means = means_of(scored, metric, results.methods)
         every = {name: case_means(one) for name, one in means.items()}
         charts.append(box_plot(f"{title_of(metric)}, {MEAN_OF_CLASSES}", metric, every))
         if metric == DICE and 1 < len(class_names) <= FEW_CLASSES:
@@ -122,32 +124,26 @@ def of_class(means: Mapping[tuple[str, str], float], name: str) -> dict[str, flo
     return {case: value for (case, label), value in means.items() if label == name}
 
 
-def volume_section(results: Results, scores: Sequence[Score]) -> Section:
+def volume_section(results: Results, scored: CaseScores) -> Section:
     """Dice against the volume of the truth."""
-    volumes = true_volumes(results.methods)
     points = {
         method: [
-            VolumePoint(case, label, volumes[case, label], x)
+            VolumePoint(case, label, scored.volumes[case, label], x)
             for (case, label), x in own.items()
-            if volumes.get((case, label))
+            if scored.volumes.get((case, label))
         ]
-        for method, own in means_of(scores, DICE, results.methods).items()
+        for method, own in means_of(scored, DICE, results.methods).items()
     }
     charts = volume_charts(DICE, {method: own for method, own in points.items() if own})
     return Section("volumes", "Dice against volume", ["Every dot is a class of a patient."], charts=charts)
 
 
-def true_volumes(methods: Sequence[Method]) -> dict[tuple[str, str], float]:
-    """(case, class) -> volume of its truth in ml, where the reports say it."""
-    rows = read_rows(folder / PER_CASE for one in methods for folder in one.evaluations)
-    return {(row["case"], row["class"]): float(row["truth_ml"]) for row in rows if row.get("truth_ml")}
-
-
-def confusion_section(results: Results, class_names: Sequence[str]) -> Section:
+def confusion_section(results: Results, scored: CaseScores) -> Section:
     """Patients, where each has one type, and voxels by true and predicted class."""
     tables, is_typed = [], False
+    class_names = scored.class_names
     for one in results.methods:
-        types = type_confusion([folder / PER_CASE for folder in one.evaluations])
+        types = type_confusion(row for row in scored.rows if row["method"] == one.name)
         if types and len(class_names) > 1:
             is_typed = True
             right = sum(count for (true, given), count in types.items() if true == given)
@@ -165,12 +161,12 @@ def confusion_section(results: Results, class_names: Sequence[str]) -> Section:
     return Section("confusion", "Confusion between types", words, tables)
 
 
-def worst_table(results: Results, scores: Sequence[Score], links: Mapping[str, str]) -> Table:
+def worst_table(results: Results, scored: CaseScores, links: Mapping[str, str]) -> Table:
     """All patients, the worst first: mean of all methods' Dice, then of each; `links`: case -> its id in the page."""
-    per_case = {name: case_means(one) for name, one in means_of(scores, DICE, results.methods).items()}
+    per_case = {name: case_means(one) for name, one in means_of(scored, DICE, results.methods).items()}
     per_case = {name: one for name, one in per_case.items() if one}
     volumes: dict[str, float] = {}
-    for (case, _), ml in true_volumes(results.methods).items():
+    for (case, _), ml in scored.volumes.items():
         volumes[case] = volumes.get(case, 0.0) + ml
     means = {
         case: sum(found) / len(found)

@@ -17,14 +17,17 @@ def test_voxels_are_shares_of_the_true_class_averaged_over_patients(tmp_path):
     assert found["spleen", "spleen"] == 1
 
 
-def test_types_of_patients(tmp_path):
-    file = tmp_path / "metrics_per_case.csv"
-    head = "case,class,truth_voxels,predicted_voxels\n"
-    file.write_text(head + "a,m,9,3\na,e,0,5\nb,m,4,8\nb,e,0,0\nc,m,0,0\nc,e,7,0\n")
-    assert type_confusion([file]) == {("m", "e"): 1, ("m", "m"): 1, ("e", NOTHING): 1}
-    assert type_confusion([file, file])["m", "e"] == 1, "one patient, whatever the seeds"
-    other = tmp_path / "other_seed.csv"
-    other.write_text(head + "a,m,9,5\na,e,0,3\n")
-    assert type_confusion([file, other]) == {("m", "e"): 0.5, ("m", "m"): 1.5, ("e", NOTHING): 1}
-    file.write_text(head + "a,m,9,3\na,e,1,5\n")
-    assert type_confusion([file]) == {}, "a patient of two types has none"
+def rows_of(seed: str, *rows: str) -> list[dict[str, str]]:
+    names = ("case", "class", "truth_voxels", "predicted_voxels")
+    return [{"seed": seed, "fold": "0", **dict(zip(names, row.split(), strict=True))} for row in rows]
+
+
+def test_types_of_patients():
+    first = rows_of("0", "a m 9 3", "a e 0 5", "b m 4 8", "b e 0 0", "c m 0 0", "c e 7 0")
+    assert type_confusion(first) == {("m", "e"): 1, ("m", "m"): 1, ("e", NOTHING): 1}
+    same = [{**row, "seed": "1"} for row in first]
+    assert type_confusion(first + same)["m", "e"] == 1, "one patient, whatever the seeds"
+    other = rows_of("1", "a m 9 5", "a e 0 3")
+    assert type_confusion(first + other) == {("m", "e"): 0.5, ("m", "m"): 1.5, ("e", NOTHING): 1}
+    assert type_confusion(rows_of("0", "a m 9 3", "a e 1 5")) == {}, "a patient of two types has none"
+    assert type_confusion([{**row, "truth_voxels": ""} for row in first]) == {}, "a table without sizes"

@@ -49,7 +49,7 @@ class Reader(HTMLParser):
 
 def read(file: Path) -> Reader:
     reader = Reader()
-    reader.feed(file.read_text(encoding="utf-8"))
+    reader.feed(file.read_text(encoding="utf-8").replace("<wbr>", ""))  # a place in a word where a line may break
     return reader
 
 
