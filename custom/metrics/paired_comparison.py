@@ -38,7 +38,7 @@ def compare_paired(scores: Sequence[float], reference: Sequence[float]) -> Paire
     return PairedComparison(len(values), mean, *mean_interval(values), signed_rank_p(values))
 
 
-# Both are kept: a study tests again after each of its runs and for its page. Of up to 13 patients scipy's exact test
+# Both are cached: a study tests again after each of its runs and for its page. Of up to 13 patients scipy's exact test
 # takes half a second, of many the interval a tenth, and there are hundreds.
 @lru_cache(maxsize=10_000)
 def mean_interval(values: tuple[float, ...]) -> tuple[float, float]:

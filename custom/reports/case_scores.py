@@ -30,21 +30,21 @@ class Evaluation(NamedTuple):
 
 @dataclass(frozen=True)
 class CaseScores:
-    """What every method scored for every class of every case: rows as in `case_scores.csv`, whose numbers are numbers.
+    """What every method scored for every class of every case: rows as in `case_scores.csv`, all numbers checked.
 
-    An empty cell says that a class of a case has no such score, as one that the case has not.
+    An empty cell says that there is no such score, for example because the case lacks the class.
     """
 
     rows: Sequence[Mapping[str, str]]
 
     @cached_property
     def methods(self) -> list[str]:
-        """In the order of the rows, as the classes."""
-        return list(dict.fromkeys(row["method"] for row in self.rows))
+        """Those with a score, in order of first appearance."""
+        return list(dict.fromkeys(one.method for one in self.scores))
 
     @cached_property
     def class_names(self) -> list[str]:
-        """Of all cases; scores of some are missing."""
+        """Every class with a row, even without scores, in order of first appearance."""
         return list(dict.fromkeys(row["class"] for row in self.rows))
 
     @cached_property
@@ -69,7 +69,7 @@ def collect_scores(evaluations: Sequence[Evaluation]) -> CaseScores:
         {"method": one.method, "seed": str(one.seed), "fold": str(one.fold), **row}
         for one in evaluations
         if one.file.is_file()
-        for row in numeric_rows(one.file, PLACE[len(SOURCE) :])
+        for row in checked_rows(one.file, PLACE[len(SOURCE) :])
     ]
     return CaseScores(rows)
 
@@ -79,17 +79,29 @@ def training_of(seed: int | str, fold: int | str) -> str:
     return f"seed {seed}, fold {fold}"
 
 
-def numeric_rows(file: Path, needed: Sequence[str]) -> list[dict[str, str]]:
-    """The rows of a table of cases. Raises InputError: a `needed` cell is empty, or a score is no number."""
+def checked_rows(file: Path, place: Sequence[str]) -> list[dict[str, str]]:
+    """The rows of a table of cases, of which the columns `place` say what a row's scores are of.
+
+    Raises InputError: one of these is missing, two rows are of the same, or a score is no number.
+    """
     rows = read_csv(file)
+    seen = set()
     for row in rows:
-        if absent := [key for key in needed if not row.get(key)]:
-            raise InputError(f"{file}: a row without {absent[0]}; pass a study's {CASE_SCORES}")
+        if missing := [name for name in place if name not in row]:
+            raise InputError(
+                f"{file}: no column {missing[0]}; pass a study's {CASE_SCORES}, with commas between columns"
+            )
+        if empty := [name for name in place if not row[name]]:
+            raise InputError(f"{file}: a row without {empty[0]}; correct or restore the file")
+        key = tuple(row[name] for name in place)
+        if key in seen:
+            raise InputError(f"{file}: two rows of {' '.join(key)}; correct or restore the file")
+        seen.add(key)
         for column, cell in row.items():
             if column not in PLACE and cell and not is_number(cell):
                 what = column or "a cell beyond the last column"
                 raise InputError(
-                    f"{file}: {what} of {row['case']} is {cell!r}; a score is a number, or empty where there is none: "
+                    f"{file}: {what} of {row['case']} is {cell!r}; a value is a number, or empty where there is none: "
                     "correct or restore the file"
                 )
     return rows
@@ -120,7 +132,7 @@ def write_case_scores(file: Path, scores: CaseScores) -> None:
 
 
 def read_case_scores(place: str | Path) -> CaseScores:
-    """The scores in a file, a study's or those in the .csv files of a folder.
+    """The scores of a file, of a study, or of all .csv files in a folder.
 
     Raises InputError: there is none, or a case and class is there twice by one method and seed: of the same fold, or of
     different folds in two files, in which case one of the trainings may have seen it. (In one file it is data that none
@@ -134,7 +146,7 @@ def read_case_scores(place: str | Path) -> CaseScores:
     rows: list[dict[str, str]] = []
     seen: dict[tuple[str, ...], dict[str, Path]] = {}  # method, seed, case, class -> fold -> file
     for file in files:
-        for row in numeric_rows(file, PLACE):
+        for row in checked_rows(file, PLACE):
             key, own = tuple(row[name] for name in PLACE if name != "fold"), row["fold"]
             folds = seen.setdefault(key, {})
             if own in folds:

@@ -32,7 +32,7 @@ def markdown_table(lines: Sequence[Sequence[str]], numbers: bool = False) -> str
 def read_csv(file: Path) -> list[dict[str, str]]:
     """The rows of a table of text. Raises InputError: it cannot be read."""
     try:
-        with file.open(newline="", encoding="utf-8") as lines:
+        with file.open(newline="", encoding="utf-8-sig") as lines:  # Excel begins files with a byte order mark
             return list(csv.DictReader(lines))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{file}: cannot be read as a table ({error}); restore it, or pass another file") from error

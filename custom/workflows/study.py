@@ -32,7 +32,7 @@ PER_CASE = Path("evaluation") / "metrics_per_case.csv"
 class Study(Chain):
     """Train and score experiments by cross-validation on the same folds; goes on after any end.
 
-    Writes `study.md`, `study.tex`, `scores.csv`, `comparisons.csv` and `case_scores.csv` to the work folder after every
+    Writes tables (`study_tables.FILES`) and the scores of all cases, `case_scores.csv`, to the work folder after every
     run, `study.json`, which describes the study, before the first, and `report.html` at the end; each run is in
     runs/NAME_seedS_foldF. The other arguments are options of configs/study.yaml, whose comments explain them.
 

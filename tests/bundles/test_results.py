@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from custom.reports.case_scores import compare
+from custom.reports.page import compare
 
 DOCS = Path(__file__).parents[2] / "bundles" / "batseg_spine" / "docs"
 REFERENCE = "nnunet"

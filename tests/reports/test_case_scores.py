@@ -45,6 +45,19 @@ def test_one_file_holds_what_the_evaluations_do(evaluations, place):
     assert lines[-1] == "ours,0,1,b,kidney,,0,0", "a class that the case does not have keeps its row"
 
 
+def test_excel_begins_a_table_with_a_byte_order_mark(place):
+    (place / CASE_SCORES).write_text("method,seed,fold,case,class,dice\nours,0,0,a,liver,0.5\n", encoding="utf-8-sig")
+    assert read_case_scores(place / CASE_SCORES).methods == ["ours"]
+
+
+def test_an_evaluation_that_has_a_case_twice_is_refused(evaluations):
+    """The means would be over both, the comparisons of one."""
+    file = evaluations[0].file
+    file.write_text(file.read_text() + "a,liver,0.9,9,9\n")
+    with pytest.raises(InputError, match=f"{file}: two rows of a liver; correct or restore the file"):
+        collect_scores(evaluations)
+
+
 def test_a_study_without_scores(place):
     write_case_scores(place / CASE_SCORES, CaseScores([]))
     assert read_case_scores(place / CASE_SCORES) == CaseScores([])
@@ -93,7 +106,11 @@ def test_the_rules_of_the_metrics_are_told_once_and_with_the_methods_where_they_
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (HEADER + "a,liver,0.5,9,9\n", "a row without method; pass a study's case_scores.csv"),
+        (HEADER + "a,liver,0.5,9,9\n", "no column method; pass a study's case_scores.csv, with commas between columns"),
+        ("method;seed;fold;case;class\nours;0;0;a;liver\n", "no column method; pass"),
+        ("method,seed,fold,case,class,dice\nours,0,,a,liver,0.5\n", "a row without fold"),
+        ("method,seed,fold,case,class,dice\n" + 2 * "ours,0,0,a,liver,0.5\n", "two rows of ours 0 0 a liver; correct"),
+        ("method,seed,fold,case,class,truth_ml\nours,0,0,a,liver,small\n", "truth_ml of a is 'small'; a value is"),
         ("method,seed,fold,case,class,dice\nours,0,0,a,liver,good\n", "dice of a is 'good'"),
         ("method,seed,fold,case,class,dice\nours,0,0,a,liver,nan\n", "dice of a is 'nan'"),
         ("method,seed,fold,case,class,dice\nours,0,0,a,liver,inf\n", "dice of a is 'inf'"),

@@ -96,7 +96,9 @@ def test_false_components_belong_to_no_class():
         for case in "ab"
         for label in ("liver", "kidney")
     ]
-    assert {row["metric"] for row in class_comparison_rows(scores, ["liver", "kidney"], "base")} == {"dice"}
+    per_class = class_comparison_rows(scores, ["kidney", "liver"], "base")
+    assert {row["metric"] for row in per_class} == {"dice"}
+    assert [row["class"] for row in per_class] == ["kidney", "liver"], "the order of their ids, not of the scores"
     assert {row["metric"] for row in comparison_rows(scores, "base")} == {"dice", "false_components"}
     ours = [row for row in score_rows(scores, ["liver", "kidney"]) if row["method"] == "ours"]
     means = {row["class"]: row["mean"] for row in ours if row["metric"] == "false_components"}

@@ -20,7 +20,7 @@ def compare(scores: str | Path, reference: str, output: str | Path, title: str =
     """Make the tables and tests of a study or a recipe from the scores of its cases, also of several machines' parts.
 
     Writes study.md, study.tex, scores.csv, comparisons.csv and comparisons_per_class.csv, and scores.html, a page of
-    the same with box plots, Dice against volume and the worst cases (package jinja2).
+    the same with box plots, Dice against volume, confusion and the worst cases (package jinja2).
 
     Args:
         scores: the work_dir of a study, its case_scores.csv, or a folder with several as .csv files, of the same cases.
@@ -48,6 +48,7 @@ def write_score_page(folder: Path, title: str, found: CaseScores, reference: str
     """The sections of a study's page that need nothing but scores; without jinja2 a warning and no page."""
     methods = tuple(Method(name, (), (), ()) for name in found.methods)
     results = Results(STUDY, folder, title, methods, (), 0, reference)
+    (folder / PAGE).unlink(missing_ok=True)  # of other scores, where no page is written now
     try:
         text = page_text(page_of(results, found), None)
     except InputError as error:

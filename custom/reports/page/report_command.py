@@ -43,7 +43,7 @@ def write_report(
         raise InputError(f"report: --viewer {viewer}: pass {NIIVUE}, {SLICES} or {AUTO}")
     if cases < 0 or max_mb < 0:
         raise InputError(f"report: --cases {cases} --max_mb {max_mb:g}: pass numbers of at least 0")
-    needed_package("jinja2", "jinja2", "the report")
+    needed_package("jinja2", "jinja2", "the page")
     script = found_viewer(viewer)
     viewer = NIIVUE if script else SLICES
     results = read_results(folder)
@@ -122,7 +122,7 @@ def facts(results: Results, scored: CaseScores) -> list[str]:
 
 def page_text(page: Page, script: ViewerScript | None) -> str:
     """The page as HTML; everything that comes from names and files is escaped by the template."""
-    jinja2 = needed_package("jinja2", "jinja2", "the report")
+    jinja2 = needed_package("jinja2", "jinja2", "the page")
     here = Path(__file__).parent
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(here),

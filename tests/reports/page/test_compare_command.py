@@ -7,6 +7,7 @@ import pytest
 from custom.errors import InputError
 from custom.reports.case_scores import CASE_SCORES, CaseScores, Evaluation, collect_scores, write_case_scores
 from custom.reports.page import compare
+from custom.reports.study_tables import FILES
 
 from ..two_methods import two_methods
 from .test_report_command import read, words
@@ -29,7 +30,7 @@ def test_parts_of_several_machines_give_the_tables_of_the_whole(evaluations, pla
     write_case_scores(place / "second.csv", collect_scores(evaluations[2:]))
     compare(tmp_path / CASE_SCORES, "base", tmp_path / "whole")
     compare(place, "base", tmp_path / "pooled")
-    for name in ("study.md", "scores.csv", "comparisons.csv"):
+    for name in FILES:
         assert (tmp_path / "pooled" / name).read_text() == (tmp_path / "whole" / name).read_text()
     assert "| ours | 2 | 0.550 | 0.700 |" in (tmp_path / "pooled" / "study.md").read_text(), "a's seeds are averaged"
 
@@ -44,6 +45,13 @@ def test_the_reference_is_one_of_the_methods(evaluations, place):
     write_case_scores(place / CASE_SCORES, collect_scores(evaluations))
     with pytest.raises(InputError, match=f"{place}: no method is called nnunet; pass as --reference one of base, ours"):
         compare(place, "nnunet", place / "out")
+
+
+def test_a_reference_without_scores_is_none(place):
+    """Every difference from it would be nothing."""
+    (place / CASE_SCORES).write_text("method,seed,fold,case,class,dice\nbase,0,0,a,liver,\nours,0,0,a,liver,0.5\n")
+    with pytest.raises(InputError, match="no method is called base; pass as --reference one of ours"):
+        compare(place / CASE_SCORES, "base", place / "out")
 
 
 def test_the_page_has_what_scores_alone_are_enough_for(tmp_path):
@@ -78,7 +86,9 @@ def test_the_page_has_what_scores_alone_are_enough_for(tmp_path):
 def test_without_jinja2_the_tables_are_there(evaluations, place, monkeypatch, caplog):
     write_case_scores(place / CASE_SCORES, collect_scores(evaluations))
     monkeypatch.setitem(sys.modules, "jinja2", None)
+    (place / "out").mkdir()
+    (place / "out" / "scores.html").write_text("of other scores")
     compare(place / CASE_SCORES, "base", place / "out")
     assert (place / "out" / "study.md").is_file()
     assert not (place / "out" / "scores.html").exists()
-    assert "scores.html: not written (the report needs the package jinja2: pip install jinja2)" in caplog.text
+    assert "scores.html: not written (the page needs the package jinja2: pip install jinja2)" in caplog.text

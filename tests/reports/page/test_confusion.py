@@ -17,9 +17,9 @@ def test_voxels_are_shares_of_the_true_class_averaged_over_patients(tmp_path):
     assert found["spleen", "spleen"] == 1
 
 
-def rows_of(seed: str, *rows: str) -> list[dict[str, str]]:
+def rows_of(seed: str, *rows: str, fold: str = "0") -> list[dict[str, str]]:
     names = ("case", "class", "truth_voxels", "predicted_voxels")
-    return [{"seed": seed, "fold": "0", **dict(zip(names, row.split(), strict=True))} for row in rows]
+    return [{"seed": seed, "fold": fold, **dict(zip(names, row.split(), strict=True))} for row in rows]
 
 
 def test_types_of_patients():
@@ -29,5 +29,7 @@ def test_types_of_patients():
     assert type_confusion(first + same)["m", "e"] == 1, "one patient, whatever the seeds"
     other = rows_of("1", "a m 9 5", "a e 0 3")
     assert type_confusion(first + other) == {("m", "e"): 0.5, ("m", "m"): 1.5, ("e", NOTHING): 1}
+    unseen = first + rows_of("0", "a m 9 5", "a e 0 3", fold="1")  # scored by each fold's training
+    assert type_confusion(unseen) == {("m", "e"): 0.5, ("m", "m"): 1.5, ("e", NOTHING): 1}
     assert type_confusion(rows_of("0", "a m 9 3", "a e 1 5")) == {}, "a patient of two types has none"
     assert type_confusion([{**row, "truth_voxels": ""} for row in first]) == {}, "a table without sizes"

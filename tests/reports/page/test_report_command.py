@@ -104,6 +104,8 @@ def test_a_row_that_scores_another_s_weights_shows_what_it_sets(study, tmp_path)
     text = words(read(tmp_path / "work" / "report.html"))
     assert "method distance_head boundary_weight weights of evaluation: typing" in text
     assert "nnunet false 0.0 - - batseg true 1.0 - - typed false 0.0 nnunet majority" in text
+    page = (tmp_path / "work" / "report.html").read_text(encoding="utf-8")
+    assert "distance_<wbr>head" in page, "where a line may break"
     curves = text.rpartition("Training curves")[2].partition("Settings and data")[0]
     assert "batseg" in curves
     assert "typed" not in curves, "its source's curve, a second time"
