@@ -136,7 +136,7 @@ def read_case_scores(place: str | Path) -> CaseScores:
 
     Raises InputError: there is none, or a case and class is there twice by one method and seed: of the same fold, or of
     different folds in two files, in which case one of the trainings may have seen it. (In one file it is data that none
-    of the folds' trainings saw.)
+    of the folds' trainings saw.) Or the files are of different classes, and so of different studies.
     """
     is_study = (Path(place) / TABLES).is_file()  # which has other .csv files, too
     place = Path(place) / CASE_SCORES if is_study else Path(place)
@@ -145,8 +145,16 @@ def read_case_scores(place: str | Path) -> CaseScores:
         raise InputError(f"{place}: no .csv file; pass a study's {CASE_SCORES}, or a folder with several")
     rows: list[dict[str, str]] = []
     seen: dict[tuple[str, ...], dict[str, Path]] = {}  # method, seed, case, class -> fold -> file
+    classes: dict[frozenset[str], Path] = {}
     for file in files:
-        for row in checked_rows(file, PLACE):
+        found = checked_rows(file, PLACE)
+        if found:  # a part that has scored nothing yet has none
+            classes.setdefault(frozenset(row["class"] for row in found), file)
+        if len(classes) > 1:
+            (ours, first), (others, _) = classes.items()
+            what = f"{file} and {first} are of different classes ({', '.join(sorted(ours ^ others))} in one alone)"
+            raise InputError(f"{what}: pass parts of one study, or one file")
+        for row in found:
             key, own = tuple(row[name] for name in PLACE if name != "fold"), row["fold"]
             folds = seen.setdefault(key, {})
             if own in folds:

@@ -86,6 +86,19 @@ def test_folds_that_differ_are_refused(evaluations, place):
         read_case_scores(place)
 
 
+def test_files_of_different_studies_are_refused(evaluations, place):
+    """Means over patients of two data sets are of neither."""
+    write_case_scores(place / "first.csv", collect_scores(evaluations))
+    head = "method,seed,fold,case,class,dice\n"
+    (place / "second.csv").write_text(head)
+    assert read_case_scores(place) == collect_scores(evaluations), "a part that has not scored anything yet"
+    (place / "second.csv").write_text(head + "base,0,0,x,liver,0.5\nbase,0,0,x,spleen,0.5\n")
+    with pytest.raises(
+        InputError, match=r"second.csv and .*first.csv are of different classes \(kidney, spleen in one"
+    ):
+        read_case_scores(place)
+
+
 def test_data_that_no_fold_has_seen_may_be_scored_by_each(evaluations, place):
     """In one study: an evaluation with other_data."""
     write_case_scores(place / CASE_SCORES, collect_scores([evaluations[0], evaluations[0]._replace(fold=3)]))

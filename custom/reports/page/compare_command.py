@@ -23,14 +23,14 @@ def compare(scores: str | Path, reference: str, output: str | Path, title: str =
     the same with box plots, Dice against volume, confusion and the worst cases (package jinja2).
 
     Args:
-        scores: the work_dir of a study, its case_scores.csv, or a folder with several as .csv files, of the same cases.
+        scores: the work_dir of a study, its case_scores.csv, or a folder with those of several machines as .csv files.
         reference: the method that the others are compared with.
         output: the folder of the tables.
         title: above them.
 
     Raises:
-        InputError: a file has no such scores, two have the same ones, no method is called `reference`, or the folder
-            cannot be written.
+        InputError: a file has no such scores, two have the same ones or are of different classes, no method is called
+            `reference`, or the folder cannot be written.
     """
     found = read_case_scores(scores)
     if not found.scores:
