@@ -134,7 +134,7 @@ def volume_section(results: Results, scored: CaseScores) -> Section:
         ]
         for method, own in means_of(scored, DICE, results.methods).items()
     }
-    charts = volume_charts(DICE, {method: own for method, own in points.items() if own})
+    charts = volume_charts(DICE, {method: own for method, own in points.items() if own}, scored.class_names)
     return Section("volumes", "Dice against volume", ["Every dot is a class of a patient."], charts=charts)
 
 

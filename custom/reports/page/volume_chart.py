@@ -18,10 +18,11 @@ class VolumePoint(NamedTuple):
     score: float
 
 
-def volume_charts(metric: str, points: Mapping[str, Sequence[VolumePoint]]) -> list[Chart]:
-    """A chart for each method on the same axes, a dot for each class of each patient."""
+def volume_charts(metric: str, points: Mapping[str, Sequence[VolumePoint]], class_names: Sequence[str]) -> list[Chart]:
+    """A chart for each method on the same axes, a dot for each class of each patient; each class has its own colour."""
     every = [one for own in points.values() for one in own]
-    labels = list(dict.fromkeys(one.label for one in every))
+    colours = {name: series(number) for number, name in enumerate(class_names)}
+    seen = {one.label for one in every}
     charts = []
     for method, own in points.items():
         chart = Chart(method, x_label="volume of the truth [ml]", y_label=title_of(metric), height=240)
@@ -32,7 +33,7 @@ def volume_charts(metric: str, points: Mapping[str, Sequence[VolumePoint]]) -> l
         chart.note = f"1 in {step} of {len(own)}, by volume" if step > 1 else ""
         for one in shown:
             words = f"{one.case}, {one.label}: {one.ml:.3g} ml, {number_text(one.score, metric)}"
-            chart.shapes.append(Shape("dot", [(x(one.ml), y(one.score))], series(labels.index(one.label)), words))
-        chart.legend = [(series(number), name) for number, name in enumerate(labels)] if len(labels) > 1 else []
+            chart.shapes.append(Shape("dot", [(x(one.ml), y(one.score))], colours[one.label], words))
+        chart.legend = [(number, name) for name, number in colours.items() if name in seen] if len(seen) > 1 else []
         charts.append(chart)
     return charts

@@ -50,10 +50,21 @@ def test_curves_are_means_over_trainings(tmp_path):
 
 def test_volumes_are_named_and_thinned():
     points = [VolumePoint(f"c{n}", "m", 10.0 ** (n / 500), 0.5) for n in range(1200)]
-    (chart,) = volume_charts("dice", {"ours": points})
+    (chart,) = volume_charts("dice", {"ours": points}, ["m", "e"])
     assert chart.shapes[0].title == "c0, m: 1 ml, 0.500"
     assert len(chart.shapes) == 400
     assert chart.note == "1 in 3 of 1200, by volume"
+
+
+def test_classes_keep_their_colours():
+    """The second patient's class has the first id; a class that nobody has is not in the legend."""
+    points = [VolumePoint("a", "e", 1.0, 0.5), VolumePoint("b", "m", 2.0, 0.5)]
+    (chart,) = volume_charts("dice", {"ours": points}, ["m", "x", "e"])
+    assert [name for _, name in chart.legend] == ["m", "e"]
+    colours = {name: number for number, name in chart.legend}
+    assert {shape.title.split(": ")[0][-1]: shape.series for shape in chart.shapes} == colours
+    (other,) = volume_charts("dice", {"ours": points[:1]}, ["m", "x", "e"])
+    assert other.shapes[0].series == colours["e"]
 
 
 def test_stages_and_controls():
