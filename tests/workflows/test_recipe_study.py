@@ -100,7 +100,7 @@ def test_each_seed_has_tables_of_its_own(study):
 
 
 def test_the_page_shows_the_test_cases_of_all_seeds(study):
-    page = (study.work / "report.html").read_text()
+    page = (study.work / "report.html").read_text().replace("<wbr>", "")  # where long names may break
     assert "<title>Pseudo-label recipe</title>" in page
     assert "4 of 4 stages done" in page
     assert "scores of test cases, 2 seeds" in page
