@@ -38,11 +38,11 @@ def compare_paired(scores: Sequence[float], reference: Sequence[float]) -> Paire
     return PairedComparison(len(values), mean, *mean_interval(values), signed_rank_p(values))
 
 
-# Both are cached: a study tests again after each of its runs and for its page. Of up to 13 patients scipy's exact test
-# takes half a second, of many the interval a tenth, and there are hundreds.
+# Both are cached: a study tests again after each of its runs and for its page. Of up to 13 patients with
+# ties scipy's exact test takes up to a second, of 120 the interval 0.02 s, and there are hundreds.
 @lru_cache(maxsize=10_000)
 def mean_interval(values: tuple[float, ...]) -> tuple[float, float]:
-    """The percentile bootstrap's interval of the mean."""
+    """Low and high end of the percentile bootstrap's interval of the mean, of 95 %, in the unit of the values."""
     interval = stats.bootstrap(
         (values,),
         np.mean,

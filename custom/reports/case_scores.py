@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -134,35 +135,39 @@ def write_case_scores(file: Path, scores: CaseScores) -> None:
 def read_case_scores(place: str | Path) -> CaseScores:
     """The scores of a file, of a study, or of all .csv files in a folder.
 
-    Raises InputError: there is none, or a case and class is there twice by one method and seed: of the same fold, or of
-    different folds in two files, in which case one of the trainings may have seen it. (In one file it is data that none
-    of the folds' trainings saw.) Or the files are of different classes, and so of different studies.
+    Raises InputError: there is none, files are of different classes, and so of different studies, or two have a case
+    and class by one method and seed: of the same fold, or of different folds, one of whose trainings may have seen it.
+    (In one file it is data that none of the folds' trainings saw.)
     """
     is_study = (Path(place) / TABLES).is_file()  # which has other .csv files, too
     place = Path(place) / CASE_SCORES if is_study else Path(place)
     files = sorted(place.glob("*.csv")) if place.is_dir() else [place]
     if not files:
         raise InputError(f"{place}: no .csv file; pass a study's {CASE_SCORES}, or a folder with several")
-    rows: list[dict[str, str]] = []
-    seen: dict[tuple[str, ...], dict[str, Path]] = {}  # method, seed, case, class -> fold -> file
-    classes: dict[frozenset[str], Path] = {}
-    for file in files:
-        found = checked_rows(file, PLACE)
-        if found:  # a part that has scored nothing yet has none
-            classes.setdefault(frozenset(row["class"] for row in found), file)
-        if len(classes) > 1:
-            (ours, first), (others, _) = classes.items()
-            what = f"{file} and {first} are of different classes ({', '.join(sorted(ours ^ others))} in one alone)"
+    parts = {file: checked_rows(file, PLACE) for file in files}
+    refuse_other_classes(parts)
+    refuse_repeated(parts)
+    return CaseScores([row for rows in parts.values() for row in rows])
+
+
+def refuse_other_classes(parts: Mapping[Path, Sequence[Mapping[str, str]]]) -> None:
+    """Raise an `InputError` where two files have different classes: means over both would be of neither data set."""
+    classes = {file: {row["class"] for row in rows} for file, rows in parts.items() if rows}
+    for (first, own), (second, others) in pairwise(classes.items()):
+        if own != others:
+            what = f"{second} and {first} are of different classes ({', '.join(sorted(own ^ others))} in one alone)"
             raise InputError(f"{what}: pass parts of one study, or one file")
-        for row in found:
-            key, own = tuple(row[name] for name in PLACE if name != "fold"), row["fold"]
-            folds = seen.setdefault(key, {})
-            if own in folds:
-                raise InputError(f"{file}: the scores of {' '.join(key)} are in {folds[own]} already; pass one of them")
-            for fold, other in folds.items():
-                if other != file:
-                    what = f"{' '.join(key)} is of fold {own}, but in {other} of fold {fold}"
-                    raise InputError(f"{file}: {what}: parts of a study have the same folds; pass one of them")
-            folds[own] = file
-            rows.append(row)
-    return CaseScores(rows)
+
+
+def refuse_repeated(parts: Mapping[Path, Sequence[Mapping[str, str]]]) -> None:
+    """Raise an `InputError` where two files have a case and class by one method and seed."""
+    found: dict[tuple[str, ...], tuple[Path, str]] = {}
+    for file, rows in parts.items():
+        for row in rows:
+            key, fold = tuple(row[name] for name in PLACE if name != "fold"), row["fold"]
+            other, its_fold = found.setdefault(key, (file, fold))
+            if other != file and its_fold == fold:
+                raise InputError(f"{file}: the scores of {' '.join(key)} are in {other} already; pass one of them")
+            if other != file:
+                what = f"{' '.join(key)} is of fold {fold}, but in {other} of fold {its_fold}"
+                raise InputError(f"{file}: {what}: parts of a study have the same folds; pass one of them")
