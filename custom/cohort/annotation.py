@@ -77,11 +77,11 @@ def with_given_table(cases: Sequence[FoundCase], table: Path) -> list[FoundCase]
 
     Raises InputError: the CSV cannot be read, lacks a column, or names a case twice or one that there is not.
     """
-    _, lines = read_csv(table)
-    rows = [{str(key).strip().lower(): str(cell or "").strip() for key, cell in row.items()} for _, row in lines]
-    column = next((name for name in ("case", "name") if rows and name in rows[0]), None)
-    if column is None or "annotated" not in rows[0]:
-        found = ", ".join(rows[0]) if rows else "no row"
+    columns, lines = read_csv(table)
+    rows = [row for _, row in lines]
+    column = next((name for name in ("case", "name") if rows and name in columns), None)
+    if column is None or "annotated" not in columns:
+        found = ", ".join(columns) if rows else "no row"
         raise InputError(f"{table}: has {found}; give it the columns case and annotated, and a row for each case")
     known, given = {case.name for case in cases}, [(scan_name(row[column]), row["annotated"]) for row in rows]
     counts = Counter(name for name, _ in given)

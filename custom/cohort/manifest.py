@@ -2,13 +2,15 @@
 
 import json
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ..datalist.class_names import checked_class_names
+from ..datalist.output_names import COMPANIONS
 from ..errors import LISTED_FAULTS, InputError, listed_faults
 from ..io.atomic_write import write_json
 from ..io.write_errors import reporting_unwritable
@@ -23,6 +25,7 @@ FLARE_DATASET2 = ("liver", "right_kidney", "spleen", "pancreas", "left_kidney", 
 
 TRAINING, VALIDATION, TEST = USES = "training", "validation", "test"
 
+CONFIDENCE = COMPANIONS["confidence"][0]
 _CASE_KEYS = ("name", "image", "label", "annotated", "use", "source")
 _RULE_KEYS = ("annotated", "not_annotated", "any_annotated")
 
@@ -190,16 +193,56 @@ def is_case_name(name: str) -> bool:
     return bool(name.strip()) and not name.startswith(".") and not {"/", "\\"} & set(name)
 
 
-def repeated_cases(cases: Sequence[tuple[str, str]]) -> list[str]:
-    """One line for each name and each image that occurs twice among cases given as (name, image)."""
-    counts = Counter(name for name, _ in cases)
-    faults = [f"case {name}: {count} cases have this name; rename them" for name, count in counts.items() if count > 1]
-    first: dict[str, str] = {}
-    for name, image in cases:
-        other = first.setdefault(os.path.normpath(image), name)
-        if other != name:
-            faults.append(f"case {name}: its image {image} is that of case {other} too; remove one of them")
+class Files(Protocol):
+    """A case's name and files."""
+
+    @property
+    def name(self) -> str:
+        """Unique."""
+
+    @property
+    def image(self) -> str:
+        """Its scan."""
+
+    @property
+    def label(self) -> str | None:
+        """None where nothing is annotated."""
+
+
+def repeated_cases(cases: Sequence[Files]) -> list[str]:
+    """One line for each name and each file that occurs twice; training and test cases would share what they must not.
+
+    Names are equal where some file systems take them for equal, and none may be that of another's confidence map. Links
+    are followed for images only: where equal files are kept once, all labels without foreground are one.
+    """
+    spelt: dict[str, list[str]] = {}
+    for case in cases:
+        spelt.setdefault(one_spelling(case.name), []).append(case.name)
+    faults = []
+    for names in spelt.values():
+        kinds = f" ({', '.join(dict.fromkeys(names))})" if len(set(names)) > 1 else ""
+        if len(names) > 1:
+            faults.append(f"case {names[0]}: {len(names)} cases have this name{kinds}; rename them")
+        if one_spelling(names[0] + CONFIDENCE) in spelt:
+            faults.append(f"case {names[0]}{CONFIDENCE}: the confidence map of {names[0]} has this name; rename it")
+    first: dict[str, tuple[str, str]] = {}
+    for case in cases:
+        files = {"image": os.path.realpath(case.image)} | ({"label": os.path.normpath(case.label)} if case.label else {})
+        for kind, file in files.items():
+            use = (case.name, kind)
+            other = first.setdefault(file, use)
+            if other != use:
+                faults.append(f"case {case.name}: its {kind} {file} is the {other[1]} of case {other[0]} too; remove one")
     return faults
+
+
+def one_spelling(name: str) -> str:
+    """A name as file systems compare it that do not tell capitals, or the forms of an accent, apart.
+
+    >>> one_spelling("Case_U\u0308") == one_spelling("case_\u00fc")
+    True
+    """
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def listed(values: Sequence[Any]) -> str:
@@ -277,7 +320,7 @@ def _parse(content: Any, path: Path) -> Cohort:
             cases.append(_parse_case(f'entry {number} of "cases"', entry, classes, path.parent.absolute()))
         except InputError as error:
             faults.append(str(error))
-    raise_faults(path, faults + repeated_cases([(case.name, case.image) for case in cases]))
+    raise_faults(path, faults + repeated_cases(cases))
     return Cohort(name, classes, lesions, tuple(cases), source)
 
 

@@ -3,8 +3,10 @@
 import csv
 import logging
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +76,7 @@ def find_cases(source: str | Path, classes: Sequence[str] = ()) -> CohortSource:
         classes: names of the classes to use instead of those of dataset.json.
 
     Raises InputError: nothing usable is found, a listed file is missing, a scan has several channel files, a cell holds
-    something else, or names or images occur twice.
+    something else, or names or files occur twice.
     """
     path = Path(source)
     if path.is_dir():
@@ -85,7 +87,7 @@ def find_cases(source: str | Path, classes: Sequence[str] = ()) -> CohortSource:
         raise InputError(f"{path} is neither a folder nor a .csv file; pass a data set's folder or a list of its files")
     else:
         raise InputError(f"{path} does not exist; pass a FLARE, nnU-Net or Decathlon folder or a CSV as source")
-    raise_faults(path, repeated_cases([(case.name, case.image) for case in found.cases]))
+    raise_faults(path, repeated_cases(found.cases))
     return found
 
 
@@ -203,14 +205,28 @@ def _folder_hint(root: Path) -> str:
     return "pass a FLARE, nnU-Net or Decathlon folder, or list the files in a CSV with the columns image and label"
 
 
-def read_csv(path: Path) -> tuple[list[str], list[tuple[int, dict[str, Any]]]]:
-    """The columns, and each row with the number of its line. Raises InputError: it cannot be read."""
+def read_csv(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """The columns, in lower case, and each row that is not blank with the number of its line.
+
+    Raises InputError: it cannot be read, two columns have one name, or a row has more cells than there are columns.
+    """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            return list(reader.fieldnames or []), [(reader.line_num, row) for row in reader]
+            reader = csv.reader(file)
+            lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except (OSError, ValueError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as a CSV ({error}); save it as UTF-8 with commas") from error
+    lines = [(line, cells) for line, cells in lines if any(cells)]
+    columns = [cell.lower() for cell in lines[0][1]] if lines else []
+    repeated = [name for name, count in Counter(columns).items() if name and count > 1]
+    faults = [f"has {columns.count(name)} columns {name}; keep one" for name in repeated]
+    faults += [
+        f"line {line}: {cells[len(columns)]!r} is beyond the last column; put ; between classes, or quote the cell"
+        for line, cells in lines[1:]
+        if any(cells[len(columns) :])
+    ]
+    raise_faults(path, faults)
+    return columns, [(line, dict(zip_longest(columns, cells[: len(columns)], fillvalue=""))) for line, cells in lines[1:]]
 
 
 def _find_in_csv(path: Path) -> CohortSource:
@@ -224,11 +240,9 @@ def _find_in_csv(path: Path) -> CohortSource:
     if unused:
         logger.info("%s: columns not used: %s", path, ", ".join(unused))
     faults: list[str] = []
-    cells = [(line, {key: (row.get(key) or "").strip() for key in columns}) for line, row in rows]
-    cells = [(line, row) for line, row in cells if any(row.values())]
-    unlabelled = [scan_name(row["image"]) for _, row in cells if not row.get("label")]
+    unlabelled = [scan_name(row["image"]) for _, row in rows if not row.get("label")]
     numbered = all(name.endswith("_0000") for name in unlabelled)
-    cases = [_csv_case(row, f"line {line}", path.parent, numbered, faults) for line, row in cells]
+    cases = [_csv_case(row, f"line {line}", path.parent, numbered, faults) for line, row in rows]
     if not cases:
         faults.append("lists no case; add a row for each")
     raise_faults(path, faults)

@@ -130,7 +130,7 @@ def test_faults_of_the_head(read, tmp_path, change, message):
         ({"source": 1}, 'case a: "source" is 1; write a text'),
         ({"anotated": []}, 'case a: "anotated" is unknown; correct it to one of name, image, label, annotated'),
         ({"name": "b"}, "case b: 2 cases have this name; rename them"),
-        ({"image": "/far/./b.nii.gz"}, "case b: its image /far/b.nii.gz is that of case a too; remove one of them"),
+        ({"image": "/far/./b.nii.gz"}, "case b: its image /far/b.nii.gz is the image of case a too; remove one"),
     ],
 )
 def test_faults_of_a_case(read, change, message):

@@ -185,6 +185,23 @@ def test_csv_with_images_alone(table, caplog):
     assert "columns not used: age" in caplog.text
 
 
+def test_a_test_case_stays_one_however_its_column_is_written(table):
+    use, label = "Use", " Label "
+    first, second = find_cases(table(f"Image, {use},{label},", "a.nii.gz,test ,a_label.nii.gz,", "b_0000.nii.gz")).cases
+    assert (first.use, second.use, second.label) == ("test", "training", None)
+
+
+def test_two_cases_with_one_label(table, tmp_path):
+    rows = ["a.nii.gz,a_label.nii.gz,x,training", "b_0000.nii.gz,./a_label.nii.gz,y,test"]
+    with pytest.raises(InputError, match="case y: its label .*a_label.nii.gz is the label of case x too; remove one"):
+        find_cases(table("image,label,name,use", *rows))
+    with pytest.raises(InputError, match="case x: its label .*a.nii.gz is the image of case x too"):
+        find_cases(table("image,label,name", "a.nii.gz,a.nii.gz,x"))
+    (tmp_path / "link.nii.gz").symlink_to("a.nii.gz")
+    with pytest.raises(InputError, match="case y: its image .*a.nii.gz is the image of case x too"):
+        find_cases(table("image,name", "a.nii.gz,x", "link.nii.gz,y"))
+
+
 def test_csv_case_goes_by_its_label(table):
     assert find_cases(table("image,label", "b_0000.nii.gz,a_label.nii.gz")).cases[0].name == "a_label"
 
@@ -203,7 +220,11 @@ def test_csv_case_goes_by_its_label(table):
         (["image,label,annotated", "a.nii.gz,a_label.nii.gz,"], "line 2 has a label but annotated is empty"),
         (["image,name", "a.nii.gz,x/y"], "line 2: name is 'x/y'; write one that can be the name of a file"),
         (["image,name", "a.nii.gz,x", "sub/c.nii.gz,x"], "case x: 2 cases have this name"),
-        (["image,name", "a.nii.gz,x", "./a.nii.gz,y"], "case y: its image .* is that of case x too"),
+        (["image,name", "a.nii.gz,X", "sub/c.nii.gz,x"], r"case X: 2 cases have this name \(X, x\); rename them"),
+        (["image,name", "a.nii.gz,x", "./a.nii.gz,y"], "case y: its image .* is the image of case x too; remove one"),
+        (["image,name", "a.nii.gz,x", "sub/c.nii.gz,x_confidence"], "the confidence map of x has this name; rename it"),
+        (["image,label,image", "a.nii.gz,,"], "has 2 columns image; keep one"),
+        (["image,label,annotated", "a.nii.gz,a_label.nii.gz,liver,spleen"], "line 2: 'spleen' is beyond the last column"),
     ],
 )
 def test_csv_faults(table, rows, message):
