@@ -19,25 +19,35 @@ Reasons = dict[str, dict[str, str]]  # name of a case -> name of a class -> why 
 
 
 def judge_group(
-    stage: Stage, fill: Fill, cases: Sequence[CohortCase], cohort: Cohort, folder: StageFolder, model: StageFolder
+    stage: Stage,
+    fill: Fill,
+    cases: Sequence[CohortCase],
+    cohort: Cohort,
+    folder: StageFolder,
+    model: StageFolder,
+    second_model: StageFolder | None = None,
 ) -> Reasons:
     """The classes that a group's cases do not get from their pseudo-labels; cases that get all are left out.
 
-    `folder` is the stage's own, with the pseudo-labels, `model` that of the stage whose model labelled them.
+    `folder` is the stage's own, with the pseudo-labels, `model` that of the stage whose model labelled them,
+    `second_model` that of the one which it must agree with.
     """
-    record = read_json(model.record, {})
-    learnt = set(record.get("learnt", cohort.classes))
+    models = {stage.agree_with: second_model} if second_model else {}
+    unknown = {
+        number: f"not learnt by {name}"
+        for name, one in {**models, fill.model_stage: model}.items()
+        for number in set(fill.classes) - learnt_classes(one, cohort)
+    }
     dice = validation_dice(model, cohort)
     found: Reasons = {}
     for case in cases:
         label = folder.pseudo_label(fill.group, case.name)
         missing = [number for number in fill.classes if number not in case.annotated]
-        unknown = [number for number in missing if cohort.classes[number - 1] not in learnt]
         agreement: Mapping[int, float] = {}
         if stage.agree_with:
             second = folder.second_label(fill.group, case.name)
             agreement = class_agreement(read_label_map(label).voxels, read_label_map(second).voxels, missing)
-        reasons = dict.fromkeys(unknown, f"not learnt by {fill.model_stage}")
+        reasons = {number: unknown[number] for number in missing if number in unknown}
         reasons |= held_back(
             [number for number in missing if number not in unknown],
             stage.thresholds,
@@ -51,6 +61,11 @@ def judge_group(
     for line in held_back_lines(fill, cases, cohort, found):
         logger.info("%s: %s", fill.group, line)
     return found
+
+
+def learnt_classes(model: StageFolder, cohort: Cohort) -> set[int]:
+    """The classes that a stage's model was shown in some case."""
+    return set(cohort.class_ids(read_json(model.record, {}).get("learnt", cohort.classes)))
 
 
 def validation_dice(model: StageFolder, cohort: Cohort) -> dict[int, float | None]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..cohort.held_back import Thresholds
-from ..cohort.manifest import Cohort, CohortCase
+from ..cohort.manifest import Cohort, CohortCase, one_spelling
 from ..errors import InputError
 from ..losses.partial_label import BACKGROUND, MARGINAL, UNANNOTATED
 from ..options.kinds import MAPPING, NAME_OR_NUMBER, NAMES, SHARE, SWITCH, Kind, Option, choice, or_nothing
@@ -78,14 +78,17 @@ def parse_recipe(
 
     Raises InputError: naming the stage, the key, its value and the remedy.
     """
-    unknown = sorted(set(defaults or {}) - set(_DEFAULT_KEYS))
+    defaults = dict(defaults or {})
+    unknown = [key for key in defaults if key not in _DEFAULT_KEYS]
     if unknown:
         raise InputError(f"defaults: {unknown[0]!r} is no key for all stages; use {', '.join(_DEFAULT_KEYS)}")
+    if "merge" in defaults:
+        defaults["merge"] = Option("merge", _MAPPING).checked(defaults["merge"], "defaults: ")
     if isinstance(recipe, str | Mapping) or not isinstance(recipe, Sequence) or not recipe:
         raise InputError(f"recipe is {recipe!r}; it must be a list of stages, each with name and train")
     stages: list[Stage] = []
     for number, entry in enumerate(recipe, start=1):
-        stages.append(_parse_stage(number, _with_defaults(entry, defaults or {}), groups, stages))
+        stages.append(_parse_stage(number, _with_defaults(entry, defaults), groups, stages))
     return stages
 
 
@@ -93,7 +96,8 @@ def plan_stages(stages: Sequence[Stage], groups: Mapping[str, Sequence[CohortCas
     """What every stage labels and trains on, from the groups of a cohort alone.
 
     A model knows the classes that were annotated or filled in any case it was trained on; only those it fills. Raises
-    InputError: a stage would train on cases without any label, or on none.
+    InputError: a stage would train on cases without any label, or on none, or asks a model about classes that it does
+    not know.
     """
     planned: dict[str, PlannedStage] = {}
     filled: dict[str, tuple[Fill, str]] = {}
@@ -101,6 +105,8 @@ def plan_stages(stages: Sequence[Stage], groups: Mapping[str, Sequence[CohortCas
         fills = tuple(
             Fill(group, model, planned[model].classes, tuple(groups[group])) for group, model in stage.fill.items()
         )
+        for fill in fills if stage.agree_with else ():
+            _check_second(stage, fill, planned[stage.agree_with].classes)
         latest = {**filled, **{fill.group: (fill, stage.name) for fill in fills}}
         training = tuple(
             _training_case(case, latest.get(group), stage) for group in stage.train for case in groups[group]
@@ -154,7 +160,7 @@ def _parse_stage(number: int, entry: Any, groups: Sequence[str], earlier: Sequen
     values = _checked(entry, _KEYS, where)
     values["fill"] = {group: str(model) for group, model in values.get("fill", {}).items()}
     merge = _checked(values.pop("merge", {}), MERGE_KEYS, f"{where}, merge")
-    if not FILE_NAME.fullmatch(values["name"]) or values["name"] in [stage.name for stage in earlier]:
+    if not FILE_NAME.fullmatch(values["name"]) or one_spelling(values["name"]) in [one_spelling(one.name) for one in earlier]:
         raise InputError(f"{where}: the name must be usable as a folder's and differ from every other stage's")
     stage = Stage(**values, **merge)
     _check_groups(stage, where, groups, [one.name for one in earlier if stage.control or not one.control])
@@ -176,6 +182,15 @@ def _check_groups(stage: Stage, where: str, groups: Sequence[str], models: Seque
             raise InputError(f"{where}: {what} {model!r}, which is no earlier stage ({known}); name one of those")
     if bool(stage.agree_with) != bool(stage.min_agreement):
         raise InputError(f"{where}: merge needs both agree_with, a stage, and min_agreement, or neither; give both")
+
+
+def _check_second(stage: Stage, fill: Fill, second: Collection[int]) -> None:
+    """Refuse a second model that knows less than the one that labels: it would find all other classes absent."""
+    if missing := set(fill.classes) - set(second):
+        raise InputError(
+            f"stage {stage.name}: agree_with is {stage.agree_with!r}, which does not learn {len(missing)} of the "
+            f"{len(fill.classes)} classes that {fill.model_stage} fills in {fill.group}; name a stage that learns them all"
+        )
 
 
 def _check_labelled(stage: Stage, training: Sequence[TrainingCase], groups: Mapping[str, Sequence[CohortCase]]) -> None:
@@ -231,7 +246,7 @@ _DEFAULT_KEYS = ("overlays", "settings", "inference", "labels", "unannotated", "
 
 def _checked(entry: Mapping[str, Any], keys: Mapping[str, Kind], where: str) -> dict[str, Any]:
     """The values of the keys that are there; several names as a tuple."""
-    unknown = sorted(set(entry) - set(keys))
+    unknown = [key for key in entry if key not in keys]
     if unknown:
         raise InputError(f"{where}: unknown key {unknown[0]!r}; use {', '.join(keys)}")
     values = {key: Option(key, kind).checked(entry[key], f"{where}: ") for key, kind in keys.items() if key in entry}

@@ -132,10 +132,11 @@ class StageRun(Run):
             return
         if self.stage.min_dice and not self.cohort.validation:
             logger.warning("stage %s: min_dice judges by validation cases, of which there are none", self.name)
+        second_model = self.work.stage(self.stage.agree_with) if self.stage.agree_with else None
         found = {
             fill.group: judge_group(
                 *(self.stage, fill, self.work.usable(fill.cases), self.cohort),
-                *(self.folder, self.work.stage(fill.model_stage)),
+                *(self.folder, self.work.stage(fill.model_stage), second_model),
             )
             for fill in self.planned.fills
         }

@@ -12,7 +12,7 @@ from custom.cohort.manifest import Cohort, CohortCase
 from custom.io.atomic_write import write_json
 from custom.workflows.judge_pseudo_labels import judge_group
 from custom.workflows.recipe import Fill, Stage
-from custom.workflows.work_folder import WorkFolder, record_of
+from custom.workflows.work_folder import StageFolder, WorkFolder, record_of
 
 CLASSES = ("liver", "spleen", "tumour")
 COHORT = Cohort("c", CLASSES, (3,), ())
@@ -76,3 +76,15 @@ def test_what_the_teacher_has_not_learnt_is_never_filled(folders):
     _, teacher = folders
     write_json(teacher.record, {"learnt": ["liver", "tumour"]})
     assert judge(folders) == {"a": {"spleen": "not learnt by teacher"}, "b": {"spleen": "not learnt by teacher"}}
+
+
+def test_a_second_model_that_has_not_learnt_a_class_has_no_say_in_it(folders):
+    """It finds no spleen anywhere: that neither agrees nor disagrees."""
+    own, teacher = folders
+    second = teacher.path.with_name("second")
+    for case in "ab":
+        write_label(own.second_label("group", case), liver=4, spleen=0)
+    write_json(StageFolder(second).record, {"learnt": ["liver", "tumour"]})
+    stage = Stage("pupil", ("group",), {"group": "teacher"}, min_agreement=0.5, agree_with="second")
+    found = judge_group(stage, FILL, CASES, COHORT, own, teacher, StageFolder(second))
+    assert found == {"a": {"spleen": "not learnt by second"}, "b": {"spleen": "not learnt by second"}}

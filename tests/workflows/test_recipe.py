@@ -283,6 +283,8 @@ FIRST = {"name": "a", "train": ["g"]}
             [FIRST, {"name": "b", "train": ["g"], "fill": {"h": "a"}, "merge": {"min_agreement": 0.5}}],
             "recipe, stage b: merge needs both agree_with, a stage, and min_agreement, or neither; give both",
         ),
+        ([FIRST, {**FIRST, "name": "A"}], "the name must be usable as a folder's and differ from every other stage's"),
+        ([{**FIRST, 1: 2, "zz": 3}], "recipe, stage a: unknown key 1; use name, train"),
         ([{**FIRST, "merge": {"min_dice": 1.5}}], "recipe, stage a, merge: min_dice 1.5: pass a number from 0"),
     ],
 )
@@ -290,6 +292,25 @@ def test_a_recipe_that_cannot_be_meant(recipe, message):
     with pytest.raises(InputError) as error:
         parse_recipe(recipe, ["g", "h"])
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("merge", [3, "text", ["min_dice"]])
+def test_defaults_that_are_no_mapping(merge):
+    with pytest.raises(InputError, match=r"defaults: merge .*: pass a mapping"):
+        parse_recipe([FIRST], ["g"], {"merge": merge})
+    assert parse_recipe([FIRST], ["g"], {"merge": None}) == parse_recipe([FIRST], ["g"])
+
+
+def test_a_second_model_knows_all_that_the_first_one_fills(plan):
+    stages = [
+        {"name": "organs", "train": ["dataset1"]},
+        {"name": "all", "train": ["dataset2"], "fill": {"dataset2": "organs"}},
+        {"name": "next", "train": ["dataset1", "dataset4"], "fill": {"dataset4": "all"}},
+    ]
+    agreeing = {"merge": {"agree_with": "organs", "min_agreement": 0.6}}
+    message = r"stage next: agree_with is 'organs', which does not learn 1 of the 14 classes that all fills in dataset4"
+    with pytest.raises(InputError, match=message):
+        plan(*stages[:2], {**stages[2], **agreeing})
 
 
 def test_defaults_are_for_stages_without_keys_of_their_own():
