@@ -1,7 +1,9 @@
 """The scans of an inference run, each with what is to be written for it."""
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from ..errors import InputError
 from ..fingerprint.data_check import only_usable
 from ..fingerprint.dataset_fingerprint import check_cases
 from ..io.image_formats import ending_of
+from ..io.json_file import read_json
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +43,8 @@ def inference_datalist(
         normalisation: of the network's plan.
 
     Raises InputError: there are no scans, none can be used, a label map would replace a scan or that of another series,
-    or `output_dir` holds scans: the next run would take label maps for scans.
+    or would be taken for that of another scan, or `output_dir` holds scans: the next run would take label maps for
+    scans.
     """
     left_out = LeftOut() if left_out is None else left_out
     cases = test_images(dataset_dir, lambda scan, reason: left_out.add({"image": scan}, reason))
@@ -65,6 +69,7 @@ def inference_datalist(
         logger.info("%d of %d scans are already labelled in %s", len(finished), len(cases), output_dir)
         cases = [case for case in cases if case not in finished]
         for case in finished:
+            _refuse_label_of_another(case, folder)
             left_out.done(case)
     check_channels(cases, num_channels)
     if not validate:
@@ -107,6 +112,23 @@ def _is_finished(case: dict[str, Any], folder: Path, kinds: Sequence[str]) -> bo
     """Whether a scan's label map and the files wanted next to it are there; only a DICOM series has a DICOM-SEG."""
     wanted = [COMPANIONS[kind] for kind in kinds if not (kind == DICOM_SEG and ending_of(image_files(case)[0]))]
     return all(is_there(folder / renamed(case[OUTPUT_NAME], *how)) for how in [("", ""), *wanted])
+
+
+def _refuse_label_of_another(case: dict[str, Any], folder: Path) -> None:
+    """Raise an `InputError` where a finished case's record names another scan, which is still there: none was moved."""
+    scan, label = image_files(case)[0], folder / case[OUTPUT_NAME]
+    record = folder / renamed(case[OUTPUT_NAME], *COMPANIONS["case_record"])
+    other = ""
+    with suppress(InputError):  # damaged, or of something else
+        other = str(read_json(record, {}).get("image", ""))
+    if other and os.path.exists(other) and not os.path.samefile(_series_folder(other), _series_folder(scan)):
+        what = f"{label} is the label map of {other}, not of {scan}"
+        raise InputError(f"{what}: pass another --output_dir, or --overwrite true")
+
+
+def _series_folder(scan: str) -> str:
+    """The folder of a DICOM series, which one of its files may stand for; other scans as they are."""
+    return scan if ending_of(scan) or os.path.isdir(scan) else os.path.dirname(os.path.abspath(scan))
 
 
 def _warn_of_other_scans(folder: Path, output_dir: Path) -> None:

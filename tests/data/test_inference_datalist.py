@@ -1,3 +1,4 @@
+import json
 import logging
 
 import numpy as np
@@ -68,6 +69,26 @@ class TestInference:
             assert len(cases) == len(names) - done
             (tmp_path / "out" / name).touch()
         assert inference_datalist(tmp_path / "in", tmp_path / "out", overwrite=False) == []
+
+    def test_a_label_map_of_another_scan_is_not_taken_for_this_ones(self, tmp_path):
+        voxels = np.random.default_rng(0).integers(0, 100, (6, 5, 4)).astype(np.int16)
+        first, second, out = tmp_path / "p1", tmp_path / "p2", tmp_path / "out"
+        for patient in (first, second):
+            write_scan(patient / "scan.nii.gz", voxels, np.eye(4))
+            write_series(patient / "series", voxels, turned("LPS"))
+        out.mkdir()
+        for name, scan in {"scan": first / "scan.nii.gz", "series": first / "series"}.items():
+            (out / f"{name}.nii.gz").touch()
+            (out / f"{name}.json").write_text(json.dumps({"image": str(scan)}))
+        assert inference_datalist(first, out, overwrite=False) == []
+        a_slice = next((first / "series").iterdir())
+        (out / "series.json").write_text(json.dumps({"image": str(a_slice)}))
+        assert inference_datalist(first / "series", out, overwrite=False) == []
+        for scan in ("scan.nii.gz", "series"):
+            with pytest.raises(InputError, match=r"is the label map of .*p1.*, not of .*p2.*: pass another --output_dir"):
+                inference_datalist(second / scan, out, overwrite=False)
+        first.rename(tmp_path / "moved")
+        assert inference_datalist(tmp_path / "moved", out, overwrite=False) == [], "a data set may be moved"
 
     def test_a_bad_series_is_left_out_with_a_line(self, tmp_path, caplog):
         voxels = np.random.default_rng(0).integers(0, 100, (6, 5, 4)).astype(np.int16)
