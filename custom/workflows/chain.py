@@ -248,11 +248,15 @@ class Chain:
                 raise InputError(f"{what}, and a job still works on {task.name}: wait for it or cancel it")
         logger.warning("%s; redone: %s", what, names)
         for name in reversed(changed):  # so that a kill at any moment leaves the first, whose change is seen again
-            number = 1
-            while (target := self.work_dir / "replaced" / f"{name}.{number}").exists():
-                number += 1
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self.runs[name].folder.path.rename(target)
+            self.put_aside(self.runs[name].folder.path)
+
+    def put_aside(self, place: Path) -> Path:
+        """Move a file or folder to `replaced`; returns its new path."""
+        number = 1
+        while (target := self.work_dir / "replaced" / f"{place.name}.{number}").exists():
+            number += 1
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return place.rename(target)
 
     def inputs(self, name: str) -> dict[str, Any]:
         """What the result of a run follows from, the runs it needs included."""

@@ -107,7 +107,7 @@ class ConfigRun(Run):
         """A value; of an existing file or folder path -> checksum of each file, wherever that lies."""
         if key == "plan" and value and not REFERENCE.search(str(value)):
             return load_plan(str(value), self.bundle_root)
-        is_place = isinstance(value, str) and (os.sep in value or key.endswith(("_dir", "_file")))
+        is_place = isinstance(value, str) and value and (os.sep in value or key.endswith(("_dir", "_file")))
         if not is_place or not (root := Path(value)).exists():
             return value
         work_dir = self.folder.path.parents[1]

@@ -1,5 +1,6 @@
 """Where the runs of a chain run: in processes on this machine, or as jobs of a SLURM cluster."""
 
+import logging
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,8 @@ from ..errors import InputError
 from ..processes import world_size
 from .jobs import WITH_PARENT, Executor, Task, job_environment
 from .slurm_executor import SlurmExecutor
+
+logger = logging.getLogger(__name__)
 
 AUTO, GPUS = "auto", "gpus"
 LOCAL, SLURM = "local", "slurm"
@@ -99,6 +102,8 @@ def make_executor(
     """
     if cluster not in (LOCAL, SLURM):
         raise InputError(f"cluster is {cluster!r}; pass {LOCAL} or {SLURM}")
+    if cluster == LOCAL and slurm:
+        logger.warning("slurm is %s, which is for --cluster slurm; the runs are done on this machine", dict(slurm))
     if cluster == LOCAL and str(jobs) in (AUTO, "1"):
         return None
     if world_size() > 1:

@@ -25,6 +25,7 @@ from .changes import digest
 from .pipeline_settings import PipelineSettings
 from .recipe import describe_plan, parse_recipe, plan_stages
 from .recipe_tables import write_recipe_tables
+from .runtime import refuse_results
 from .stage_run import StageRun
 from .work_folder import WorkFolder
 
@@ -62,6 +63,7 @@ class PseudoLabelPipeline(Chain):
         cases_per_job: int = 200,
         **options: Any,
     ) -> None:
+        refuse_results(runtime)
         self.manifest = cohort
         self._checksums: dict[str, str] = {}
         self.work = WorkFolder(work_dir)

@@ -18,6 +18,7 @@ from ..reports.stage_records import DONE
 from ..reports.study_tables import write_tables
 from .chain import Chain, keeping_arguments
 from .config_run import REFERENCE, config_runs
+from .runtime import refuse_results
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +76,8 @@ class Study(Chain):
                 f"folds is {list(folds)}: the others hold out the split's test cases, too, which would count twice; "
                 f'make two studies, one of them with --folds "[{TEST}]"'
             )
+        refuse_places(experiments, overrides or {})
+        refuse_results(runtime)
         work_dir = Path(work_dir).absolute()
         common = {"folds_file": str(work_dir / FOLDS_FILE), **(runtime or {})}  # made by the first training
         entries = list(study_runs(experiments, folds, seeds, overlays, shared or {}, list(overrides or {})))
@@ -96,10 +99,14 @@ class Study(Chain):
 
     def compare_with_earlier_runs(self) -> None:
         """As every chain; where all runs are redone, so are the folds, which may be of other cases."""
-        begun = any(run.folder.inputs.exists() for run in self.runs.values())
+        folds, begun = self.work_dir / FOLDS_FILE, self.begun_runs()
         super().compare_with_earlier_runs()
-        if begun and not any(run.folder.inputs.exists() for run in self.runs.values()):
-            (self.work_dir / FOLDS_FILE).unlink(missing_ok=True)
+        if folds.exists() and begun and not self.begun_runs():
+            logger.warning("all runs are redone, on new folds; the old ones: %s", self.put_aside(folds))
+
+    def begun_runs(self) -> list[Path]:
+        """What says that a run was begun, also of methods and folds that this call leaves alone."""
+        return list(self.work_dir.glob("runs/*/inputs.json"))
 
     def prepare(self) -> None:
         """Write what the study is, for its page, which may be asked for at any time."""
@@ -188,6 +195,16 @@ def chosen_experiments(
                 f"{', '.join(experiments)}, or {ALL}"
             )
     return {name: one for name, one in experiments.items() if name in names}
+
+
+def refuse_places(experiments: Mapping[str, Mapping[str, Any] | None], overrides: Mapping[str, Any]) -> None:
+    """Refuse a seed or fold among the settings: each training has its own, by the study's seeds and folds."""
+    given = [("training", overrides)]
+    given += [(f"experiment {name}", (one or {}).get("settings") or {}) for name, one in experiments.items()]
+    for where, settings in given:
+        for key in ("seed", "fold"):
+            if key in settings:
+                raise InputError(f"{where}: {key} is {settings[key]!r}, which has no effect; pass --{key}s")
 
 
 def check_weights(experiments: Mapping[str, Mapping[str, Any] | None]) -> None:

@@ -208,6 +208,11 @@ def test_refused(options, message, monkeypatch):
     assert str(error.value).startswith(message)
 
 
+def test_what_is_for_a_cluster_is_pointed_out_here(caplog):
+    assert make_executor(slurm={"partition": "gpu"}) is None
+    assert "which is for --cluster slurm; the runs are done on this machine" in caplog.text
+
+
 def test_torchrun_and_jobs_exclude_one_another(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert make_executor() is None

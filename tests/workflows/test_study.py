@@ -118,6 +118,16 @@ def test_where_all_is_redone_so_are_the_folds(bundle):
     assert folds.read_text() == "of the first call"
     study(bundle, overrides={"epochs": 4}, experiments=changed, on_change="redo", only="plain_seed0_fold0").run()
     assert folds.read_text() == "the same for all", "written by the training"
+    assert Path("work/replaced/folds.json.1").read_text() == "of the first call"
+
+
+def test_where_other_methods_trainings_remain_so_do_the_folds(bundle):
+    """Else two methods would be trained on different folds."""
+    study(bundle).run()
+    folds = Path("work/folds.json")
+    folds.write_text("copied from another machine")
+    study(bundle, experiments={"plain": {"settings": {"skill": 0.5}}}, on_change="redo").run()
+    assert folds.read_text() == "copied from another machine"
 
 
 def test_experiments_whose_names_begin_alike_are_kept_apart(bundle):
@@ -196,6 +206,9 @@ def test_some_of_the_methods_and_later_the_others(bundle):
             {"experiments": {"plain": {}, "again": {"weights": "plain", "overlays": ["other"]}}},
             "experiment again: overlays are a training's, but it takes plain's; leave them out",
         ),
+        ({"overrides": {"seed": 7}}, "training: seed is 7, which has no effect; pass --seeds"),
+        ({"experiments": {"plain": {"settings": {"fold": 3}}}}, "experiment plain: fold is 3, .* pass --folds"),
+        ({"runtime": {"epochs": 5}}, "runtime: epochs is none of the values that leave a result as it is"),
         ({"folds": [0, 1, "test"]}, "the others hold out the split's test cases, too, which would count twice"),
     ],
 )
