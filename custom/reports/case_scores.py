@@ -135,19 +135,35 @@ def write_case_scores(file: Path, scores: CaseScores) -> None:
 def read_case_scores(place: str | Path) -> CaseScores:
     """The scores of a file, of a study, or of all .csv files in a folder.
 
-    Raises InputError: there is none, files are of different classes, and so of different studies, or two have a case
-    and class by one method and seed: of the same fold, or of different folds, one of whose trainings may have seen it.
-    (In one file it is data that none of the folds' trainings saw.)
+    Raises InputError: there is none, files are of different classes, and so of different studies, two have a case and
+    class by one method, seed and fold, or a case in different folds. (In one file it is data that none of the folds'
+    trainings saw.)
     """
-    is_study = (Path(place) / TABLES).is_file()  # which has other .csv files, too
-    place = Path(place) / CASE_SCORES if is_study else Path(place)
+    place = Path(place)
     files = sorted(place.glob("*.csv")) if place.is_dir() else [place]
+    if is_study(place):  # which has other .csv files, too
+        files = [place / CASE_SCORES]
+        refuse_other_parts(place)
     if not files:
         raise InputError(f"{place}: no .csv file; pass a study's {CASE_SCORES}, or a folder with several")
     parts = {file: checked_rows(file, PLACE) for file in files}
     refuse_other_classes(parts)
+    refuse_other_folds(parts)
     refuse_repeated(parts)
     return CaseScores([row for rows in parts.values() for row in rows])
+
+
+def is_study(place: Path) -> bool:
+    """Whether a folder holds the tables of a study."""
+    return (place / TABLES).is_file()
+
+
+def refuse_other_parts(study: Path) -> None:
+    """Raise an `InputError` where a study's folder holds more scores of cases than its own."""
+    for file in sorted(study.glob("*.csv")):
+        if file.name != CASE_SCORES and set(PLACE) <= set(next(iter(read_csv(file)), {})):
+            what = "a study's folder holds its own scores alone"
+            raise InputError(f"{file}: {what}; pass a folder with the {CASE_SCORES} of each part")
 
 
 def refuse_other_classes(parts: Mapping[Path, Sequence[Mapping[str, str]]]) -> None:
@@ -159,15 +175,29 @@ def refuse_other_classes(parts: Mapping[Path, Sequence[Mapping[str, str]]]) -> N
             raise InputError(f"{what}: pass parts of one study, or one file")
 
 
+def refuse_other_folds(parts: Mapping[Path, Sequence[Mapping[str, str]]]) -> None:
+    """Raise an `InputError` where two files have a case, by one seed, in different folds.
+
+    Trainings of one of them may have seen it, and methods that were trained on different cases are no pair.
+    """
+    first: dict[tuple[str, str], tuple[Path, set[str]]] = {}
+    for file, rows in parts.items():
+        own: dict[tuple[str, str], set[str]] = {}
+        for row in rows:
+            own.setdefault((row["seed"], row["case"]), set()).add(row["fold"])
+        for (seed, case), folds in own.items():
+            other, others = first.setdefault((seed, case), (file, folds))
+            if folds != others:
+                ours, theirs = (", ".join(sorted(one)) for one in (folds, others))
+                what = f"{case} is of fold {ours}, but in {other} of fold {theirs} (seed {seed})"
+                raise InputError(f"{file}: {what}: parts of a study have the same folds; pass one of them")
+
+
 def refuse_repeated(parts: Mapping[Path, Sequence[Mapping[str, str]]]) -> None:
-    """Raise an `InputError` where two files have a case and class by one method and seed."""
-    found: dict[tuple[str, ...], tuple[Path, str]] = {}
+    """Raise an `InputError` where two files have a case and class by one method, seed and fold."""
+    found: dict[tuple[str, ...], Path] = {}
     for file, rows in parts.items():
         for row in rows:
-            key, fold = tuple(row[name] for name in PLACE if name != "fold"), row["fold"]
-            other, its_fold = found.setdefault(key, (file, fold))
-            if other != file and its_fold == fold:
+            key = tuple(row[name] for name in PLACE)
+            if (other := found.setdefault(key, file)) != file:
                 raise InputError(f"{file}: the scores of {' '.join(key)} are in {other} already; pass one of them")
-            if other != file:
-                what = f"{' '.join(key)} is of fold {fold}, but in {other} of fold {its_fold}"
-                raise InputError(f"{file}: {what}: parts of a study have the same folds; pass one of them")

@@ -74,7 +74,7 @@ def test_the_same_scores_twice_are_refused(evaluations, place):
     """Else the cases of one machine would count double."""
     write_case_scores(place / "first.csv", collect_scores(evaluations[:3]))
     write_case_scores(place / "second.csv", collect_scores(evaluations[2:]))
-    with pytest.raises(InputError, match=r"second.csv: the scores of ours 0 a liver are in .*first.csv already; pass"):
+    with pytest.raises(InputError, match=r"second.csv: the scores of ours 0 0 a liver are in .*first.csv already; pass"):
         read_case_scores(place)
 
 
@@ -82,7 +82,22 @@ def test_folds_that_differ_are_refused(evaluations, place):
     """A case that two machines held out in different folds was in the training of one of them."""
     write_case_scores(place / "first.csv", collect_scores(evaluations[:2]))
     write_case_scores(place / "second.csv", collect_scores([evaluations[0]._replace(fold=3)]))
-    with pytest.raises(InputError, match=r"second.csv: base 0 a liver is of fold 3, but in .*first.csv of fold 0"):
+    with pytest.raises(InputError, match=r"second.csv: a is of fold 3, but in .*first.csv of fold 0 "):
+        read_case_scores(place)
+
+
+def test_methods_that_were_trained_on_different_folds_are_no_pair(evaluations, place):
+    write_case_scores(place / "first.csv", collect_scores(evaluations[:1]))
+    write_case_scores(place / "second.csv", collect_scores([evaluations[0]._replace(method="ours", fold=3)]))
+    with pytest.raises(InputError, match=r"second.csv: a is of fold 3, but in .*first.csv of fold 0 \(seed 0\)"):
+        read_case_scores(place)
+
+
+def test_parts_among_the_files_of_a_study_are_not_passed_over(evaluations, place):
+    write_case_scores(place / CASE_SCORES, collect_scores(evaluations[:1]))
+    (place / "study.md").write_text("# Study")
+    write_case_scores(place / "other.csv", collect_scores(evaluations[1:]))
+    with pytest.raises(InputError, match=r"other.csv: a study's folder holds its own scores alone; pass a folder"):
         read_case_scores(place)
 
 

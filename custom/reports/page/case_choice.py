@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...errors import InputError
 from ...io.json_file import read_json
 from .results import INDEX, Method
 
@@ -59,11 +60,16 @@ def choose_cases(
 
 
 def kept_cases(methods: tuple[Method, ...]) -> dict[str, ShownCase]:
-    """Case -> its files, of every case of which any method kept a prediction; that of the first seed counts."""
+    """Case -> its files, of every case of which any method kept a prediction; that of the first seed counts.
+
+    Raises InputError: a list of them is damaged.
+    """
     cases: dict[str, ShownCase] = {}
     for method in methods:
         for folder in method.evaluations:
             for name, files in read_json(folder / INDEX, {}).items():
+                if not isinstance(files, dict) or not {"image", "label", "prediction"} <= files.keys():
+                    raise InputError(f"{folder / INDEX}: {name} lacks a file; restore or remove the list")
                 case = cases.setdefault(name, ShownCase(name, [], files["image"], files["label"]))
                 case.predictions.setdefault(method.name, folder / files["prediction"])
     return cases

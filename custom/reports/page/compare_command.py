@@ -6,7 +6,7 @@ from pathlib import Path
 from ...errors import InputError
 from ...io.atomic_write import write_text
 from ...io.write_errors import reporting_unwritable
-from ..case_scores import CaseScores, read_case_scores
+from ..case_scores import CaseScores, is_study, read_case_scores
 from ..study_tables import write_tables
 from .report_command import page_of, page_text
 from .results import STUDY, Method, Results
@@ -29,9 +29,12 @@ def compare(scores: str | Path, reference: str, output: str | Path, title: str =
         title: above them.
 
     Raises:
-        InputError: a file has no such scores, two have the same ones or are of different classes, no method is called
-            `reference`, or the folder cannot be written.
+        InputError: a file has no such scores, two have the same ones or are of different classes or folds, no method is
+            called `reference`, or the folder cannot be written or holds the scores.
     """
+    place = Path(scores)
+    if place.is_dir() and not is_study(place) and Path(output).resolve() == place.resolve():
+        raise InputError(f"--output {output}: its tables would be read as scores next time; pass another folder")
     found = read_case_scores(scores)
     if not found.scores:
         raise InputError(f"{scores}: no scores yet; run the study, or pass another file or folder")

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from ...errors import InputError
 from ..case_scores import PREDICTED, TRUTH
 from ..text_table import read_csv
 
@@ -14,13 +15,17 @@ Table = dict[tuple[str, str], float]  # (true, predicted) -> share
 def voxel_confusion(files: Iterable[Path]) -> Table:
     """The share of each true class's voxels that was given each class, as mean over patients that have the class.
 
-    `files` are the `confusion.csv` of the evaluations, of which each counts for itself.
+    `files` are the `confusion.csv` of the evaluations, of which each counts for itself. Raises InputError: one is
+    damaged.
     """
     shares: dict[tuple[str, str], list[float]] = defaultdict(list)
     for file in files:
         by_case: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
-        for row in read_csv(file) if file.is_file() else ():
-            by_case[row["case"], row["truth"]][row["predicted"]] = int(row["voxels"])
+        try:
+            for row in read_csv(file) if file.is_file() else ():
+                by_case[row["case"], row["truth"]][row["predicted"]] = int(row["voxels"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{file}: is no table of confused voxels; restore or remove it") from error
         for (_, true), counts in by_case.items():
             total = sum(counts.values())
             for given, voxels in counts.items():

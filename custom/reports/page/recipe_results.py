@@ -14,8 +14,14 @@ SETTINGS = ("plan", "overlays", "unannotated", "train", "control")
 
 
 def work_folders(folder: Path) -> list[Path]:
-    """The folders with stages: one for each seed of `custom.workflows.RecipeStudy`, or the folder itself."""
+    """The folders with stages: one for each seed of `custom.workflows.RecipeStudy`, or the folder itself.
+
+    Seeds of earlier calls, which the study's description does not name, are passed over.
+    """
+    named = read_json(folder / RECIPE_FILE, {}).get("seeds")
+    wanted = None if named is None else {f"seed_{seed}" for seed in named}
     seeds = [place for place in folder.glob(SEEDS) if (place / "stages").is_dir()]
+    seeds = [place for place in seeds if wanted is None or place.name in wanted]
     return sorted(seeds, key=lambda place: (len(place.name), place.name)) or [folder]
 
 
@@ -27,9 +33,10 @@ def recipe_results(folder: Path) -> Results:
     places = work_folders(folder)
     described = {**read_json(places[0] / RECIPE_FILE, {}), **read_json(folder / RECIPE_FILE, {})}
     by_seed = [read_records(place / "stages") for place in places]
-    joint = [one for records in by_seed for one in records]
-    begun = list(dict.fromkeys(str(one["stage"]) for one in joint))
+    begun = list(dict.fromkeys(str(one["stage"]) for records in by_seed for one in records))
     names = [name for name in described.get("stages", begun) if name in begun]
+    by_seed = [tuple(one for one in records if one["stage"] in names) for records in by_seed]  # none of earlier calls
+    joint = [one for records in by_seed for one in records]
     is_test = any((place / "stages" / name / TEST / PER_CASE).is_file() for place in places for name in names)
     shown = "test_scores" if is_test else "scores"
     stages = [mean_record([one for one in joint if one["stage"] == name], shown) for name in names]

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from ...errors import InputError
 from ..stage_records import DONE, Record, clock, seconds_of, text_of
 from .curve_chart import training_charts
 from .efficiency import efficiency_cells, labelling_cells, measured
@@ -76,12 +77,15 @@ def entries(values: Mapping[str, Any], parent: str = "") -> Iterator[tuple[str, 
 
 
 def first_plan(results: Results) -> dict[str, Any]:
-    """The plan of the first training that wrote one."""
-    for file in (run / PLAN for one in results.methods for run in one.trainings):
-        if file.is_file():
-            content = yaml.safe_load(file.read_text(encoding="utf-8"))
-            return content if isinstance(content, dict) else {}
-    return {}
+    """The plan of the first training that wrote one. Raises InputError: it is damaged."""
+    file = next((file for one in results.methods for run in one.trainings if (file := run / PLAN).is_file()), None)
+    if file is None:
+        return {}
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise InputError(f"{file}: cannot be read as YAML ({type(error).__name__}); restore or remove it") from error
+    return content if isinstance(content, dict) else {}
 
 
 def shown(value: Any) -> str:

@@ -41,6 +41,13 @@ def test_a_study_that_has_scored_nothing_is_no_comparison(place):
         compare(place, "base", place / "out")
 
 
+def test_tables_among_the_parts_would_be_read_as_scores(evaluations, place):
+    write_case_scores(place / "first.csv", collect_scores(evaluations))
+    with pytest.raises(InputError, match=f"--output {place}: its tables would be read as scores next time; pass another"):
+        compare(place, "base", place)
+    assert len(list(place.iterdir())) == 1
+
+
 def test_the_reference_is_one_of_the_methods(evaluations, place):
     write_case_scores(place / CASE_SCORES, collect_scores(evaluations))
     with pytest.raises(InputError, match=f"{place}: no method is called nnunet; pass as --reference one of base, ours"):

@@ -153,6 +153,24 @@ def test_a_damaged_scan_is_named_and_the_others_are_shown(study, tmp_path):
     assert len(reader.tags("article")) == 3
 
 
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        ("m0_seed0_fold0/models/plan.yaml", "a: [b"),
+        ("m0_seed0_fold0_scores/output/evaluation/confusion.csv", "case,truth,predicted,voxels\na,b,c,many\n"),
+        ("m0_seed0_fold0_scores/output/evaluation/confusion.csv", "case,truth\na,b\n"),
+        ("m0_seed0_fold0_scores/output/evaluation/predictions.json", '{"p1": {"image": "p1.nii.gz"}}'),
+    ],
+)
+def test_a_damaged_file_is_named(study, tmp_path, place, text):
+    shutil.copytree(study, tmp_path / "work")
+    file = tmp_path / "work" / "runs" / place
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text)
+    with pytest.raises(InputError, match=f"{file}: .*; restore or remove"):
+        write_report(tmp_path / "work", viewer="slices")
+
+
 def test_the_page_stays_small(study, tmp_path):
     write_report(study, tmp_path / "small.html", viewer="slices", max_mb=0)
     reader = read(tmp_path / "small.html")
@@ -223,6 +241,23 @@ def test_several_seeds_are_one_page(tmp_path):
     assert "0.700" in text, "the mean over seeds"
     assert "seed_1/2_all" in text
     assert "the label maps are those of the first" in text
+
+
+def test_seeds_and_stages_of_earlier_calls_are_not_counted(tmp_path):
+    cases = write_cases(tmp_path / "data", ["p1", "p2"])
+    work = tmp_path / "work"
+    for seed in range(3):
+        write_recipe(work / f"seed_{seed}", cases)
+    (work / "recipe.json").write_text('{"seeds": [0, 1]}')
+    given_up = work / "seed_0" / "stages" / "given_up"
+    given_up.mkdir()
+    (given_up / "record.json").write_text('{"stage": "given_up", "state": "done"}')
+    write_report(work, viewer="slices")
+    text = words(read(work / "report.html"))
+    assert "6 of 8 stages done" in text
+    assert "validation cases, 2 seeds" in text
+    assert "given_up" not in text
+    assert "seed_2" not in text
 
 
 def test_a_page_that_fails_is_a_warning(tmp_path, caplog):
