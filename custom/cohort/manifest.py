@@ -3,7 +3,6 @@
 import json
 import os
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -227,12 +226,16 @@ def repeated_cases(cases: Sequence[Files]) -> list[str]:
             faults.append(f"case {names[0]}{CONFIDENCE}: the confidence map of {names[0]} has this name; rename it")
     first: dict[str, tuple[str, str]] = {}
     for case in cases:
-        files = {"image": os.path.realpath(case.image)} | ({"label": os.path.normpath(case.label)} if case.label else {})
+        files = {"image": os.path.realpath(case.image)} | (
+            {"label": os.path.normpath(case.label)} if case.label else {}
+        )
         for kind, file in files.items():
             use = (case.name, kind)
             other = first.setdefault(file, use)
             if other != use:
-                faults.append(f"case {case.name}: its {kind} {file} is the {other[1]} of case {other[0]} too; remove one")
+                faults.append(
+                    f"case {case.name}: its {kind} {file} is the {other[1]} of case {other[0]} too; remove one"
+                )
     return faults
 
 

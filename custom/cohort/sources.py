@@ -226,7 +226,9 @@ def read_csv(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
         if any(cells[len(columns) :])
     ]
     raise_faults(path, faults)
-    return columns, [(line, dict(zip_longest(columns, cells[: len(columns)], fillvalue=""))) for line, cells in lines[1:]]
+    return columns, [
+        (line, dict(zip_longest(columns, cells[: len(columns)], fillvalue=""))) for line, cells in lines[1:]
+    ]
 
 
 def _find_in_csv(path: Path) -> CohortSource:

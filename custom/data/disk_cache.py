@@ -25,13 +25,15 @@ from ..io.file_state import file_state
 from ..io.write_errors import reporting_unwritable, unwritable
 from ..processes import rank, world_size
 from ..progress import map_with_progress
+from ..transforms.label_bytes import label_bytes
 
 logger = logging.getLogger(__name__)
 
-FORMAT_VERSION = 3  # of what is stored, and of how scans are read
+FORMAT_VERSION = 4  # of what is stored, and of how scans are read
 TEMPORARY_PREFIX = ".tmp-"
 LEFTOVER_SECONDS = 3600  # a folder is temporary while one prepared case is written, which takes seconds
 OFFSETS = ".offsets"
+NAMES = "names.json"  # of the arrays: without one of them a case would be used as if it had none
 CACHE_DIR = "pass another cache folder"
 REASON_LENGTH = 300
 
@@ -184,10 +186,7 @@ def _stored(key: str, value: np.ndarray | torch.Tensor) -> np.ndarray:
     """A volume in the type it has on disk, in C order: MONAI would copy any other whole for every patch."""
     tensor = convert_to_tensor(value, track_meta=False).detach().cpu()
     if key == "label":
-        label = tensor.to(torch.uint8)
-        if not torch.equal(label.to(tensor.dtype), tensor):
-            raise InputError("label values are not whole numbers from 0 to 255; correct the label")
-        tensor = label
+        tensor = label_bytes(tensor)
     elif key == "image" and tensor.is_floating_point():
         half = tensor.half()
         fits = torch.equal(half.isfinite(), tensor.isfinite())  # float16 ends at 65504
@@ -205,8 +204,9 @@ def _read(entry: Path) -> dict[str, Any]:
     if not entry.is_dir():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(entry))
     files = {file.stem: np.load(file, mmap_mode="c", allow_pickle=False) for file in entry.glob("*.npy")}
-    if not files:
-        raise ValueError("its arrays are gone")
+    names = entry / NAMES
+    if not files or not names.is_file() or sorted(files) != json.loads(names.read_text(encoding="utf-8")):
+        raise ValueError("some of its arrays are gone")
     case: dict[str, Any] = {}
     for name, array in files.items():
         if name.endswith(OFFSETS):
@@ -221,6 +221,7 @@ def _write(entry: Path, arrays: Mapping[str, np.ndarray]) -> None:
     with _temporary_folder(entry.parent) as temporary:
         for name, array in arrays.items():
             np.save(temporary / f"{name}.npy", array, allow_pickle=False)
+        (temporary / NAMES).write_text(json.dumps(sorted(arrays)), encoding="utf-8")
         try:
             temporary.rename(entry)
         except OSError:

@@ -1,14 +1,13 @@
 """The scans of an inference run, each with what is to be written for it."""
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ..datalist.folder_layouts import files_below, image_files, scan_folder, test_images
-from ..datalist.grid_conflict import has_another_grid
+from ..datalist.grid_conflict import has_another_grid, refuse_other_files
 from ..datalist.left_out import LeftOut
 from ..datalist.output_names import COMPANIONS, DICOM_SEG, OUTPUT_NAME, is_there, label_names, renamed, shared_names
 from ..errors import InputError
@@ -42,9 +41,9 @@ def inference_datalist(
         left_out: takes note of what becomes of each scan.
         normalisation: of the network's plan.
 
-    Raises InputError: there are no scans, none can be used, a label map would replace a scan or that of another series,
-    or would be taken for that of another scan, or `output_dir` holds scans: the next run would take label maps for
-    scans.
+    Raises InputError: there are no scans, none can be used, a label map would replace a scan, a data set's label or the
+    label map of another series, or would be taken for that of another scan, or `output_dir` holds scans: the next run
+    would take label maps for scans.
     """
     left_out = LeftOut() if left_out is None else left_out
     cases = test_images(dataset_dir, lambda scan, reason: left_out.add({"image": scan}, reason))
@@ -62,6 +61,8 @@ def inference_datalist(
         target = folder / case[OUTPUT_NAME]
         if target.resolve() == scan.resolve():
             raise InputError(f"{scan} would be replaced by its label map: pass another --output_dir")
+    if overwrite:
+        refuse_other_files([folder / case[OUTPUT_NAME] for case in cases])
     cases = _with_a_name_of_their_own(cases, folder, left_out)
     if not overwrite:
         kinds = [kind for kind, wanted in (companions or {}).items() if wanted]
@@ -121,14 +122,15 @@ def _refuse_label_of_another(case: dict[str, Any], folder: Path) -> None:
     other = ""
     with suppress(InputError):  # damaged, or of something else
         other = str(read_json(record, {}).get("image", ""))
-    if other and os.path.exists(other) and not os.path.samefile(_series_folder(other), _series_folder(scan)):
+    if other and Path(other).exists() and not _series_folder(other).samefile(_series_folder(scan)):
         what = f"{label} is the label map of {other}, not of {scan}"
         raise InputError(f"{what}: pass another --output_dir, or --overwrite true")
 
 
-def _series_folder(scan: str) -> str:
+def _series_folder(scan: str) -> Path:
     """The folder of a DICOM series, which one of its files may stand for; other scans as they are."""
-    return scan if ending_of(scan) or os.path.isdir(scan) else os.path.dirname(os.path.abspath(scan))
+    path = Path(scan)
+    return path if ending_of(path) or path.is_dir() else path.parent
 
 
 def _warn_of_other_scans(folder: Path, output_dir: Path) -> None:

@@ -6,22 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import nibabel as nib
-import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError, SpatialImage
+from nibabel.spatialimages import SpatialImage
 
 from ..datalist.folder_layouts import image_files
 from ..datalist.left_out import LeftOut
 from ..datalist.output_names import label_names
 from ..errors import InputError
 from ..fingerprint.dataset_fingerprint import check_cases
-from ..io.nifti_header import three_axes
+from ..geometry.grid_distance import GRID_TOLERANCE_MM, grid_distance
+from ..io.nifti_header import UNREADABLE, three_axes
 from ..processes import is_first, on_first
 from .labelled_datalist import labelled_datalist
 
 logger = logging.getLogger(__name__)
 
-GRID_TOLERANCE_MM = 0.01  # NIfTI keeps the affine in float32
 PREDICT = "predict all scans of the data set with inference.yaml and pass that --output_dir as --masks_dir"
 
 
@@ -95,10 +93,11 @@ def mask_problem(mask: str, scan: str) -> str:
         return f"{mask}: there is no mask of {scan}; {PREDICT}"
     try:
         found, wanted = nib.load(mask), nib.load(scan)
-    except (OSError, EOFError, ImageFileError, HeaderDataError) as error:
+    except UNREADABLE as error:
         return f"{mask}: cannot be read ({type(error).__name__}); {PREDICT}"
     assert isinstance(found, SpatialImage)
     assert isinstance(wanted, SpatialImage)
-    if found.shape == three_axes(wanted.shape) and np.allclose(found.affine, wanted.affine, atol=GRID_TOLERANCE_MM):
+    shape = three_axes(wanted.shape)
+    if found.shape == shape and grid_distance(found.affine, wanted.affine, shape) <= GRID_TOLERANCE_MM:
         return ""
     return f"{mask}: lies on another grid than {scan}; {PREDICT}"

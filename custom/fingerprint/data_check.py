@@ -3,7 +3,6 @@
 import dataclasses
 import logging
 from collections.abc import Iterable, Sequence
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from nibabel.affines import voxel_sizes
 from ..datalist.folder_layouts import case_name, image_files
 from ..datalist.left_out import LeftOut
 from ..errors import InputError, listed_faults
+from ..geometry.grid_distance import GRID_TOLERANCE_MM, grid_distance
 from ..intensity_range import LARGE, is_drowned
 from ..io.scan_check import affine_text, shape_text
 from ..io.volume import Volume, read_volume
@@ -21,7 +21,6 @@ from ..progress import map_with_progress
 
 logger = logging.getLogger(__name__)
 
-GRID_TOLERANCE_MM = 1e-2  # rounding of a header's quaternion moves a corner by less, a voxel of any scan is larger
 CLIPPED = "ct"  # the normalisation that clips intensities
 CHUNK_VOXELS = 1 << 20
 SMALLEST_MM = 1e-6  # of a voxel; spacings are rounded to it
@@ -248,8 +247,7 @@ def _grid_problem(image: Volume, other: Volume) -> list[str]:
     if image.voxels.shape != other.voxels.shape:
         here, there = shape_text(other.voxels.shape), shape_text(image.voxels.shape)
         return [f"{other.file}: shape {here} differs from {there} of {image.file}; bring both onto one grid"]
-    corners = np.array([(*corner, 1) for corner in product(*((0, size - 1) for size in image.voxels.shape))])
-    apart = np.linalg.norm(corners @ (image.affine - other.affine).T, axis=1).max()
+    apart = grid_distance(image.affine, other.affine, image.voxels.shape)
     if apart <= GRID_TOLERANCE_MM:
         return []
     here, there = told_apart(other.affine, image.affine, affine_text)

@@ -17,6 +17,10 @@ META_IMAGE_DATA, NRRD_DATA = "elementdatafile", ("data file", "datafile")
 VOXEL_SIZE = ("elementspacing", "elementsize", "space directions", "spacings")
 UNITS = ("distanceunits", "space units", "units")
 MILLIMETRES = ("", "mm", "millimeter", "millimeters", "millimetre", "millimetres", "???", "none", "?")
+SCALING = {"elementtointensityfunctionslope": "1", "elementtointensityfunctionoffset": "0"}  # of MetaImage
+DIRECTIONS = ("transformmatrix", "rotation", "orientation")  # MetaImage's words for one field
+BIG_ENDIAN = ("binarydatabyteordermsb", "elementbyteordermsb")  # likewise
+AXES = 3
 IN_FILE, LIST = "LOCAL", "LIST"
 LONGEST_HEADER = 1 << 20  # bytes
 CHUNK = 1 << 20
@@ -52,11 +56,15 @@ class ItkHeader:
     def refuse_unclear(self) -> None:
         """Refuse a header from which ITK makes up the size of a voxel, or of which it does not find the voxels.
 
-        Raises InputError: no voxel size, another unit than millimetres, or a missing file of voxels.
+        Raises InputError: no voxel size, another unit than millimetres, intensities that are to be scaled, or a missing
+        file of voxels.
         """
-        if not any(self.fields.get(key) for key in VOXEL_SIZE):
+        if not any(self.fields.get(key) for key in VOXEL_SIZE) or "nan" in self._spacings():
             raise InputError(f"{self.file}: says no voxel size; {EXPORT}, with its spacing in mm")
-        units = {unit for key in UNITS for unit in self.fields.get(key, "").lower().replace('"', " ").split()}
+        for key, neutral in SCALING.items():
+            if (value := self.fields.get(key, neutral)) and float(value) != float(neutral):
+                raise InputError(f"{self.file}: its intensities need {key} {value}, which ITK leaves out; {EXPORT}")
+        units = {unit.strip() for key in UNITS for unit in self._units(key)}
         odd = sorted(units.difference(MILLIMETRES))
         if odd:
             raise InputError(f"{self.file}: its sizes are in {odd[0]}, which ITK takes for mm; {EXPORT} in mm")
@@ -65,8 +73,9 @@ class ItkHeader:
             raise InputError(f"{self.file}: its voxels in {missing[0]} are missing; put that file next to it again")
 
     def warn_of_no_orientation(self) -> None:
-        """One line where an NRRD file has voxel sizes alone: it is taken to lie as ITK and 3D Slicer take it."""
-        if not self.is_meta_image and "space directions" not in self.fields:
+        """One line where a file has voxel sizes alone: it is taken to lie as ITK and 3D Slicer take it."""
+        keys = DIRECTIONS if self.is_meta_image else ("space",)
+        if not any(self.fields.get(key) for key in keys):
             logger.warning("%s: says no orientation; taken as left, posterior, superior, as 3D Slicer does", self.file)
 
     def refuse_lost_voxels(self, voxels: np.ndarray) -> None:
@@ -82,7 +91,7 @@ class ItkHeader:
         if self._is_list:
             self._refuse_short_list()
         elif self._flag("compresseddata"):
-            stored = voxels.byteswap() if self._flag("binarydatabyteordermsb") else voxels
+            stored = voxels.byteswap() if any(map(self._flag, BIG_ENDIAN)) else voxels
             if self._checksum() != zlib.crc32(np.ascontiguousarray(stored).data):
                 raise InputError(f"{self.file}: its compressed voxels are damaged, or CompressedDataSize is; {EXPORT}")
 
@@ -99,6 +108,16 @@ class ItkHeader:
         needed = math.prod(sizes[int(axes.strip(" Dd")) if axes.strip(" Dd").isdecimal() else -1 :])
         if len(self._data_files()) < needed:
             raise InputError(f"{self.file}: lists {len(self._data_files())} files of {needed}; add the others")
+
+    def _spacings(self) -> list[str]:
+        """NRRD's sizes of voxels, of which it writes nan where one is not known; axes of one entry may be of time."""
+        sizes, spacings = (self.fields.get(key, "").lower().split() for key in ("sizes", "spacings"))
+        return [one for size, one in zip(sizes, spacings, strict=False) if len(sizes) <= AXES or size != "1"]
+
+    def _units(self, key: str) -> list[str]:
+        """The units of the axes of space."""
+        value = self.fields.get(key, "").lower()
+        return value.split('"')[1::2][:AXES] if '"' in value else value.split()[:AXES]
 
     def _flag(self, key: str) -> bool:
         return self.fields.get(key, "").lower() in ("true", "1", "t")

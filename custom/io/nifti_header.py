@@ -1,6 +1,7 @@
 """The geometry in a NIfTI header: its unit of length, and both forms with their codes."""
 
 import math
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ import numpy as np
 from monai.data.utils import correct_nifti_header_if_necessary
 from nibabel.filebasedimages import ImageFileError
 from nibabel.openers import ImageOpener
+from nibabel.spatialimages import HeaderDataError
 
 from ..errors import InputError
 from .image_formats import is_nifti
 from .scan_check import shape_text
 
+UNREADABLE = (OSError, EOFError, zlib.error, ImageFileError, HeaderDataError)  # what nibabel says of damaged files
 DEFLATE = 1100  # gzip shrinks no more
 MILLIMETRES = {1: 1000.0, 3: 0.001}  # of metre and micron; 2 is mm, and what is unknown counts as mm
 GEOMETRY = (
@@ -87,7 +90,7 @@ def label_header(scan: str, shape: Sequence[int]) -> nib.Nifti1Header | None:
     """
     try:
         known: Any = nib.load(scan).header if is_nifti(scan) else None
-    except (OSError, ImageFileError):
+    except UNREADABLE:
         known = None
     if known is None or three_axes(known.get_data_shape()) != tuple(shape):
         return None

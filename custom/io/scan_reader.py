@@ -12,6 +12,7 @@ from monai.utils import MetaKeys, SpaceKeys, ensure_tuple
 from ..errors import InputError
 from ..geometry.affine_rounding import without_header_rounding
 from ..geometry.file_affine import STORED_AFFINE
+from ..geometry.grid_distance import GRID_TOLERANCE_MM, grid_distance
 from .dicom_series import read_series, series_of
 from .file_content import refuse_other_content
 from .image_formats import ending_of, is_itk, is_nifti
@@ -47,10 +48,7 @@ class ScanReader(ImageReader):
         Raises InputError: a file cannot be read or is no scan, a package is missing, a series is no even stack, or
         channels lie on different grids.
         """
-        if all(is_nifti(file) for file in img):
-            voxels, meta = _read_nifti(img)
-        else:
-            voxels, meta = _read_channels(img)
+        voxels, meta = _read_file(img[0]) if len(img) == 1 else _read_channels(img)
         stored = np.asarray(meta[MetaKeys.AFFINE])
         affine = without_header_rounding(stored)
         geometry = {MetaKeys.AFFINE: affine, MetaKeys.ORIGINAL_AFFINE: affine.copy(), STORED_AFFINE: stored}
@@ -60,7 +58,7 @@ class ScanReader(ImageReader):
 def read_scan(file: str) -> tuple[np.ndarray, np.ndarray]:
     """Voxels (x, y, z) in the scan's units and affine (4 x 4, RAS, mm) of one file or series, as MONAI reads NIfTI."""
     if is_nifti(file):
-        voxels, meta = _read_nifti((file,))
+        voxels, meta = _read_nifti(file)
         return voxels, meta[MetaKeys.AFFINE]
     with naming(file):
         voxels, affine = read_itk_image(file) if is_itk(file) else read_series(file)
@@ -68,12 +66,12 @@ def read_scan(file: str) -> tuple[np.ndarray, np.ndarray]:
     return voxels, affine
 
 
-def _read_nifti(files: Sequence[str]) -> tuple[np.ndarray, dict[str, Any]]:
+def _read_nifti(file: str) -> tuple[np.ndarray, dict[str, Any]]:
     """What MONAI reads, but the affine in millimetres."""
     reader = NibabelReader(squeeze_non_spatial_dims=True)  # axes of channels or time that have one entry
-    reader.filenames = files
-    with naming(files[0]):
-        voxels, meta = reader.get_data([_nifti_image(file) for file in files])
+    reader.filenames = (file,)
+    with naming(file):
+        voxels, meta = reader.get_data(_nifti_image(file))
     return voxels, {**meta, MetaKeys.AFFINE: affine_in_mm(meta[MetaKeys.AFFINE], meta)}
 
 
@@ -88,19 +86,32 @@ def _nifti_image(file: str) -> Any:
         return corrected(image)
 
 
-def _read_channels(files: Sequence[str]) -> tuple[np.ndarray, dict[str, Any]]:
-    """Voxels (x, y, z) of one file, (channels, x, y, z) of several, and their metadata."""
-    scans = [read_scan(file) for file in files]
-    voxels, affine = scans[0]
-    for file, (others, other_affine) in zip(files, scans, strict=True):
-        if others.shape != voxels.shape or not np.allclose(other_affine, affine, atol=1e-3):
-            raise InputError(f"{file}: lies on another grid than {files[0]}; bring all channels onto one")
+def _read_file(file: str) -> tuple[np.ndarray, dict[str, Any]]:
+    """Voxels (x, y, z) of one file or series, and its metadata."""
+    if is_nifti(file):
+        return _read_nifti(file)
+    voxels, affine = read_scan(file)
     meta: dict[str, Any] = {
         MetaKeys.AFFINE: affine,
         MetaKeys.SPACE: SpaceKeys.RAS,
         MetaKeys.SPATIAL_SHAPE: np.asarray(voxels.shape),
-        MetaKeys.ORIGINAL_CHANNEL_DIM: float("nan") if len(files) == 1 else 0,
+        MetaKeys.ORIGINAL_CHANNEL_DIM: float("nan"),
     }
-    if not ending_of(files[0]):
-        meta[MODALITY] = series_of(files[0]).modality
-    return voxels if len(files) == 1 else np.stack([others for others, _ in scans]), meta
+    if not ending_of(file):
+        meta[MODALITY] = series_of(file).modality
+    return voxels, meta
+
+
+def _read_channels(files: Sequence[str]) -> tuple[np.ndarray, dict[str, Any]]:
+    """Voxels (channels, x, y, z) of several files on one grid, and the metadata of the first.
+
+    One by one: MONAI, given all, asks for affines that are equal to five digits, which programs that write the same
+    grid by its quaternion do not reach.
+    """
+    scans = [_read_file(file) for file in files]
+    voxels, meta = scans[0]
+    for file, (others, other) in zip(files, scans, strict=True):
+        apart = grid_distance(other[MetaKeys.AFFINE], meta[MetaKeys.AFFINE], voxels.shape)
+        if others.shape != voxels.shape or apart > GRID_TOLERANCE_MM:
+            raise InputError(f"{file}: lies on another grid than {files[0]}; bring all channels onto one")
+    return np.stack([others for others, _ in scans]), {**meta, MetaKeys.ORIGINAL_CHANNEL_DIM: 0}

@@ -160,7 +160,9 @@ def _parse_stage(number: int, entry: Any, groups: Sequence[str], earlier: Sequen
     values = _checked(entry, _KEYS, where)
     values["fill"] = {group: str(model) for group, model in values.get("fill", {}).items()}
     merge = _checked(values.pop("merge", {}), MERGE_KEYS, f"{where}, merge")
-    if not FILE_NAME.fullmatch(values["name"]) or one_spelling(values["name"]) in [one_spelling(one.name) for one in earlier]:
+    if not FILE_NAME.fullmatch(values["name"]) or one_spelling(values["name"]) in [
+        one_spelling(one.name) for one in earlier
+    ]:
         raise InputError(f"{where}: the name must be usable as a folder's and differ from every other stage's")
     stage = Stage(**values, **merge)
     _check_groups(stage, where, groups, [one.name for one in earlier if stage.control or not one.control])
@@ -187,9 +189,10 @@ def _check_groups(stage: Stage, where: str, groups: Sequence[str], models: Seque
 def _check_second(stage: Stage, fill: Fill, second: Collection[int]) -> None:
     """Refuse a second model that knows less than the one that labels: it would find all other classes absent."""
     if missing := set(fill.classes) - set(second):
+        what = f"does not learn {len(missing)} of the {len(fill.classes)} classes that {fill.model_stage} fills"
         raise InputError(
-            f"stage {stage.name}: agree_with is {stage.agree_with!r}, which does not learn {len(missing)} of the "
-            f"{len(fill.classes)} classes that {fill.model_stage} fills in {fill.group}; name a stage that learns them all"
+            f"stage {stage.name}: agree_with is {stage.agree_with!r}, which {what} in {fill.group}; name a stage that "
+            "learns them all"
         )
 
 

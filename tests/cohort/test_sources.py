@@ -193,12 +193,12 @@ def test_a_test_case_stays_one_however_its_column_is_written(table):
 
 def test_two_cases_with_one_label(table, tmp_path):
     rows = ["a.nii.gz,a_label.nii.gz,x,training", "b_0000.nii.gz,./a_label.nii.gz,y,test"]
-    with pytest.raises(InputError, match="case y: its label .*a_label.nii.gz is the label of case x too; remove one"):
+    with pytest.raises(InputError, match=r"case y: its label .*a_label.nii.gz is the label of case x too; remove one"):
         find_cases(table("image,label,name,use", *rows))
-    with pytest.raises(InputError, match="case x: its label .*a.nii.gz is the image of case x too"):
+    with pytest.raises(InputError, match=r"case x: its label .*a.nii.gz is the image of case x too"):
         find_cases(table("image,label,name", "a.nii.gz,a.nii.gz,x"))
     (tmp_path / "link.nii.gz").symlink_to("a.nii.gz")
-    with pytest.raises(InputError, match="case y: its image .*a.nii.gz is the image of case x too"):
+    with pytest.raises(InputError, match=r"case y: its image .*a.nii.gz is the image of case x too"):
         find_cases(table("image,name", "a.nii.gz,x", "link.nii.gz,y"))
 
 
@@ -224,7 +224,10 @@ def test_csv_case_goes_by_its_label(table):
         (["image,name", "a.nii.gz,x", "./a.nii.gz,y"], "case y: its image .* is the image of case x too; remove one"),
         (["image,name", "a.nii.gz,x", "sub/c.nii.gz,x_confidence"], "the confidence map of x has this name; rename it"),
         (["image,label,image", "a.nii.gz,,"], "has 2 columns image; keep one"),
-        (["image,label,annotated", "a.nii.gz,a_label.nii.gz,liver,spleen"], "line 2: 'spleen' is beyond the last column"),
+        (
+            ["image,label,annotated", "a.nii.gz,a_label.nii.gz,liver,spleen"],
+            "line 2: 'spleen' is beyond the last column",
+        ),
     ],
 )
 def test_csv_faults(table, rows, message):

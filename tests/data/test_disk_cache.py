@@ -343,21 +343,24 @@ def test_the_first_of_two_writers_wins(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["case"]
 
 
-@pytest.mark.parametrize("damage", ["gone", "empty", "truncated", "zero", "rubbish"])
+@pytest.mark.parametrize("damage", ["gone", "empty", "no label", "no list", "truncated", "zero", "rubbish"])
 def test_a_missing_or_damaged_case_is_prepared_when_it_is_needed(tmp_path, data, damage, caplog):
     stored = cache(data, tmp_path)
-    expected = stored[1]["image"].clone()
+    expected, label = stored[1]["image"].clone(), stored[1]["label"].clone()
     file = stored.entries[1] / "image.npy"
     if damage == "gone":
         shutil.rmtree(stored.entries[1])
     elif damage == "empty":
         for array in stored.entries[1].iterdir():
             array.unlink()
+    elif damage.startswith("no "):
+        (stored.entries[1] / {"no label": "label.npy", "no list": "names.json"}[damage]).unlink()
     else:
         whole = file.read_bytes()
         file.write_bytes({"truncated": whole[:-10], "zero": b"", "rubbish": b"x" * len(whole)}[damage])
     with caplog.at_level(logging.WARNING):
         assert torch.equal(stored[1]["image"], expected)
+    assert torch.equal(stored[1]["label"], label)
     assert "prepared again" in caplog.text
     assert len(list((tmp_path / "cache").iterdir())) == 3
 

@@ -85,7 +85,9 @@ class TestInference:
         (out / "series.json").write_text(json.dumps({"image": str(a_slice)}))
         assert inference_datalist(first / "series", out, overwrite=False) == []
         for scan in ("scan.nii.gz", "series"):
-            with pytest.raises(InputError, match=r"is the label map of .*p1.*, not of .*p2.*: pass another --output_dir"):
+            with pytest.raises(
+                InputError, match=r"is the label map of .*p1.*, not of .*p2.*: pass another --output_dir"
+            ):
                 inference_datalist(second / scan, out, overwrite=False)
         first.rename(tmp_path / "moved")
         assert inference_datalist(tmp_path / "moved", out, overwrite=False) == [], "a data set may be moved"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from custom.data.inference_datalist import inference_datalist
-from custom.datalist.grid_conflict import has_another_grid
+from custom.datalist.grid_conflict import has_another_grid, refuse_other_files
 from custom.errors import InputError
 from custom.io.scan_reader import read_scan
 
@@ -40,6 +40,29 @@ def test_nothing_there_or_nothing_readable(tmp_path):
     assert not has_another_grid(tmp_path / "none.nii.gz", str(tmp_path / "one"))
     assert not has_another_grid(tmp_path / "empty.nii.gz", str(tmp_path / "one"))
     assert not has_another_grid(tmp_path / "empty.nii.gz", str(tmp_path / "nowhere"))
+
+
+def test_a_stream_that_is_none_is_replaced(tmp_path):
+    write_series(tmp_path / "one", VOXELS, turned("LPS"))
+    (tmp_path / "label.nii.gz").write_bytes(b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + b"\xff" * 40)
+    assert not has_another_grid(tmp_path / "label.nii.gz", str(tmp_path / "one"))
+    refuse_other_files([tmp_path / "label.nii.gz", tmp_path / "none.nii.gz"])
+
+
+def test_labels_made_by_hand_and_other_scans_stay(tmp_path):
+    """An output folder may be mistyped."""
+    voxels = np.zeros((4, 4, 4))
+    for name, dtype in {"labelsTs/a": np.uint8, "scans/a": np.int16, "done/a": np.uint8}.items():
+        (tmp_path / name).parent.mkdir()
+        nib.save(nib.Nifti1Image(voxels.astype(dtype), np.eye(4)), tmp_path / f"{name}.nii.gz")
+    refuse_other_files([tmp_path / place / "a.nii.gz" for place in ("done", "labelsTs")])
+    (tmp_path / "imagesTs").mkdir()
+    with pytest.raises(InputError, match=r"labelsTs/a.nii.gz is the label of a case in imagesTs, perhaps made by hand"):
+        refuse_other_files([tmp_path / "labelsTs" / "a.nii.gz"])
+    with pytest.raises(
+        InputError, match=r"scans/a.nii.gz is there and is no label map that was written here .int16 vox"
+    ):
+        refuse_other_files([tmp_path / "scans" / "a.nii.gz"])
 
 
 @pytest.mark.parametrize("overwrite", [True, False])

@@ -69,15 +69,16 @@ def test_plain_files(tmp_path):
 class TestCompressedMetaImage:
     """MetaIO writes "Uncompress failed" to the terminal and gives back memory as it is."""
 
+    @pytest.mark.parametrize("word", ["BinaryDataByteOrderMSB", "ElementByteOrderMSB"])
     @pytest.mark.parametrize("order", ["<", ">"])
-    def test_sound(self, tmp_path, order):
+    def test_sound(self, tmp_path, order, word):
         data = zlib.compress(VOXELS.astype(f"{order}i2").tobytes(order="F"))
         write_meta_image(
             tmp_path / "a.mha",
             data,
             CompressedData="True",
             CompressedDataSize=len(data),
-            BinaryDataByteOrderMSB=order == ">",
+            **{word: order == ">"},
         )
         assert np.array_equal(read_itk_image(tmp_path / "a.mha")[0], VOXELS)
 
@@ -140,6 +141,22 @@ class TestGeometry:
         bare = {"space": None, "space directions": None, "space origin": None}
         assert refusal(write_nrrd(tmp_path / "a.nrrd", **bare)) == words
 
+    def test_a_voxel_size_that_is_not_known(self, tmp_path):
+        """NRRD's word for it is nan, which ITK takes for 1 mm; that of a lone time point does not matter."""
+        bare = {"space": None, "space directions": None, "space origin": None}
+        words = "says no voxel size; export it again, with its spacing in mm"
+        assert refusal(write_nrrd(tmp_path / "a.nrrd", **bare, spacings="1 1 NaN")) == words
+        four = {"dimension": "4", "sizes": "4 3 5 1", "spacings": "1 1 2 nan", "units": '"mm" "mm" "mm" "s"'}
+        assert np.array_equal(read_itk_image(write_nrrd(tmp_path / "b.nrrd", **bare, **four))[0], VOXELS)
+
+    @pytest.mark.parametrize(("field", "value"), [("Slope", "2"), ("Offset", "-1024")])
+    def test_intensities_that_itk_does_not_scale(self, tmp_path, field, value):
+        name = f"ElementToIntensityFunction{field}"
+        said = refusal(write_meta_image(tmp_path / "a.mha", **{name: value}))
+        assert said == f"its intensities need {name.lower()} {value}, which ITK leaves out; export it again"
+        neutral = {"ElementToIntensityFunctionSlope": "1.0", "ElementToIntensityFunctionOffset": "0"}
+        assert np.array_equal(read_itk_image(write_meta_image(tmp_path / "a.mha", **neutral))[0], VOXELS)
+
     @pytest.mark.parametrize("unit", ["cm", "um", "m", "inch"])
     def test_other_units_than_millimetres(self, tmp_path, unit):
         words = f"its sizes are in {unit}, which ITK takes for mm; export it again in mm"
@@ -158,8 +175,16 @@ class TestGeometry:
         with caplog.at_level(logging.WARNING):
             ItkHeader(write_nrrd(tmp_path / "a.nrrd", **bare)).warn_of_no_orientation()
             ItkHeader(write_nrrd(tmp_path / "b.nrrd")).warn_of_no_orientation()
-        (line,) = [record.getMessage() for record in caplog.records]
-        assert line.startswith(f"{tmp_path}/a.nrrd: says no orientation; taken as left, posterior, superior")
+            ItkHeader(
+                write_nrrd(tmp_path / "c.nrrd", **{"space": None, "space dimension": "3"})
+            ).warn_of_no_orientation()
+            ItkHeader(write_meta_image(tmp_path / "d.mha")).warn_of_no_orientation()
+            ItkHeader(write_meta_image(tmp_path / "e.mha", TransformMatrix=None)).warn_of_no_orientation()
+        lines = [record.getMessage() for record in caplog.records]
+        assert [line.partition(":")[0] for line in lines] == [
+            f"{tmp_path}/{name}" for name in ("a.nrrd", "c.nrrd", "e.mha")
+        ]
+        assert all("says no orientation; taken as left, posterior, superior" in line for line in lines)
 
     def test_one_time_point_keeps_its_place(self, tmp_path):
         file = write_meta_image(

@@ -74,7 +74,9 @@ def test_the_same_scores_twice_are_refused(evaluations, place):
     """Else the cases of one machine would count double."""
     write_case_scores(place / "first.csv", collect_scores(evaluations[:3]))
     write_case_scores(place / "second.csv", collect_scores(evaluations[2:]))
-    with pytest.raises(InputError, match=r"second.csv: the scores of ours 0 0 a liver are in .*first.csv already; pass"):
+    with pytest.raises(
+        InputError, match=r"second.csv: the scores of ours 0 0 a liver are in .*first.csv already; pass"
+    ):
         read_case_scores(place)
 
 

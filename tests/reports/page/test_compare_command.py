@@ -43,7 +43,9 @@ def test_a_study_that_has_scored_nothing_is_no_comparison(place):
 
 def test_tables_among_the_parts_would_be_read_as_scores(evaluations, place):
     write_case_scores(place / "first.csv", collect_scores(evaluations))
-    with pytest.raises(InputError, match=f"--output {place}: its tables would be read as scores next time; pass another"):
+    with pytest.raises(
+        InputError, match=f"--output {place}: its tables would be read as scores next time; pass another"
+    ):
         compare(place, "base", place)
     assert len(list(place.iterdir())) == 1
 
