@@ -104,16 +104,27 @@ class ValidationSampler(monai.data.DistributedSampler):
     Args:
         dataset: the cases.
 
-    Raises InputError: when there are fewer cases than processes; MONAI's own error names neither.
+    Raises InputError: when there are fewer cases than processes, but some; MONAI's own error names neither.
     """
 
     def __init__(self, dataset: Dataset) -> None:
         cases, processes = len(dataset), world_size()  # type: ignore[arg-type]
+        self.cases = cases
+        if not cases:  # which MONAI's refuses
+            return
         if cases < processes:
             raise InputError(
                 f"{cases} validation case(s) cannot be shared by {processes} processes: start at most {cases}"
             )
         super().__init__(dataset, even_divisible=False, shuffle=False)
+
+    def __iter__(self) -> Iterator[int]:
+        """The numbers of this process's cases."""
+        return super().__iter__() if self.cases else iter(())
+
+    def __len__(self) -> int:
+        """How many they are."""
+        return super().__len__() if self.cases else 0
 
 
 class EpochSampler(DistributedSampler):

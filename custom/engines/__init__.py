@@ -29,7 +29,7 @@ from .one_training import claim_folders
 from .polynomial_decay import polynomial_decay
 from .progress_bar import Progress
 from .scan_evaluator import ScanEvaluator
-from .seed import set_seed
+from .seed import EpochSeed, set_seed
 from .tensorboard_log import TensorBoardLog
 from .training_batch import prepare_training_batch
 from .training_checkpoint import TrainingCheckpoint

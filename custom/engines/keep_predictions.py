@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,7 @@ class KeepPredictions:
         for item in engine.state.output:
             label = case_file(item) or f"case{len(self.cases)}"
             name = scan_name(label) + (f"_process{rank()}" if world_size() > 1 else "")
-            taken = sum(Path(case["prediction"]).name.startswith(f"{name}.") for case in self.cases)
-            place = Path("predictions") / f"{name}{f'.{taken}' if taken else ''}.nii.gz"
+            place = self._free_place(name)
             writer = LabelWriter(output_dtype=np.uint8)
             writer.set_data_array(item[CommonKeys.PRED], channel_dim=0)
             writer.set_metadata(item[CommonKeys.LABEL].meta)
@@ -62,6 +62,12 @@ class KeepPredictions:
             writer.write(self.output_dir / place)
             image = str(item[CommonKeys.IMAGE].meta[ImageMetaKey.FILENAME_OR_OBJ])
             self.cases.append({"image": image, "label": label, "prediction": place.as_posix()})
+
+    def _free_place(self, name: str) -> Path:
+        """Where the label map of a case goes: under its name, with a number where another case's has it."""
+        taken = {case["prediction"] for case in self.cases}
+        numbered = (f"{name}{f'.{number}' if number else ''}.nii.gz" for number in count())
+        return next(place for one in numbered if (place := Path("predictions") / one).as_posix() not in taken)
 
     def _finish(self, _: Engine) -> None:
         parts = gathered({str(rank()): self.cases})

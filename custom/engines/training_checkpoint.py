@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from ..processes import is_first
 logger = logging.getLogger(__name__)
 
 GOING_ON = "move its folder to another disk (--ckpt_dir), then go on with --resume true: the last checkpoint is whole"
+OF_ONE_TRAINING = ("model_best.pt", "typing.json", "temperature.json")
 KEYS = ("network", "optimizer", "lr_scheduler", "scaler", "epoch", "best_metric", "best_metric_epoch", "plan")
 
 
@@ -42,7 +43,8 @@ class TrainingCheckpoint:
         network, optimizer, lr_scheduler: what is trained; the network may be wrapped for several processes.
         evaluator: validates during training; its best score is tracked.
         plan: what the training uses, which must be equal when it resumes, see `custom.plans.used_plan`.
-        resume: go on from the checkpoint, if there is one; otherwise it is kept as `checkpoint_previous.pt`.
+        resume: go on from the checkpoint, if there is one; otherwise it, the best weights and what was fitted
+            to them are kept as `..._previous`.
         interval: epochs between two saves; the last epoch is always saved.
         scans: what the training scans are like, for the plan's fingerprint, see `custom.data.training_scans`.
     """
@@ -78,19 +80,17 @@ class TrainingCheckpoint:
         engine.add_event_handler(Events.COMPLETED | Events.TERMINATE, let_go)  # another training may follow here
 
     def start(self, engine: Any) -> None:
-        """Resume, or set an earlier checkpoint aside."""
-        if not self.checkpoint.exists():
-            if self.resume:
-                logger.info("nothing to resume in %s: the training starts at epoch 1", self.folder)
-            return
-        if self.resume:
+        """Resume, or set aside what an earlier training left, which is not of the plan that this one writes."""
+        if self.resume and self.checkpoint.exists():
             self.load(engine)
+        elif self.resume:
+            logger.info("nothing to resume in %s: the training starts at epoch 1", self.folder)
         elif is_first():
-            kept = self.checkpoint.with_name("checkpoint_previous.pt")
-            self.checkpoint.replace(kept)
-            logger.warning(
-                "the training begins at epoch 1 (pass --resume true to go on); the old checkpoint is now %s", kept
-            )
+            for file in (self.checkpoint, *(self.folder / name for name in OF_ONE_TRAINING)):
+                if file.exists():
+                    kept = file.replace(file.with_stem(f"{file.stem}_previous"))
+                    what = "the training begins at epoch 1 (pass --resume true to go on)"
+                    logger.warning("%s; what an earlier one left is now %s", what, kept)
 
     def load(self, engine: Any) -> None:
         """Restore every state from the checkpoint."""
@@ -103,6 +103,8 @@ class TrainingCheckpoint:
         if state["epoch"] > engine.state.max_epochs:
             done = state["epoch"]
             raise InputError(f"{self.checkpoint} has {done} epochs: pass --epochs {done} or more to go on")
+        saved = state["optimizer"]
+        self.refuse_other_options(saved.get("param_groups", ()) if isinstance(saved, dict) else ())
         base_rates = [float(rate) for rate in self.lr_scheduler.base_lrs]
         try:
             unwrapped(self.network).load_state_dict(state["network"])
@@ -120,6 +122,16 @@ class TrainingCheckpoint:
             self.evaluator.state.best_metric = state["best_metric"]
             self.evaluator.state.best_metric_epoch = state["best_metric_epoch"]
         logger.info("resumed from %s at epoch %d", self.checkpoint, state["epoch"])
+
+    def refuse_other_options(self, saved: Sequence[Mapping[str, Any]]) -> None:
+        """Refuse options of the optimizer, rates apart, that the checkpoint's would replace without a word."""
+        for before, now in zip(saved, self.optimizer.param_groups, strict=False):
+            if {"momentum", "betas"} & (before.keys() ^ now.keys()):
+                raise InputError(f"{self.checkpoint} is of another optimizer: pass the overlays it was trained with")
+            for key in sorted((before.keys() & now.keys()) - {"params", "lr", "initial_lr"}):
+                if before[key] != now[key]:
+                    what = f"{self.checkpoint} was trained with {key} {before[key]}, not {now[key]}"
+                    raise InputError(f"{what}: pass --optimizer#{key} {before[key]}, or begin another training")
 
     def set_learning_rate(self, base_rates: list[float]) -> None:
         """Go on with the configured rates, which the states just loaded replaced by those of the earlier session."""

@@ -31,8 +31,15 @@ class StopAfterEpoch:
         """Stop `engine` when the epoch ends; attach it before `TrainingCheckpoint`, which then saves this epoch."""
         if self.epoch:
             engine.add_event_handler(Events.EPOCH_COMPLETED, self)
+            engine.add_event_handler(Events.EPOCH_STARTED, self.resumed)
 
     def __call__(self, engine: Any) -> None:
         """Stop after the chosen epoch."""
         if engine.state.epoch == self.epoch:
+            engine.terminate()
+
+    def resumed(self, engine: Any) -> None:
+        """Stop before an epoch beyond the chosen one: the training was resumed from there."""
+        if self.epoch and engine.state.epoch > self.epoch:
+            engine.state.epoch -= 1  # of which nothing is done
             engine.terminate()

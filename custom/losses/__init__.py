@@ -1,5 +1,6 @@
 """Losses."""
 
+from .batch_dice import one_dice_per_batch
 from .boundary_aware import BoundaryAwareLoss
 from .component_dice import ComponentDiceCELoss
 from .deep_supervision import supervision_weights

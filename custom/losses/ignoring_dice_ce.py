@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import ignite.distributed as idist
 import torch
 import torch.nn.functional as F
 from monai.losses import MaskedDiceLoss
@@ -9,6 +10,7 @@ from torch import nn
 
 from ..errors import InputError
 from ..ignore_index import IGNORE_INDEX
+from ..processes import world_size
 
 SMOOTH = 1e-5  # added to numerator and denominator of Dice
 
@@ -55,11 +57,12 @@ def mean_cross_entropy(logits: torch.Tensor, label: torch.Tensor, weights: torch
     """Cross-entropy of logits (batch, classes, *spatial) against ids (batch, *spatial), mean over the valid voxels.
 
     With `weights` (classes,) it is the mean weighted by that of each voxel's class. PyTorch's own mean is nan, with nan
-    gradients, where no voxel is valid; here it is 0.
+    gradients, where no voxel is valid; here it is 0. Several processes, whose losses are averaged, all divide by the
+    mean of their denominators, so that each voxel weighs as it does in one process.
     """
     valid = label != IGNORE_INDEX
     weights = None if weights is None else weights.to(logits)
     total = F.cross_entropy(logits, label, weights, ignore_index=IGNORE_INDEX, reduction="sum")
-    if weights is None:
-        return total / valid.sum().clamp(min=1)
-    return total / weights[label[valid]].sum().clamp(min=torch.finfo(weights.dtype).tiny)
+    own = valid.sum().to(total) if weights is None else weights[label[valid]].sum()
+    every: torch.Tensor = idist.all_reduce(own.detach())  # type: ignore[assignment]
+    return total / (every / world_size()).clamp(min=torch.finfo(total.dtype).tiny)

@@ -71,6 +71,9 @@ class ResidualEncoderUNet(nn.Module):
         )
         self.heads = nn.ModuleList(Conv[Conv.CONV, spatial_dims](one, out_channels, 1) for one in filters[:-1])
         self.apply(DynUNet.initialize_weights)
+        for module in self.modules():  # as in nnU-Net every block begins as its shortcut alone
+            if isinstance(module, ResidualBlock):
+                nn.init.zeros_(module.convolutions[1].adn.N.weight)
 
     def forward(self, x: torch.Tensor) -> Any:
         """Logits, or in training the list of logits of all decoder levels, finest first."""

@@ -44,7 +44,7 @@ def one_sided(classes: Sequence[str]) -> list[str]:
 
 def _sided(classes: Sequence[str]) -> list[tuple[str, str, tuple[str, ...]]]:
     """Name, side and the other words of each class that has a side."""
-    found = [(name, _side(name) or _side_by_letter(name, classes)) for name in classes]
+    found = [(name, _side(name, classes) or _side_by_letter(name, classes)) for name in classes]
     return [(name, *sided) for name, sided in found if sided]
 
 
@@ -56,9 +56,28 @@ def _side_by_letter(name: str, classes: Sequence[str]) -> tuple[str, tuple[str, 
     return (SIDES[letter], (rest,)) if paired else None
 
 
-def _side(name: str) -> tuple[str, tuple[str, ...]] | None:
-    """Side and the other words; None for a name without exactly one side, or without anything else."""
-    words = [word.lower() for word in WORD.findall(name)]
+def _side(name: str, classes: Sequence[str]) -> tuple[str, tuple[str, ...]] | None:
+    """Side and the other words; None for a name without exactly one side, or without anything else.
+
+    A letter with numbers alone is a side where another class has the other letter: L1 to L5 are vertebrae.
+    """
+    words = _words(name)
+    if _is_numbered(words) and not any(_other_side(words) == _words(other) for other in classes):
+        return None
     sides = [SIDES[word] for word in words if word in SIDES]
     others = tuple(word for word in words if word not in SIDES)
     return (sides[0], others) if len(sides) == 1 and others else None
+
+
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in WORD.findall(name)]
+
+
+def _is_numbered(words: Sequence[str]) -> bool:
+    """Whether a name is l or r and numbers alone, vertebrae apart: l5, vertebra_l5."""
+    rest = [word for word in words if word not in ("l", "r")]
+    return all(word.isdigit() or word.startswith("vertebra") for word in rest)
+
+
+def _other_side(words: Sequence[str]) -> list[str]:
+    return [{"l": "r", "r": "l"}.get(word, word) for word in words]

@@ -131,9 +131,9 @@ def is_orientation(value: Any) -> bool:
 
 def _scoring(plan: Plan) -> bool:
     tubular, tolerance, groups = (plan["scoring"][key] for key in SCORING)
-    values = tolerance if isinstance(tolerance, list) else [tolerance]
+    values = tolerance if isinstance(tolerance, list) else [tolerance] * len(plan["classes"])
     known = plan["scoring"].keys() == SCORING.keys()
-    fits = all(_number(one) and one > 0 for one in values) and len(values) in (1, len(plan["classes"]))
+    fits = all(_number(one) and one > 0 for one in values) and len(values) == len(plan["classes"])
     lists = [tubular, *groups.values()] if isinstance(groups, dict) else [None]
     return known and fits and all(isinstance(one, list) for one in lists)
 

@@ -121,6 +121,9 @@ def test_fewer_validation_cases_than_processes_are_refused(monkeypatch):
     monkeypatch.setattr(dist, "get_world_size", lambda: 4)
     with pytest.raises(InputError, match=r"2 validation case\(s\) cannot be shared by 4 processes: start at most 2"):
         ValidationSampler(CASES[:2])
+    none = ValidationSampler([])
+    assert len(none) == 0
+    assert list(none) == [], "a training may have no validation cases"
 
 
 def test_no_cases_are_refused():

@@ -47,3 +47,12 @@ def test_a_case_that_fails_later_is_forgotten(kept):
     handler.cases = [{"label": "a"}, {"label": "b"}]
     handler.keep_first(kept)
     assert len(handler.cases) == kept
+
+
+def test_a_name_that_is_another_with_a_number(tmp_path):
+    """Neither takes the other's place, nor that of a case of the same name in another folder."""
+    handler = KeepPredictions(tmp_path)
+    for name in ("s1.1", "s1", "s1", "s1.1"):
+        handler.cases.append({"prediction": handler._free_place(name).as_posix()})
+    names = [case["prediction"].removeprefix("predictions/") for case in handler.cases]
+    assert names == ["s1.1.nii.gz", "s1.nii.gz", "s1.2.nii.gz", "s1.1.1.nii.gz"]

@@ -119,6 +119,43 @@ def test_starting_anew_keeps_the_old_checkpoint(training, tmp_path):
     assert torch.equal(kept["network"]["weight"], old["network"]["weight"])
 
 
+def test_what_was_chosen_by_or_fitted_to_an_earlier_training_is_set_aside(training, tmp_path):
+    """Else its best weights would be scored on the fold that they were trained on."""
+    for name in ("model_best.pt", "typing.json", "temperature.json"):
+        (tmp_path / name).write_text(f"{name} of an earlier training")
+    run(training, tmp_path, epochs=1)
+    for name in ("model_best_previous.pt", "typing_previous.json", "temperature_previous.json"):
+        assert (tmp_path / name).read_text().endswith("of an earlier training")
+        assert not (tmp_path / name.replace("_previous", "")).exists()
+    (tmp_path / "typing.json").write_text("of this one")
+    run(training, tmp_path, epochs=2, resume=True)
+    assert (tmp_path / "typing.json").exists()
+
+
+def test_other_options_of_the_optimizer_are_not_passed_over(training, tmp_path):
+    """PyTorch would replace them by the checkpoint's, or fail in the first step."""
+    run(training, tmp_path, stop=2)
+
+    class Change:
+        def __init__(self, change):
+            self.change = change
+
+        def attach(self, engine):
+            engine.add_event_handler(Events.STARTED, lambda one: self.change(one.optimizer.param_groups[0]))
+
+    with pytest.raises(
+        InputError, match=r"was trained with momentum 0\.\d+, not 0.5: pass --optimizer#momentum 0\.\d+"
+    ):
+        run(training, tmp_path, resume=True, before=[Change(lambda group: group.update(momentum=0.5))])
+
+    def adam(group):
+        group.pop("momentum")
+        group["betas"] = (0.9, 0.999)
+
+    with pytest.raises(InputError, match="is of another optimizer: pass the overlays it was trained with"):
+        run(training, tmp_path, resume=True, before=[Change(adam)])
+
+
 def test_another_fold_is_refused(training, tmp_path):
     run(training, tmp_path, epochs=2)
     with pytest.raises(InputError, match=r"checkpoint.pt was trained with fold 0, not 1: pass --fold 0, or another"):

@@ -22,3 +22,20 @@ def test_stop(training, stop, last):
     parts = training(4, lambda _: [StopAfterEpoch(stop)])
     parts.trainer.run()
     assert parts.trainer.state.epoch == last
+
+
+def test_a_training_resumed_at_its_stop_ends_at_once(training):
+    """As a cluster does that begins a job again."""
+    begun = []
+
+    parts = training(4, lambda _: [StopAfterEpoch(2)])
+    parts.trainer.add_event_handler("ITERATION_COMPLETED", lambda engine: begun.append(engine.state.iteration))
+    parts.trainer.add_event_handler("STARTED", resumed_at_2)
+    parts.trainer.run()
+    assert begun == []
+    assert parts.trainer.state.epoch == 2
+
+
+def resumed_at_2(engine):
+    """As `TrainingCheckpoint` resumes."""
+    engine.state.epoch, engine.state.iteration = 2, 4

@@ -5,7 +5,9 @@ import torch
 from monai.losses import DeepSupervisionLoss, DiceCELoss
 
 from custom.errors import InputError
+from custom.ignore_index import IGNORE_INDEX
 from custom.losses import IgnoringDiceCELoss, supervision_weights
+from custom.losses.ignoring_dice_ce import mean_cross_entropy
 
 DICE_CE = DiceCELoss(include_background=False, softmax=True, to_onehot_y=True, smooth_nr=1e-5, smooth_dr=1e-5)
 
@@ -110,3 +112,27 @@ def test_deep_supervision_sees_the_ignored_voxels_at_every_scale(dtype):
         half = scale.shape[-1] // 2
         assert torch.equal(pull[..., :half], torch.zeros_like(pull[..., :half]))
         assert pull[..., half:].abs().sum() > 0
+
+
+@pytest.mark.parametrize("weights", [None, torch.tensor([1.0, 3.0, 0.5, 2.0])])
+def test_a_voxel_weighs_the_same_in_several_processes(logits, label, weights, monkeypatch):
+    """Each takes one patch, of which one has hardly a valid voxel; their gradients are averaged."""
+    label = label[:, 0].long()
+    label[1, ..., 1:] = IGNORE_INDEX
+    whole = logits.detach().clone().requires_grad_()
+    mean_cross_entropy(whole, label, weights).backward()
+    denominators = []
+
+    def shared(own):
+        denominators.append(own.clone())
+        return total if len(denominators) > 2 else own
+
+    monkeypatch.setattr("custom.losses.ignoring_dice_ce.idist.all_reduce", shared)
+    for one in (0, 1):
+        mean_cross_entropy(logits[[one]], label[[one]], weights)
+    total = sum(denominators)
+    monkeypatch.setattr("custom.losses.ignoring_dice_ce.world_size", lambda: 2)
+    parts = logits.detach().clone().requires_grad_()
+    losses = [mean_cross_entropy(parts[[one]], label[[one]], weights) for one in (0, 1)]
+    (sum(losses) / 2).backward()
+    assert torch.allclose(parts.grad, whole.grad)

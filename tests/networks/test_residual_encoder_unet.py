@@ -28,7 +28,15 @@ def test_logits_of_every_decoder_level():
     assert network.eval()(torch.randn(1, 2, 4, 8, 12)).shape == (1, 3, 4, 8, 12)
 
 
+def test_every_block_begins_as_its_shortcut():
+    """As nnU-Net's do: init_last_bn_before_add_to_0."""
+    network = ResidualEncoderUNet(3, 1, 2, [3] * 3, [1, 2, 2], [4, 8, 8], [1, 2, 1])
+    x = torch.randn(2, 8, 4, 4, 4)
+    assert torch.equal(network.encoder[1][1](x), F.leaky_relu(x, 0.01))
+
+
 def test_every_parameter_learns():
+    """But for those before a weight that begins at 0, which learn from the second step on."""
     network = ResidualEncoderUNet(3, 1, 2, [3] * 3, [1, 2, 2], [4, 8, 8], [1, 2, 1])
     sum(one.square().sum() for one in network(torch.randn(2, 1, 8, 8, 8))).backward()
     assert all(one.grad is not None and one.grad.isfinite().all() for one in network.parameters())

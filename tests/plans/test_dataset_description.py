@@ -23,7 +23,7 @@ def manifest(tmp_path, cases):
 def test_manifest_gives_its_labelled_training_cases(tmp_path):
     liver = {"name": "a", "image": "a.nii.gz", "label": "la.nii.gz", "annotated": ["liver"]}
     unlabelled = {"name": "b", "image": "b.nii.gz", "label": None}
-    held_out = {**liver, "name": "c", "image": "c.nii.gz", "use": "validation"}
+    held_out = {**liver, "name": "c", "image": "c.nii.gz", "label": "lc.nii.gz", "use": "validation"}
     found = described_data(manifest(tmp_path, [liver, unlabelled, held_out]))
     assert (found.name, found.classes, found.channels) == ("FLARE", ["liver", "spleen"], [])
     assert found.cases == [

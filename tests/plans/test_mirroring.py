@@ -53,3 +53,10 @@ def test_left_right_axis_is_left_out_wherever_it_lies():
 def test_a_class_of_one_side_alone_would_be_taught_for_its_unlabelled_twin():
     assert mirror_axes("RAS", ["left_hippocampus"]) == [1, 2]
     assert one_sided(["left_hippocampus", "tumour"]) == ["left_hippocampus"]
+
+
+def test_lumbar_vertebrae_are_on_no_side():
+    spine = ["T12", *(f"L{number}" for number in range(1, 6)), "vertebra_L6", "vertebrae_L3"]
+    assert mirror_axes("RAS", spine) == [0, 1, 2]
+    assert one_sided(spine) == []
+    assert paired_by_side(["L1", "R1", "L2"]) == [("L1", "R1")], "of which each has its twin"

@@ -108,6 +108,7 @@ def test_numbers_of_numpy_and_torch_are_written_as_numbers(tmp_path):
         ("prediction", {"windows": "few"}, "windows (all, efficient, lateral)"),
         ("prediction", {"window": "all"}, "a mapping of mirrored"),
         ("scoring", {"nsd_tolerance_mm": [1, 2, 3]}, "one or one for each class"),
+        ("scoring", {"nsd_tolerance_mm": [1]}, "one or one for each class"),
         ("scoring", {"nsd_tolerance_mm": 0}, "above 0"),
         ("scoring", {"nsd_tolerances_mm": 3.0}, "a mapping with nsd_tolerance_mm"),
         ("scoring", {"tubular": "dark"}, "lists of classes"),
