@@ -22,6 +22,7 @@ from .dynamic_sizes import dynamic_sizes, least_sizes
 from .formats import TORCH_EXPORT, TORCHSCRIPT, format_of
 from .onnx_session import add_onnx_metadata
 from .plan_in_file import CARRIED, FACTS, MULTIPLES, PLAN
+from .plan_metadata import plan_metadata
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def export(bundle: str | Path, output: str | Path, ckpt_dir: str | Path = "", ch
     make_writable(str(file.parent), remedy="pass another --output")
     # under its own name, which a TorchScript archive keeps inside
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=TEMPORARY_PREFIX) as folder:
-        carried = [configs[0], *write_carried(Path(folder), configs[1], parser, kind)]
+        carried = write_carried(Path(folder), configs, parser, kind)
         temporary = Path(folder) / file.name
         if kind == TORCH_EXPORT:
             write_program(network, parser, carried, temporary)
@@ -85,11 +86,15 @@ def trained_weights(root: Path, ckpt_dir: str | Path = "", checkpoint: str | Pat
     return model
 
 
-def write_carried(folder: Path, config: Path, parser: ConfigParser, kind: str) -> list[Path]:
-    """Write inference.json, the config with the plan in it, and export.json, the plan and what else a user must know.
+def write_carried(folder: Path, configs: Sequence[Path], parser: ConfigParser, kind: str) -> list[Path]:
+    """Write what a file carries.
 
-    `config` is inference.yaml, `parser` that of the configs with the weights as `checkpoint`.
+    metadata.json is the bundle's, but for what the plan says, inference.json the config with the plan in it, and
+    export.json the plan and what else a user must know.
+
+    `configs` are the bundle's metadata.json and inference.yaml, `parser` that of both with the weights as `checkpoint`.
     """
+    metadata, config = configs
     plan, multiple = parser.get_parsed_content(PLAN), multiple_of(parser)
     facts = {
         "format": kind,
@@ -99,7 +104,9 @@ def write_carried(folder: Path, config: Path, parser: ConfigParser, kind: str) -
         MULTIPLES: multiple,
         "sizes_are_at_least": least_sizes(multiple, plan["patch_size"]),
     }
+    stated = json.loads(metadata.read_text(encoding="utf-8"))
     contents = {
+        metadata.name: plan_metadata(stated, plan, str(stated.get("name", ""))),
         f"{config.stem}.json": {**ConfigParser.load_config_file(str(config)), PLAN: plan},
         CARRIED: {PLAN: plan, FACTS: facts},
     }

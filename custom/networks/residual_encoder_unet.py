@@ -73,7 +73,7 @@ class ResidualEncoderUNet(nn.Module):
         self.apply(DynUNet.initialize_weights)
         for module in self.modules():  # as in nnU-Net every block begins as its shortcut alone
             if isinstance(module, ResidualBlock):
-                nn.init.zeros_(module.convolutions[1].adn.N.weight)
+                nn.init.zeros_(module.get_parameter("convolutions.1.adn.N.weight"))
 
     def forward(self, x: torch.Tensor) -> Any:
         """Logits, or in training the list of logits of all decoder levels, finest first."""

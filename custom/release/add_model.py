@@ -23,6 +23,7 @@ from ..io.torch_file import load_tensors
 from ..io.write_errors import reporting_unwritable
 from ..plans import PLAN_FILE, ReleasedModel, read_plan, write_plan
 from ..plans.released_model import checked_model, write_released_model
+from ..workflows.recipe import FILE_NAME
 from .bundle_code import importable
 from .large_files import LARGE
 from .weights import MODEL
@@ -69,6 +70,8 @@ def add_model(
     """
     root = Path(bundle)
     folder = root / "models" / name
+    if not FILE_NAME.fullmatch(name):
+        raise InputError(f"--name {name}: pass letters, digits and _ . - alone, as the name of one folder")
     if folder.exists():
         raise InputError(f"{folder} exists: remove it, or pass another --name")
     source = trained_weights(root, ckpt_dir, checkpoint)

@@ -94,6 +94,7 @@ def release(
         with importable(root):
             releases.append(collect(root, chosen.get(root.name, own if own.is_file() else None), str(url)))
         releases += models_releases(root, str(url))
+    refuse_equal_names(releases)
     make_writable(str(folder), str(folder / HUB), remedy="pass another --output")
     archives = {made.name: write_release(made, folder) for made in releases}
     write_model_info(listed, entries, archives, str(url))
@@ -147,6 +148,17 @@ def models_releases(root: Path, url: str) -> list[Release]:
             if (kept := own / FOLDS).is_file():  # a release of anything else carries none, as they name the cases
                 made[-1].small[FOLDS] = kept.read_bytes()
     return made
+
+
+def refuse_equal_names(releases: Sequence[Release]) -> None:
+    """Raise an `InputError` where two releases would be one archive, such as models of two bundles."""
+    names = [made.name for made in releases]
+    repeated = next((made for made in releases if names.count(made.name) > 1), None)
+    if repeated is not None:
+        raise InputError(
+            f"{repeated.name} would be written {names.count(repeated.name)} times: rename the folder of one of the "
+            f"models or bundles called {repeated.bundle}, or release them into two folders with --bundles"
+        )
 
 
 def write_release(made: Release, output: Path) -> Path:

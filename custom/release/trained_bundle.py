@@ -7,9 +7,7 @@ carries weights of inference.yaml's network: none of them takes another plan.
 import json
 import logging
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from monai.bundle import ConfigParser
 
@@ -19,10 +17,10 @@ from ..engines.load_weights import load_fitting_weights
 from ..engines.writable_folders import make_writable
 from ..errors import InputError
 from ..export.export_network import FITTING, trained_weights
+from ..export.plan_metadata import plan_metadata
 from ..plans import PLAN_FILE, read_plan, read_released_model
 from .archive import write_folder
 from .bundle_code import code_folder, importable
-from .channel_names import channel_names
 from .contents import bundle_contents, code_contents
 from .metadata import released_metadata
 from .network_config import PATH, network_config
@@ -73,7 +71,7 @@ def trained_bundle(
     with importable(root):
         load_fitting_weights(model, made_entry(inference, NETWORK, root), FITTING)
         files[PATH] = network_config(inference, root, package)
-    metadata = trained_metadata(metadata, plan, target.name, str(modality))
+    metadata = plan_metadata(metadata, plan, target.name, str(modality))
     released = read_released_model(model.parent)
     if released is not None:
         metadata["eval_metrics"] = stated_scores(released)
@@ -96,25 +94,3 @@ def bundle_files(root: Path, package: str, plan: str) -> dict[str, bytes]:
         for path, content in files.items()
         if path in kept or path == DATA_LICENSE or not (path.endswith(".yaml") or path.startswith("docs/"))
     }
-
-
-def trained_metadata(
-    metadata: Mapping[str, Any], plan: Mapping[str, Any], name: str, modality: str = ""
-) -> dict[str, Any]:
-    """The bundle's metadata with what the plan says: name, classes, channels and patch; no scores."""
-    changed: dict[str, Any] = json.loads(json.dumps(metadata))
-    image = changed["network_data_format"]["inputs"]["image"]
-    prediction = changed["network_data_format"]["outputs"]["pred"]
-    channels = len(plan["channels"])
-    classes = channel_names(plan["classes"])
-    image["modality"] = modality or image["modality"]
-    if list(prediction["channel_def"].values()) != classes:  # another data set
-        changed["task"] = f"Segmentation of {', '.join(classes[1:])}"
-        changed["image_classes"] = f"channels: {channels}, modality: {image['modality']}"
-        changed["label_classes"] = ", ".join(f"{number} {label}" for number, label in enumerate(classes))
-        changed["pred_classes"] = f"{len(classes)} channels, logits of {', '.join(classes)}"
-    if image["num_channels"] != channels:
-        image |= {"num_channels": channels, "channel_def": {str(key): f"image {key}" for key in range(channels)}}
-    prediction |= {"num_channels": len(classes), "channel_def": {str(key): label for key, label in enumerate(classes)}}
-    image["spatial_shape"] = prediction["spatial_shape"] = plan["patch_size"]
-    return changed | {"name": name, "eval_metrics": {}}

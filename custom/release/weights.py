@@ -10,9 +10,9 @@ from ..bundle_configs import NETWORK, config_file, made_entry
 from ..datalist.kept_folds import KEPT_FOLDS
 from ..engines.load_weights import load_fitting_weights
 from ..errors import InputError
+from ..export.channel_names import channel_names
 from ..options.kinds import NAMES, expanded
 from ..plans import PLAN_FILE, read_plan
-from .channel_names import channel_names
 
 MODEL = "models/model.pt"
 NONE = "none"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from monai.bundle import verify_metadata
 
-from custom.release.channel_names import channel_name
+from custom.export.channel_names import channel_name
 from custom.release.contents import code_contents
 
 SCHEMA = Path(__file__).with_name("metadata_schema.json")

@@ -1,7 +1,6 @@
 """Equal seeds give equal initial weights."""
 
 import torch
-
 from ignite.engine import Events
 
 from custom.engines import EpochSeed, set_seed

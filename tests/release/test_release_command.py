@@ -12,7 +12,7 @@ import yaml
 from custom.errors import InputError
 from custom.options.command_line import call
 from custom.release import large_files, release_command
-from custom.release.release_command import release
+from custom.release.release_command import Release, refuse_equal_names, release
 
 from ..bundle_copies import STATED, change_metadata, copy_bundle, seeded_training
 from .web_server import served
@@ -39,6 +39,13 @@ def test_releases_made_twice_are_equal_and_their_checksums_are_listed(project, t
         bundle, version = name.split("_v")
         assert {path.split("/")[0] for path in names} == {bundle}, "one top folder"
         assert f"{bundle}/{bundle}_{version.replace('.', '_')}/networks/__init__.py" in names
+
+
+def test_two_releases_of_one_name_do_not_replace_one_another(tmp_path):
+    made = [Release("boxes", version, {}, {}) for version in ("0.1.0", "0.2.0", "0.1.0")]
+    refuse_equal_names(made[:2])
+    with pytest.raises(InputError, match=r"boxes_v0\.1\.0 would be written 2 times: rename the folder of one"):
+        refuse_equal_names(made)
 
 
 def test_folder_for_the_hub_is_the_archive_with_a_card(project, tmp_path, caplog):

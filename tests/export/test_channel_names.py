@@ -1,7 +1,7 @@
 """Names of classes as people see them."""
 
 from custom.cohort.manifest import FLARE_CLASSES
-from custom.release.channel_names import channel_name
+from custom.export.channel_names import channel_name
 
 
 def test_names_are_words_and_stay_distinct_in_lower_case():
