@@ -192,7 +192,7 @@ def is_case_name(name: str) -> bool:
     return bool(name.strip()) and not name.startswith(".") and not {"/", "\\"} & set(name)
 
 
-class Files(Protocol):
+class CaseFiles(Protocol):
     """A case's name and files."""
 
     @property
@@ -208,7 +208,7 @@ class Files(Protocol):
         """None where nothing is annotated."""
 
 
-def repeated_cases(cases: Sequence[Files]) -> list[str]:
+def repeated_cases(cases: Sequence[CaseFiles]) -> list[str]:
     """One line for each name and each file that occurs twice; training and test cases would share what they must not.
 
     Names are equal where some file systems take them for equal, and none may be that of another's confidence map. Links
@@ -226,16 +226,13 @@ def repeated_cases(cases: Sequence[Files]) -> list[str]:
             faults.append(f"case {names[0]}{CONFIDENCE}: the confidence map of {names[0]} has this name; rename it")
     first: dict[str, tuple[str, str]] = {}
     for case in cases:
-        files = {"image": os.path.realpath(case.image)} | (
-            {"label": os.path.normpath(case.label)} if case.label else {}
-        )
-        for kind, file in files.items():
-            use = (case.name, kind)
-            other = first.setdefault(file, use)
-            if other != use:
-                faults.append(
-                    f"case {case.name}: its {kind} {file} is the {other[1]} of case {other[0]} too; remove one"
-                )
+        given = {"image": case.image} | ({"label": case.label} if case.label else {})
+        for kind, path in given.items():
+            file, use = (os.path.realpath if kind == "image" else os.path.normpath)(path), (case.name, kind)
+            other, other_kind = first.setdefault(file, use)
+            if (other, other_kind) != use:
+                what = f"its {kind} {os.path.normpath(path)} is the {other_kind} of case {other} too"
+                faults.append(f"case {case.name}: {what}; remove one")
     return faults
 
 

@@ -198,7 +198,7 @@ def test_two_cases_with_one_label(table, tmp_path):
     with pytest.raises(InputError, match=r"case x: its label .*a.nii.gz is the image of case x too"):
         find_cases(table("image,label,name", "a.nii.gz,a.nii.gz,x"))
     (tmp_path / "link.nii.gz").symlink_to("a.nii.gz")
-    with pytest.raises(InputError, match=r"case y: its image .*a.nii.gz is the image of case x too"):
+    with pytest.raises(InputError, match=r"case y: its image .*link.nii.gz is the image of case x too"):
         find_cases(table("image,name", "a.nii.gz,x", "link.nii.gz,y"))
 
 
