@@ -187,9 +187,10 @@ def _check_groups(stage: Stage, where: str, groups: Sequence[str], models: Seque
 
 
 def _check_second(stage: Stage, fill: Fill, second: Collection[int]) -> None:
-    """Refuse a second model that knows less than the one that labels: it would find all other classes absent."""
-    if missing := set(fill.classes) - set(second):
-        what = f"does not learn {len(missing)} of the {len(fill.classes)} classes that {fill.model_stage} fills"
+    """Refuse a second model that does not know a class it is asked about: it would find that absent everywhere."""
+    filled = {number for case in fill.cases for number in fill.classes if number not in case.annotated}
+    if missing := filled - set(second):
+        what = f"does not learn {len(missing)} of the {len(filled)} classes that {fill.model_stage} fills"
         raise InputError(
             f"stage {stage.name}: agree_with is {stage.agree_with!r}, which {what} in {fill.group}; name a stage that "
             "learns them all"

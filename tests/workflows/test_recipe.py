@@ -311,6 +311,8 @@ def test_a_second_model_knows_all_that_the_first_one_fills(plan):
     message = r"stage next: agree_with is 'organs', which does not learn 1 of the 14 classes that all fills in dataset4"
     with pytest.raises(InputError, match=message):
         plan(*stages[:2], {**stages[2], **agreeing})
+    annotated = {**stages[2], "train": ["dataset2"], "fill": {"dataset2": "all"}, **agreeing}
+    assert plan(*stages[:2], annotated)["next"].fills, "its cases are annotated for what the second does not know"
 
 
 def test_defaults_are_for_stages_without_keys_of_their_own():
