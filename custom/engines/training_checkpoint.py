@@ -80,7 +80,7 @@ class TrainingCheckpoint:
         engine.add_event_handler(Events.COMPLETED | Events.TERMINATE, let_go)  # another training may follow here
 
     def start(self, engine: Any) -> None:
-        """Resume, or set aside what an earlier training left, which is not of the plan that this one writes."""
+        """Resume, or rename what an earlier training left, which is not of the plan that this one writes."""
         if self.resume and self.checkpoint.exists():
             self.load(engine)
         elif self.resume:

@@ -20,6 +20,7 @@ NOTHING = (None, "", "null", "none", "None", "~")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 GROUPED = re.compile(r"[+-]?\d{1,3}(_\d{3})+")
 FOLDER_NAME = re.compile(r"[\w.-]*")
+FILE_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")  # on every system
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from ..export.export_network import FITTING, trained_weights
 from ..io.checksums import sha256
 from ..io.torch_file import load_tensors
 from ..io.write_errors import reporting_unwritable
+from ..options.kinds import FILE_NAME
 from ..plans import PLAN_FILE, ReleasedModel, read_plan, write_plan
 from ..plans.released_model import checked_model, write_released_model
-from ..workflows.recipe import FILE_NAME
 from .bundle_code import importable
 from .large_files import LARGE
 from .weights import MODEL

@@ -14,6 +14,7 @@ from ..io.checksums import file_checksums
 from ..io.folders_below import folders_below
 from ..io.json_file import read_json
 from ..nearest_name import did_you_mean
+from ..options.kinds import FILE_NAME
 from ..plans import load_plan
 from ..processes import together
 from .bundle_run import LEFT_OUT, checked_settings, config_checksums, is_known, known_settings, run_config
@@ -167,7 +168,7 @@ def config_runs(
     for entry in runs:
         place = Path(work_dir).absolute()
         run = ConfigRun(entry, dict(made), place, bundle_root, overrides or {}, runtime or {})
-        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", run.name) or run.name in made:
+        if not FILE_NAME.fullmatch(run.name) or run.name in made:
             raise InputError(f"run {run.name!r}: the name must be usable as a folder's and differ from all others")
         made[run.name] = run
     known = frozenset[str]().union(*(run.known for run in made.values()))

@@ -1,6 +1,5 @@
 """The stages of a pseudo-label recipe as data: what each labels with which earlier model, and what it trains on."""
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,10 +8,9 @@ from ..cohort.held_back import Thresholds
 from ..cohort.manifest import Cohort, CohortCase, one_spelling
 from ..errors import InputError
 from ..losses.partial_label import BACKGROUND, MARGINAL, UNANNOTATED
-from ..options.kinds import MAPPING, NAME_OR_NUMBER, NAMES, SHARE, SWITCH, Kind, Option, choice, or_nothing
+from ..options.kinds import FILE_NAME, MAPPING, NAME_OR_NUMBER, NAMES, SHARE, SWITCH, Kind, Option, choice, or_nothing
 
 FILLED, ANNOTATED = "filled", "annotated"
-FILE_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
 @dataclass(frozen=True)
@@ -160,9 +158,8 @@ def _parse_stage(number: int, entry: Any, groups: Sequence[str], earlier: Sequen
     values = _checked(entry, _KEYS, where)
     values["fill"] = {group: str(model) for group, model in values.get("fill", {}).items()}
     merge = _checked(values.pop("merge", {}), MERGE_KEYS, f"{where}, merge")
-    if not FILE_NAME.fullmatch(values["name"]) or one_spelling(values["name"]) in [
-        one_spelling(one.name) for one in earlier
-    ]:
+    taken = [one_spelling(one.name) for one in earlier]
+    if not FILE_NAME.fullmatch(values["name"]) or one_spelling(values["name"]) in taken:
         raise InputError(f"{where}: the name must be usable as a folder's and differ from every other stage's")
     stage = Stage(**values, **merge)
     _check_groups(stage, where, groups, [one.name for one in earlier if stage.control or not one.control])

@@ -119,7 +119,7 @@ def test_starting_anew_keeps_the_old_checkpoint(training, tmp_path):
     assert torch.equal(kept["network"]["weight"], old["network"]["weight"])
 
 
-def test_what_was_chosen_by_or_fitted_to_an_earlier_training_is_set_aside(training, tmp_path):
+def test_what_was_chosen_by_or_fitted_to_an_earlier_training_is_renamed(training, tmp_path):
     """Else its best weights would be scored on the fold that they were trained on."""
     for name in ("model_best.pt", "typing.json", "temperature.json"):
         (tmp_path / name).write_text(f"{name} of an earlier training")
