@@ -4,3 +4,4 @@ from .case_list import read_case_list
 from .held_out import HeldOut
 from .left_out import LeftOut
 from .output_names import OUTPUT_NAME, output_name
+from .which_cases import which_cases
