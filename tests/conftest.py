@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import gc
+import importlib
 import os
 import random
 import sys
@@ -16,7 +17,8 @@ from custom.fingerprint import data_check
 
 from . import plain_pictures
 from .bundle_copies import copy_bundle
-from .preloaded_python import preloaded_python
+from .preloaded_python import LIBRARIES, preloaded_python
+from .remembered import remember
 
 PROJECT = Path(__file__).resolve().parents[1]
 SLOWEST = ("end_to_end", "workflows", "bundles", "export", "options")
@@ -35,6 +37,8 @@ def pytest_configure() -> None:
 
 def pytest_collection_finish() -> None:
     """What was imported stays; every run looks for garbage at its end, and to look through all of it takes a second."""
+    for name in LIBRARIES:  # or the first run would import them
+        importlib.import_module(name)
     gc.collect()
     gc.freeze()
     gc.enable()
@@ -44,6 +48,13 @@ def pytest_collection_finish() -> None:
 def one_thread_per_worker():
     """The suite runs on several processes at once; more threads each would only compete."""
     torch.set_num_threads(int(os.environ.get("TEST_THREADS", "1")))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def remembered() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        remember(patch)
+        yield
 
 
 @pytest.fixture(autouse=True)

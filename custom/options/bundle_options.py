@@ -2,7 +2,8 @@
 
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
@@ -124,7 +125,8 @@ def bundle_options(configs: Path) -> dict[str, dict[str, Option]]:
 
     Raises InputError: there are no configs.
     """
-    found = {file.stem: dict(first_block(file)) for file in sorted(configs.glob("*.yaml"))}
+    texts = {file.stem: file.read_text(encoding="utf-8") for file in sorted(configs.glob("*.yaml"))}
+    found = {name: dict(first_block(text)) for name, text in texts.items()}
     if not found:
         raise InputError(f"{configs} holds no configs: pass the folder of a bundle")
     return found
@@ -149,17 +151,20 @@ def top_level_ids(file: Path) -> list[str]:
     return re.findall(r"^(\w+):", file.read_text(encoding="utf-8"), re.MULTILINE) if is_whole(file) else []
 
 
-def first_block(file: Path) -> Iterator[tuple[str, Option]]:
+@lru_cache  # a study reads the configs for each of its runs
+def first_block(config: str) -> Mapping[str, Option]:
     """What a config says may be changed: up to a heading, or in an overlay the first lines that stand together.
 
     An overlay may bring ids of its own, and expressions of any kind: nothing is known but that some are paths.
     """
-    runs_alone = is_whole(file)
-    for name, text, meaning in entries(block_lines(file.read_text(encoding="utf-8"))):
+    runs_alone = HEADING.search(config) is not None
+    found = {}
+    for name, text, meaning in entries(block_lines(config)):
         if runs_alone:
-            yield name, Option(name, declared_kind(name, text, meaning), text, meaning)
+            found[name] = Option(name, declared_kind(name, text, meaning), text, meaning)
         elif is_path(name, text) or name in KINDS or not PART.match(text):
-            yield name, Option(name, KINDS.get(name, PATH if is_path(name, text) else ANYTHING), text, meaning)
+            found[name] = Option(name, KINDS.get(name, PATH if is_path(name, text) else ANYTHING), text, meaning)
+    return found
 
 
 def block_lines(text: str) -> list[str]:

@@ -7,6 +7,8 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
+PHANTOMS = {"num_cases=12": "num_cases=6", "(1.3, 1.5)": "(1.9, 2.1)"}  # fewer and coarser ones
+
 
 @pytest.fixture
 def cells(project):
@@ -23,6 +25,9 @@ def test_every_cell_runs(cells, project, tmp_path, monkeypatch):
     monkeypatch.chdir(project / "docs")
     mpl.use("Agg")
     names = {"__name__": "notebook"}
+    for shown, small in PHANTOMS.items():
+        assert cells[0].count(shown) == 1
+        cells[0] = cells[0].replace(shown, small)
     for cell in cells:
         exec(compile(cell, "notebook", "exec"), names)
     study = (tmp_path / "study" / "study.md").read_text()

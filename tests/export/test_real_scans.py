@@ -40,8 +40,7 @@ class Case:
 CASES = {
     "hippocampus": Case("batseg_spine", "hippocampus", "hippocampus/imagesTr/*.nii.gz"),
     "coarse": Case("flare_pseudolabel", "phantoms", "ct/abdomen.nii.gz"),
-    # the largest ones in the one format whose rounding grows with them
-    "spine": Case("batseg_spine", "spine", "spine/t2_lumbar*", (12, 128, 128), endings=("onnx",)),
+    # the largest one in the one format whose rounding grows with it
     "big_part": Case("flare_pseudolabel", "big", "ct/abdomen.nii.gz", (16, 64, 64), steps=2, endings=("onnx",)),
 }
 LEARNT = (16, 64, 64)  # voxels in the middle of the window

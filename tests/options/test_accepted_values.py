@@ -6,8 +6,6 @@ import logging
 import os
 import random
 from collections.abc import Iterator
-from copy import deepcopy
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +77,6 @@ def toys(tmp_path_factory) -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch, tmp_path) -> Iterator[None]:
-    read = lru_cache(ConfigParser.load_config_file)
-    monkeypatch.setattr(ConfigParser, "load_config_file", lambda filepath, **_: deepcopy(read(str(filepath))))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     logging.disable(logging.CRITICAL)
