@@ -1,4 +1,4 @@
-"""What hundreds of runs in one process would find out again each time: seconds for a user's one, minutes for the tests."""
+"""What hundreds of runs in one process would each find out again: a second for a user's one, minutes for the tests."""
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -15,12 +15,9 @@ from custom.networks import build
 
 
 def remember(patch: pytest.MonkeyPatch) -> None:
-    """Let this process remember contents of configs, the classes of MONAI's modules and which patches fit which networks."""
-    read, find, check = (
-        ConfigParser.load_config_file,
-        ComponentLocator._find_classes_or_functions,
-        build.check_patch_size,
-    )
+    """Let this process remember what configs hold, which classes MONAI has, and which patches fit which networks."""
+    read, check = ConfigParser.load_config_file, build.check_patch_size
+    find = ComponentLocator._find_classes_or_functions
 
     @lru_cache(maxsize=1000)
     def contents(file: str, _: bytes) -> dict[str, Any]:
