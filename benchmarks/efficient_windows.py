@@ -29,7 +29,7 @@ import numpy as np
 
 from custom.cohort.manifest import Cohort, CohortCase, read_cohort
 from custom.datalist import OUTPUT_NAME
-from custom.datalist.case_list import write_case_list
+from custom.io.atomic_write import write_json
 from custom.metrics.flare_score import axial_axis_of, flare_dice
 
 BUNDLE = Path(__file__).resolve().parents[1] / "bundles" / "flare_pseudolabel"
@@ -48,7 +48,7 @@ def main() -> None:
     cases = cohort.validation
     options.work.mkdir(parents=True, exist_ok=True)
     case_list = (options.work / "cases.json").resolve()
-    write_case_list(case_list, [{"image": case.image, OUTPUT_NAME: f"{case.name}.nii.gz"} for case in cases])
+    write_json(case_list, [{"image": case.image, OUTPUT_NAME: f"{case.name}.nii.gz"} for case in cases])
     print(f"{cohort.name}: {len(cases)} cases; windows of {options.patch_size} voxels")
     for plan in PLANS:
         folder = (options.work / plan).resolve()

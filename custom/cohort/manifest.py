@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ..datalist.class_names import checked_class_names
 from ..datalist.output_names import COMPANIONS
@@ -40,7 +40,7 @@ class CohortCase:
     name: str
     image: str
     label: str | None
-    annotated: tuple[int, ...]
+    annotated: tuple[int, ...] = ()
     use: str = TRAINING
     source: str = ""
 
@@ -192,23 +192,7 @@ def is_case_name(name: str) -> bool:
     return bool(name.strip()) and not name.startswith(".") and not {"/", "\\"} & set(name)
 
 
-class CaseFiles(Protocol):
-    """A case's name and files."""
-
-    @property
-    def name(self) -> str:
-        """Unique."""
-
-    @property
-    def image(self) -> str:
-        """Its scan."""
-
-    @property
-    def label(self) -> str | None:
-        """None where nothing is annotated."""
-
-
-def repeated_cases(cases: Sequence[CaseFiles]) -> list[str]:
+def repeated_cases(cases: Sequence[CohortCase]) -> list[str]:
     """One line for each name and each file that occurs twice; training and test cases would share what they must not.
 
     Names are equal where some file systems take them for equal, and none may be that of another's confidence map. Links

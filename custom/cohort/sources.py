@@ -24,7 +24,7 @@ from ..datalist.folder_layouts import (
 from ..errors import InputError
 from ..io.image_formats import is_itk
 from ..options.kinds import expanded
-from .manifest import TRAINING, USES, VALIDATION, is_case_name, listed, raise_faults, repeated_cases
+from .manifest import TRAINING, USES, VALIDATION, CohortCase, is_case_name, listed, raise_faults, repeated_cases
 
 logger = logging.getLogger(__name__)
 
@@ -32,17 +32,9 @@ CSV_COLUMNS = ("image", "label", "annotated", "source", "use", "name")
 
 
 @dataclass(frozen=True)
-class FoundCase:
-    """A case before it is decided what is annotated in it; `given` is the CSV's cell "annotated", where there is one.
+class FoundCase(CohortCase):
+    """A case before it is decided what is annotated in it; `given` is the CSV's cell "annotated", if any."""
 
-    `source` names the origin of a case.
-    """
-
-    name: str
-    image: str
-    label: str | None
-    use: str = TRAINING
-    source: str = ""
     given: str | None = None
 
 
@@ -112,7 +104,7 @@ def _find_in_folder(root: Path, given: Sequence[str]) -> CohortSource:
         if any(label is not None for _, _, label in pairs):
             labelled_folders.append(image_folder)
         use = VALIDATION if is_validation else TRAINING
-        cases += [FoundCase(name, str(image), label, use, image_folder.name) for name, image, label in pairs]
+        cases += [FoundCase(name, str(image), label, use=use, source=image_folder.name) for name, image, label in pairs]
     for folder in unlabelled:
         cases += [FoundCase(name, str(image), None) for name, image, _ in _pair_files(folder)]
     if not cases:

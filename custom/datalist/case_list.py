@@ -1,17 +1,10 @@
 """A data list kept in a file, so that a config that names it stays short whatever the number of cases."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..io.atomic_write import write_json
 from ..io.json_file import json_content
-
-
-def write_case_list(file: str | Path, cases: Sequence[dict[str, Any]]) -> None:
-    """Keep a list of case dictionaries, to be read by `read_case_list`."""
-    write_json(file, list(cases))
 
 
 def read_case_list(file: str | Path) -> list[dict[str, Any]]:

@@ -54,12 +54,10 @@ class CaseGallery:
         picture_file: str | Path,
         class_names: Sequence[str],
         distance_field: Callable[[torch.Tensor], Any] | None = None,
-        title: str = "",
     ) -> None:
         self.picture_file = Path(picture_file)
         self.class_names = list(class_names)
         self.distance_field = distance_field
-        self.title = title
         self.scores: list[float] = []
         self.kept: list[ScoredCase] = []
         self.unranked = 0
@@ -121,7 +119,7 @@ class CaseGallery:
             for name, (caption, case) in zip(names, chosen.items(), strict=True)
         ]
         try:
-            draw_cases(pictures, self.picture_file, self.class_names, self.title)
+            draw_cases(pictures, self.picture_file, self.class_names)
         except OSError as error:
             logger.warning("%s: not drawn (%s)", self.picture_file, error)
 

@@ -1,7 +1,5 @@
 """The label maps of an evaluation's cases as files, and which scan and truth each belongs to."""
 
-import csv
-from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,8 @@ from ..io.atomic_write import write_json
 from ..io.image_formats import scan_name
 from ..io.label_writer import LabelWriter
 from ..processes import gathered, is_first, rank, world_size
+from ..reports.study_tables import case_means
+from ..reports.text_table import read_csv
 from .metrics_report import case_file, unique_case_names
 
 ALL, CHOSEN, NONE = "all", "chosen", "none"
@@ -86,15 +86,7 @@ class KeepPredictions:
 
     def _chosen(self) -> list[str]:
         """The best, the median and the worst case of the report that has just been written."""
-        with (self.output_dir / "metrics_per_case.csv").open(newline="", encoding="utf-8") as file:
-            ranked = ranked_cases(list(csv.DictReader(file)))
+        rows = read_csv(self.output_dir / "metrics_per_case.csv")
+        means = case_means({(row["case"], row["class"]): float(row["dice"]) for row in rows if row.get("dice")})
+        ranked = sorted(means, key=means.__getitem__)
         return [ranked[place] for place in sorted({0, (len(ranked) - 1) // 2, len(ranked) - 1})] if ranked else []
-
-
-def ranked_cases(rows: Sequence[Mapping[str, str]]) -> list[str]:
-    """The cases in rows of a report, the one of the lowest mean Dice over its classes first."""
-    values: dict[str, list[float]] = {}
-    for row in rows:
-        if row.get("dice"):
-            values.setdefault(row["case"], []).append(float(row["dice"]))
-    return sorted(values, key=lambda case: float(np.mean(values[case])))

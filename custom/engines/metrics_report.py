@@ -1,6 +1,5 @@
 """The metrics of an evaluation as files and as a printed table, with the scores of simpler predictors."""
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
@@ -22,6 +21,7 @@ from monai.utils import (
 from ..datalist.left_out import LeftOut
 from ..geometry.voxel_volume import voxel_ml
 from ..io.atomic_write import write_json
+from ..io.json_file import read_json
 from ..processes import is_first, rank
 from ..reports.metric_table import (
     MEAN_OF_CLASSES,
@@ -129,7 +129,7 @@ class MetricsReport:
         self._write(per_case_rows(names, self.class_names, columns), rows, self._baselines(truth), left_out)
 
     def _baselines(self, truth_voxels: np.ndarray) -> dict[str, dict[str, float | None]]:
-        baselines = read_baselines(self.baselines_file) if self.baselines_file else {}
+        baselines = read_json(Path(self.baselines_file), {}) if self.baselines_file else {}
         if self.majority and len(self.class_names) > 1:
             dice = [None if np.isnan(value) else float(value) for value in majority_class_dice(truth_voxels)]
             baselines[MAJORITY] = dict(zip(self.class_names, dice, strict=True))
@@ -189,11 +189,6 @@ def confusion_rows(names: Sequence[str], class_names: Sequence[str], confusion: 
         }
         for case, true, given in np.argwhere(confusion[:, :-1, :-1])
     ]
-
-
-def read_baselines(path: str | Path) -> dict[str, dict[str, float | None]]:
-    """The predictors of a baselines file, as `UntrainedBaseline` writes it; none where there is no such file."""
-    return json.loads(Path(path).read_text(encoding="utf-8")) if Path(path).is_file() else {}
 
 
 def unique_case_names(files: Sequence[str]) -> list[str]:

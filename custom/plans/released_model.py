@@ -48,9 +48,9 @@ def read_released_model(folder: Path) -> ReleasedModel | None:
         return None
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
-        return checked_model(content if isinstance(content, dict) else {}, str(file))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise InputError(f"{file}: is not readable YAML ({' '.join(str(error).split())[:200]}); restore it") from error
+    return checked_model(content if isinstance(content, dict) else {}, str(file))
 
 
 def checked_model(content: Mapping[str, Any], source: str) -> ReleasedModel:

@@ -126,9 +126,7 @@ def region_of_interest(foreground: np.ndarray) -> tuple[float, float, float, flo
     return top, top + part * foreground.shape[0], left, left + part * foreground.shape[1]
 
 
-def draw_cases(
-    cases: Sequence[CasePicture], picture_file: str | Path, class_names: Sequence[str], title: str = ""
-) -> None:
+def draw_cases(cases: Sequence[CasePicture], picture_file: str | Path, class_names: Sequence[str]) -> None:
     """Write a PNG with one row per case: scan, truth, prediction and, where a case has one, distance field.
 
     `class_names` are those of the foreground classes, ids 1, 2, ... Where truth and prediction are small, a frame in
@@ -141,7 +139,7 @@ def draw_cases(
     sizes = [tuple(np.multiply(case.truth.shape, case.pixel_mm)) for case in cases]  # height, width in mm
     heights = [_PANEL * min(1, height / width) for height, width in sizes]
     width = _PANEL * max(min(1, width / height) for height, width in sizes)
-    size = (0.5 + len(columns) * width + (1.0 if has_field else 0), (1.05 if title else 0.8) + sum(heights))
+    size = (0.5 + len(columns) * width + (1.0 if has_field else 0), 0.8 + sum(heights))
     figure = drawing.new_figure(*size, layout="compressed")
     grid = figure.subplots(len(cases), len(columns), squeeze=False, height_ratios=heights)
     for row, case, height in zip(grid, cases, heights, strict=True):
@@ -154,8 +152,6 @@ def draw_cases(
     if has_field:
         bar = figure.colorbar(ScalarMappable(cmap="magma"), ax=list(grid.flat), fraction=0.025, pad=0.01)
         bar.set_ticks([0, 0.5, 1], labels=["0 outside", "0.5 surface", "1 deepest"], fontsize=8)
-    if title:
-        figure.suptitle(title, fontsize=13, weight="bold")
     seen = {int(one) for case in cases for label in (case.truth, case.prediction) for one in np.unique(label)} - {0}
     outline = Line2D([], [], color="white", linewidth=1.2, label="outline of the truth", path_effects=drawing.DARK_EDGE)
     entries = [*drawing.class_patches(sorted(seen), class_names), outline]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -33,10 +33,12 @@ class Evaluation(NamedTuple):
 class CaseScores:
     """What every method scored for every class of every case: rows as in `case_scores.csv`, all numbers checked.
 
-    An empty cell says that there is no such score, for example because the case lacks the class.
+    An empty cell says that there is no such score, for example because the case lacks the class. `groups`: name ->
+    classes with a joint mean of their own, as their plan has them, such as organs apart from tumours.
     """
 
     rows: Sequence[Mapping[str, str]]
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @cached_property
     def methods(self) -> list[str]:
@@ -72,7 +74,8 @@ def collect_scores(evaluations: Sequence[Evaluation]) -> CaseScores:
         if one.file.is_file()
         for row in checked_rows(one.file, PLACE[len(SOURCE) :])
     ]
-    return CaseScores(rows)
+    kept = (read_json(one.file.with_name(METRICS), {}) for one in evaluations)
+    return CaseScores(rows, next((found["groups"] for found in kept if found.get("groups")), {}))
 
 
 def training_of(seed: int | str, fold: int | str) -> str:

@@ -165,9 +165,7 @@ def _joint_row(name: str, members: Sequence[int], per_class: Sequence[Row], metr
 
 def _mean_over_classes_per_case(values: np.ndarray) -> np.ndarray:
     """(cases, classes) to (cases,), nan for a case without any class."""
-    present = ~np.isnan(values)
-    with np.errstate(invalid="ignore"):
-        return np.where(present, values, 0).sum(axis=1) / present.sum(axis=1)
+    return np.ma.array(values, mask=np.isnan(values)).mean(axis=1).filled(np.nan)
 
 
 def title_of(metric: str) -> str:

@@ -44,8 +44,13 @@ class Score(NamedTuple):
     training: str = ""  # its seed and held-out fold
 
 
-def score_rows(scores: Sequence[Score], class_names: Sequence[str]) -> list[Row]:
-    """One row for every method, metric and class, and for the mean of classes.
+def joint_classes(class_names: Sequence[str], groups: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """The groups that have a row of their own; a group of one class, with its name, is that class."""
+    return {name: members for name, members in groups.items() if name not in class_names}
+
+
+def score_rows(scores: Sequence[Score], class_names: Sequence[str], groups: Mapping[str, Sequence[str]]) -> list[Row]:
+    """One row for every method, metric and class, for every group of classes, and for the mean of all classes.
 
     A patient's score is the mean over seeds; a class counts the patients that have it. The mean of classes is the mean
     of their means, as in the papers; its `patient_mean`, deviation and median are over the patients' own means. What is
@@ -57,9 +62,10 @@ def score_rows(scores: Sequence[Score], class_names: Sequence[str]) -> list[Row]
         own = {} if metric in CASE_WIDE else means
         per_class = {name: [x for (_, label), x in own.items() if label == name] for name in class_names}
         lines = {name: _spread(values) for name, values in per_class.items()}
-        known = [row["mean"] for row in lines.values() if row["mean"] is not None]
-        joint = _spread(list(case_means(means).values()))
-        lines[MEAN_OF_CLASSES] = joint | ({"mean": float(np.mean(known))} if known else {})
+        for name, members in joint_classes(class_names, groups).items():
+            theirs = {key: value for key, value in own.items() if key[1] in members}
+            lines[name] = _joint(theirs, [lines[one] for one in members if one in lines])
+        lines[MEAN_OF_CLASSES] = _joint(means, [lines[one] for one in class_names])
         rows += [{"method": method, "metric": metric, "class": name, **row} for name, row in lines.items()]
     return rows
 
@@ -90,13 +96,16 @@ def comparison_rows(scores: Sequence[Score], reference: str) -> list[Row]:
     return rows
 
 
-def class_comparison_rows(scores: Sequence[Score], class_names: Sequence[str], reference: str) -> list[Row]:
-    """The same for each class by itself; p values are adjusted within a class and metric."""
+def class_comparison_rows(
+    scores: Sequence[Score], class_names: Sequence[str], groups: Mapping[str, Sequence[str]], reference: str
+) -> list[Row]:
+    """The same for each class and group by itself; p values are adjusted within one of them and a metric."""
     of_classes = [score for score in scores if score.metric not in CASE_WIDE]
+    members = {**{name: [name] for name in class_names}, **joint_classes(class_names, groups)}
     return [
         {"class": name, **row}
-        for name in class_names
-        for row in comparison_rows([score for score in of_classes if score.label == name], reference)
+        for name, own in members.items()
+        for row in comparison_rows([score for score in of_classes if score.label in own], reference)
     ]
 
 
@@ -116,7 +125,7 @@ def case_means(means: Mapping[tuple[str, str], float]) -> dict[str, float]:
     return {case: float(np.mean(one)) for case, one in values.items()}
 
 
-def method_cells(rows: Sequence[Row], class_names: Sequence[str]) -> list[list[str]]:
+def method_cells(rows: Sequence[Row]) -> list[list[str]]:
     """Titles and a line for each method, as Table 3 of the BATseg paper: per class the means of Dice and HD95.
 
     Without HD95 those of Dice and NSD, as Table 6 of the FLARE23 paper.
@@ -124,7 +133,7 @@ def method_cells(rows: Sequence[Row], class_names: Sequence[str]) -> list[list[s
     found = list(dict.fromkeys(row["metric"] for row in rows))
     metrics = next((layout for layout in LAYOUTS if set(layout) <= set(found)), found)
     known = {(row["method"], row["metric"], row["class"]): row for row in rows}
-    columns = [*class_names, MEAN_OF_CLASSES]
+    columns = dict.fromkeys(row["class"] for row in rows)
     lines = [["method", "patients", *(f"{name}: {' / '.join(map(title_of, metrics))}" for name in columns)]]
     for method in dict.fromkeys(row["method"] for row in rows):
         counts = [row["patients"] for m in metrics if (row := known.get((method, m, MEAN_OF_CLASSES)))]
@@ -160,18 +169,25 @@ def write_tables(
     title: str,
     scores: Sequence[Score],
     class_names: Sequence[str],
+    groups: Mapping[str, Sequence[str]],
     reference: str,
     rules: Sequence[str] = (),
 ) -> str:
-    """Write the files of a study; returns the text of `study.md`, which ends with `rules`, those of its metrics."""
-    rows, compared = score_rows(scores, class_names), comparison_rows(scores, reference)
-    tables = {FIRST_NOTE: method_cells(rows, class_names), SPREAD_NOTE: spread_cells(rows)}
+    """Write the files of a study; returns the text of `study.md`, which ends with `rules`, those of its metrics.
+
+    `groups`: name -> classes with a joint mean of their own, such as organs apart from tumours.
+    """
+    rows, compared = score_rows(scores, class_names, groups), comparison_rows(scores, reference)
+    per_class = class_comparison_rows(scores, class_names, groups, reference)
+    tables = {FIRST_NOTE: method_cells(rows), SPREAD_NOTE: spread_cells(rows)}
     tables |= {COMPARISON_NOTE: comparison_cells(compared)} if compared else {}
+    for name in joint_classes(class_names, groups):
+        own = [row for row in per_class if row["class"] == name]
+        tables |= {f"The same, each patient the mean of {name}": comparison_cells(own)} if own else {}
     parts = [f"{note}:\n\n{markdown_table(table, numbers=True)}" for note, table in tables.items()]
     text = "\n\n".join([f"# {title}", *parts, *rules]) + "\n"
     write_csv(folder / "scores.csv", rows)
     write_csv(folder / "comparisons.csv", compared, list(compared[0]) if compared else ["method"])
-    per_class = class_comparison_rows(scores, class_names, reference)
     write_csv(folder / "comparisons_per_class.csv", per_class, list(per_class[0]) if per_class else ["class"])
     write_text(folder / TABLES, text)
     write_text(folder / "study.tex", "\n\n".join(map(latex, tables.values())) + "\n")
@@ -184,6 +200,12 @@ def latex(lines: Sequence[Sequence[str]]) -> str:
     rows = [" & ".join(line) + r" \\" for line in escaped]
     head = [rf"\begin{{tabular}}{{l{'r' * (len(lines[0]) - 1)}}}", r"\toprule", rows[0], r"\midrule"]
     return "\n".join([*head, *rows[1:], r"\bottomrule", r"\end{tabular}"])
+
+
+def _joint(means: Mapping[tuple[str, str], float], rows: Sequence[Row]) -> Row:
+    """The row of several classes: the mean of their rows' means; the rest is over the patients' own means."""
+    known = [row["mean"] for row in rows if row["mean"] is not None]
+    return _spread(list(case_means(means).values())) | ({"mean": float(np.mean(known))} if known else {})
 
 
 def _spread(values: Sequence[float]) -> Row:

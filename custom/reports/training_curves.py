@@ -1,6 +1,5 @@
 """A picture of a training run: losses, validation metrics, learning rate and gradient norms over the epochs."""
 
-import csv
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from scipy.ndimage import uniform_filter1d
 from ..errors import InputError
 from .drawing import INK, class_colour, new_figure, save_picture
 from .metric_table import title_of
+from .text_table import read_csv
 
 # The columns of the log, apart from those with a prefix: "loss/TERM", "gradient_norm/NAME", "validation/METRIC" and
 # "validation/METRIC/CLASS".
@@ -63,17 +63,13 @@ def read_training_log(log_file: str | Path) -> dict[str, np.ndarray]:
     path = Path(log_file)
     if not path.is_file():
         raise InputError(f"{path}: no such training log; train first, or give the log's place")
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            names = list(reader.fieldnames or [])
-            rows = list(reader)
-        columns = {name: np.array([float(row[name] or "nan") for row in rows]) for name in names}
-    except (ValueError, csv.Error) as error:
-        raise InputError(f"{path}: not a training log ({error}); repair the row or remove it") from error
-    if EPOCH not in names or not rows:
+    rows = read_csv(path)
+    if not rows or EPOCH not in rows[0]:
         raise InputError(f"{path}: not a training log with a column {EPOCH!r} and a row per epoch; train first")
-    return columns
+    try:
+        return {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]}
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path}: not a training log ({error}); repair the row or remove it") from error
 
 
 def panels_of(columns: Mapping[str, np.ndarray]) -> dict[str, list[str]]:

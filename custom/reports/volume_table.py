@@ -61,14 +61,9 @@ def empty_scans(rows: Sequence[Row]) -> list[str]:
 def describe_volumes(rows: Sequence[Row]) -> list[str]:
     """The table for the terminal."""
     titles = ["scan", "structure", "volume [mL]", "confidence"]
-    lines = [[row["scan"], row["structure"], _volume_text(row), _shown(row[COLUMNS[4]])] for row in rows]
+    lines = []
+    for row in rows:
+        volume, confidence = f"{'> ' if row[EDGE] else ''}{row['volume_mL']:.3g}", row[COLUMNS[4]]
+        lines.append([row["scan"], row["structure"], volume, "" if confidence is None else f"{confidence:.2f}"])
     note = ["> : it reaches the scan's edge, and may be larger than the scan shows"]
     return aligned([titles, *lines], text_columns=(0, 1)) + (note if any(row[EDGE] for row in rows) else [])
-
-
-def _volume_text(row: Row) -> str:
-    return f"{'> ' if row[EDGE] else ''}{row['volume_mL']:.3g}"
-
-
-def _shown(confidence: float | None) -> str:
-    return "" if confidence is None else f"{confidence:.2f}"

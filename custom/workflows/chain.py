@@ -3,12 +3,12 @@
 import json
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial, wraps
+from functools import partial
 from inspect import signature
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec
+from typing import Any
 
 from .. import __version__
 from ..errors import InputError, ScansLeftOutError, find_input_error, input_error_message
@@ -31,22 +31,7 @@ from .run import Run
 logger = logging.getLogger(__name__)
 
 REFUSE, REDO = "refuse", "redo"
-P = ParamSpec("P")
 PATIENCE = 15  # seconds: processes of a call that was killed end by themselves
-
-
-def keeping_arguments(init: Callable[Concatenate[Any, P], None]) -> Callable[Concatenate[Any, P], None]:
-    """Let a chain keep the arguments that it is made with, for another process to make it again."""
-
-    @wraps(init)
-    def keeping(chain: Any, *arguments: P.args, **named: P.kwargs) -> None:
-        if not hasattr(chain, "made_from"):  # of a class that another derives from they would be others
-            bound = dict(signature(init).bind(chain, *arguments, **named).arguments)
-            del bound["self"]
-            chain.made_from = {**bound.pop("options", {}), **bound}
-        init(chain, *arguments, **named)
-
-    return keeping
 
 
 class Chain:
@@ -65,7 +50,14 @@ class Chain:
     label = ""  # before the names of its runs, where several chains are worked on together
     noun, option = "run", "--only"  # in messages; `noun` is also the key of the name in a record
 
-    @keeping_arguments
+    def __new__(cls, *arguments: Any, **named: Any) -> Any:
+        """Keep the arguments that a chain is made with, for another process to make it again."""
+        chain = super().__new__(cls)
+        bound = dict(signature(cls.__init__).bind(chain, *arguments, **named).arguments)
+        del bound["self"]
+        chain.made_from = {**bound.pop("options", {}), **bound}
+        return chain
+
     def __init__(
         self,
         runs: Sequence[Run],

@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial as bound
 from pathlib import Path
 from typing import Any
@@ -267,26 +267,29 @@ def _decided(cases: Sequence[FoundCase], sets: Mapping[str, Ids]) -> tuple[Cohor
 
 def _hold_out(cohort: Cohort, amount: float | str, use: str, seed: int) -> Cohort:
     """The cohort with `amount` of its completely annotated training cases used for validation or test instead."""
-    complete = _complete(cohort)
-    held_out = set(draw_held_out([case.name for case in complete], amount, seed, use))
-    if held_out:
-        logger.info("%s: %d of %d completely annotated cases, by seed %d", use, len(held_out), len(complete), seed)
-    cases = (dataclasses.replace(case, use=use) if case.name in held_out else case for case in cohort.cases)
-    return dataclasses.replace(cohort, cases=tuple(cases))
+    complete = [case.name for case in _complete(cohort)]
+    drawn = draw_held_out(complete, amount, seed, use)
+    _log_drawn(f"{use}:", drawn, complete, "completely", seed)
+    return _changed(cohort, drawn, use=use)
 
 
 def _withhold(cohort: Cohort, amount: float | str, seed: int) -> Cohort:
     """The cohort without the labels of `amount` of its partly annotated training cases."""
     complete = {case.name for case in _complete(cohort)}
     partly = [case.name for case in cohort.training if case.label is not None and case.name not in complete]
-    drawn = set(draw_held_out(partly, amount, seed, "withhold", "annotated in part"))
+    drawn = draw_held_out(partly, amount, seed, "withhold", "annotated in part")
+    _log_drawn("withhold: the labels of", drawn, partly, "partly", seed)
+    return _changed(cohort, drawn, label=None, annotated=())
+
+
+def _log_drawn(what: str, drawn: Sequence[str], names: Sequence[str], how: str, seed: int) -> None:
     if drawn:
-        logger.info(
-            "withhold: the labels of %d of %d partly annotated cases, by seed %d", len(drawn), len(partly), seed
-        )
-    cases = (
-        dataclasses.replace(case, label=None, annotated=()) if case.name in drawn else case for case in cohort.cases
-    )
+        logger.info("%s %d of %d %s annotated cases, by seed %d", what, len(drawn), len(names), how, seed)
+
+
+def _changed(cohort: Cohort, names: Collection[str], **changes: Any) -> Cohort:
+    """The cohort with some cases changed."""
+    cases = (dataclasses.replace(one, **changes) if one.name in names else one for one in cohort.cases)
     return dataclasses.replace(cohort, cases=tuple(cases))
 
 

@@ -49,14 +49,13 @@ class ConfigRun(Run):
         if not self.configs:
             raise InputError(f"run {self.name}: give it config, one or several names")
         self.known = known_settings(self.bundle_root, self.configs)
-        own = self.checked(entry.get("overrides") or {})
-        self.overrides = {**self.checked(self.of_known(common)), **own}
+        self.overrides = {**self.checked(self.of_known(common)), **self.checked(entry.get("overrides") or {})}
         self.runtime = self.checked(self.of_known(runtime))
         referred = [found[1] for found in REFERENCE.finditer(str(self.overrides))]
         self.needs = tuple(dict.fromkeys([*_words(entry.get("needs")), *referred]))
-        self.check(entry, own)
+        self.check(entry)
 
-    def check(self, entry: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    def check(self, entry: Mapping[str, Any]) -> None:
         """Refuse what would fail, or change nothing, after hours of work."""
         trains = self.configs[:1] == ("train",) and "evaluate" not in self.configs
         placed = [key for key in (FOLDERS if trains else ["output_dir"]) if key in self.overrides]

@@ -20,7 +20,7 @@ from ..reports.page.results import RECIPE_FILE
 from ..reports.stage_records import DONE
 from ..reports.status_table import status_page, status_table
 from .case_check import unusable_cases
-from .chain import Chain, keeping_arguments
+from .chain import Chain
 from .changes import digest
 from .pipeline_settings import PipelineSettings
 from .recipe import describe_plan, parse_recipe, plan_stages
@@ -41,7 +41,6 @@ class PseudoLabelPipeline(Chain):
 
     noun, option = "stage", "--stages"
 
-    @keeping_arguments
     def __init__(
         self,
         cohort: str | Path,

@@ -40,7 +40,8 @@ def write_recipe_tables(
     is_same = before == read_if_there(folder / CASE_SCORES) and f",{reference}," in compared
     if is_same and text.startswith(f"# {headline}\n"):
         return text  # hundreds of exact tests take a minute
-    return write_tables(folder, headline, found.scores, found.class_names, reference, scoring_rules(sources))
+    rules = scoring_rules(sources)
+    return write_tables(folder, headline, found.scores, found.class_names, found.groups, reference, rules)
 
 
 def read_if_there(file: Path) -> str:

@@ -20,8 +20,6 @@ from .work_folder import StageFolder, record_of
 
 logger = logging.getLogger(__name__)
 
-SHOWN_CASES = 24
-
 
 def annotated_classes(cohort: Cohort, cases: Sequence[CohortCase]) -> dict[int, ClassDistribution]:
     """What each class is like in the cases annotated for it."""
@@ -55,7 +53,7 @@ def review_stage(
         for name, found in ranked_by_case(rows).items()
         for image, label in [files[name]]
     ]
-    draw_contact_sheet(sheet, folder.review / "contact_sheet.png", cohort.classes, most=SHOWN_CASES, window=window)
+    draw_contact_sheet(sheet, folder.review / "contact_sheet.png", cohort.classes, window=window)
     if count:
         logger.info("%d of %d pseudo-labels look suspicious: %s", count, len(files), folder.review)
     return count

@@ -7,10 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from ..cohort.manifest import CohortCase
-from ..datalist.case_list import write_case_list
 from ..datalist.output_names import OUTPUT_NAME
 from ..errors import InputError
-from ..io.atomic_write import replacing
+from ..io.atomic_write import replacing, write_json
 from ..io.checksums import sha256
 from ..io.json_file import read_json
 from ..options.gate import quoted
@@ -131,7 +130,7 @@ class StageLabelling:
         checksum = self.model_checksum(fill)
         output = self.label_of(kind, fill.group, "any").parent
         case_list = output.parent / f"{list_name}_process{rank()}.json"
-        write_case_list(case_list, [{"image": case.image, OUTPUT_NAME: f"{case.name}.nii.gz"} for case in cases])
+        write_json(case_list, [{"image": case.image, OUTPUT_NAME: f"{case.name}.nii.gz"} for case in cases])
         overrides = {
             **self.settings.inference,
             **source.inference,

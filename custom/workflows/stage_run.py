@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from ..cohort.manifest import Cohort, CohortCase, case_entry
-from ..datalist.case_list import write_case_list
 from ..datalist.class_names import checked_class_names, same_names
 from ..errors import InputError, find_input_error, input_error_message
 from ..io.atomic_write import write_json
@@ -239,12 +238,12 @@ class StageRun(Run):
                 entries.append({"image": one.case.image, "label": merged or one.case.label, "annotated": ids})
         if not entries:
             raise InputError(f"every case is excluded, or all of its classes held back, see {self.work.excluded_file}")
-        write_case_list(self.folder.case_list, entries)
+        write_json(self.folder.case_list, entries)
         write_json(self.folder.learnt, self.cohort.class_names(sorted(set().union(*annotated.values()))))
         test = [case_entry(case) for case in self.work.usable(self.cohort.test)]
-        write_case_list(self.folder.test_list, test)
+        write_json(self.folder.test_list, test)
         validation = [case_entry(case) for case in self.work.usable(self.cohort.validation)]
-        write_case_list(self.folder.validation_list, validation)
+        write_json(self.folder.validation_list, validation)
 
     def annotated(self) -> dict[str, set[int]]:
         """Name -> classes annotated or filled, of each usable case to train on that has any."""

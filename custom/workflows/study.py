@@ -16,7 +16,7 @@ from ..reports.page import write_report_or_warn
 from ..reports.page.results import STUDY_FILE
 from ..reports.stage_records import DONE
 from ..reports.study_tables import write_tables
-from .chain import Chain, keeping_arguments
+from .chain import Chain
 from .config_run import REFERENCE, config_runs
 from .runtime import refuse_results
 
@@ -48,7 +48,6 @@ class Study(Chain):
         methods: names of the experiments that are done, or `all`.
     """
 
-    @keeping_arguments
     def __init__(
         self,
         experiments: Mapping[str, Mapping[str, Any] | None],
@@ -131,7 +130,9 @@ class Study(Chain):
         if not found.scores:
             return
         rules = scoring_rules(self.sources)
-        text = write_tables(self.work_dir, self.title, found.scores, found.class_names, self.reference, rules)
+        text = write_tables(
+            self.work_dir, self.title, found.scores, found.class_names, found.groups, self.reference, rules
+        )
         if done == len(self.runs):
             write_report_or_warn(self.work_dir)
             logger.info("\n%s\nwritten to %s", text, self.work_dir)

@@ -2,13 +2,14 @@
 
 import pytest
 
-from custom.datalist.case_list import read_case_list, write_case_list
+from custom.datalist.case_list import read_case_list
 from custom.errors import InputError
+from custom.io.atomic_write import write_json
 
 
 def test_a_list_is_read_as_it_was_written(tmp_path):
     cases = [{"image": "/d/a.nii.gz", "label": "/d/l.nii.gz", "annotated": [1, 3]}, {"image": "/d/b.nii.gz"}]
-    write_case_list(tmp_path / "new" / "list.json", cases)
+    write_json(tmp_path / "new" / "list.json", cases)
     assert read_case_list(str(tmp_path / "new" / "list.json")) == cases
 
 

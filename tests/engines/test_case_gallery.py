@@ -203,7 +203,7 @@ def test_grids_that_differ_are_named(tmp_path):
 
 
 def test_a_picture_is_written(tmp_path, whole_pictures):
-    gallery = CaseGallery(tmp_path / "out" / "cases.png", ["tumour"], lambda label: label * 0.5, title="three cases")
+    gallery = CaseGallery(tmp_path / "out" / "cases.png", ["tumour"], lambda label: label * 0.5)
     run(gallery, [make_case(f"case_{h}", h) for h in (1, 4, 8)])
     picture = matplotlib.image.imread(tmp_path / "out" / "cases.png")
     assert picture[..., :3].std() > 0.1

@@ -10,7 +10,7 @@ from monai.engines import SupervisedEvaluator
 from monai.handlers import IgniteMetricHandler, from_engine
 from monai.transforms import AsDiscreted
 
-from custom.engines.metrics_report import MAJORITY, MetricsReport, read_baselines, unique_case_names, voxel_confusion
+from custom.engines.metrics_report import MAJORITY, MetricsReport, unique_case_names, voxel_confusion
 from custom.errors import InputError
 from custom.metrics import ClassMeanDice, FlareDice, FlareSurfaceDice, HausdorffDistance95, flare_rules, hd95_rules
 from custom.processes import rank
@@ -208,10 +208,6 @@ def test_images_without_a_file_are_numbered(tmp_path):
     engine.run()
     cases = [row["case"] for row in read_csv(tmp_path / "metrics_per_case.csv")]
     assert cases == ["process0_case0"] * 2 + ["process0_case1"] * 2
-
-
-def test_absent_baselines_are_none(tmp_path):
-    assert read_baselines(tmp_path / "absent.json") == {}
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ def test_there_is_no_region_without_foreground_or_where_it_is_most_of_the_view()
 
 
 def test_the_picture_shows_each_class_in_its_colour(tmp_path):
-    draw_cases([replace(case(), caption="best")], tmp_path / "new" / "cases.png", ["benign", "cancer"], "a title")
+    draw_cases([replace(case(), caption="best")], tmp_path / "new" / "cases.png", ["benign", "cancer"])
     picture = read_picture(tmp_path / "new" / "cases.png")
     assert picture[..., :3].std() > 0.1
     assert has_colour(picture, class_colour(1))

@@ -40,7 +40,7 @@ def evaluations(tmp_path):
 def test_means_over_patients_of_means_over_seeds(evaluations):
     rows = {
         (row["method"], row["metric"], row["class"]): row
-        for row in score_rows(collect_scores(evaluations).scores, CLASSES)
+        for row in score_rows(collect_scores(evaluations).scores, CLASSES, {})
     }
     liver = rows["ours", "dice", "liver"]
     assert (liver["patients"], liver["mean"]) == (2, pytest.approx((0.85 + 0.5) / 2))
@@ -96,11 +96,11 @@ def test_false_components_belong_to_no_class():
         for case in "ab"
         for label in ("liver", "kidney")
     ]
-    per_class = class_comparison_rows(scores, ["kidney", "liver"], "base")
+    per_class = class_comparison_rows(scores, ["kidney", "liver"], {}, "base")
     assert {row["metric"] for row in per_class} == {"dice"}
     assert [row["class"] for row in per_class] == ["kidney", "liver"], "the order of their ids, not of the scores"
     assert {row["metric"] for row in comparison_rows(scores, "base")} == {"dice", "false_components"}
-    ours = [row for row in score_rows(scores, ["liver", "kidney"]) if row["method"] == "ours"]
+    ours = [row for row in score_rows(scores, ["liver", "kidney"], {}) if row["method"] == "ours"]
     means = {row["class"]: row["mean"] for row in ours if row["metric"] == "false_components"}
     assert means == {"liver": None, "kidney": None, "mean of classes": 2}
 
@@ -109,13 +109,39 @@ def test_a_scan_without_lesions_counts_once_among_false_components():
     """It has a count for each class, a scan with a lesion one for its own alone."""
     lesions = [Score("a", "false_components", f"lesion{n}", "type1" if n < 2 else "type2", 1.0) for n in range(4)]
     healthy = [Score("a", "false_components", f"healthy{n}", f"type{m}", 0.0) for n in range(4) for m in (1, 2)]
-    rows = score_rows([*lesions, *healthy], ["type1", "type2"])
+    rows = score_rows([*lesions, *healthy], ["type1", "type2"], {})
     assert rows[-1]["mean"] == rows[-1]["patient_mean"] == 0.5
+
+
+def test_groups_of_classes_have_a_mean_and_tests_of_their_own(tmp_path):
+    """Table 6 of the FLARE23 paper: organs, and apart from them the tumour, which patient b lacks."""
+    values = {"base": (0.8, 0.6, 0.1), "ours": (0.9, 0.7, 0.0)}
+    scores = [
+        Score(method, "dice", case, label, value)
+        for method, own in values.items()
+        for case in "ab"
+        for label, value in zip(("liver", "spleen", "tumour"), own, strict=True)
+        if (case, label) != ("b", "tumour")
+    ]
+    groups = {"organs": ["liver", "spleen", "absent"], "tumour": ["tumour"]}
+    classes = ["liver", "spleen", "tumour"]
+    rows = {row["class"]: row for row in score_rows(scores, classes, groups) if row["method"] == "ours"}
+    assert list(rows) == [*classes, "organs", "mean of classes"], "a group of one class is that class"
+    assert (rows["organs"]["patients"], rows["organs"]["mean"]) == (2, pytest.approx(0.8))
+    assert rows["mean of classes"]["mean"] == pytest.approx(1.6 / 3)
+    text = write_tables(tmp_path, "Stages", scores, classes, groups, "base")
+    assert "| organs: Dice | mean of classes: Dice |" in text
+    assert "each patient the mean of organs:" in text
+    organs = text.partition("mean of organs:")[2]
+    assert "| ours | base | Dice | 2 | +0.100 |" in organs
+    assert "| ours | base | Dice | 2 | +0.067 |" in text, "of all classes, the tumour too"
+    tested = {row["class"] for row in class_comparison_rows(scores, classes, groups, "base")}
+    assert tested == {*classes, "organs"}
 
 
 def test_a_method_without_a_metric_of_the_table_has_a_dash(tmp_path):
     scores = [Score("both", "dice", "a", "liver", 0.5), Score("both", "nsd", "a", "liver", 0.25)]
-    text = write_tables(tmp_path, "Study", [*scores, Score("one", "dice", "a", "liver", 0.75)], ["liver"], "both")
+    text = write_tables(tmp_path, "Study", [*scores, Score("one", "dice", "a", "liver", 0.75)], ["liver"], {}, "both")
     assert "| one | 1 | 0.750 / - | 0.750 / - |" in text
 
 
@@ -126,7 +152,7 @@ def test_evaluations_that_are_not_there_yet_are_left_out(evaluations, tmp_path):
 
 def test_files(evaluations, tmp_path):
     rules = ["HD95: pooled"]
-    text = write_tables(tmp_path / "out", "Kidneys", collect_scores(evaluations).scores, CLASSES, "base", rules)
+    text = write_tables(tmp_path / "out", "Kidneys", collect_scores(evaluations).scores, CLASSES, {}, "base", rules)
     assert text.startswith("# Kidneys\n\nMeans over patients (of")
     assert "\n\n| method | patients | liver: Dice / HD95 [mm] | left_kidney:" in text
     assert "| ours | 2 | 0.675 / 2.0 | 0.700 / 5.0 | 0.688 / 3.5 |" in text
@@ -146,7 +172,7 @@ def test_without_hd95_the_table_has_dice_and_nsd(tmp_path):
     """As Table 6 of the FLARE23 paper."""
     values = {"dice": 0.5, "nsd": 0.75}
     scores = [Score("small", name, "case", label, x) for name, x in values.items() for label in ("liver", "spleen")]
-    text = write_tables(tmp_path, "Organs", scores, ["liver", "spleen"], "small")
+    text = write_tables(tmp_path, "Organs", scores, ["liver", "spleen"], {}, "small")
     assert "| small | 1 | 0.500 / 0.750 | 0.500 / 0.750 | 0.500 / 0.750 |" in text
 
 
@@ -169,7 +195,7 @@ def test_a_table_in_both_languages():
 def test_metrics_beyond_the_papers_are_in_the_second_table(tmp_path):
     values = {"dice": 0.5, "hd95_mm": 4.0, "lesion_f1": 0.25, "false_components": 3.0}
     scores = [Score("plain", name, "case", label, x) for name, x in values.items() for label in ("a", "b")]
-    text = write_tables(tmp_path, "Study", scores, ["a", "b"], "plain")
+    text = write_tables(tmp_path, "Study", scores, ["a", "b"], {}, "plain")
     assert "| plain | 1 | 0.500 / 4.0 | 0.500 / 4.0 | 0.500 / 4.0 |" in text
     assert "| method | Dice | HD95 [mm] | lesion F1 | false components |" in text
     assert "| plain | 0.500 | 4.0 | 0.250 | 3.00 |" in text

@@ -63,7 +63,7 @@ def test_a_log_of_a_run_that_diverged_at_once_still_gives_a_picture(tmp_path):
 
 def test_a_log_that_is_no_text_is_named(tmp_path):
     (tmp_path / "log.csv").write_bytes(bytes(range(128, 256)))
-    with pytest.raises(InputError, match=r"log\.csv: not a training log"):
+    with pytest.raises(InputError, match=r"log\.csv: cannot be read as a table"):
         read_training_log(tmp_path / "log.csv")
 
 

@@ -85,7 +85,7 @@ def test_tables_compare_the_stages_over_seeds(study):
     with (study.work / "comparisons_per_class.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {(row["method"], row["reference"], row["patients"]) for row in rows} == {("1_organs", "2_all", "2")}
-    assert {row["class"] for row in rows} == {"dark", "bright", "lesion"}
+    assert {row["class"] for row in rows} == {"dark", "bright", "lesion", "organs"}, "organs: dark and bright"
     seeds = [json.loads((stage(study, n, "1_organs") / "record.json").read_text())["model_sha256"] for n in (0, 1)]
     assert seeds[0] != seeds[1]
 
@@ -94,6 +94,7 @@ def test_each_seed_has_tables_of_its_own(study):
     text = (study.work / "seed_1" / "study.md").read_text()
     assert text.splitlines()[0].endswith(": test cases")
     assert "dark: Dice / NSD" in text, "Table 6"
+    assert "organs: Dice / NSD" in text, "their mean, without the lesion"
     assert "| 1_organs | 2_all | Dice | 2 |" in text
     assert "NSD tolerance" in text, "the rules of the metrics"
     assert (study.work / "seed_1" / "study.tex").read_text().startswith(r"\begin{tabular}")

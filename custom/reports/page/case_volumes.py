@@ -92,8 +92,6 @@ def as_nifti(voxels: np.ndarray, volumes: CaseVolumes, is_scan: bool = False) ->
     """A gzipped NIfTI file in base64, its origin at the first voxel; a scan's levels stand for its intensities."""
     image = nib.Nifti1Image(voxels, np.diag([*volumes.spacing, 1.0]))
     image.header.set_xyzt_units("mm")
-    content = bytearray(image.to_bytes())
-    if is_scan:  # nibabel writes slope and intercept of its own only
-        slope = (volumes.high - volumes.low) / 255
-        content[112:120] = np.array([slope, volumes.low], dtype="<f4").tobytes()
-    return base64.b64encode(gzip.compress(bytes(content), 9, mtime=0)).decode("ascii")
+    if is_scan:
+        image.header.set_slope_inter((volumes.high - volumes.low) / 255, volumes.low)
+    return base64.b64encode(gzip.compress(image.to_bytes(), 9, mtime=0)).decode("ascii")

@@ -42,7 +42,7 @@ def compare(scores: str | Path, reference: str, output: str | Path, title: str =
     if reference not in methods:
         raise InputError(f"{scores}: no method is called {reference}; pass as --reference one of {', '.join(methods)}")
     with reporting_unwritable(output, "pass another --output"):
-        text = write_tables(Path(output), title, found.scores, found.class_names, reference)
+        text = write_tables(Path(output), title, found.scores, found.class_names, found.groups, reference)
         write_score_page(Path(output), title, found, reference)
     logger.info("\n%s\nwritten to %s", text, output)
 

@@ -57,7 +57,6 @@ class Page:
     """The whole page; `facts` are short statements under the title."""
 
     title: str
-    kind: str
     facts: Sequence[str]
     sections: Sequence[Section] = field(default_factory=tuple)
 

@@ -104,7 +104,7 @@ def page_of(results: Results, scored: CaseScores, viewer: str = SLICES, cases: i
         setting_section(results),
         run_section(results),
     ]
-    return Page(results.title, results.kind, facts(results, scored), [one for one in sections if not one.is_empty])
+    return Page(results.title, facts(results, scored), [one for one in sections if not one.is_empty])
 
 
 def facts(results: Results, scored: CaseScores) -> list[str]:

@@ -3,14 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from ...io.json_file import read_json
-from ..case_scores import METRICS, CaseScores, scoring_rules
+from ..case_scores import CaseScores, scoring_rules
 from ..metric_table import MEAN_OF_CLASSES, number_text, title_of
 from ..study_tables import (
     COMPARISON_NOTE,
     FIRST_NOTE,
     SPREAD_NOTE,
-    Score,
     case_means,
     class_comparison_rows,
     comparison_cells,
@@ -20,6 +18,7 @@ from ..study_tables import (
     score_rows,
     spread_cells,
 )
+from ..text_table import Row
 from .box_plot import box_plot
 from .confusion import NOTHING, class_order, type_confusion, voxel_confusion
 from .page_parts import Cell, Section, Table, count_text, heat_table
@@ -43,55 +42,41 @@ def means_of(scored: CaseScores, metric: str, methods: Sequence[Method]) -> Mean
 def score_section(results: Results, scored: CaseScores) -> Section:
     """The papers' tables: methods by classes for a study, organs by stages (Table 6) for a recipe; and differences."""
     scores, class_names = scored.scores, scored.class_names
-    rows = score_rows(scores, class_names)
+    rows = score_rows(scores, class_names, scored.groups)
     tables = []
     if results.kind == RECIPE and rows:
         words = f"Means and standard deviations over the {results.scored}"
-        tables.append(Table(organ_cells(scores, class_names, class_groups(results.methods)), words))
+        tables.append(Table(organ_cells(rows), words))
     elif rows:
-        tables.append(Table(method_cells(rows, class_names), FIRST_NOTE))
+        tables.append(Table(method_cells(rows), FIRST_NOTE))
         tables.append(Table(spread_cells(rows), SPREAD_NOTE))
     compared = comparison_rows(scores, results.reference)
     if compared:
         tables.append(Table(comparison_cells(compared), COMPARISON_NOTE))
     if compared and len(class_names) > 1:
-        by_class = class_comparison_rows(scores, class_names, results.reference)
+        by_class = class_comparison_rows(scores, class_names, scored.groups, results.reference)
         lines = [
             [name, *cells]
             for name, cells in zip(
                 ["class", *(one["class"] for one in by_class)], comparison_cells(by_class), strict=True
             )
         ]
-        tables.append(Table(lines, "The same for each class; Holm's correction within a class and metric", FEW_ROWS))
+        words = "The same for each class and group; Holm's correction within one of them and a metric"
+        tables.append(Table(lines, words, FEW_ROWS))
     rules = scoring_rules(source for one in results.methods for source in one.sources)
     return Section("scores", "Scores", rules, tables)
 
 
-def class_groups(methods: Sequence[Method]) -> dict[str, list[str]]:
-    """Name -> classes of the groups with a joint score, as the plan names them, such as organs."""
-    files = (folder / METRICS for one in methods for folder in one.evaluations)
-    return next((groups for file in files if (groups := read_json(file, {}).get("groups"))), {})
-
-
-def organ_cells(
-    scores: Sequence[Score], class_names: Sequence[str], groups: Mapping[str, Sequence[str]]
-) -> list[list[str]]:
-    """Titles and a line for each class, group and their mean, as Table 6 of the FLARE23 paper: per method DSC and NSD.
-
-    A group of one class is that class.
-    """
-    rows = {(row["method"], row["metric"], row["class"]): row for row in score_rows(scores, class_names)}
-    joint = {name: members for name, members in groups.items() if len(members) > 1}
-    for name, members in joint.items():
-        of_group = score_rows([one for one in scores if one.label in members], members)
-        rows |= {(r["method"], r["metric"], name): r for r in of_group if r["class"] == MEAN_OF_CLASSES}
-    columns = list(dict.fromkeys((method, metric) for method, metric, _ in rows))
+def organ_cells(rows: Sequence[Row]) -> list[list[str]]:
+    """Titles and a line for each class, group and all, as Table 6 of the FLARE23 paper: per method DSC and NSD."""
+    known = {(row["method"], row["metric"], row["class"]): row for row in rows}
+    columns = list(dict.fromkeys((method, metric) for method, metric, _ in known))
     title = {DICE: "DSC", "nsd": "NSD"}
     lines = [["class", *(f"{method}: {title.get(metric, title_of(metric))}" for method, metric in columns)]]
-    for name in [*class_names, *joint, MEAN_OF_CLASSES]:
+    for name in dict.fromkeys(row["class"] for row in rows):
         cells = []
         for method, metric in columns:
-            row = rows.get((method, metric, name), {})
+            row = known.get((method, metric, name), {})
             mean, spread = (number_text(row.get(key), metric) for key in ("mean", "sd"))
             cells.append(mean if spread == "-" else f"{mean} ± {spread}")
         lines.append([name, *cells])
