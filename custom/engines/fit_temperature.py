@@ -1,6 +1,7 @@
 """The temperature at which confidences of held-out cases are calibrated."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,15 @@ class FitTemperature(FitToCases):
         file: written.
         inferer: a `StreamingSlidingWindowInferer(temperatures=TEMPERATURES)`, with its `report` of the last case.
         fold: which cases are held out; "all", none, is refused.
+        options: by which the cases are labelled, such as `mirrored`; an inference is to have the same.
     """
 
     what = "a temperature"
 
-    def __init__(self, file: str, inferer: Any, fold: int | str) -> None:
+    def __init__(self, file: str, inferer: Any, fold: int | str, options: Mapping[str, Any]) -> None:
         super().__init__(file, inferer)
         self.fold = fold
+        self.options = options
 
     def start(self, engine: Engine) -> None:
         """As `FitToCases`; also refuses weights that no case was held out from."""
@@ -55,7 +58,7 @@ class FitTemperature(FitToCases):
         confidences, correct = (np.array(one) for one in zip(*cases, strict=True))
         temperature = fit_temperature(confidences, correct)
         with reporting_unwritable(self.file, "pass another --temperature_file"):
-            write_temperature(self.file, temperature, len(cases))
+            write_temperature(self.file, temperature, len(cases), self.options)
         before, after = (confidences[:, TEMPERATURES.index(one)].mean() for one in (1.0, temperature))
         what = "%s: temperature %g of %d cases; mean confidence %.3f -> %.3f, right voxels %.3f"
         logger.info(what, self.file, temperature, len(cases), before, after, correct.mean())

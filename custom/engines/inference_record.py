@@ -19,8 +19,8 @@ class CaseRecord:
 
     The record holds the scan's path, the label map's name, the windows computed and those of a plain grid, the seconds
     of loading and prediction, the mean confidence of each class that was predicted, that of the whole case at a fitted
-    temperature where the inferer has one ("calibrated_confidence"), how the scan is unlike those of the training
-    ("unusual_input", "" where it is not), and what `entries` and `facts` add.
+    temperature where the inferer has one ("calibrated_confidence", None of an empty label map), how the scan is unlike
+    those of the training ("unusual_input", "" where it is not), and what `entries` and `facts` add.
 
     Args:
         inferer: keeps its `report` of the last case, e.g. `custom.inferers.StreamingSlidingWindowInferer`.
@@ -63,7 +63,8 @@ class CaseRecord:
         windows = {key: report[key] for key in ("windows", "windows_all")}
         calibrated = report.get("tempered_confidence", [])  # of one temperature, or None without foreground
         if calibrated is None or calibrated:
-            windows["calibrated_confidence"] = calibrated and round(calibrated[0], 4)
+            is_empty = not bool((output[0][CommonKeys.PRED][0] > 0).any())  # consensus may have left nothing
+            windows["calibrated_confidence"] = None if calibrated is None or is_empty else round(calibrated[0], 4)
         record = {
             "case": name,
             "label": label,

@@ -5,8 +5,9 @@ the share of these voxels that are right; Guo et al. (2017) fit one temperature,
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,19 +53,25 @@ def fit_temperature(confidences: np.ndarray, correct: np.ndarray) -> float:
     return TEMPERATURES[int(cross_entropy.argmin())]
 
 
-def write_temperature(file: str | Path, temperature: float, cases: int) -> None:
-    """Write a fitted temperature as JSON."""
-    write_json(Path(file), {"temperature": temperature, "cases": cases})
+def write_temperature(file: str | Path, temperature: float, cases: int, options: Mapping[str, Any]) -> None:
+    """Write a fitted temperature as JSON, with the options by which the cases were labelled."""
+    write_json(Path(file), {"temperature": temperature, "cases": cases, "options": dict(options)})
 
 
-def read_temperature(file: str | Path) -> float:
-    """The temperature in a file. Raises InputError: there is none."""
+def read_temperature(file: str | Path, options: Mapping[str, Any]) -> float:
+    """The temperature in a file. Raises InputError: there is none, or it was fitted with other options."""
     try:
-        value = float(json.loads(Path(file).read_text(encoding="utf-8"))["temperature"])
+        content = json.loads(Path(file).read_text(encoding="utf-8"))
+        value, fitted = float(content["temperature"]), dict(content["options"])
     except OSError as error:
         raise InputError(f"{file}: no temperature to read ({error.strerror}); {REMEDY}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{file}: holds no temperature; {REMEDY}") from error
     if not 0 < value < np.inf:
         raise InputError(f"{file}: holds the temperature {value:g}, which must be above 0; {REMEDY}")
+    for name, given in options.items():
+        if fitted.get(name) != given:
+            raise InputError(
+                f"{file}: fitted with {name} {fitted.get(name)}, this run has {given}; pass the same, or {REMEDY}"
+            )
     return value

@@ -101,10 +101,12 @@ def test_largest_components_are_written_and_scored(trained, scans, tmp_path):
 def test_typing_and_confidence_of_a_scan_stand_in_its_record(typed, scans, tmp_path):
     bundle, file = typed
     temperature = str(tmp_path / "temperature.json")
-    bundle.run("train", "evaluate", "fit_temperature", temperature_file=temperature, output_dir=str(tmp_path))
-    assert json.loads(Path(temperature).read_text())["cases"] == 2, "the held-out fold"
     options = {"typing": "logits", "typing_file": file}
+    fitted = {"temperature_file": temperature, "output_dir": str(tmp_path)}
+    bundle.run("train", "evaluate", "fit_temperature", **options, **fitted)
+    assert json.loads(Path(temperature).read_text())["cases"] == 2, "the held-out fold"
     confident = {"calibrated_confidence": True, "temperature_file": temperature}
+    assert "fitted with typing logits, this run has none" in refusal(bundle, "inference", **confident)
     bundle.run("inference", dataset_dir=str(scans[0]), output_dir=str(tmp_path / "labels"), **options, **confident)
     for scan in sorted(scans[1].glob("*.nii.gz")):
         labels, plain = read_labels(tmp_path / "labels" / scan.name), read_labels(scan)

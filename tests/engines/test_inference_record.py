@@ -38,7 +38,8 @@ def record(tmp_path):
         def step(_: Engine, name: str) -> list:
             inferer.report = REPORTS[name]
             meta = {"filename_or_obj": f"/scans/{name}.nii.gz", "output_name": f"{prefix}{name}.nii.gz"}
-            return [{"image": MetaTensor(torch.zeros(1, 2, 2, 2), meta=meta), "pred": torch.zeros(1, 2, 2, 2)}]
+            pred = torch.full((1, 2, 2, 2), float(name == "a.1"))
+            return [{"image": MetaTensor(torch.zeros(1, 2, 2, 2), meta=meta), "pred": pred}]
 
         engine = Engine(step)
         CaseRecord(tmp_path, inferer, NAMES, **options).attach(engine)
@@ -65,6 +66,14 @@ def test_one_record_a_case(record):
     }
     assert found["b"]["confidence"] == {"spleen": 1.0}, "of the background nobody asks"
     assert found["empty"]["confidence"] == {}
+
+
+def test_a_label_map_that_consensus_has_emptied_has_no_confidence(record, monkeypatch):
+    """The inferer has measured one on what was dropped since."""
+    for name, confidence in (("a.1", [0.98765]), ("b", [0.9]), ("empty", None)):
+        monkeypatch.setitem(REPORTS, name, {**REPORTS[name], "tempered_confidence": confidence})
+    found = {name: one["calibrated_confidence"] for name, one in record().items()}
+    assert found == {"a.1": 0.9877, "b": None, "empty": None}
 
 
 def test_a_record_has_the_name_of_the_label_beside_it(record):

@@ -47,11 +47,15 @@ def test_one_is_among_those_tried():
 
 
 def test_files(tmp_path):
-    write_temperature(tmp_path / "temperature.json", 1.5, 8)
-    assert read_temperature(tmp_path / "temperature.json") == 1.5
-    for content, message in (("{}", "holds no temperature"), ('{"temperature": 0}', "must be above 0")):
+    options = {"mirrored": True, "consensus": False}
+    write_temperature(tmp_path / "temperature.json", 1.5, 8, options)
+    assert read_temperature(tmp_path / "temperature.json", options) == 1.5
+    with pytest.raises(InputError, match=r"fitted with consensus False, this run has True; pass the same, or fit one"):
+        read_temperature(tmp_path / "temperature.json", {**options, "consensus": True})
+    texts = {"{}": "holds no temperature", '{"temperature": 0, "options": {}}': "must be above 0"}
+    for content, message in texts.items():
         (tmp_path / "other.json").write_text(content)
         with pytest.raises(InputError, match=message):
-            read_temperature(tmp_path / "other.json")
+            read_temperature(tmp_path / "other.json", {})
     with pytest.raises(InputError, match=r"no temperature to read .*fit_temperature.yaml"):
-        read_temperature(tmp_path / "nowhere.json")
+        read_temperature(tmp_path / "nowhere.json", {})
