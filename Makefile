@@ -14,7 +14,7 @@ LABEL_INSTALL = "$(LABEL_BIN)/python" -m pip install --quiet --disable-pip-versi
 DEMO_CONFIG := "['configs/train.yaml','configs/demo.yaml']"
 DEMO_FLARE_CONFIG := "['configs/pipeline.yaml','configs/demo.yaml']"
 
-.PHONY: help try try-check serve serve-check demo demo-flare test test-kill test-studies test-slurm docs monailabel test-monailabel lint format verify verify-zoo release clean
+.PHONY: help try try-check serve serve-check demo demo-flare test test-kill test-studies test-slurm test-page docs monailabel test-monailabel lint format verify verify-zoo release clean
 
 # `make try` and `make serve`: the model, the scan or folder of scans, and where label maps, volumes and pictures go
 MODEL ?= hippocampus
@@ -32,6 +32,7 @@ help:
 	@echo "make test-kill   kill a recipe and a study at random moments: they must end with the same labels and tables (minutes)"
 	@echo "make test-studies  train every row of the papers' tables on phantoms with a few steps (minutes)"
 	@echo "make test-slurm  a study and a recipe as jobs of a SLURM that it starts here (Debian's slurm-wlm and munge; minutes)"
+	@echo "make test-page   look at a study's page in Chromium (Debian's chromium), at desktop and phone width"
 	@echo "make lint        ruff and mypy"
 	@echo "make verify      check the bundles as MONAI's model zoo does, and more (VERIFY_ARGS=\"--bundle FOLDER\": another one)"
 	@echo "make verify-zoo MODEL_ZOO=FOLDER   run the model zoo's own check, from a checkout of it, on the releases"
@@ -105,6 +106,12 @@ test-slurm: $(VENV)/for-test
 		{ echo "make test-slurm: no slurmctld or munged here; apt-get install slurm-wlm munge"; exit 1; }
 	@$(INSTALL) -e ".[cluster]"
 	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 "$(BIN)/python" -m pytest -n 0 -m slurm tests/slurm $(PYTEST_ARGS)
+
+test-page: $(VENV)/for-test
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+		{ echo "make test-page: no Chromium here; apt-get install chromium"; exit 1; }
+	@$(INSTALL) -e ".[report]"
+	"$(BIN)/python" -m pytest -n 0 tests/reports/page/test_page_in_chromium.py $(PYTEST_ARGS)
 
 $(LABEL_VENV)/installed: $(wildcard $(LABEL_FILES)/*.txt) $(LABEL_FILES)/torchvision_operators.py
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" \

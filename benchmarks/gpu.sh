@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# All that a GPU is needed for, in under ten minutes on a bare machine that has PyTorch. In the project's folder:
+# All that a GPU is needed for, in under ten minutes on a bare machine that has PyTorch, scipy and matplotlib with what they
+# need, as images for PyTorch do. In the project's folder:
 #
 #   pip download --no-deps --dest wheels monai pytorch-ignite nibabel fire termcolor tqdm psutil   # where there is a network
 #   bash benchmarks/gpu.sh    # results in benchmarks/results/gpu, or in $OUT: gpu.md with all tables, gpu.log, usage.json

@@ -175,7 +175,7 @@ def refuse_other_classes(parts: Mapping[Path, Sequence[Mapping[str, str]]]) -> N
     for (first, own), (second, others) in pairwise(classes.items()):
         if own != others:
             what = f"{second} and {first} are of different classes ({', '.join(sorted(own ^ others))} in one alone)"
-            raise InputError(f"{what}: pass parts of one study, or one file")
+            raise InputError(f"{what}: pass scores of one data set")
 
 
 def refuse_other_folds(parts: Mapping[Path, Sequence[Mapping[str, str]]]) -> None:

@@ -183,7 +183,7 @@ def test_every_command_of_the_page(project, work, places):
     for block in single:
         run(block, places, folder)
     assert (folder / "models" / "model.ts").exists()
-    assert json.loads((folder / "usage.json").read_text())
+    assert json.loads((work / "work" / "efficiency" / "small.json").read_text())
     assert len(list((work / "labels").iterdir())) == 2
 
 

@@ -11,7 +11,7 @@ from ..case_scores import CaseScores, collect_scores
 from .case_section import NIIVUE, SLICES, case_section
 from .page_parts import Page
 from .recipe_results import recipe_results, work_folders
-from .results import RECIPE, RECIPE_FILE, STUDY_FILE, Results, study_results
+from .results import RECIPE, RECIPE_FILE, STUDY_FILE, Results, evaluation_results, study_results
 from .score_sections import box_section, confusion_section, score_section, volume_section
 from .setting_sections import curve_section, done, efficiency_section, run_section, setting_section
 from .stage_sections import pseudo_label_section, stage_section
@@ -26,10 +26,11 @@ PAGE_FILE = "report.html"
 def write_report(
     folder: str | Path, output: str | Path = "", viewer: str = AUTO, cases: int = 3, max_mb: float = 30.0
 ) -> None:
-    """Write one HTML page of a study or a recipe, finished or not; it needs no network and no other file.
+    """Write one HTML page of a study, a recipe, finished or not, or of evaluations; it needs no network and no other file.
 
     Args:
-        folder: work_dir of the study or recipe, also of a recipe with several seeds.
+        folder: work_dir of the study or recipe, also of a recipe with several seeds, or a folder with the output_dir of
+            an evaluation for each model.
         output: the page; by default report.html in the folder.
         viewer: niivue (volumes to scroll, package ipyniivue), slices (pictures and a slider), or auto: niivue where
             it is installed.
@@ -75,7 +76,10 @@ def read_results(folder: str | Path) -> Results:
         return recipe_results(place)
     if (place / RECIPE_FILE).is_file():
         raise InputError(f"{folder}: no stage of this recipe has begun yet")
-    raise InputError(f"{folder}: holds neither {STUDY_FILE} nor stages; pass the work_dir of a study or a recipe")
+    if (found := evaluation_results(place)).methods:
+        return found
+    what = f"holds neither {STUDY_FILE} nor stages nor folders with an evaluation"
+    raise InputError(f"{folder}: {what}; pass the work_dir of a study or a recipe")
 
 
 def found_viewer(viewer: str) -> ViewerScript | None:

@@ -7,11 +7,13 @@ from typing import Any
 
 from ...errors import InputError
 from ...io.json_file import read_json
-from ..case_scores import Evaluation
+from ..case_scores import Evaluation, refuse_other_classes
 from ..stage_records import Record
+from ..text_table import read_csv
 
 STUDY, RECIPE = "study", "recipe"
 STUDY_FILE, RECIPE_FILE = "study.json", "recipe.json"
+ANY = "any"  # fold of an evaluation of which that is not known
 PER_CASE, CONFUSION, INDEX = "metrics_per_case.csv", "confusion.csv", "predictions.json"
 
 
@@ -88,6 +90,17 @@ def study_results(folder: Path) -> Results:
     shared = {key: study[key] for key in ("folds", "seeds", "overlays", "overrides") if study.get(key)}
     records = tuple(one for one in read_records(folder / "runs") if one["run"] in runs)  # others are of earlier calls
     return Results(STUDY, folder, title, methods, records, len(runs), reference, shared, measured=(folder,))
+
+
+def evaluation_results(folder: Path) -> Results:
+    """The evaluations of any models on the same cases: of each the `output_dir` of evaluate.yaml, under its name.
+
+    Raises InputError: they are of different classes.
+    """
+    files = sorted(folder.glob(f"*/evaluation/{PER_CASE}"))
+    refuse_other_classes({file: read_csv(file) for file in files})
+    methods = tuple(Method(file.parts[-3], (file.parent,), ((0, ANY),), ()) for file in files)
+    return Results(STUDY, folder, folder.absolute().name, methods, (), 0, measured=(folder,))
 
 
 def settings_of(entry: Mapping[str, Any], experiments: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,11 @@ from scipy import ndimage
 CLASSES = ("meningioma", "ependymoma")
 AFFINE = np.diag([1.0, 1.0, 3.0, 1.0])
 LONG = "told to the end " * 20
+USAGE = {  # what `measure` writes, as far as the page reads it
+    **{"cases": 2, "seconds_per_case": 12.5, "gpu": None, "memory": {"maximum_mb": 1234.0}},
+    "cpu": {"area_percent_s_per_case": 456.0},
+    "flare23_tolerances": {"seconds_per_case": {"kept": True}, "gpu_maximum_mb": {"kept": None}},
+}
 
 
 def blob(number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -161,10 +166,5 @@ def write_recipe(
     (folder / "excluded.json").write_text(json.dumps({"torn": "torn.nii.gz: cannot be read"}))
     described = {"title": "Cohort of hand-made cases", "stages": ["1_organs", "2_all", "control", "later"]}
     (folder / "recipe.json").write_text(json.dumps({**described, "reference": "2_all", "cases": {"a": 4}}))
-    use = {
-        **{"cases": 2, "seconds_per_case": 12.5, "gpu": None, "memory": {"maximum_mb": 1234.0}},
-        "cpu": {"area_percent_s_per_case": 456.0},
-        "flare23_tolerances": {"seconds_per_case": {"kept": True}, "gpu_maximum_mb": {"kept": None}},
-    }
-    (folder / "usage.json").write_text(json.dumps(use))
+    (folder / "usage.json").write_text(json.dumps(USAGE))
     return folder

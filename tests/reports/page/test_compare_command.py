@@ -1,15 +1,17 @@
 """Tables and a page from scores alone."""
 
+import json
 import sys
 
 import pytest
 
 from custom.errors import InputError
 from custom.reports.case_scores import CASE_SCORES, CaseScores, Evaluation, collect_scores, write_case_scores
-from custom.reports.page import compare
+from custom.reports.page import compare, write_report
 from custom.reports.study_tables import FILES
 
-from ..two_methods import two_methods
+from ..two_methods import HEADER, two_methods
+from .page_folders import USAGE
 from .test_report_command import read, words
 
 
@@ -90,6 +92,43 @@ def test_the_page_has_what_scores_alone_are_enough_for(tmp_path):
         word in text for word in ("runs done", "Training curves", "Settings and data", "kept its label maps")
     )
     assert (tmp_path / "report.html").read_text() == "the study's own"
+
+
+def write_evaluations(folder, dice, classes=("liver", "spleen", "tumour")):
+    """What evaluate.yaml writes for each model, with the groups of its plan."""
+    for model, value in dice.items():
+        place = folder / model / "evaluation"
+        place.mkdir(parents=True)
+        rows = [f"{case},{label},{value},9,9" for case in ("p1", "p2") for label in classes]
+        (place / "metrics_per_case.csv").write_text("\n".join([HEADER.strip(), *rows]) + "\n")
+        facts = {"rules": ["Dice of 1 where both are empty"], "groups": {"organs": list(classes[:2])}}
+        (place / "metrics.json").write_text(json.dumps(facts))
+    (folder / "efficiency").mkdir(exist_ok=True)
+    (folder / "efficiency" / "small.json").write_text(json.dumps(USAGE))
+
+
+def test_evaluations_of_any_models(tmp_path):
+    """Tables 6 and 7 of the FLARE23 paper, without a study or a recipe."""
+    write_evaluations(tmp_path / "models", {"big": 0.75, "small": 0.5})
+    compare(tmp_path / "models", "big", tmp_path / "out")
+    text = (tmp_path / "out" / "study.md").read_text()
+    assert "organs: Dice" in text
+    assert "| small | big | Dice | 2 | -0.250 |" in text
+    assert text.endswith("\n\nDice of 1 where both are empty\n")
+    write_report(tmp_path / "models", viewer="slices")
+    for page in (tmp_path / "out" / "scores.html", tmp_path / "models" / "report.html"):
+        assert "organs: Dice" in words(read(page))
+        assert "Dice of 1 where both are empty" in words(read(page))
+    assert "Commands under python -m custom measure" in words(read(tmp_path / "models" / "report.html"))
+    write_evaluations(tmp_path / "models", {"other": 0.5}, ("liver", "spleen", "kidney"))
+    for command in (
+        lambda: compare(tmp_path / "models", "big", tmp_path / "out"),
+        lambda: write_report(tmp_path / "models"),
+    ):
+        with pytest.raises(
+            InputError, match=r"different classes \(kidney, tumour in one alone\): pass scores of one data"
+        ):
+            command()
 
 
 def test_without_jinja2_the_tables_are_there(evaluations, place, monkeypatch, caplog):

@@ -28,7 +28,7 @@ OPTIONS = (
 def browser() -> str:
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
-        pytest.skip("no Chromium is installed")
+        pytest.skip("no Chromium is installed; `make test-page` fails without one")
     return str(found)
 
 
@@ -58,7 +58,8 @@ def stage_of(pixels: np.ndarray) -> np.ndarray:
     return pixels[rows[0] : rows[0] + 400, 40:-40].astype(int)
 
 
-@pytest.mark.parametrize(("viewer", "width"), [("niivue", 1280), ("slices", 500)])
+@pytest.mark.parametrize("width", [1280, 500], ids=["desktop", "phone"])
+@pytest.mark.parametrize("viewer", ["niivue", "slices"])
 def test_it_draws_and_says_nothing(browser, study, tmp_path, viewer, width):
     if viewer == "niivue" and find_spec("ipyniivue") is None:
         pytest.skip("the extra report is not installed")

@@ -310,7 +310,10 @@ def test_without_niivue_slices_take_its_place_unless_it_was_asked_for(study, tmp
 
 
 def test_another_folder_is_refused(tmp_path, study):
-    with pytest.raises(InputError, match=r"holds neither study.json nor stages; pass the work_dir of a study"):
+    with pytest.raises(
+        InputError,
+        match=r"holds neither study.json nor stages nor folders with an evaluation; pass the work_dir of a study",
+    ):
         write_report(tmp_path)
     (tmp_path / "study.json").write_text("{")
     with pytest.raises(InputError, match=r"study.json: cannot be read as JSON"):
