@@ -26,7 +26,7 @@ PAGE_FILE = "report.html"
 def write_report(
     folder: str | Path, output: str | Path = "", viewer: str = AUTO, cases: int = 3, max_mb: float = 30.0
 ) -> None:
-    """Write one HTML page of a study, a recipe, finished or not, or of evaluations; it needs no network and no other file.
+    """Write one HTML page of a study or recipe, finished or not, or of evaluations; it needs no network or other file.
 
     Args:
         folder: work_dir of the study or recipe, also of a recipe with several seeds, or a folder with the output_dir of
