@@ -28,6 +28,18 @@ KILLS = 10
 PATIENCE = 900  # seconds
 TABLES = ("study.md", "study.tex", "scores.csv", "comparisons.csv")
 TRAINING = {**SHORT, "iterations_per_epoch": 2}
+TYPES = "{needs.batseg_types.typing_file}"
+EXPERIMENTS = {
+    "nnunet": {"settings": {"distance_head": False}},
+    "batseg": {},
+    "typed": {"weights": "batseg", "evaluation": {"consensus": True, "typing": "logits", "typing_file": TYPES}},
+}
+SHARED = {
+    "batseg_types": {
+        "config": ["train", "evaluate", "fit_typing"],
+        "settings": {"ckpt_dir": "{needs.batseg.ckpt_dir}", "typing_file": "{folder}/typing.json"},
+    },
+}
 context = multiprocessing.get_context("fork")  # of this process, which has imported everything
 
 
@@ -48,14 +60,15 @@ def work_through(options: dict[str, Any], python: str, last_words: Path) -> None
 
 @pytest.fixture
 def start(project, quick_python, tmp_path, monkeypatch) -> Callable[..., BaseProcess]:
-    """Starts a study of two networks in a folder."""
+    """Starts a study of two networks, with a run that a third row needs, in a folder."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     plan = tmp_path / "plan.yaml"
     write_plan(plan, TINY_PLAN)
     data = write_dataset(tmp_path / "data")
     options = {
-        "experiments": {"nnunet": {"settings": {"distance_head": False}}, "batseg": {}},
+        "experiments": EXPERIMENTS,
+        "shared": SHARED,
         "bundle_root": str(project / "bundles" / "batseg_spine"),
         "reference": "nnunet",
         "folds": [0],
