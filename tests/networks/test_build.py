@@ -22,11 +22,12 @@ def test_a_class_with_the_plans_channels(architecture, kind):
         assert network(torch.rand(1, 2, *PATCH)).shape == (1, 4, *PATCH)
 
 
-def test_swin_unetr_has_as_many_parameters_as_published(project):
-    """62.2 M with 14 outputs (Hatamizadeh et al. 2022); of the study's five outputs a few hundred less."""
+@pytest.mark.parametrize(("row", "millions"), [("swin_unetr", 62.2), ("mednext", 17.6)])
+def test_networks_of_the_study_have_as_many_parameters_as_published(project, row, millions):
+    """Of Hatamizadeh et al. (2022) with 14 outputs, of the study's five a few hundred less; Roy et al. (2023)."""
     study = ConfigParser.load_config_file(project / "bundles" / "batseg_spine" / "configs" / "study.yaml")
-    network = build_network(study["swin_unetr"], 1, 5, [32, 192, 256])
-    assert sum(one.numel() for one in network.parameters()) / 1e6 == pytest.approx(62.2, rel=0.01)
+    network = build_network(study[row], 1, 5, [32, 192, 256])
+    assert sum(one.numel() for one in network.parameters()) / 1e6 == pytest.approx(millions, rel=0.01)
 
 
 def test_the_size_of_the_image_is_the_patch_where_a_network_wants_it():
