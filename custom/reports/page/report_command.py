@@ -53,7 +53,8 @@ def write_report(
     target = Path(output) if str(output) else results.folder / PAGE_FILE
     text = page_text(page, script if any(section.cases for section in page.sections) else None)
     write_text(target, text)
-    logger.info("%s: %.1f MB, %d of %d runs done", target, len(text) / 2**20, done(results), results.runs)
+    progress = f", {done(results)} of {results.runs} runs done" if results.runs else ""
+    logger.info("%s: %.1f MB%s", target, len(text) / 2**20, progress)
 
 
 def write_report_or_warn(folder: str | Path) -> None:

@@ -50,7 +50,7 @@ def score_section(results: Results, scored: CaseScores) -> Section:
     elif rows:
         tables.append(Table(method_cells(rows), FIRST_NOTE))
         tables.append(Table(spread_cells(rows), SPREAD_NOTE))
-    compared = comparison_rows(scores, results.reference)
+    compared = comparison_rows(scores, results.reference) if results.reference else []  # of evaluations there is none
     if compared:
         tables.append(Table(comparison_cells(compared), COMPARISON_NOTE))
     if compared and len(class_names) > 1:

@@ -119,7 +119,9 @@ def test_evaluations_of_any_models(tmp_path):
     for page in (tmp_path / "out" / "scores.html", tmp_path / "models" / "report.html"):
         assert "organs: Dice" in words(read(page))
         assert "Dice of 1 where both are empty" in words(read(page))
-    assert "Commands under python -m custom measure" in words(read(tmp_path / "models" / "report.html"))
+    text = words(read(tmp_path / "models" / "report.html"))
+    assert "Commands under python -m custom measure" in text
+    assert "95 % interval" not in text, "nobody has said against which model"
     write_evaluations(tmp_path / "models", {"other": 0.5}, ("liver", "spleen", "kidney"))
     for command in (
         lambda: compare(tmp_path / "models", "big", tmp_path / "out"),
