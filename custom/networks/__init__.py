@@ -10,6 +10,12 @@ from .contract import (
     size_multiple,
     supervision_scales,
 )
-from .distance_head import DistanceHead, LogitsAndField, field_response, require_distance_field
+from .distance_head import (
+    DistanceHead,
+    LogitsAndField,
+    field_response,
+    require_distance_field,
+    unlearnt_classes,
+)
 from .native_scale_dynunet import NativeScaleDynUNet
 from .type_classifier import build_classifier, classifier_architecture

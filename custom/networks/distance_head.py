@@ -20,6 +20,7 @@ FIELD_RESPONSE = "field_response"  # in a plan's "training": class -> response
 JOINT = "foreground"  # the name of the union of all classes
 BOUNDS = ("field_normalize", "field_truncate", "field_clip")  # options of which none may be off for a field in [0, 1]
 BACKGROUND_LOGIT = -4.0  # sigmoid(-4) = 0.018: the field starts near 0, which almost every voxel's truth is
+LEAST_RESPONSE = 0.02  # of a class that has been learnt: with less, the field is no higher inside than it began
 
 
 class DistanceHead(nn.Module):
@@ -78,8 +79,8 @@ class LogitsAndField(nn.Module):
     """A network with a distance head as one that answers with one tensor: its logits, then the field of any class.
 
     That is the largest of the classes' fields, each divided by how much of the true field the head answers in training,
-    and 1 at most: how deep inside of anything a voxel lies, whatever its class. For predictions that look at the field:
-    both are averaged over windows and mirrors in the same way.
+    where it has learnt the class, and 1 at most: how deep inside of anything a voxel lies, whatever its class. For
+    predictions that look at the field: both are averaged over windows and mirrors in the same way.
 
     Args:
         network: a `DistanceHead` of any network.
@@ -89,7 +90,7 @@ class LogitsAndField(nn.Module):
     def __init__(self, network: nn.Module, response: Sequence[float | None]) -> None:
         super().__init__()
         self.network = network
-        self.response = [1.0 if one is None else one for one in response]
+        self.response = [one if one is not None and one >= LEAST_RESPONSE else 1.0 for one in response]
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """(batch, classes + 1, *sizes), float32."""
@@ -108,6 +109,13 @@ def field_response(plan: Mapping[str, Any]) -> list[float | None]:
     found = plan["training"].get(FIELD_RESPONSE) or {}
     joint = JOINT in found and JOINT not in plan["classes"]
     return [found[JOINT]] if joint else [found.get(name) for name in plan["classes"]]
+
+
+def unlearnt_classes(plan: Mapping[str, Any]) -> list[int]:
+    """Ids of the classes whose field a trained head has not learnt, so that it can confirm nothing of them."""
+    classes, response = range(1, len(plan["classes"]) + 1), field_response(plan)
+    of_class = response if len(response) == len(classes) else response * len(classes)  # a joint field's
+    return [one for one, found in zip(classes, of_class, strict=True) if found is not None and found < LEAST_RESPONSE]
 
 
 def require_distance_field(wanted: bool, network: nn.Module, plan: Mapping[str, Any], source: str) -> None:
@@ -135,4 +143,9 @@ def require_distance_field(wanted: bool, network: nn.Module, plan: Mapping[str, 
             "--consensus true: the plan next to %s does not say how much of its field it answers in every class "
             "(field_response): compare the label maps with those without consensus",
             source,
+        )
+    if unlearnt := unlearnt_classes(plan):
+        names = ", ".join(plan["classes"][one - 1] for one in unlearnt)
+        logger.warning(
+            "--consensus true: the distance head of %s has not learnt %s, which is left as it is", source, names
         )

@@ -1,6 +1,6 @@
 """Consensus of a network's two heads: components that the distance field does not confirm are dropped."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -31,16 +31,18 @@ class DropUnconfirmed(Transform):
     Args:
         threshold: of the field, above 0 up to 1.
         share: of a component's voxels, 0 to 1; 0 keeps a component for a single voxel.
+        spared: ids of classes of which nothing is dropped.
     """
 
     backend = [TransformBackends.NUMPY, TransformBackends.TORCH]
 
-    def __init__(self, threshold: float = THRESHOLD, share: float = LEAST_SHARE) -> None:
+    def __init__(self, threshold: float = THRESHOLD, share: float = LEAST_SHARE, spared: Collection[int] = ()) -> None:
         if not 0 < threshold <= 1 or not 0 <= share <= 1:
             given = f"threshold {threshold} and share {share}"
             raise InputError(f"consensus: {given}; give a threshold above 0 up to 1 and a share from 0 to 1")
         self.threshold = threshold
         self.share = share
+        self.spared = set(spared)
 
     def __call__(self, volume: NdarrayOrTensor) -> NdarrayOrTensor:
         """The label map (1, *spatial) without them, of one with its field as the last of several channels.
@@ -54,7 +56,8 @@ class DropUnconfirmed(Transform):
     def with_count(self, volume: NdarrayOrTensor) -> tuple[NdarrayOrTensor, int]:
         """The same, and how many components were dropped."""
         channels = convert_to_numpy(volume)
-        labels, dropped = confirmed_components(channels[0], channels[-1], self.threshold * FULL, self.share)
+        limit = self.threshold * FULL
+        labels, dropped = confirmed_components(channels[0], channels[-1], limit, self.share, self.spared)
         return convert_to_dst_type(labels[None], volume, dtype=volume.dtype)[0], dropped
 
 
@@ -66,9 +69,15 @@ class DropUnconfirmedd(MapTransform):
 
     backend = DropUnconfirmed.backend
 
-    def __init__(self, keys: KeysCollection, threshold: float = THRESHOLD, share: float = LEAST_SHARE) -> None:
+    def __init__(
+        self,
+        keys: KeysCollection,
+        threshold: float = THRESHOLD,
+        share: float = LEAST_SHARE,
+        spared: Collection[int] = (),
+    ) -> None:
         super().__init__(keys)
-        self.transform = DropUnconfirmed(threshold, share)
+        self.transform = DropUnconfirmed(threshold, share, spared)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of `data` with the components dropped."""
@@ -81,7 +90,11 @@ class DropUnconfirmedd(MapTransform):
 
 
 def confirmed_components(
-    labels: np.ndarray, field: np.ndarray, threshold: float = THRESHOLD, share: float = LEAST_SHARE
+    labels: np.ndarray,
+    field: np.ndarray,
+    threshold: float = THRESHOLD,
+    share: float = LEAST_SHARE,
+    spared: Collection[int] = (),
 ) -> tuple[np.ndarray, int]:
     """The label map without the components that a field does not confirm, and their number; see `DropUnconfirmed`.
 
@@ -92,7 +105,7 @@ def confirmed_components(
     kept = labels.copy()
     dropped = 0
     for class_id, box in enumerate(ndimage.find_objects(labels), start=1):
-        if box is None:
+        if box is None or class_id in spared:
             continue
         mask = labels[box] == class_id
         for part in separate_boxes(mask):  # of the numbers of components there is never a volume

@@ -17,6 +17,7 @@ from custom.networks import (
     require_distance_field,
     shared_parameters,
     supervision_scales,
+    unlearnt_classes,
 )
 
 from .architectures import FACTS, MEDNEXT, NAMES, OURS, SWIN, UNET
@@ -183,6 +184,14 @@ def test_a_joint_field_is_divided_by_its_own_response():
         assert torch.allclose(LogitsAndField(network, [0.5])(image)[:, 3:], 2 * field)
 
 
+def test_the_field_of_a_class_that_was_not_learnt_is_not_blown_up():
+    """Divided by next to nothing it would confirm everything, or nothing at all."""
+    network = headed(OURS).eval()
+    image = torch.randn(1, 1, *PATCH)
+    with torch.no_grad():
+        assert torch.equal(LogitsAndField(network, [0.0, 0.5])(image), LogitsAndField(network, [1.0, 0.5])(image))
+
+
 def plan(response=None, **training):
     return {"classes": ["first", "second"], "training": {**training, "field_response": response}}
 
@@ -208,3 +217,11 @@ def test_the_response_of_each_class():
     assert field_response(plan({"foreground": 0.75})) == [0.75], "a joint field"
     own = {"classes": ["foreground", "rim"], "training": {"field_response": {"foreground": 0.75, "rim": 0.5}}}
     assert field_response(own) == [0.75, 0.5], "a class may be called so"
+
+
+def test_classes_that_the_head_has_not_learnt(caplog):
+    assert unlearnt_classes(plan({"first": 0.0543, "second": 0.0002})) == [2]
+    assert unlearnt_classes(plan({"first": 0.5})) == [], "not known"
+    assert unlearnt_classes(plan({"foreground": 0.0})) == [1, 2], "a joint field"
+    require_distance_field(True, headed(), plan({"first": 0.5, "second": 0.0}), "model.pt")
+    assert "the distance head of model.pt has not learnt second" in caplog.text

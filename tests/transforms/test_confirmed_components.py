@@ -53,6 +53,17 @@ def test_a_perfect_field_drops_what_is_not_there():
     assert labels[10, 21, 21] == 1, "the input is left alone"
 
 
+def test_nothing_is_dropped_of_a_class_that_the_head_knows_nothing_of():
+    """Its field is 0 everywhere; the false component of the other class goes."""
+    labels, truth = two_lesions(), two_lesions()
+    truth[9:11], truth[truth == 2] = 0, 0
+    kept, dropped = confirmed_components(labels, true_field(truth), spared=[2])
+    assert np.array_equal(kept, np.where(labels == 2, 2, truth))
+    assert dropped == 1
+    volume = torch.from_numpy(np.stack([labels, (255 * true_field(truth)).astype(np.uint8)]))
+    assert np.array_equal(DropUnconfirmed(spared=[2])(volume)[0], kept)
+
+
 def test_a_component_of_another_class_than_the_field_says_stays():
     """There is a lesion; of which type it is, consensus does not ask."""
     labels, truth = two_lesions(), two_lesions()
