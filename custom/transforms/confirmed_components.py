@@ -24,9 +24,8 @@ class DropUnconfirmed(Transform):
     A component is what the label map gives one class and what touches by faces, edges or corners. It is kept where
     the field of any class is at least `threshold` in at least `share` of its voxels; otherwise it becomes background.
     The true field is above 0.5 inside and below 0.5 outside of a class. Of any class, as the field is asked whether
-    there is something, not what. A share of voxels,
-    where a maximum would let one voxel decide and a mean would depend on how far the segmentation spills over the
-    surface.
+    there is something, not what. A share of voxels, where a maximum would let one voxel decide and a mean would depend
+    on how far the segmentation spills over the surface.
 
     Args:
         threshold: of the field, above 0 up to 1.

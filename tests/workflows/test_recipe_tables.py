@@ -68,3 +68,10 @@ def test_equal_scores_are_not_tested_again(recipe):
     assert written(recipe) == text
     assert {name: (recipe.folder / name).stat().st_mtime_ns for name in FILES} == times
     assert "| last | first | Dice |" in written(recipe, "first"), "another reference"
+
+
+def test_tables_of_equal_scores_get_the_groups_that_an_earlier_version_left_out(recipe):
+    written(recipe)
+    for file in recipe.folder.parent.rglob("metrics_per_case.csv"):
+        file.with_name("metrics.json").write_text('{"groups": {"organs": ["liver"]}}')
+    assert "organs: Dice" in written(recipe)
